@@ -1,0 +1,11 @@
+//! Words shared by every layer: time, money, events, outcomes, tables and the signal registry.
+
+pub mod batch;
+pub mod effects;
+pub mod event;
+pub mod money;
+pub mod outcome;
+pub mod record;
+pub mod registry;
+pub mod table;
+pub mod time;

@@ -1,0 +1,275 @@
+//! The ClickHouse tables, column by column: the one source for encoders, the check at start and the documentation.
+//!
+//! Every row is absolute (it says what is, not what to add) and carries `version = generation << 40 | cycle`;
+//! every table is `ReplacingMergeTree(version, is_deleted)`, so that writing a row again changes nothing.
+
+/// A column type. The names are those of `RowBinaryWithNamesAndTypes` headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// 0-255, also flags.
+    UInt8,
+    /// 0-65,535.
+    UInt16,
+    /// 0-2^32-1.
+    UInt32,
+    /// 0-2^64-1.
+    UInt64,
+    /// Signed, also money in minor units.
+    Int64,
+    /// A double.
+    Float64,
+    /// Bytes, UTF-8.
+    String,
+    /// A text with few values.
+    Word,
+    /// Milliseconds, UTC.
+    Time,
+    /// A time or nothing.
+    MaybeTime,
+    /// A flag or nothing.
+    MaybeUInt8,
+    /// A double or nothing.
+    MaybeFloat64,
+    /// Small numbers in order.
+    UInt16s,
+    /// Money amounts in order.
+    Int64s,
+}
+
+impl ColumnType {
+    /// The type as ClickHouse writes it.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::UInt8 => "UInt8",
+            Self::UInt16 => "UInt16",
+            Self::UInt32 => "UInt32",
+            Self::UInt64 => "UInt64",
+            Self::Int64 => "Int64",
+            Self::Float64 => "Float64",
+            Self::String => "String",
+            Self::Word => "LowCardinality(String)",
+            Self::Time => "DateTime64(3, 'UTC')",
+            Self::MaybeTime => "Nullable(DateTime64(3, 'UTC'))",
+            Self::MaybeUInt8 => "Nullable(UInt8)",
+            Self::MaybeFloat64 => "Nullable(Float64)",
+            Self::UInt16s => "Array(UInt16)",
+            Self::Int64s => "Array(Int64)",
+        }
+    }
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: ColumnType,
+}
+
+/// A table the machine writes rows for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Current signals of every customer, one row each.
+    Customers,
+    /// Events, revenue and tickets by shard, source, minute, type and channel.
+    Activity,
+    /// The events themselves.
+    Events,
+    /// What each cycle consumed and what became of it, one row per cycle and source.
+    Ledger,
+    /// The same by day of the clock, one row per shard, source and day.
+    LedgerDaily,
+    /// Offsets that retention removed before they were read.
+    Gaps,
+}
+
+const fn col(name: &'static str, ty: ColumnType) -> Column {
+    Column { name, ty }
+}
+
+use ColumnType as T;
+
+/// Columns of `customers`. Decayed sums stand as (sum, time): the views decay them to the moment of reading.
+const CUSTOMERS: &[Column] = &[
+    col("customer_id", T::String),
+    col("shard", T::UInt16),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("as_of", T::Time),
+    col("account_id", T::String),
+    col("legal_entity_id", T::String),
+    col("region", T::Word),
+    col("industry", T::Word),
+    col("segment", T::Word),
+    col("owner_id", T::String),
+    col("key", T::MaybeUInt8),
+    col("name", T::String),
+    col("t_born", T::Time),
+    col("t_first", T::MaybeTime),
+    col("t_last", T::MaybeTime),
+    col("n_days", T::UInt32),
+    col("x", T::UInt32),
+    col("orders", T::UInt32),
+    col("refunds", T::UInt32),
+    col("revenue_minor", T::Int64),
+    col("spend_sum_30", T::Float64),
+    col("spend_sum_180", T::Float64),
+    col("spend_sums_at", T::Time),
+    col("spend_bucket_ids", T::UInt16s),
+    col("spend_bucket_minor", T::Int64s),
+    col("lifecycle", T::Word),
+    col("lifecycle_since", T::Time),
+    col("exp_purchases_90", T::MaybeFloat64),
+    col("exp_purchases_90_as_of", T::MaybeTime),
+    col("open_tickets", T::UInt16),
+    col("open_complaints", T::UInt16),
+    col("oldest_open_at", T::MaybeTime),
+    col("tickets", T::UInt32),
+    col("ticket_sum_90", T::Float64),
+    col("ticket_sums_at", T::Time),
+    col("csat_sum", T::Float64),
+    col("csat_weight", T::Float64),
+    col("csat_sums_at", T::Time),
+    col("visits", T::UInt32),
+    col("visit_sum_7", T::Float64),
+    col("visit_sum_60", T::Float64),
+    col("visit_sums_at", T::Time),
+    col("last_seen", T::MaybeTime),
+];
+
+/// Columns of `activity`. `late_offset` is -1 for the aggregate of a minute, else the offset of the record
+/// that came after the minute was sealed; the view adds them.
+const ACTIVITY: &[Column] = &[
+    col("shard", T::UInt16),
+    col("source", T::Word),
+    col("minute", T::Time),
+    col("type", T::Word),
+    col("channel", T::Word),
+    col("late_offset", T::Int64),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("events", T::UInt64),
+    col("revenue_minor", T::Int64),
+    col("tickets", T::UInt64),
+];
+
+/// Columns of `events`. `payload` is the record as it came; for a web session (type `session`) it is empty.
+const EVENTS: &[Column] = &[
+    col("customer_id", T::String),
+    col("ts", T::Time),
+    col("source", T::Word),
+    col("topic", T::Word),
+    col("partition", T::UInt16),
+    col("offset", T::Int64),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("type", T::Word),
+    col("action", T::Word),
+    col("event_id", T::String),
+    col("account_id", T::String),
+    col("legal_entity_id", T::String),
+    col("origin", T::Word),
+    col("amount_minor", T::Int64),
+    col("original_minor", T::Int64),
+    col("currency", T::Word),
+    col("reference", T::String),
+    col("channel", T::Word),
+    col("payload", T::String),
+];
+
+/// Columns of `ledger`: one row per cycle and source. Offsets are half-open: `[offset_from, offset_to)`.
+const LEDGER: &[Column] = &[
+    col("shard", T::UInt16),
+    col("source", T::Word),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("owner", T::String),
+    col("tenure", T::UInt64),
+    col("clock", T::Time),
+    col("watermark", T::MaybeTime),
+    col("complete_to", T::MaybeTime),
+    col("offset_from", T::Int64),
+    col("offset_to", T::Int64),
+    col("at_end", T::UInt8),
+    col("applied", T::UInt64),
+    col("duplicate", T::UInt64),
+    col("late", T::UInt64),
+    col("filtered", T::UInt64),
+    col("rejected", T::UInt64),
+    col("order_breaks", T::UInt64),
+    col("mail_to", T::Int64),
+    col("id_hash", T::UInt64),
+];
+
+const LEDGER_DAILY: &[Column] = &[
+    col("shard", T::UInt16),
+    col("source", T::Word),
+    col("day", T::Time),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("applied", T::UInt64),
+    col("duplicate", T::UInt64),
+    col("late", T::UInt64),
+    col("filtered", T::UInt64),
+    col("rejected", T::UInt64),
+    col("id_hash", T::UInt64),
+];
+
+const GAPS: &[Column] = &[
+    col("shard", T::UInt16),
+    col("source", T::Word),
+    col("offset_from", T::Int64),
+    col("offset_to", T::Int64),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("noticed_at", T::Time),
+    col("reason", T::String),
+];
+
+impl Table {
+    /// Every table. The ledger stands last: carriers write it after everything it vouches for.
+    pub const ALL: [Self; 6] = [
+        Self::Customers,
+        Self::Activity,
+        Self::Events,
+        Self::Gaps,
+        Self::LedgerDaily,
+        Self::Ledger,
+    ];
+
+    /// The table's name in ClickHouse.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Activity => "activity",
+            Self::Events => "events",
+            Self::Ledger => "ledger",
+            Self::LedgerDaily => "ledger_daily",
+            Self::Gaps => "gaps",
+        }
+    }
+
+    /// The table of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
+
+    /// The columns in the order of the encoders.
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Customers => CUSTOMERS,
+            Self::Activity => ACTIVITY,
+            Self::Events => EVENTS,
+            Self::Ledger => LEDGER,
+            Self::LedgerDaily => LEDGER_DAILY,
+            Self::Gaps => GAPS,
+        }
+    }
+}
+
+/// The version of every row of a cycle: `generation << 40 | cycle`.
+pub fn version(generation: u32, cycle: u64) -> u64 {
+    (u64::from(generation) << 40) | cycle
+}

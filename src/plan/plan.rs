@@ -1,0 +1,212 @@
+//! The plan: a definition that has been checked. Everything the machine may know about its configuration.
+
+use jiff::tz::TimeZone;
+
+use crate::model::event::EventType;
+use crate::model::money::{Currency, Rate};
+
+/// Which hash the producers place a key with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partitioner {
+    /// Java's and most clients' default: `(murmur2(key) & 0x7fffffff) % partitions`.
+    Murmur2,
+    /// librdkafka's `consistent` and `consistent_random`: `crc32(key) % partitions`.
+    Crc32,
+    /// Something else, which cannot be checked record by record.
+    Custom,
+}
+
+/// Which field is the subject of the pipeline, and the Kafka key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyField {
+    /// `customer_id`.
+    Customer,
+    /// `account_id`.
+    Account,
+}
+
+/// How the key's bytes spell the subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// The id's UTF-8 bytes.
+    Text,
+    /// A JSON string: the id in double quotes.
+    JsonString,
+}
+
+/// One source topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Short name, a label of metrics and tables (`purchases`).
+    pub name: String,
+    /// The Kafka topic.
+    pub topic: String,
+    /// The type of records without a `type` field.
+    pub default_type: Option<EventType>,
+    /// For how long behind the partition's frontier event ids are remembered.
+    pub dedup_window_ms: i64,
+    /// How many ids are remembered for one customer at most (the oldest are forgotten first).
+    pub dedup_ids_max: usize,
+}
+
+/// What a `[[drop]]` rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum DropField {
+    CustomerId,
+    AccountId,
+    EventId,
+    Origin,
+    Channel,
+}
+
+/// How a `[[drop]]` rule compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DropTest {
+    /// The text is one of these.
+    Equals(Vec<String>),
+    /// The text begins with one of these.
+    StartsWith(Vec<String>),
+    /// The text ends with one of these.
+    EndsWith(Vec<String>),
+}
+
+/// A rule that filters events out (bots, staff, tests).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropRule {
+    /// Its name, in metrics.
+    pub name: String,
+    /// Only events of this source, or of all.
+    pub source: Option<u8>,
+    /// What it looks at.
+    pub field: DropField,
+    /// What it looks for.
+    pub test: DropTest,
+}
+
+/// The repurchase model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelKind {
+    /// Modified BG/NBD: dropout possible from the start (the default).
+    MbgNbd,
+    /// BG/NBD.
+    BgNbd,
+}
+
+/// Model and parameters; `alpha_d` is in days (the definition says its unit).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Model {
+    /// Which.
+    pub kind: ModelKind,
+    /// Shape of the purchase rate.
+    pub r: f64,
+    /// Scale of the purchase rate, days.
+    pub alpha_d: f64,
+    /// First parameter of the dropout's beta distribution.
+    pub a: f64,
+    /// Second parameter of the dropout's beta distribution.
+    pub b: f64,
+}
+
+/// Lifecycle bands of `p_silent_90`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bands {
+    /// Active below, slipping from here.
+    pub slipping: f64,
+    /// Dormant from here.
+    pub dormant: f64,
+    /// Lost from here.
+    pub lost: f64,
+    /// A better band is entered only this far below its edge.
+    pub hysteresis: f64,
+}
+
+/// Where "now" comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clock {
+    /// The machine's clock.
+    Wall,
+    /// A simulated clock: begins at `origin_ms` and runs `speed` times as fast as the wall.
+    Simulated {
+        /// Where it begins.
+        origin_ms: i64,
+        /// Simulated milliseconds per wall millisecond.
+        speed: f64,
+    },
+}
+
+/// Limits, all of them per shard unless the name says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Values of a free-text dimension (region, channel, …) per source; the rest is `other`.
+    pub dimension_values_max: usize,
+    /// Tickets remembered per customer.
+    pub tickets_max: usize,
+    /// Sessions remembered per customer.
+    pub sessions_max: usize,
+    /// Open minutes of `activity`; the oldest is sealed first.
+    pub open_minutes_max: usize,
+    /// Records in a cycle.
+    pub cycle_records_max: usize,
+    /// Bytes of effects in a cycle.
+    pub cycle_bytes_max: usize,
+    /// Largest share of rejects among the last `rejects_window` records before the pipeline stops, percent.
+    pub rejects_percent_max: u32,
+    /// Over how many records that share is taken.
+    pub rejects_window: u32,
+    /// Longest run of consecutive rejects.
+    pub rejects_run_max: u32,
+}
+
+/// A checked definition.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The pipeline's name, prefix of its topics and group.
+    pub name: String,
+    /// The source topics, in the order of the file: the order of ties.
+    pub sources: Vec<Source>,
+    /// How producers place keys.
+    pub partitioner: Partitioner,
+    /// The subject.
+    pub key: KeyField,
+    /// How the key spells it.
+    pub key_format: KeyFormat,
+    /// How far event times may run back within a partition before dues stop waiting for them.
+    pub disorder_ms: i64,
+    /// After how long at the ends of all topics the watermark follows the clock.
+    pub idle_timeout_ms: i64,
+    /// How long after its end a minute of `activity` stays open, beyond the watermark.
+    pub seal_after_ms: i64,
+    /// How far an event time may lie beyond its Kafka timestamp.
+    pub skew_max_ms: i64,
+    /// The clock.
+    pub clock: Clock,
+    /// How far the wall clock may jump against the broker's.
+    pub clock_jump_max_ms: i64,
+    /// Filters.
+    pub drops: Vec<DropRule>,
+    /// The reporting currency.
+    pub currency: Currency,
+    /// Units of the reporting currency for one unit of each accepted one; sorted; contains the reporting currency.
+    pub rates: Vec<(Currency, Rate)>,
+    /// The zone in which days are counted.
+    pub day_zone: TimeZone,
+    /// The zone's IANA name.
+    pub day_zone_name: String,
+    /// The repurchase model.
+    pub model: Model,
+    /// The lifecycle bands.
+    pub bands: Bands,
+    /// Expected satisfaction of a customer who never said anything, in [0, 1].
+    pub csat_prior: f64,
+    /// Limits.
+    pub limits: Limits,
+}
+
+impl Plan {
+    /// The rate of a currency; `None` when the definition has none.
+    pub fn rate(&self, currency: Currency) -> Option<Rate> {
+        let at = self.rates.binary_search_by_key(&currency, |(c, _)| *c).ok()?;
+        self.rates.get(at).map(|(_, rate)| *rate)
+    }
+}

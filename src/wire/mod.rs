@@ -1,0 +1,3 @@
+//! Our own outgoing encodings.
+
+pub mod rows;

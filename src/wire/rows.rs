@@ -1,0 +1,201 @@
+//! Rows as ClickHouse reads them: `RowBinaryWithNamesAndTypes`, in blocks of one table.
+
+use crate::model::effects::RowBlock;
+use crate::model::table::{ColumnType, Table};
+
+/// Appends an unsigned LEB128 number, ClickHouse's length prefix.
+pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// The header of a block: number of columns, names, types.
+pub fn header(table: Table) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_varint(&mut out, table.columns().len() as u64);
+    for column in table.columns() {
+        put_bytes(&mut out, column.name.as_bytes());
+    }
+    for column in table.columns() {
+        put_bytes(&mut out, column.ty.sql().as_bytes());
+    }
+    out
+}
+
+/// Collects the rows of one table into blocks.
+#[derive(Debug)]
+pub struct TableRows {
+    table: Table,
+    header: Vec<u8>,
+    open: Vec<u8>,
+    count: u32,
+    full: Vec<RowBlock>,
+}
+
+impl TableRows {
+    /// No rows yet.
+    pub fn new(table: Table) -> Self {
+        Self { table, header: header(table), open: Vec::new(), count: 0, full: Vec::new() }
+    }
+
+    /// Begins a row; every column must be put, in the table's order.
+    pub fn row(&mut self) -> Row<'_> {
+        if self.open.len() >= RowBlock::BYTES_MAX {
+            self.cut();
+        }
+        if self.open.is_empty() {
+            self.open.extend_from_slice(&self.header);
+        }
+        self.count += 1;
+        Row { out: &mut self.open, table: self.table, at: 0 }
+    }
+
+    fn cut(&mut self) {
+        let bytes = std::mem::take(&mut self.open);
+        let count = std::mem::take(&mut self.count);
+        self.full.push(RowBlock { table: self.table, count, bytes });
+    }
+
+    /// Bytes collected so far.
+    pub fn len_bytes(&self) -> usize {
+        self.open.len() + self.full.iter().map(|b| b.bytes.len()).sum::<usize>()
+    }
+
+    /// Moves all blocks into `out`.
+    pub fn take_into(&mut self, out: &mut Vec<RowBlock>) {
+        if self.count > 0 {
+            self.cut();
+        }
+        out.append(&mut self.full);
+    }
+}
+
+/// A row being written. Debug builds check each value against the table's column.
+#[derive(Debug)]
+pub struct Row<'a> {
+    out: &'a mut Vec<u8>,
+    table: Table,
+    at: usize,
+}
+
+impl Drop for Row<'_> {
+    fn drop(&mut self) {
+        debug_assert!(
+            std::thread::panicking() || self.at == self.table.columns().len(),
+            "row of {} ended after {} columns",
+            self.table.name(),
+            self.at
+        );
+    }
+}
+
+impl Row<'_> {
+    fn column(&mut self, types: &[ColumnType]) {
+        debug_assert!(
+            self.table.columns().get(self.at).is_some_and(|c| types.contains(&c.ty)),
+            "column {} of {} is not one of {types:?}",
+            self.at,
+            self.table.name()
+        );
+        self.at += 1;
+    }
+
+    /// A small number or a flag.
+    pub fn u8(&mut self, value: u8) -> &mut Self {
+        self.column(&[ColumnType::UInt8]);
+        self.out.push(value);
+        self
+    }
+
+    /// A 16-bit number.
+    pub fn u16(&mut self, value: u16) -> &mut Self {
+        self.column(&[ColumnType::UInt16]);
+        self.out.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// A 32-bit number.
+    pub fn u32(&mut self, value: u32) -> &mut Self {
+        self.column(&[ColumnType::UInt32]);
+        self.out.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// A 64-bit number.
+    pub fn u64(&mut self, value: u64) -> &mut Self {
+        self.column(&[ColumnType::UInt64]);
+        self.out.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// A signed number, or a time in milliseconds.
+    pub fn i64(&mut self, value: i64) -> &mut Self {
+        self.column(&[ColumnType::Int64, ColumnType::Time]);
+        self.out.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// A double.
+    pub fn f64(&mut self, value: f64) -> &mut Self {
+        self.column(&[ColumnType::Float64]);
+        self.out.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    /// A text.
+    pub fn text(&mut self, value: &[u8]) -> &mut Self {
+        self.column(&[ColumnType::String, ColumnType::Word]);
+        put_bytes(self.out, value);
+        self
+    }
+
+    /// A time or nothing.
+    pub fn maybe_time(&mut self, value: Option<i64>) -> &mut Self {
+        self.column(&[ColumnType::MaybeTime]);
+        self.maybe(value.map(i64::to_le_bytes))
+    }
+
+    /// A double or nothing.
+    pub fn maybe_f64(&mut self, value: Option<f64>) -> &mut Self {
+        self.column(&[ColumnType::MaybeFloat64]);
+        self.maybe(value.map(f64::to_le_bytes))
+    }
+
+    /// A flag or nothing.
+    pub fn maybe_flag(&mut self, value: Option<bool>) -> &mut Self {
+        self.column(&[ColumnType::MaybeUInt8]);
+        self.maybe(value.map(|v| [u8::from(v)]))
+    }
+
+    fn maybe<const N: usize>(&mut self, value: Option<[u8; N]>) -> &mut Self {
+        self.out.push(u8::from(value.is_none()));
+        if let Some(bytes) = value {
+            self.out.extend_from_slice(&bytes);
+        }
+        self
+    }
+
+    /// Small numbers in order.
+    pub fn u16s(&mut self, values: impl ExactSizeIterator<Item = u16>) -> &mut Self {
+        self.column(&[ColumnType::UInt16s]);
+        put_varint(self.out, values.len() as u64);
+        values.for_each(|v| self.out.extend_from_slice(&v.to_le_bytes()));
+        self
+    }
+
+    /// Amounts in order.
+    pub fn i64s(&mut self, values: impl ExactSizeIterator<Item = i64>) -> &mut Self {
+        self.column(&[ColumnType::Int64s]);
+        put_varint(self.out, values.len() as u64);
+        values.for_each(|v| self.out.extend_from_slice(&v.to_le_bytes()));
+        self
+    }
+}
