@@ -134,6 +134,11 @@ impl Activity {
         std::mem::replace(&mut self.open, still_open).into_keys().collect()
     }
 
+    /// Removes a minute whose state record was deleted.
+    pub fn forget(&mut self, key: MinuteKey) {
+        self.open.remove(&key);
+    }
+
     /// Puts a minute back that a state record held.
     pub fn restore(&mut self, key: MinuteKey, minute: Minute) {
         self.open.insert(key, minute);

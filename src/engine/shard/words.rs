@@ -20,6 +20,12 @@ pub enum Dimension {
     Origin,
 }
 
+impl Dimension {
+    /// Every dimension.
+    pub const ALL: [Self; 5] =
+        [Self::Channel, Self::Region, Self::Industry, Self::Segment, Self::Origin];
+}
+
 /// A value of a dimension: 0 is "none", [`Word::OTHER`] is "other".
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize,
