@@ -106,7 +106,7 @@ fn next_frame(buffer: &mut BytesMut) -> Result<Option<Bytes>, Exception> {
     };
     let compressed = u32::from_le_bytes([c0, c1, c2, c3]) as usize;
     let plain = u32::from_le_bytes([p0, p1, p2, p3]) as usize;
-    if compressed < HEADER || compressed > FRAME_MAX || plain > FRAME_MAX {
+    if !(HEADER..=FRAME_MAX).contains(&compressed) || plain > FRAME_MAX {
         return Err(damaged("the header of a compressed block is not one"));
     }
     if buffer.len() < CHECKSUM + compressed {
