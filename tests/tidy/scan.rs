@@ -228,7 +228,10 @@ fn blanks_what_is_not_code() {
         ("a /* x /* y */ \n z */ b", "a b"),
         (r#"f("a \" { //", 'x')"#, "f( , )"),
         ("r#\"a \" {\"# + br\"{\"", "+"),
-        ("let c = '{'; let d = '\\''; let e = 'é';", "let c = ; let d = ; let e = ;"),
+        (
+            "let c = '{'; let d = '\\''; let e = 'é';",
+            "let c = ; let d = ; let e = ;",
+        ),
         ("fn a<'a>(x: &'a str) {}", "fn a<'a>(x: &'a str) {}"),
         ("for x in b {}", "for x in b {}"),
         ("let grab = br; r#type", "let grab = br; r#type"),
@@ -236,7 +239,11 @@ fn blanks_what_is_not_code() {
     ] {
         let found = code_only(text);
         assert_eq!(found.len(), text.len(), "of {text:?}");
-        assert_eq!(found.split_whitespace().collect::<Vec<_>>().join(" "), code, "of {text:?}");
+        assert_eq!(
+            found.split_whitespace().collect::<Vec<_>>().join(" "),
+            code,
+            "of {text:?}"
+        );
     }
 }
 
