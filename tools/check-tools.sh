@@ -53,7 +53,7 @@ look() {
     if [ -z "$version" ]; then
       missing "Java is missing (the tests run a real Kafka; needs >= $java_min)" default-jre-headless
     elif [ "$version" -lt "$java_min" ]; then
-      missing "Java $version is too old (the tests run a real Kafka; needs >= $java_min)" openjdk-17-jre-headless
+      missing "Java $version is too old (the tests run a real Kafka; needs >= $java_min)" default-jre-headless
     fi
     have mvn || missing "Maven is missing (fetches Kafka)" maven
     have ps || missing "ps is missing (stops Kafka)" procps

@@ -142,8 +142,9 @@ fn roots(code: &str, at: usize) -> Vec<Import> {
     if bytes.get(at) == Some(&b'{') {
         starts[0] = at + 1;
         let mut nesting = 0_i32;
-        for inner in at + 1..matching_brace(bytes, at) {
-            match bytes[inner] {
+        let close = matching_brace(bytes, at);
+        for (inner, &byte) in bytes.iter().enumerate().take(close).skip(at + 1) {
+            match byte {
                 b'{' => nesting += 1,
                 b'}' => nesting -= 1,
                 b',' if nesting == 0 => starts.push(inner + 1),

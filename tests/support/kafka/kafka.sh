@@ -34,7 +34,7 @@ fetched() { cmp -s "$here/pom.xml" "$libs/pom.xml"; }
 
 fetch() {
   fetched && return
-  need java openjdk-17-jre-headless
+  need java default-jre-headless
   need mvn maven
   mkdir -p "$cache"
   local new old
@@ -231,7 +231,7 @@ case $command in
     dir=$(folder "$@")
     shift
     if [ "$command" != stop ]; then
-      need java openjdk-17-jre-headless
+      need java default-jre-headless
       fetch
     fi
     "$command" "$dir" "$@"
