@@ -106,7 +106,7 @@ fn event_type(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Ev
         });
     };
     reader::unquoted(raw).and_then(|name| EventType::parse(&name)).ok_or_else(|| {
-        let shown = fields::shortened(raw, 40).escape_debug();
+        let shown = reader::shown(raw);
         let names = EventType::ALL.map(EventType::name).join(", ");
         let detail = format!("`type` is {shown}; expected one of {names}");
         Reject::new(Reason::UnknownType, detail)

@@ -1,7 +1,7 @@
 //! Money fields: an exact decimal in major units of a currency that the definition has a rate for.
 
 use super::DecodeContext;
-use super::decimal::Decimal;
+use super::decimal::{DIGITS_MAX, Decimal};
 use super::fields::Field;
 use super::reader::{Reader, bad_field, bad_value, number, unquoted};
 use crate::model::event::Amount;
@@ -11,8 +11,8 @@ use crate::model::outcome::{Reason, Reject};
 /// Largest amount of one event, minor units.
 pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 
-/// Longest spelling of an amount, bytes.
-const AMOUNT_BYTES_MAX: usize = 64;
+/// Longest amount written as a string, bytes: what always fits the digits of a [`Decimal`].
+const AMOUNT_BYTES_MAX: usize = DIGITS_MAX as usize;
 
 /// The currency of an event and its way into the reporting currency.
 #[derive(Clone, Copy, Debug)]

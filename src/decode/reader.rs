@@ -30,10 +30,20 @@ pub fn bad_field(field: Field, found: &str, expected: &str) -> Reject {
 /// Like [`bad_field`], for a place that is no field of its own.
 #[cold]
 pub fn bad_value(place: &str, found: &str, expected: &str) -> Reject {
-    let shown = shortened(found, SHOWN_BYTES_MAX);
-    let more = if shown.len() < found.len() { "…" } else { "" };
-    let shown = shown.escape_debug();
-    Reject::new(Reason::BadField, format!("`{place}` is {shown}{more}; expected {expected}"))
+    Reject::new(Reason::BadField, format!("`{place}` is {}; expected {expected}", shown(found)))
+}
+
+/// The beginning of an offending value, for a message: without control characters.
+pub fn shown(found: &str) -> String {
+    let head = shortened(found, SHOWN_BYTES_MAX);
+    let mut shown: String = head
+        .chars()
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if head.len() < found.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cold]
@@ -88,7 +98,7 @@ fn within_time(place: &str, raw: &str, ms: i64) -> Result<i64, Reject> {
     if (EVENT_TIME_MIN_MS..EVENT_TIME_END_MS).contains(&ms) {
         return Ok(ms);
     }
-    let shown = shortened(raw, SHOWN_BYTES_MAX);
+    let shown = shown(raw);
     let detail = format!("`{place}` is {shown}; expected a time from 1970-01-01 to 2149-06-05");
     Err(Reject::new(Reason::TimeRange, detail))
 }
