@@ -1,6 +1,10 @@
-//! Pure delivery: decisions about order, commits, take-over and co-partitioning, without IO.
+//! Delivery as pure decisions: intake, merge by frontier, watermark, limits on rejects, commits, take-over, co-partitioning.
 
 pub mod commit;
 pub mod guard;
+pub mod intake;
+pub mod merge;
 pub mod names;
+pub mod rejects;
 pub mod takeover;
+pub mod watermark;
