@@ -275,8 +275,9 @@ fn window_sum() -> String {
     )
 }
 
-/// Days from the first to the last purchase, and the age; ages before the last purchase count as its own.
-const T_X_D: &str = "((last_ms - first_ms) / 86400000)";
+/// Days from the first to the last purchase day (0 for who bought on one day only, whatever the hours), and the age;
+/// ages before the last purchase count as its own.
+const T_X_D: &str = "if(x = 0, 0, (last_ms - first_ms) / 86400000)";
 const AGE_D: &str = "((greatest(at_ms, assumeNotNull(last_ms)) - first_ms) / 86400000)";
 
 /// P(alive): `1 / (1 + odds * ((alpha + T)/(alpha + t_x))^(r + x))`, in logarithms; NULL for who never bought.
