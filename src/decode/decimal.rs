@@ -36,7 +36,11 @@ impl Decimal {
         }
         let digits = accumulate(accumulate(0, whole)?, fraction)?;
         let exponent = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
-        Some(Self { negative: sign && digits != 0, digits, exponent })
+        Some(Self {
+            negative: sign && digits != 0,
+            digits,
+            exponent,
+        })
     }
 
     /// The number in units of `10^-scale`, rounded half-even. `None` when it does not fit.
@@ -63,7 +67,11 @@ impl Decimal {
             number.digits /= 10;
             number.exponent += 1;
         }
-        if number.exponent < 0 && number.digits != 0 { None } else { number.scaled(0) }
+        if number.exponent < 0 && number.digits != 0 {
+            None
+        } else {
+            number.scaled(0)
+        }
     }
 
     /// Whether the number is at most `max`.
@@ -76,7 +84,9 @@ impl Decimal {
         match (self.exponent >= 0, power) {
             (true, power) => {
                 self.digits == 0
-                    || power.and_then(|p| self.digits.checked_mul(p)).is_some_and(|n| n <= max)
+                    || power
+                        .and_then(|p| self.digits.checked_mul(p))
+                        .is_some_and(|n| n <= max)
             }
             (false, None) => true,
             (false, Some(power)) => match max.checked_mul(power) {
@@ -152,9 +162,9 @@ mod tests {
 
     #[test]
     fn what_is_no_decimal_is_refused() {
-        for text in
-            ["", "-", ".", "1.", ".5", "+1", "NaN", "Infinity", "1e", "1e+", "1_0", "1,5", " 1"]
-        {
+        for text in [
+            "", "-", ".", "1.", ".5", "+1", "NaN", "Infinity", "1e", "1e+", "1_0", "1,5", " 1",
+        ] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::parse(&"9".repeat(37)), None);

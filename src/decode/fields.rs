@@ -238,7 +238,10 @@ impl<'a> Fields<'a> {
         };
         let mut reader = serde_json::Deserializer::from_str(text);
         reader
-            .deserialize_map(Filler { fields: &mut fields, want_sample })
+            .deserialize_map(Filler {
+                fields: &mut fields,
+                want_sample,
+            })
             .and_then(|()| reader.end())
             .map_err(|error| bad_json(&error.to_string()))?;
         if fields.too_deep {
@@ -267,7 +270,8 @@ impl<'a> Fields<'a> {
     /// The name of one of those fields: an unknown one, else one of another type.
     pub fn stranger(self, known: u64) -> Option<String> {
         let other = (self.seen & !known).trailing_zeros() as usize;
-        self.sample.or_else(|| NAMES.get(other).map(|name| (*name).to_owned()))
+        self.sample
+            .or_else(|| NAMES.get(other).map(|name| (*name).to_owned()))
     }
 
     fn put(&mut self, name: Name, value: &'a str) {
@@ -293,7 +297,10 @@ impl<'a> Fields<'a> {
 }
 
 fn bad_json(what: &str) -> Reject {
-    Reject::new(Reason::BadJson, format!("{what}; expected one JSON object per record, in UTF-8"))
+    Reject::new(
+        Reason::BadJson,
+        format!("{what}; expected one JSON object per record, in UTF-8"),
+    )
 }
 
 /// Whether a JSON text nests deeper than `max`. The text has been checked to be JSON.
@@ -345,7 +352,8 @@ impl Visitor<'_> for NameSeed {
         Ok(match index_of(name) {
             Some(index) => Name::Known(index),
             None => Name::Unknown(
-                self.want_sample.then(|| shortened(name, SAMPLE_BYTES_MAX).to_owned()),
+                self.want_sample
+                    .then(|| shortened(name, SAMPLE_BYTES_MAX).to_owned()),
             ),
         })
     }

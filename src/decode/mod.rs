@@ -83,7 +83,11 @@ fn decode_object(
     let origin = reader.id(Field::Source, ORIGIN_BYTES_MAX)?;
     let body = body(event_type, &mut reader, context)?;
     let passing = matches!(body, Body::Web { action, .. } if !action.is_intent());
-    let raw = if passing { Span::NONE } else { reader.batch.push(payload) };
+    let raw = if passing {
+        Span::NONE
+    } else {
+        reader.batch.push(payload)
+    };
     count_strangers(reader, COMMON | known(event_type));
     Ok(Event {
         id_hash,
@@ -105,12 +109,14 @@ fn event_type(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Ev
             Reject::new(Reason::UnknownType, detail)
         });
     };
-    reader::unquoted(raw).and_then(|name| EventType::parse(&name)).ok_or_else(|| {
-        let shown = reader::shown(raw);
-        let names = EventType::ALL.map(EventType::name).join(", ");
-        let detail = format!("`type` is {shown}; expected one of {names}");
-        Reject::new(Reason::UnknownType, detail)
-    })
+    reader::unquoted(raw)
+        .and_then(|name| EventType::parse(&name))
+        .ok_or_else(|| {
+            let shown = reader::shown(raw);
+            let names = EventType::ALL.map(EventType::name).join(", ");
+            let detail = format!("`type` is {shown}; expected one of {names}");
+            Reject::new(Reason::UnknownType, detail)
+        })
 }
 
 fn body(

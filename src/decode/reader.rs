@@ -30,7 +30,10 @@ pub fn bad_field(field: Field, found: &str, expected: &str) -> Reject {
 /// Like [`bad_field`], for a place that is no field of its own.
 #[cold]
 pub fn bad_value(place: &str, found: &str, expected: &str) -> Reject {
-    Reject::new(Reason::BadField, format!("`{place}` is {}; expected {expected}", shown(found)))
+    Reject::new(
+        Reason::BadField,
+        format!("`{place}` is {}; expected {expected}", shown(found)),
+    )
 }
 
 /// The beginning of an offending value, for a message: without control characters.
@@ -38,7 +41,13 @@ pub fn shown(found: &str) -> String {
     let head = shortened(found, SHOWN_BYTES_MAX);
     let mut shown: String = head
         .chars()
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
         .collect();
     if head.len() < found.len() {
         shown.push('…');
@@ -48,7 +57,10 @@ pub fn shown(found: &str) -> String {
 
 #[cold]
 fn too_long(place: &str, len: usize, max: usize) -> Reject {
-    Reject::new(Reason::TooLong, format!("`{place}` has {len} bytes; at most {max} are allowed"))
+    Reject::new(
+        Reason::TooLong,
+        format!("`{place}` has {len} bytes; at most {max} are allowed"),
+    )
 }
 
 #[cold]
@@ -70,7 +82,11 @@ pub fn unquoted(raw: &str) -> Option<Cow<'_, str>> {
 
 /// An exact number from a JSON number. `None` when it is none, or absurdly long.
 pub fn number(raw: &str) -> Option<Decimal> {
-    if raw.len() > NUMBER_BYTES_MAX { None } else { Decimal::parse(raw) }
+    if raw.len() > NUMBER_BYTES_MAX {
+        None
+    } else {
+        Decimal::parse(raw)
+    }
 }
 
 /// A whole number in `min..=max`, for a place that is no field of its own.
@@ -84,14 +100,22 @@ pub fn whole_number(place: &str, raw: &str, min: i64, max: i64) -> Result<i64, R
 /// A text of at most `max` bytes, for a place that is no field of its own.
 pub fn text_value<'a>(place: &str, raw: &'a str, max: usize) -> Result<Cow<'a, str>, Reject> {
     let text = unquoted(raw).ok_or_else(|| bad_value(place, raw, "a JSON string"))?;
-    if text.len() > max { Err(too_long(place, text.len(), max)) } else { Ok(text) }
+    if text.len() > max {
+        Err(too_long(place, text.len(), max))
+    } else {
+        Ok(text)
+    }
 }
 
 /// A timestamp or a date, for a place that is no field of its own; milliseconds.
 pub fn day_or_time_value(place: &str, raw: &str) -> Result<i64, Reject> {
     let ms = unquoted(raw).and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
     let expected = "an RFC 3339 timestamp or a date such as \"2026-05-01\"";
-    within_time(place, raw, ms.ok_or_else(|| bad_value(place, raw, expected))?)
+    within_time(
+        place,
+        raw,
+        ms.ok_or_else(|| bad_value(place, raw, expected))?,
+    )
 }
 
 fn within_time(place: &str, raw: &str, ms: i64) -> Result<i64, Reject> {
@@ -131,7 +155,9 @@ impl<'p> Reader<'p, '_> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(Span::NONE);
         };
-        Ok(self.batch.push(text_value(field.name(), raw, max)?.as_bytes()))
+        Ok(self
+            .batch
+            .push(text_value(field.name(), raw, max)?.as_bytes()))
     }
 
     /// Checks a text that is not kept by itself.
@@ -146,7 +172,11 @@ impl<'p> Reader<'p, '_> {
     pub fn required_id(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
         let raw = self.required(field)?;
         checked_id(field, raw, max).and_then(|id| {
-            if id.is_empty() { Err(bad_field(field, "empty", "an identifier")) } else { Ok(id) }
+            if id.is_empty() {
+                Err(bad_field(field, "empty", "an identifier"))
+            } else {
+                Ok(id)
+            }
         })
     }
 
@@ -177,7 +207,8 @@ impl<'p> Reader<'p, '_> {
             return Ok(None);
         };
         let word = unquoted(raw).and_then(|text| parse(&text));
-        word.map(Some).ok_or_else(|| bad_field(field, raw, expected))
+        word.map(Some)
+            .ok_or_else(|| bad_field(field, raw, expected))
     }
 
     /// [`Self::word`] that must be there.
@@ -187,7 +218,8 @@ impl<'p> Reader<'p, '_> {
         parse: impl Fn(&str) -> Option<T>,
         expected: &str,
     ) -> Result<T, Reject> {
-        self.word(field, parse, expected)?.ok_or_else(|| missing(field))
+        self.word(field, parse, expected)?
+            .ok_or_else(|| missing(field))
     }
 
     /// `true` or `false`; `None` when missing or `null`.
@@ -227,11 +259,13 @@ impl<'p> Reader<'p, '_> {
     /// An RFC 3339 timestamp that must be there, milliseconds.
     pub fn required_time(&self, field: Field) -> Result<i64, Reject> {
         let raw = self.required(field)?;
-        let ms = unquoted(raw).and_then(|text| parse_timestamp(&text)).ok_or_else(|| {
-            let expected =
-                "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
-            bad_field(field, raw, expected)
-        })?;
+        let ms = unquoted(raw)
+            .and_then(|text| parse_timestamp(&text))
+            .ok_or_else(|| {
+                let expected =
+                    "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
+                bad_field(field, raw, expected)
+            })?;
         within_time(field.name(), raw, ms)
     }
 
@@ -258,7 +292,11 @@ fn checked_id(field: Field, raw: &str, max: usize) -> Result<Cow<'_, str>, Rejec
         return Err(too_long(field.name(), id.len(), max));
     }
     if id.bytes().any(|b| b < b' ' || b >= 0x7f) && id.chars().any(char::is_control) {
-        return Err(bad_field(field, raw, "an identifier without control characters"));
+        return Err(bad_field(
+            field,
+            raw,
+            "an identifier without control characters",
+        ));
     }
     Ok(id)
 }

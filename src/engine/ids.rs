@@ -37,7 +37,12 @@ pub struct SourceIds {
 impl SourceIds {
     /// Nothing remembered.
     pub fn new(source: SourceIndex) -> Self {
-        Self { source, floor_ms: BEFORE_ALL_MS, hashes: Vec::new(), seconds: Vec::new() }
+        Self {
+            source,
+            floor_ms: BEFORE_ALL_MS,
+            hashes: Vec::new(),
+            seconds: Vec::new(),
+        }
     }
 
     /// Number of ids held.
@@ -77,7 +82,8 @@ impl SourceIds {
             self.seconds.reserve_exact(2);
         }
         self.hashes.push(hash);
-        self.seconds.push(ts_ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32);
+        self.seconds
+            .push(ts_ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32);
     }
 
     fn forget_before(&mut self, horizon_ms: i64) {

@@ -30,10 +30,14 @@ pub fn step(cx: &Context, profile: &mut Profile, tau_ms: i64, step: Step) -> boo
 /// When time alone next changes the state: the first millisecond at or after the next edge, but strictly after
 /// `profile.as_of_ms`. [`NEVER_MS`] when it never does.
 pub fn due_ms(cx: &Context, profile: &Profile) -> i64 {
-    let Some(edge) = next_edge(profile.lifecycle(), &cx.bands) else { return NEVER_MS };
+    let Some(edge) = next_edge(profile.lifecycle(), &cx.bands) else {
+        return NEVER_MS;
+    };
     let Some((first_ms, history)) = profile.purchases.as_ref().and_then(|p| p.history()) else {
         return NEVER_MS;
     };
     let curve = cx.model.curve(history, LIFECYCLE_HORIZON_D);
-    curve.p_silent_due_ms(first_ms, profile.as_of_ms + 1, edge).unwrap_or(NEVER_MS)
+    curve
+        .p_silent_due_ms(first_ms, profile.as_of_ms + 1, edge)
+        .unwrap_or(NEVER_MS)
 }

@@ -121,7 +121,14 @@ impl Profile {
             }
             Err(at) => {
                 self.said.reserve_exact(1);
-                self.said.insert(at, Said { field, stamp, value: value.into() });
+                self.said.insert(
+                    at,
+                    Said {
+                        field,
+                        stamp,
+                        value: value.into(),
+                    },
+                );
                 true
             }
         }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
-use crate::signal::decay::add_shared;
 use crate::signal::days;
+use crate::signal::decay::add_shared;
 use crate::signal::silence::History;
 use crate::signal::window::{BUCKETS, bucket_index};
 
@@ -98,7 +98,11 @@ impl Purchases {
 
     /// Takes an opening in; the latest stamp wins.
     pub fn open(&mut self, opening: Opening) {
-        if self.opening.as_ref().is_none_or(|o| o.stamp < opening.stamp) {
+        if self
+            .opening
+            .as_ref()
+            .is_none_or(|o| o.stamp < opening.stamp)
+        {
             self.opening = Some(Box::new(opening));
         }
     }
@@ -107,7 +111,9 @@ impl Purchases {
         self.revenue_minor = self.revenue_minor.saturating_add(minor);
         let y = minor as f64;
         self.sums_at_ms = add_shared(&cx.spend, &mut self.sums, self.sums_at_ms, ts_ms, &[y, y]);
-        let Some(bucket) = bucket_index(ts_ms) else { return };
+        let Some(bucket) = bucket_index(ts_ms) else {
+            return;
+        };
         match self.buckets.binary_search_by_key(&bucket, |b| b.0) {
             Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(minor),
             Err(at) => {
@@ -152,12 +158,14 @@ impl Purchases {
 
     /// Orders, the opening's included.
     pub fn orders(&self) -> u32 {
-        self.orders.saturating_add(self.opening.as_ref().map_or(0, |o| o.orders))
+        self.orders
+            .saturating_add(self.opening.as_ref().map_or(0, |o| o.orders))
     }
 
     /// Revenue net of refunds, minor units, the opening's included.
     pub fn revenue_minor(&self) -> i64 {
-        self.revenue_minor.saturating_add(self.opening.as_ref().map_or(0, |o| o.revenue_minor))
+        self.revenue_minor
+            .saturating_add(self.opening.as_ref().map_or(0, |o| o.revenue_minor))
     }
 
     /// What the repurchase models need: the first purchase, and the history. While `x` is 0 the last purchase *day* is

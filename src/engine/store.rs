@@ -47,7 +47,9 @@ impl Store {
 
     /// The slot of a key.
     pub fn find(&self, key: &[u8]) -> Option<u32> {
-        self.index.find(xxh3_64(key), |slot| *self.get(*slot).key == *key).copied()
+        self.index
+            .find(xxh3_64(key), |slot| *self.get(*slot).key == *key)
+            .copied()
     }
 
     /// The slot of a key, new with `profile()` if there is none.
@@ -77,7 +79,8 @@ impl Store {
         }
         self.len += 1;
         let pages = &self.pages;
-        let hash_of = |slot: &u32| xxh3_64(&pages[*slot as usize / PAGE][*slot as usize % PAGE].key);
+        let hash_of =
+            |slot: &u32| xxh3_64(&pages[*slot as usize / PAGE][*slot as usize % PAGE].key);
         self.index.insert_unique(xxh3_64(key), slot, hash_of);
         slot
     }

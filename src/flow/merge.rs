@@ -90,7 +90,9 @@ impl Merge {
             merged_frontier_ms: BEFORE_ALL_MS,
             at_end: false,
         };
-        Self { queues: (0..sources).map(|_| queue()).collect() }
+        Self {
+            queues: (0..sources).map(|_| queue()).collect(),
+        }
     }
 
     /// Sets where a source begins.
@@ -124,7 +126,8 @@ impl Merge {
 
     /// Frontier of everything merged so far: what a shard goes on with after a restart.
     pub fn merged_frontier_ms(&self, source: SourceIndex) -> i64 {
-        self.queue(source).map_or(BEFORE_ALL_MS, |q| q.merged_frontier_ms)
+        self.queue(source)
+            .map_or(BEFORE_ALL_MS, |q| q.merged_frontier_ms)
     }
 
     /// Frontier of the record at the head of a source.
@@ -140,12 +143,15 @@ impl Merge {
 
     /// Whether the source was read to its end and everything is merged.
     pub fn is_at_end(&self, source: SourceIndex) -> bool {
-        self.queue(source).is_some_and(|q| q.at_end && q.runs.is_empty())
+        self.queue(source)
+            .is_some_and(|q| q.at_end && q.runs.is_empty())
     }
 
     /// Adds a run of records that ends before `read_to`.
     pub fn push(&mut self, source: SourceIndex, run: Run, frontier_ms: i64, read_to: i64) {
-        let Some(q) = self.queues.get_mut(usize::from(source)) else { return };
+        let Some(q) = self.queues.get_mut(usize::from(source)) else {
+            return;
+        };
         q.read_to = q.read_to.max(read_to);
         q.frontier_ms = q.frontier_ms.max(frontier_ms);
         if !run.is_empty() {
@@ -157,7 +163,9 @@ impl Merge {
 
     /// The partition ends at `offset` for now; what lies between (control records) holds no event.
     pub fn end(&mut self, source: SourceIndex, offset: i64) {
-        let Some(q) = self.queues.get_mut(usize::from(source)) else { return };
+        let Some(q) = self.queues.get_mut(usize::from(source)) else {
+            return;
+        };
         if offset >= q.read_to {
             q.read_to = offset;
             q.at_end = true;
@@ -169,7 +177,9 @@ impl Merge {
 
     /// Retention removed everything below `offset`.
     pub fn skip(&mut self, source: SourceIndex, offset: i64) {
-        let Some(q) = self.queues.get_mut(usize::from(source)) else { return };
+        let Some(q) = self.queues.get_mut(usize::from(source)) else {
+            return;
+        };
         q.read_to = q.read_to.max(offset);
         if q.runs.is_empty() {
             q.merged_to = q.merged_to.max(offset);
@@ -204,7 +214,9 @@ impl Merge {
     ) -> Option<R> {
         let q = self.queues.get_mut(usize::from(source))?;
         let run = q.runs.front_mut()?;
-        let Run { batch, records, at, .. } = run;
+        let Run {
+            batch, records, at, ..
+        } = run;
         let waiting = records.get_mut(*at)?;
         *at += 1;
         q.merged_to = waiting.offset + 1;

@@ -54,9 +54,8 @@ impl OpenCycle {
     /// Whether a limit of the definition is reached.
     pub fn is_full(&mut self, plan: &Plan, engine: &Engine) -> bool {
         self.records += 1;
-        let bytes = || {
-            engine.rows.len_bytes() + self.letter_bytes + engine.dirty.len() * CHANGED_BYTES
-        };
+        let bytes =
+            || engine.rows.len_bytes() + self.letter_bytes + engine.dirty.len() * CHANGED_BYTES;
         let full = self.records() + self.dues > plan.limits.cycle_records_max
             || bytes() >= plan.limits.cycle_bytes_max;
         if full {
@@ -67,7 +66,10 @@ impl OpenCycle {
 
     /// How many dues the cycle may still fire; at least one, so that it always gets on.
     pub fn budget(&self, plan: &Plan) -> usize {
-        plan.limits.cycle_records_max.saturating_sub(self.records() + self.dues).max(1)
+        plan.limits
+            .cycle_records_max
+            .saturating_sub(self.records() + self.dues)
+            .max(1)
     }
 
     pub fn count_dues(&mut self, fired: usize) {
@@ -75,8 +77,7 @@ impl OpenCycle {
     }
 
     pub fn has_effects(&self) -> bool {
-        self.gap_count > 0
-            || self.sources.iter().any(|s| s.counts.consumed() > 0)
+        self.gap_count > 0 || self.sources.iter().any(|s| s.counts.consumed() > 0)
     }
 
     pub fn unknown_fields(&mut self, source: SourceIndex, count: u64) {
@@ -144,7 +145,9 @@ impl Machine {
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
         let entry = self.engine.store.get_mut(slot);
         let as_of_ms = entry.profile.as_of_ms;
-        let Some(purchases) = &mut entry.profile.purchases else { return };
+        let Some(purchases) = &mut entry.profile.purchases else {
+            return;
+        };
         if purchases.expected_as_of_ms.max(as_of_ms) >= tau_ms {
             return;
         }
@@ -177,7 +180,9 @@ impl Machine {
         self.engine.rows.take_into(&mut effects.rows);
         self.cycle.gaps.take_into(&mut effects.rows);
         self.ledger(&mut effects, clock, version);
-        effects.state.put(&StateKey::Meta.encode(), |out| write(&self.state, out));
+        effects
+            .state
+            .put(&StateKey::Meta.encode(), |out| write(&self.state, out));
         effects
     }
 
@@ -201,8 +206,9 @@ impl Machine {
         let mut words: BTreeMap<Vec<u8>, SignalWord> = BTreeMap::new();
         let moved = std::mem::take(&mut self.engine.moved);
         let stamp = (self.identity.generation, self.state.meta.cycle);
-        for (slot, account) in
-            moved.iter().filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
+        for (slot, account) in moved
+            .iter()
+            .filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
         {
             let word = left(account, &self.engine.store.get(slot).key, stamp);
             words.insert(word.key.clone(), word);
@@ -215,7 +221,13 @@ impl Machine {
     }
 
     fn collect_activity(&mut self, effects: &mut Effects, version: u64) {
-        let Self { engine, plan, watermark, state, .. } = self;
+        let Self {
+            engine,
+            plan,
+            watermark,
+            state,
+            ..
+        } = self;
         let changed = engine.activity.take_changed();
         for ((minute, source), cells) in &changed {
             for cell in &cells.cells {
@@ -239,10 +251,14 @@ impl Machine {
             })
             .collect();
         let open_max = plan.limits.open_minutes_max;
-        let sealed = engine.activity.seal(watermark.at_ms, plan.seal_after_ms, open_max);
+        let sealed = engine
+            .activity
+            .seal(watermark.at_ms, plan.seal_after_ms, open_max);
         state.sealed_to = engine.activity.sealed_to;
         for (key, value) in values.iter().filter(|(key, _)| key.0 >= state.sealed_to) {
-            effects.state.put(&StateKey::Minute(*key).encode(), |out| out.extend_from_slice(value));
+            effects.state.put(&StateKey::Minute(*key).encode(), |out| {
+                out.extend_from_slice(value)
+            });
         }
         for key in sealed {
             effects.state.delete(&StateKey::Minute(key).encode());
@@ -278,7 +294,11 @@ impl Machine {
             let name = source_name(&self.plan, source).as_bytes();
             let (counts, hash) = &self.state.daily.sources[usize::from(source)];
             let mut row = days.row();
-            row.u16(shard).text(name).i64(self.state.daily.day * 24 * HOUR_MS).u64(version).u8(0);
+            row.u16(shard)
+                .text(name)
+                .i64(self.state.daily.day * 24 * HOUR_MS)
+                .u64(version)
+                .u8(0);
             Outcome::ALL.iter().for_each(|o| {
                 row.u64(counts.of(*o));
             });
@@ -286,13 +306,20 @@ impl Machine {
             drop(row);
             let mut row = ledger.row();
             row.u16(shard).text(name).u64(version).u8(0);
-            row.text(self.identity.owner.as_bytes()).u64(self.state.meta.tenure);
-            row.i64(clock.now_ms).maybe_time(effects.watermark_ms).maybe_time(effects.watermark_ms);
-            row.i64(progress.offset_from).i64(progress.offset_to).u8(u8::from(progress.at_end));
+            row.text(self.identity.owner.as_bytes())
+                .u64(self.state.meta.tenure);
+            row.i64(clock.now_ms)
+                .maybe_time(effects.watermark_ms)
+                .maybe_time(effects.watermark_ms);
+            row.i64(progress.offset_from)
+                .i64(progress.offset_to)
+                .u8(u8::from(progress.at_end));
             Outcome::ALL.iter().for_each(|o| {
                 row.u64(progress.counts.of(*o));
             });
-            row.u64(progress.order_breaks).i64(effects.mail_to).u64(progress.id_hash);
+            row.u64(progress.order_breaks)
+                .i64(effects.mail_to)
+                .u64(progress.id_hash);
         }
         days.take_into(&mut effects.rows);
         ledger.take_into(&mut effects.rows);

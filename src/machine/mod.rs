@@ -99,7 +99,14 @@ impl Machine {
     pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
         let from = self.merge.read_to(source);
         if to > from {
-            self.cycle.gap(&self.plan, &self.identity, &self.state, (source, from, to), now_ms, reason);
+            self.cycle.gap(
+                &self.plan,
+                &self.identity,
+                &self.state,
+                (source, from, to),
+                now_ms,
+                reason,
+            );
             self.merge.skip(source, to);
         }
     }
@@ -107,8 +114,13 @@ impl Machine {
     /// Takes records of one source partition, in offset order (offsets below the read position are ignored).
     pub fn offer(&mut self, source: SourceIndex, records: &mut dyn Iterator<Item = Record<'_>>) {
         let plan = self.plan.clone();
-        let Some(definition) = plan.sources.get(usize::from(source)) else { return };
-        let place = Place { shard: self.identity.shard, shards: self.identity.shards };
+        let Some(definition) = plan.sources.get(usize::from(source)) else {
+            return;
+        };
+        let place = Place {
+            shard: self.identity.shard,
+            shards: self.identity.shards,
+        };
         let mut run = Run::default();
         let mut frontier_ms = self.merge.frontier_ms(source);
         let mut read_to = self.merge.read_to(source);
@@ -131,7 +143,15 @@ impl Machine {
                 Taken::Reject(refused) => refused.payload.as_ref().map_or(0, Vec::len),
             };
             let (offset, kafka_ms) = (record.offset, record.kafka_ms);
-            run.push(Waiting { offset, kafka_ms, frontier_ms, taken }, bytes + WAITING_BYTES);
+            run.push(
+                Waiting {
+                    offset,
+                    kafka_ms,
+                    frontier_ms,
+                    taken,
+                },
+                bytes + WAITING_BYTES,
+            );
         }
         self.cycle.unknown_fields(source, run.batch.unknown_fields);
         self.merge.push(source, run, frontier_ms, read_to);
@@ -212,7 +232,8 @@ impl Machine {
                 Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
             };
             let confirmed_ms = confirmed_ms.min(clock.now_ms);
-            self.watermark.idle(confirmed_ms, idle_ms, self.plan.disorder_ms);
+            self.watermark
+                .idle(confirmed_ms, idle_ms, self.plan.disorder_ms);
         }
         let budget = self.cycle.budget(&self.plan);
         let (fired, _) = self.engine.fire_until(self.watermark.at_ms, budget);

@@ -38,7 +38,8 @@ impl Machine {
     /// # Errors
     /// When this binary cannot read the record.
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
-        self.try_restore(key, value).map_err(RestoreError::Unreadable)
+        self.try_restore(key, value)
+            .map_err(RestoreError::Unreadable)
     }
 
     fn try_restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
@@ -73,7 +74,11 @@ impl Machine {
                 let values: Values = read("words", value)?;
                 self.engine.words.restore(source, dimension, values);
             }
-            (other, None) => return Err(format!("the state topic deletes {other:?}, which no version does")),
+            (other, None) => {
+                return Err(format!(
+                    "the state topic deletes {other:?}, which no version does"
+                ));
+            }
         }
         Ok(())
     }
@@ -108,7 +113,10 @@ impl Machine {
             }
         }
         self.begin_cycle();
-        Ok(Restored::At { meta: self.state.meta.clone(), retimed })
+        Ok(Restored::At {
+            meta: self.state.meta.clone(),
+            retimed,
+        })
     }
 }
 
@@ -127,4 +135,3 @@ impl Machine {
         crate::model::table::version(self.identity.generation, self.state.meta.cycle + 1)
     }
 }
-

@@ -87,7 +87,10 @@ impl ShardState {
             sealed_to: BEFORE_ALL_MS,
             refreshed_to: BEFORE_ALL_MS,
             last_clock_ms: 0,
-            daily: Daily { day: 0, sources: vec![Default::default(); n] },
+            daily: Daily {
+                day: 0,
+                sources: vec![Default::default(); n],
+            },
         }
     }
 }

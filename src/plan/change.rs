@@ -30,8 +30,13 @@ pub enum Change {
 impl Change {
     /// The message that refuses the start, with the command that helps; `None` where the start may go on.
     pub fn refusal(&self, file_name: &str) -> Option<String> {
-        let Self::Rebuild(changes) = self else { return None };
-        let list: Vec<String> = changes.iter().map(|change| format!("\n  {change}")).collect();
+        let Self::Rebuild(changes) = self else {
+            return None;
+        };
+        let list: Vec<String> = changes
+            .iter()
+            .map(|change| format!("\n  {change}"))
+            .collect();
         Some(format!(
             "the definition {file_name} does not fit the state that was built with the one before:{}\n\
              take the changes back, or build fresh state and tables beside the present ones, which go on until they are replaced: retain run --rebuild {file_name}",
@@ -68,9 +73,14 @@ impl Fingerprint {
         }
         put_sources(plan, &mut put);
         for rule in &plan.drops {
-            let source = rule.source.and_then(|index| plan.sources.get(usize::from(index)));
+            let source = rule
+                .source
+                .and_then(|index| plan.sources.get(usize::from(index)));
             let whose = source.map_or("every source", |source| source.name.as_str());
-            put(&format!("drop.{}", rule.name), format!("{whose}: {}", test_words(rule)));
+            put(
+                &format!("drop.{}", rule.name),
+                format!("{whose}: {}", test_words(rule)),
+            );
         }
         for (code, rate) in plan.rates.iter().filter(|(code, _)| *code != plan.currency) {
             put(&format!("rates.{code}"), rate_text(*rate));
@@ -82,12 +92,17 @@ impl Fingerprint {
 }
 
 fn put_sources(plan: &Plan, put: &mut impl FnMut(&str, String)) {
-    let listed: Vec<String> =
-        plan.sources.iter().map(|source| format!("{} from {}", source.name, source.topic)).collect();
+    let listed: Vec<String> = plan
+        .sources
+        .iter()
+        .map(|source| format!("{} from {}", source.name, source.topic))
+        .collect();
     put("source", listed.join(", "));
     for source in &plan.sources {
         let name = |key: &str| format!("source.{}.{key}", source.name);
-        let event_type = source.default_type.map_or("none", |event_type| event_type.name());
+        let event_type = source
+            .default_type
+            .map_or("none", |event_type| event_type.name());
         put(&name("default_type"), event_type.to_owned());
         put(&name("dedup_window"), duration_text(source.dedup_window_ms));
         put(&name("dedup_ids_max"), source.dedup_ids_max.to_string());
@@ -114,13 +129,19 @@ fn put_signals(plan: &Plan, put: &mut impl FnMut(&str, String)) {
 fn put_limits(plan: &Plan, put: &mut impl FnMut(&str, String)) {
     let limits = &plan.limits;
     let mut limit = |key: &str, value: String| put(&format!("limits.{key}"), value);
-    limit("dimension_values_max", limits.dimension_values_max.to_string());
+    limit(
+        "dimension_values_max",
+        limits.dimension_values_max.to_string(),
+    );
     limit("tickets_max", limits.tickets_max.to_string());
     limit("sessions_max", limits.sessions_max.to_string());
     limit("open_minutes_max", limits.open_minutes_max.to_string());
     limit("cycle_records_max", limits.cycle_records_max.to_string());
     limit("cycle_bytes_max", size_text(limits.cycle_bytes_max as u64));
-    limit("rejects_percent_max", limits.rejects_percent_max.to_string());
+    limit(
+        "rejects_percent_max",
+        limits.rejects_percent_max.to_string(),
+    );
     limit("rejects_window", limits.rejects_window.to_string());
     limit("rejects_run_max", limits.rejects_run_max.to_string());
 }
@@ -148,7 +169,8 @@ fn partitioner_text(partitioner: Partitioner) -> &'static str {
 }
 
 fn instant_text(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |time| time.to_string())
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_| format!("{ms} ms"), |time| time.to_string())
 }
 
 /// What it means that the definition changed from `old` to `new`. With one reason for a rebuild, the changes that
@@ -192,7 +214,9 @@ fn meaning(name: &str, was_there: bool, is_there: bool) -> Meaning {
     match name {
         "name" => Rebuild("the name is part of every topic, group and table of the pipeline"),
         "key" => Rebuild("profiles were kept for the other subject"),
-        "key_format" => Rebuild("records whose key was spelled otherwise were put aside as misrouted"),
+        "key_format" => {
+            Rebuild("records whose key was spelled otherwise were put aside as misrouted")
+        }
         "partitioner" => Retime("a check: new records are held against it"),
         "disorder" => Retime("what is due waits by it from now on"),
         "idle_timeout" => Retime("time follows the clock by it from now on"),
@@ -203,8 +227,12 @@ fn meaning(name: &str, was_there: bool, is_there: bool) -> Meaning {
         "clock.jump_max" => Retime("the clock is checked by it from now on"),
         "clock.kind" => Rebuild("the state was brought to times of the other clock"),
         "clock.origin" | "clock.speed" if !both => Carried,
-        "clock.origin" | "clock.speed" => Rebuild("the state was brought to times of the other clock"),
-        "source" => Rebuild("positions, ties and remembered ids belong to the sources in their order"),
+        "clock.origin" | "clock.speed" => {
+            Rebuild("the state was brought to times of the other clock")
+        }
+        "source" => {
+            Rebuild("positions, ties and remembered ids belong to the sources in their order")
+        }
         _ => meaning_in_table(name, both, is_there),
     }
 }
@@ -220,7 +248,9 @@ fn meaning_in_table(name: &str, both: bool, is_there: bool) -> Meaning {
         ("source", "dedup_window" | "dedup_ids_max") => {
             Retime("ids are forgotten by it from now on; what was forgotten stays so")
         }
-        ("drop", _) => Retime("new events are filtered by it; what was applied or filtered stays so"),
+        ("drop", _) => {
+            Retime("new events are filtered by it; what was applied or filtered stays so")
+        }
         ("rates", _) if both => Rebuild("revenue was already converted at the other rate"),
         ("rates", _) if is_there => {
             Retime("new events in this currency are accepted; the ones put aside can be replayed")

@@ -28,7 +28,11 @@ fn keys(plan: &Plan) -> String {
     };
     match plan.partitioner {
         Partitioner::Murmur2 | Partitioner::Crc32 => {
-            let hash = if plan.partitioner == Partitioner::Crc32 { "crc32" } else { "murmur2" };
+            let hash = if plan.partitioner == Partitioner::Crc32 {
+                "crc32"
+            } else {
+                "murmur2"
+            };
             format!(
                 "every record's key is its {subject} {spelled} and its partition is {hash} of the key: each record is checked, a misrouted one is put aside"
             )
@@ -40,9 +44,18 @@ fn keys(plan: &Plan) -> String {
 }
 
 fn drop_rule(plan: &Plan, rule: &DropRule) -> String {
-    let source = rule.source.and_then(|index| plan.sources.get(usize::from(index)));
-    let whose = source.map_or_else(|| "of every source".to_owned(), |s| format!("of {}", s.name));
-    format!("events {whose} are filtered out by rule {} when {}", rule.name, test_words(rule))
+    let source = rule
+        .source
+        .and_then(|index| plan.sources.get(usize::from(index)));
+    let whose = source.map_or_else(
+        || "of every source".to_owned(),
+        |s| format!("of {}", s.name),
+    );
+    format!(
+        "events {whose} are filtered out by rule {} when {}",
+        rule.name,
+        test_words(rule)
+    )
 }
 
 /// `customer_id begins with test- or bot-`.
@@ -75,9 +88,16 @@ fn repeats(plan: &Plan) -> Vec<String> {
     });
     let untyped = plan.sources.iter().map(|source| match source.default_type {
         Some(event_type) => {
-            format!("records without a type on topic {} are read as {}", source.topic, event_type.name())
+            format!(
+                "records without a type on topic {} are read as {}",
+                source.topic,
+                event_type.name()
+            )
         }
-        None => format!("records without a type on topic {} are rejected", source.topic),
+        None => format!(
+            "records without a type on topic {} are rejected",
+            source.topic
+        ),
     });
     each.chain(untyped).collect()
 }
@@ -118,21 +138,30 @@ fn clock(plan: &Plan) -> String {
             duration_words(plan.clock_jump_max_ms)
         ),
         Clock::Simulated { speed, .. } => {
-            format!("the clock is SIMULATED, {speed} times as fast as the wall: for histories and demonstrations")
+            format!(
+                "the clock is SIMULATED, {speed} times as fast as the wall: for histories and demonstrations"
+            )
         }
     }
 }
 
 fn money(plan: &Plan) -> String {
     let others = plan.rates.iter().filter(|(code, _)| *code != plan.currency);
-    let others: Vec<_> =
-        others.map(|(code, rate)| format!("{code} at {}", rate_text(*rate))).collect();
+    let others: Vec<_> = others
+        .map(|(code, rate)| format!("{code} at {}", rate_text(*rate)))
+        .collect();
     let accepted = if others.is_empty() {
         "no other currency is accepted".to_owned()
     } else {
-        format!("{} are converted once per event, half to even; any other currency is rejected", others.join(", "))
+        format!(
+            "{} are converted once per event, half to even; any other currency is rejected",
+            others.join(", ")
+        )
     };
-    format!("money is kept in whole minor units of {}; {accepted}", plan.currency)
+    format!(
+        "money is kept in whole minor units of {}; {accepted}",
+        plan.currency
+    )
 }
 
 fn judgements(plan: &Plan) -> Vec<String> {
@@ -165,7 +194,10 @@ fn judgements(plan: &Plan) -> Vec<String> {
 
 fn limits(plan: &Plan) -> Vec<String> {
     let limits = &plan.limits;
-    let ids = plan.sources.iter().fold(0_usize, |sum, s| sum.saturating_add(s.dedup_ids_max));
+    let ids = plan
+        .sources
+        .iter()
+        .fold(0_usize, |sum, s| sum.saturating_add(s.dedup_ids_max));
     vec![
         format!(
             "one customer takes at most {ids} event ids, {} tickets and {} sessions of memory; a shard at most {} open minutes",

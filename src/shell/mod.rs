@@ -3,13 +3,17 @@
 pub mod batch;
 pub mod client;
 pub mod clock;
+pub mod columns;
 pub mod commits;
 pub mod consumer;
 pub mod ends;
+pub mod migrate;
 pub mod producer;
 pub mod runtime;
 pub mod shards;
+pub mod sink;
 pub mod status;
 pub mod takeover;
 pub mod topics;
+pub mod views;
 pub mod worker;
