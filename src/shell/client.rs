@@ -1,6 +1,5 @@
 //! How to reach Kafka: the settings of every client we open, in one place.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -8,18 +7,22 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use crate::flow::names::Names;
 
+use super::settings::{GroupProtocol, Kafka};
+
 /// What all clients of one pipeline share.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// `bootstrap.servers`.
+    /// The bootstrap brokers, for messages.
     pub brokers: String,
-    /// librdkafka properties on top of ours: security, and whatever the operator wants (they win).
-    pub properties: BTreeMap<String, String>,
+    /// librdkafka properties: brokers, security, and whatever the operator wants (they win over ours).
+    pub properties: Vec<(String, String)>,
+    /// The classic group protocol instead of KIP-848's.
+    pub classic: bool,
     /// Stable name of this copy: a restart ends its own leftovers at once. `None`: a random one.
     pub instance: Option<String>,
     /// `group.instance.id` (static membership), if wanted.
     pub group_instance: Option<String>,
-    /// Replication factor of the topics we create.
+    /// Replication factor of the topics we create; -1 is the broker's default.
     pub replication_factor: i32,
     /// When the broker ends a transaction of ours by itself, milliseconds.
     pub transaction_timeout_ms: u64,
@@ -30,11 +33,28 @@ pub struct Link {
 /// Longest wait for an answer of a broker (metadata, offsets).
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+impl From<&Kafka> for Link {
+    fn from(kafka: &Kafka) -> Self {
+        Self {
+            brokers: kafka.brokers.clone(),
+            properties: kafka.client_properties(),
+            classic: kafka.protocol == GroupProtocol::Classic,
+            instance: kafka.instance.clone(),
+            group_instance: kafka.group_instance.clone(),
+            replication_factor: match kafka.replication_factor {
+                0 => -1,
+                copies => i32::from(copies),
+            },
+            transaction_timeout_ms: kafka.transaction_timeout_ms,
+            memory_budget_bytes: kafka.memory_budget_bytes,
+        }
+    }
+}
+
 impl Link {
     /// Settings that every client has; `what` names it in the broker's logs.
     fn base(&self, what: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.brokers);
         config.set("client.id", format!("retain-{what}"));
         config.set_log_level(RDKafkaLogLevel::Warning);
         config
@@ -72,7 +92,7 @@ impl Link {
         config.set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error");
         config.set("isolation.level", "read_committed");
-        if self.classic() {
+        if self.classic {
             // `range` puts partition p of every topic on one member; `cooperative-sticky` does not.
             config.set("partition.assignment.strategy", "range");
         } else {
@@ -84,11 +104,6 @@ impl Link {
         }
         let fixed = ["partition.assignment.strategy", "group.remote.assignor"];
         self.finish(config, &fixed)
-    }
-
-    /// Whether the operator asks for the classic group protocol.
-    pub fn classic(&self) -> bool {
-        self.properties.get("group.protocol").is_some_and(|protocol| protocol == "classic")
     }
 
     /// Fetches records of partitions that we assign ourselves, from positions that we know.
@@ -134,7 +149,7 @@ impl Link {
         config.set("isolation.level", "read_committed");
         config.set("fetch.queue.backoff.ms", "10");
         config.set("queued.max.messages.kbytes", "16384");
-        if self.classic() {
+        if self.classic {
             config.set("partition.assignment.strategy", "range");
         } else {
             config.set("group.protocol", "consumer");

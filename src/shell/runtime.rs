@@ -26,7 +26,8 @@ use super::ends::{self, Ends};
 use super::producer::{Outcome, Place, Transactions};
 use super::shards::Shards;
 use super::status::SharedStatus;
-use super::takeover::{Start, TakeOver, TakeOverError, Taken};
+use super::settings::Start;
+use super::takeover::{TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
 use super::worker::{self, Command, Gauges, Shared};
 

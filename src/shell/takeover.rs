@@ -15,15 +15,7 @@ use crate::plan::Plan;
 
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
-
-/// Where a new shard begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the first offset the broker has.
-    Earliest,
-    /// At the first record whose Kafka timestamp is not before this moment, milliseconds.
-    At(i64),
-}
+use super::settings::Start;
 
 /// What all take-overs of a pipeline share.
 pub struct TakeOver {
@@ -122,7 +114,12 @@ impl TakeOver {
         // 3. Meta is the truth.
         let meta = match restored {
             Restored::New => None,
-            Restored::At(meta) => Some(meta),
+            Restored::At { meta, retimed } => {
+                if !retimed.is_empty() {
+                    tracing::info!(shard, ?retimed, "the definition has changed; dues are timed anew");
+                }
+                Some(meta)
+            }
         };
         let places = self.places(shard, &group).map_err(kafka("asking for the ends of the topics"))?;
         let (sources, mail) = places;
@@ -233,6 +230,7 @@ impl TakeOver {
         let (low, high) = self.uncommitted.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
         let start = match self.start {
             Start::Earliest => low,
+            Start::Latest => high,
             Start::At(ms) => self.offset_at(topic, partition, ms)?.unwrap_or(high).max(low),
         };
         Ok(Place { topic: topic.to_owned(), group, low, high, start })
