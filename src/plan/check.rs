@@ -2,7 +2,8 @@
 
 use toml::de::DeTable;
 
-use super::raw::{Notes, Section};
+use super::notes::Notes;
+use super::raw::Section;
 use super::{
     Diagnostic, KeyField, KeyFormat, Limits, Partitioner, Plan, check_money, check_signals,
     check_sources, check_time, scalar,
@@ -20,7 +21,10 @@ pub fn parse(text: &str) -> (Option<Plan>, Vec<Diagnostic>) {
     if text.len() > TEXT_BYTES_MAX {
         let mut notes = Notes::new("");
         let found = format!("found {} bytes", text.len());
-        notes.error(0, "", &found).expected("a definition of at most 1 MiB").hint("is it the right file?");
+        notes
+            .error(0, "", &found)
+            .expected("a definition of at most 1 MiB")
+            .hint("is it the right file?");
         return (None, notes.into_diagnostics(Vec::new()));
     }
     let (document, syntax) = DeTable::parse_recoverable(text);

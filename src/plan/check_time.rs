@@ -6,7 +6,8 @@ use toml::de::DeValue;
 
 use super::Clock;
 use super::check_sources::WINDOW_MAX_MS;
-use super::raw::{Notes, Section};
+use super::notes::Notes;
+use super::raw::Section;
 use crate::model::time::{EVENT_TIME_END_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Largest speed of a simulated clock: 27,000 years pass in a day.
@@ -52,10 +53,11 @@ pub(super) fn clock(notes: &mut Notes<'_>, top: &Section<'_>) -> (Clock, i64) {
         }
         Some(false) | None => {
             // A misspelt kind says nothing about which clock was meant.
-            if !has_kind || section.value("kind").and_then(|v| v.get_ref().as_str()) == Some("wall") {
+            if !has_kind || section.value("kind").and_then(|v| v.get_ref().as_str()) == Some("wall")
+            {
                 for key in ["origin", "speed"].into_iter().filter(|key| section.has(key)) {
                     section
-                        .refuse(notes, key, "only kind, jump_max for a wall clock")
+                        .refuse(notes, key, format!("no {key} with a wall clock"))
                         .hint("write kind = \"simulated\", or leave it out");
                 }
             }
@@ -117,7 +119,9 @@ pub(super) fn day_zone(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<(Time
         None => note.did_you_mean(name, zones.iter().map(String::as_str)),
     };
     if note.hint.is_none() {
-        note.hint("take a name of the tz database: a region and a city, not an abbreviation or an offset");
+        note.hint(
+            "take a name of the tz database: a region and a city, not an abbreviation or an offset",
+        );
     }
     None
 }

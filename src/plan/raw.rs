@@ -1,115 +1,14 @@
 //! The definition as it was written: TOML values with their places, read key by key. Whatever is wrong is noted and
 //! a stand-in returned, so that one reading finds all errors; a plan is made only when nothing was noted.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, nearest};
+use super::notes::{MISSING, Notes, QUOTE_CHARS_MAX};
 use super::{keys, scalar};
-
-/// Longest piece of the file that is quoted in a message, characters.
-const QUOTE_CHARS_MAX: usize = 48;
-
-/// What has been noted about a definition so far, and where its lines begin.
-pub(super) struct Notes<'d> {
-    text: &'d str,
-    line_starts: Vec<usize>,
-    entries: Vec<(usize, Diagnostic)>,
-}
-
-impl<'d> Notes<'d> {
-    /// No notes yet about this text.
-    pub(super) fn new(text: &'d str) -> Self {
-        let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
-        Self { text, line_starts: std::iter::once(0).chain(ends).collect(), entries: Vec::new() }
-    }
-
-    /// Notes an error at a byte of the text.
-    pub(super) fn error(&mut self, at: usize, path: &str, message: &str) -> &mut Diagnostic {
-        self.note(Severity::Error, at, path, message)
-    }
-
-    /// Notes a warning at a byte of the text.
-    pub(super) fn warning(&mut self, at: usize, path: &str, message: &str) -> &mut Diagnostic {
-        self.note(Severity::Warning, at, path, message)
-    }
-
-    fn note(&mut self, severity: Severity, at: usize, path: &str, message: &str) -> &mut Diagnostic {
-        let (line, column) = self.place(at);
-        let diagnostic = Diagnostic {
-            severity,
-            line,
-            column,
-            path: path.to_owned(),
-            message: message.to_owned(),
-            expected: None,
-            hint: None,
-        };
-        let index = self.entries.len();
-        self.entries.push((at, diagnostic));
-        &mut self.entries[index].1
-    }
-
-    /// Line and column, from 1, of a byte.
-    fn place(&self, at: usize) -> (usize, usize) {
-        let line = self.line_starts.partition_point(|start| *start <= at).max(1);
-        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start..at).unwrap_or("");
-        (line, before.chars().count() + 1)
-    }
-
-    /// The text of a value as it was written, on one line and not too long.
-    pub(super) fn quote(&self, span: Range<usize>) -> String {
-        let written = self.text.get(span).unwrap_or("").trim();
-        let first_line = written.lines().next().unwrap_or("");
-        let mut quoted: String = first_line.chars().take(QUOTE_CHARS_MAX).collect();
-        if quoted.len() < written.len() {
-            quoted.push('…');
-        }
-        if quoted.is_empty() { "nothing".to_owned() } else { quoted }
-    }
-
-    /// All notes in the order of the file. Notes that only follow from broken TOML (something missing, something
-    /// odd on the same line) are left out.
-    pub(super) fn into_diagnostics(mut self, syntax: Vec<toml::de::Error>) -> Vec<Diagnostic> {
-        if !syntax.is_empty() {
-            let broken: Vec<usize> =
-                syntax.iter().map(|e| self.place(e.span().map_or(0, |s| s.start)).0).collect();
-            self.entries.retain(|(_, d)| !d.message.ends_with("found nothing"));
-            self.entries.retain(|(_, d)| d.message != MISSING && !broken.contains(&d.line));
-        }
-        for error in &syntax {
-            let at = error.span().map_or(self.text.len(), |span| span.start);
-            let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-            self.error(at, "", &message).hint(cure_for_syntax(error.message()));
-        }
-        self.entries.sort_by_key(|(at, _)| *at);
-        let mut diagnostics: Vec<Diagnostic> = self.entries.into_iter().map(|(_, d)| d).collect();
-        diagnostics.dedup();
-        diagnostics
-    }
-
-    /// Whether nothing forbids a plan.
-    pub(super) fn is_clean(&self) -> bool {
-        self.entries.iter().all(|(_, d)| d.severity != Severity::Error)
-    }
-}
-
-/// The message where a key is not there.
-const MISSING: &str = "found nothing";
-
-/// What to do about a message of the TOML parser.
-fn cure_for_syntax(message: &str) -> &'static str {
-    if message.contains("duplicate key") {
-        "keep one of the two; sources and drops are lists: `[[source]]`, `[[drop]]`"
-    } else if message.contains("string") || message.contains("quote") || message.contains("literal") {
-        "texts and durations stand in double quotes, as in disorder = \"10m\""
-    } else {
-        "a line is a comment, a header such as [clock] or [[source]], or `key = value`"
-    }
-}
 
 /// One table of the definition.
 pub(super) struct Section<'d> {
@@ -145,18 +44,21 @@ impl<'d> Section<'d> {
         let note = notes.error(at, &self.path_of(&quoted), "unknown key");
         let sections = keys::SECTIONS.iter().map(|(section, _)| *section);
         let candidates = keys::names_in(name).chain(sections.filter(|_| name.is_empty()));
-        note.did_you_mean(word, candidates);
-        if note.hint.is_some() {
+        let meant = if let Some(nearest) = nearest(word, candidates) {
+            note.hint(format!("did you mean `{nearest}`?"));
+            self.path_of(nearest)
+        } else if let Some(home) = keys::home_of(word) {
+            note.hint(match home {
+                "" => "it belongs at the top of the file, above the first [section]".to_owned(),
+                _ => format!("it belongs in {}", keys::header_of(home)),
+            });
+            if home.is_empty() { word.to_owned() } else { format!("{home}.{word}") }
+        } else {
+            let known: Vec<_> = keys::names_in(name).collect();
+            note.hint(format!("the keys here are {}", known.join(", ")));
             return;
-        }
-        match keys::home_of(word) {
-            Some("") => note.hint("it belongs at the top of the file, above the first [section]"),
-            Some(home) => note.hint(format!("it belongs in {}", keys::header_of(home))),
-            None => {
-                let known: Vec<_> = keys::names_in(name).collect();
-                note.hint(format!("the keys here are {}", known.join(", ")))
-            }
         };
+        notes.was_meant(meant);
     }
 
     /// How messages call a key of this section.
@@ -175,7 +77,9 @@ impl<'d> Section<'d> {
     }
 
     /// The keys and values, whatever they are.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'d str, usize, &'d Spanned<DeValue<'d>>)> {
+    pub(super) fn entries(
+        &self,
+    ) -> impl Iterator<Item = (&'d str, usize, &'d Spanned<DeValue<'d>>)> {
         let entries = self.table.into_iter().flat_map(|table| table.iter());
         entries.map(|(key, value)| (key.get_ref().as_ref(), key.span().start, value))
     }
@@ -245,10 +149,8 @@ impl<'d> Section<'d> {
         match self.value(key)?.get_ref() {
             DeValue::String(text) => Some(text.as_ref()),
             other => {
-                let plain = matches!(
-                    other,
-                    DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)
-                );
+                let plain =
+                    matches!(other, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_));
                 let note = self.refuse(notes, key, expected);
                 if plain {
                     note.hint("put it in double quotes");
@@ -259,7 +161,12 @@ impl<'d> Section<'d> {
     }
 
     /// A text that must be there.
-    pub(super) fn required(&self, notes: &mut Notes<'_>, key: &str, expected: &str) -> Option<&'d str> {
+    pub(super) fn required(
+        &self,
+        notes: &mut Notes<'_>,
+        key: &str,
+        expected: &str,
+    ) -> Option<&'d str> {
         if !self.has(key) {
             self.refuse(notes, key, expected).hint(format!("add `{key} = \"…\"`"));
             return None;
@@ -294,7 +201,8 @@ impl<'d> Section<'d> {
     ) -> i64 {
         const EXAMPLE: &str = "a duration such as \"10m\"";
         if let Some(DeValue::Integer(number)) = self.value(key).map(Spanned::get_ref) {
-            let hint = format!("add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"", number.as_str());
+            let hint =
+                format!("add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"", number.as_str());
             self.refuse(notes, key, EXAMPLE).hint(hint);
             return default_ms;
         }
@@ -351,11 +259,16 @@ impl<'d> Section<'d> {
         let number = written.and_then(|text| text.parse::<f64>().ok());
         let number = number.filter(|number| number.is_finite() && allowed(*number));
         if number.is_none() {
-            let hint = match self.value(key).map(Spanned::get_ref) {
-                Some(DeValue::String(_)) => "write the number without quotes",
-                _ => "see the key's bounds and default in docs/definitions.md",
-            };
-            self.refuse(notes, key, expected).hint(hint);
+            let is_text = matches!(self.value(key).map(Spanned::get_ref), Some(DeValue::String(_)));
+            // People write 80 (percent) where a share is wanted.
+            let parsed = written.and_then(|text| text.parse::<f64>().ok());
+            let share = parsed.filter(|number| (2.0..100.0).contains(number)).map(|n| n / 100.0);
+            let note = self.refuse(notes, key, expected);
+            if is_text {
+                note.hint("write the number without quotes");
+            } else if let Some(share) = share.filter(|share| allowed(*share)) {
+                note.hint(format!("as a share: {share}"));
+            }
         }
         number
     }
@@ -368,8 +281,9 @@ impl<'d> Section<'d> {
         length_max: usize,
         count_max: usize,
     ) -> Option<Vec<String>> {
-        let expected =
-            format!("a list of 1 to {count_max} texts of 1 to {length_max} bytes, as in [\"test-\"]");
+        let expected = format!(
+            "a list of 1 to {count_max} texts of 1 to {length_max} bytes, as in [\"test-\"]"
+        );
         let DeValue::Array(items) = self.value(key)?.get_ref() else {
             self.refuse(notes, key, expected).hint("put the text in brackets");
             return None;
@@ -390,7 +304,8 @@ impl<'d> Section<'d> {
             }
         }
         if items.is_empty() || items.len() > count_max {
-            self.refuse(notes, key, expected).hint("an empty list would match nothing: leave the rule out");
+            self.refuse(notes, key, expected)
+                .hint("an empty list would match nothing: leave the rule out");
         }
         Some(texts)
     }

@@ -35,9 +35,12 @@ pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
     };
     let Some((_, unit_ms)) = DURATION_UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(match unit.to_lowercase().as_str() {
-            "" => format!("add a unit: \"{number}s\", \"{number}m\", \"{number}h\" or \"{number}d\""),
+            "" => {
+                format!("add a unit: \"{number}s\", \"{number}m\", \"{number}h\" or \"{number}d\"")
+            }
             u if u.starts_with(['.', ',']) => {
-                "write a whole number of a smaller unit: \"90m\" for one and a half hours".to_owned()
+                "write a whole number of a smaller unit: \"90m\" for one and a half hours"
+                    .to_owned()
             }
             "w" | "week" | "weeks" if number < 1_000_000 => {
                 format!("write it in days: \"{}d\"", number * 7)
@@ -66,16 +69,21 @@ pub(super) fn duration_text(ms: i64) -> String {
     unit.map_or_else(|| format!("{ms}ms"), |(name, unit_ms)| format!("{}{name}", ms / unit_ms))
 }
 
-/// A duration in words: `30 days`, `1 hour`.
+/// A duration in words: `30 days`, `1 hour`, `10 minutes 30 seconds`.
 pub(super) fn duration_words(ms: i64) -> String {
     let words = ["day", "hour", "minute", "second", "millisecond"];
-    let unit = DURATION_UNITS.iter().zip(words).find(|((_, unit_ms), _)| ms % unit_ms == 0);
-    let (count, word) = unit.map_or((ms, "millisecond"), |((_, unit_ms), w)| (ms / unit_ms, w));
-    match (ms, count) {
-        (0, _) => "0 seconds".to_owned(),
-        (_, 1) => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
+    let mut rest_ms = ms;
+    let mut said = Vec::new();
+    for ((_, unit_ms), word) in DURATION_UNITS.iter().zip(words) {
+        let count = rest_ms / unit_ms;
+        rest_ms %= unit_ms;
+        match count {
+            0 => {}
+            1 => said.push(format!("1 {word}")),
+            _ => said.push(format!("{count} {word}s")),
+        }
     }
+    if said.is_empty() { "0 seconds".to_owned() } else { said.join(" ") }
 }
 
 /// Bytes of a whole number and a unit (`B`, `KiB`, `MiB`, `GiB`).
@@ -87,7 +95,7 @@ pub(super) fn size_bytes(text: &str) -> Option<u64> {
 
 /// A size in its largest whole unit: `64MiB`.
 pub(super) fn size_text(bytes: u64) -> String {
-    let unit = SIZE_UNITS.iter().find(|(_, factor)| bytes % factor == 0);
+    let unit = SIZE_UNITS.iter().find(|(_, factor)| bytes.is_multiple_of(*factor));
     unit.map_or_else(|| format!("{bytes}B"), |(name, factor)| format!("{}{name}", bytes / factor))
 }
 
@@ -127,7 +135,8 @@ mod tests {
         }
         assert_eq!(duration_ms("24h").map(duration_text), Ok("1d".to_owned()));
         assert_eq!(duration_ms("10 m"), Ok(600_000));
-        assert_eq!(duration_words(90_000), "90 seconds");
+        assert_eq!(duration_words(630_000), "10 minutes 30 seconds");
+        assert_eq!(duration_words(30 * DAY_MS), "30 days");
         assert_eq!(duration_words(3_600_000), "1 hour");
     }
 
