@@ -116,6 +116,8 @@ pub(super) const MISSING: &str = "found nothing";
 fn cure_for_syntax(message: &str) -> &'static str {
     if message.contains("duplicate key") {
         "keep one of the two; sources and drops are lists: `[[source]]`, `[[drop]]`"
+    } else if message.contains("unclosed") {
+        "close it: brackets and quotes stand in pairs, a text ends on its line"
     } else if message.contains("string") || message.contains("quote") || message.contains("literal")
     {
         "texts and durations stand in double quotes, as in disorder = \"10m\""
