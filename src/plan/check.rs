@@ -2,7 +2,8 @@
 
 use toml::de::DeTable;
 
-use super::raw::{Notes, Section};
+use super::notes::Notes;
+use super::raw::Section;
 use super::{
     Diagnostic, KeyField, KeyFormat, Limits, Partitioner, Plan, check_money, check_signals,
     check_sources, check_time, scalar,

@@ -2,7 +2,8 @@
 
 use toml::de::DeValue;
 
-use super::raw::{Notes, Section};
+use super::notes::Notes;
+use super::raw::Section;
 use super::{currencies, scalar};
 use crate::model::money::{Currency, Rate};
 
@@ -23,9 +24,14 @@ pub(super) fn money<'d>(notes: &mut Notes<'_>, top: &Section<'d>) -> Option<Mone
     for (code, at, value) in section.entries() {
         let Some(rate_currency) = known_currency(code) else {
             let path = section.path_of(&code.chars().take(48).collect::<String>());
+<<<<<<< HEAD
             let note = notes
                 .error(at, &path, "unknown currency")
                 .expected("an ISO 4217 code");
+=======
+            let note =
+                notes.error(at, &path, &format!("found {code:.48}")).expected("an ISO 4217 code");
+>>>>>>> wt-e
             suggest_code(note, code);
             continue;
         };
@@ -44,14 +50,12 @@ pub(super) fn money<'d>(notes: &mut Notes<'_>, top: &Section<'d>) -> Option<Mone
                 )
                 .hint(format!(
                     "write how many {} one {code} is worth, as in {code} = \"1.08\"",
-                    text.unwrap_or("of the reporting currency")
+                    currency.as_ref().map_or("of the reporting currency", Currency::as_str)
                 ));
             continue;
         };
         if Some(rate_currency) == currency && rate != Rate::ONE {
-            section
-                .refuse(notes, code, "1, as it is the reporting currency")
-                .hint("leave it out");
+            section.refuse(notes, code, "1, as it is the reporting currency").hint("leave it out");
             continue;
         }
         rates.push((rate_currency, rate));

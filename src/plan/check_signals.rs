@@ -1,6 +1,7 @@
 //! What the signals need: the repurchase model, the lifecycle bands, the prior of satisfaction.
 
-use super::raw::{Notes, Section};
+use super::notes::Notes;
+use super::raw::Section;
 use super::{Bands, Model, ModelKind};
 
 /// Largest model parameter: beyond it the model has lost any shape.
@@ -72,6 +73,7 @@ pub(super) fn bands(notes: &mut Notes<'_>, top: &Section<'_>) -> Bands {
         complete &= number.is_some() || !section.has(key);
         number.unwrap_or(default)
     };
+<<<<<<< HEAD
     let (slipping, dormant, lost) = (
         edge("slipping", 0.5),
         edge("dormant", 0.8),
@@ -80,6 +82,12 @@ pub(super) fn bands(notes: &mut Notes<'_>, top: &Section<'_>) -> Bands {
     let hysteresis = section.number(notes, "hysteresis", "a number from 0 to below 1", |h| {
         (0.0..1.0).contains(&h)
     });
+=======
+    let (slipping, dormant, lost) =
+        (edge("slipping", 0.5), edge("dormant", 0.8), edge("lost", 0.95));
+    let hysteresis = section
+        .number(notes, "hysteresis", "a number from 0 to below 1", |h| (0.0..1.0).contains(&h));
+>>>>>>> wt-e
     complete &= hysteresis.is_some() || !section.has("hysteresis");
     let hysteresis = hysteresis.unwrap_or(0.05);
     // An order can be judged only between values that could be read.
@@ -138,8 +146,7 @@ fn order_of_edges(
 /// Reads `[satisfaction]`.
 pub(super) fn csat_prior(notes: &mut Notes<'_>, top: &Section<'_>) -> f64 {
     let section = top.table(notes, "satisfaction", true);
-    let prior = section.number(notes, "prior", "a number from 0 to 1", |prior| {
-        (0.0..=1.0).contains(&prior)
-    });
+    let prior = section
+        .number(notes, "prior", "a number from 0 to 1", |prior| (0.0..=1.0).contains(&prior));
     prior.unwrap_or(0.75)
 }

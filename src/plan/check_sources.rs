@@ -1,6 +1,7 @@
 //! Names, sources and drop rules: what is read, from which topics, and what is filtered out.
 
-use super::raw::{Notes, Section};
+use super::notes::Notes;
+use super::raw::Section;
 use super::{DropField, DropRule, DropTest, Source, scalar};
 use crate::model::event::EventType;
 use crate::model::time::DAY_MS;
@@ -153,9 +154,9 @@ fn topic<'d>(notes: &mut Notes<'_>, section: &Section<'d>, pipeline: &str) -> Op
         return None;
     }
     if is_own_topic(topic, pipeline) {
-        section
-            .refuse(notes, "topic", "a source topic")
-            .hint(format!("`{pipeline}.gN.` begins the names of this pipeline's own topics: rename one of them"));
+        section.refuse(notes, "topic", "a source topic").hint(format!(
+            "`{pipeline}.gN.` begins the names of this pipeline's own topics: rename one of them"
+        ));
         return None;
     }
     Some(topic)
@@ -185,19 +186,27 @@ pub(super) fn drops<'d>(
             .expected(format!("at most {DROPS_MAX} tables [[drop]]"))
             .hint("one rule may list many texts");
     }
+<<<<<<< HEAD
     let mut rules: Vec<DropRule> = Vec::new();
     for section in sections.iter().take(DROPS_MAX) {
         let Some(rule) = drop_rule(notes, section, sources) else {
             continue;
         };
         if let Some(twin) = rules.iter().position(|other| other.name == rule.name) {
+=======
+    let sections = sections.get(..DROPS_MAX).unwrap_or(&sections);
+    let names: Vec<_> =
+        sections.iter().map(|s| s.value("name").and_then(|v| v.get_ref().as_str())).collect();
+    for (index, (section, name)) in sections.iter().zip(&names).enumerate() {
+        let twin = names.iter().take(index).position(|other| name.is_some() && other == name);
+        if let Some(twin) = twin {
+>>>>>>> wt-e
             section
                 .refuse(notes, "name", "a name of its own")
-                .hint(format!("an earlier rule, number {twin}, has it already"));
+                .hint(format!("drop[{twin}] has it already"));
         }
-        rules.push(rule);
     }
-    rules
+    sections.iter().filter_map(|section| drop_rule(notes, section, sources)).collect()
 }
 
 fn drop_rule<'d>(
@@ -218,6 +227,7 @@ fn drop_rule<'d>(
 }
 
 fn drop_source<'d>(notes: &mut Notes<'_>, section: &Section<'d>, sources: &[Source]) -> Option<u8> {
+<<<<<<< HEAD
     let names = || {
         sources
             .iter()
@@ -228,6 +238,10 @@ fn drop_source<'d>(notes: &mut Notes<'_>, section: &Section<'d>, sources: &[Sour
         "one of the sources {}",
         names().collect::<Vec<_>>().join(", ")
     );
+=======
+    let names = || sources.iter().map(|s| s.name.as_str()).filter(|name| !name.is_empty());
+    let expected = format!("one of the sources {}", names().collect::<Vec<_>>().join(", "));
+>>>>>>> wt-e
     let text = section.text(notes, "source", &expected)?;
     let Some(index) = sources.iter().position(|source| source.name == text) else {
         let by_topic = sources.iter().find(|source| source.topic == text);
@@ -264,8 +278,11 @@ fn drop_field<'d>(notes: &mut Notes<'_>, section: &Section<'d>) -> Option<DropFi
     section.word(notes, "field", &FIELDS)
 }
 
+/// How the texts of a rule become its test.
+type Build = fn(Vec<String>) -> DropTest;
+
 fn drop_test<'d>(notes: &mut Notes<'_>, section: &Section<'d>) -> Option<DropTest> {
-    let kinds: [(&str, fn(Vec<String>) -> DropTest); 3] = [
+    let kinds: [(&str, Build); 3] = [
         ("equals", DropTest::Equals),
         ("starts_with", DropTest::StartsWith),
         ("ends_with", DropTest::EndsWith),

@@ -6,7 +6,8 @@ use toml::de::DeValue;
 
 use super::Clock;
 use super::check_sources::WINDOW_MAX_MS;
-use super::raw::{Notes, Section};
+use super::notes::Notes;
+use super::raw::Section;
 use crate::model::time::{EVENT_TIME_END_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Largest speed of a simulated clock: 27,000 years pass in a day.
@@ -54,12 +55,16 @@ pub(super) fn clock(notes: &mut Notes<'_>, top: &Section<'_>) -> (Clock, i64) {
             // A misspelt kind says nothing about which clock was meant.
             if !has_kind || section.value("kind").and_then(|v| v.get_ref().as_str()) == Some("wall")
             {
+<<<<<<< HEAD
                 for key in ["origin", "speed"]
                     .into_iter()
                     .filter(|key| section.has(key))
                 {
+=======
+                for key in ["origin", "speed"].into_iter().filter(|key| section.has(key)) {
+>>>>>>> wt-e
                     section
-                        .refuse(notes, key, "only kind, jump_max for a wall clock")
+                        .refuse(notes, key, format!("no {key} with a wall clock"))
                         .hint("write kind = \"simulated\", or leave it out");
                 }
             }

@@ -3,6 +3,9 @@
 use super::scalar::{duration_words, rate_text, size_text};
 use super::{Clock, DropRule, DropTest, KeyField, KeyFormat, ModelKind, Partitioner, Plan};
 
+/// Texts of a drop rule that are said one by one; the rest is said as a number and a hash.
+const TEXTS_SHOWN_MAX: usize = 8;
+
 /// The promises of a plan, one sentence each, in the order of a record's way: placed, filtered, counted once,
 /// ordered, converted, judged, limited.
 pub fn guarantees(plan: &Plan) -> Vec<String> {
@@ -58,7 +61,7 @@ fn drop_rule(plan: &Plan, rule: &DropRule) -> String {
     )
 }
 
-/// `customer_id begins with test- or bot-`.
+/// `customer_id begins with "test-" or "bot-"`; different lists never read alike, so that a change is noticed.
 pub(super) fn test_words(rule: &DropRule) -> String {
     use super::DropField::{AccountId, Channel, CustomerId, EventId, Origin};
     let field = match rule.field {
@@ -73,13 +76,19 @@ pub(super) fn test_words(rule: &DropRule) -> String {
         DropTest::StartsWith(texts) => ("begins with", texts),
         DropTest::EndsWith(texts) => ("ends with", texts),
     };
-    format!("{field} {verb} {}", texts.join(" or "))
+    let mut words: Vec<String> =
+        texts.iter().take(TEXTS_SHOWN_MAX).map(|text| format!("{text:?}")).collect();
+    if texts.len() > TEXTS_SHOWN_MAX {
+        let hash = xxhash_rust::xxh3::xxh3_64(texts.join("\n").as_bytes());
+        words.push(format!("{} more ({hash:016x})", texts.len() - TEXTS_SHOWN_MAX));
+    }
+    format!("{field} {verb} {}", words.join(" or "))
 }
 
 fn repeats(plan: &Plan) -> Vec<String> {
     let each = plan.sources.iter().map(|source| {
         format!(
-            "an event of {} repeated within {} on topic {} is counted once; a later repeat, and an event that late, is put aside as late; at most {} ids are remembered per customer, the last 8 always",
+"an event of {} repeated within {} on topic {} is counted once; what is older than the ids forgotten since cannot be told from a repeat and is put aside as late, never counted twice; at most {} ids are remembered per customer, the last 8 always",
             source.name,
             duration_words(source.dedup_window_ms),
             source.topic,
@@ -200,7 +209,7 @@ fn limits(plan: &Plan) -> Vec<String> {
         .fold(0_usize, |sum, s| sum.saturating_add(s.dedup_ids_max));
     vec![
         format!(
-            "one customer takes at most {ids} event ids, {} tickets and {} sessions of memory; a shard at most {} open minutes",
+            "one customer takes at most {ids} event ids, {} tickets and {} sessions of memory; a shard keeps at most {} open minutes, the oldest is sealed first",
             limits.tickets_max, limits.sessions_max, limits.open_minutes_max
         ),
         format!(

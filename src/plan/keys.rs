@@ -102,6 +102,7 @@ pub const KEYS: &[Key] = &[
         "\"5m\"",
         "how far an event time may lie after the record's Kafka timestamp before the record is rejected",
     ),
+<<<<<<< HEAD
     key(
         "",
         "day_zone",
@@ -109,6 +110,9 @@ pub const KEYS: &[Key] = &[
         "\"UTC\"",
         "the zone in which days are counted",
     ),
+=======
+    key("", "day_zone", "IANA time zone", "\"UTC\"", "the zone in which days are counted"),
+>>>>>>> wt-e
     key(
         "",
         "currency",
@@ -123,6 +127,7 @@ pub const KEYS: &[Key] = &[
         "",
         "short name of the source, a label of metrics and tables; 1 to 8 sources, their order decides ties",
     ),
+<<<<<<< HEAD
     key(
         "source",
         "topic",
@@ -130,6 +135,9 @@ pub const KEYS: &[Key] = &[
         "",
         "the topic to read",
     ),
+=======
+    key("source", "topic", "Kafka topic; required", "", "the topic to read"),
+>>>>>>> wt-e
     key(
         "source",
         "default_type",
@@ -151,6 +159,7 @@ pub const KEYS: &[Key] = &[
         "8192",
         "how many ids are remembered for one customer at most; the oldest go first",
     ),
+<<<<<<< HEAD
     key(
         "clock",
         "kind",
@@ -158,6 +167,9 @@ pub const KEYS: &[Key] = &[
         "\"wall\"",
         "where the present comes from",
     ),
+=======
+    key("clock", "kind", "wall, simulated", "\"wall\"", "where the present comes from"),
+>>>>>>> wt-e
     key(
         "clock",
         "origin",
@@ -186,6 +198,7 @@ pub const KEYS: &[Key] = &[
         "",
         "the rule's name, a label of metrics; up to 64 rules",
     ),
+<<<<<<< HEAD
     key(
         "drop",
         "source",
@@ -193,6 +206,9 @@ pub const KEYS: &[Key] = &[
         "",
         "only events of this source; without it, of all",
     ),
+=======
+    key("drop", "source", "name of a source", "", "only events of this source; without it, of all"),
+>>>>>>> wt-e
     key(
         "drop",
         "field",
@@ -200,6 +216,7 @@ pub const KEYS: &[Key] = &[
         "",
         "what the rule looks at; `origin` is the event's field `source`",
     ),
+<<<<<<< HEAD
     key(
         "drop",
         "equals",
@@ -207,6 +224,9 @@ pub const KEYS: &[Key] = &[
         "",
         "filter events whose field is one of these",
     ),
+=======
+    key("drop", "equals", "list of texts", "", "filter events whose field is one of these"),
+>>>>>>> wt-e
     key(
         "drop",
         "starts_with",
@@ -277,6 +297,7 @@ pub const KEYS: &[Key] = &[
         "0.5",
         "a customer is slipping from this probability of 90 silent days",
     ),
+<<<<<<< HEAD
     key(
         "lifecycle",
         "dormant",
@@ -291,6 +312,10 @@ pub const KEYS: &[Key] = &[
         "0.95",
         "lost from this one",
     ),
+=======
+    key("lifecycle", "dormant", "number between slipping and 1", "0.8", "dormant from this one"),
+    key("lifecycle", "lost", "number between dormant and 1", "0.95", "lost from this one"),
+>>>>>>> wt-e
     key(
         "lifecycle",
         "hysteresis",
@@ -312,6 +337,7 @@ pub const KEYS: &[Key] = &[
         "256",
         "values of a free text (channel, kind, region) per source; the rest is `other`",
     ),
+<<<<<<< HEAD
     key(
         "limits",
         "tickets_max",
@@ -319,6 +345,9 @@ pub const KEYS: &[Key] = &[
         "256",
         "tickets remembered per customer",
     ),
+=======
+    key("limits", "tickets_max", "integer, 1 to 65535", "256", "tickets remembered per customer"),
+>>>>>>> wt-e
     key(
         "limits",
         "sessions_max",
@@ -333,6 +362,7 @@ pub const KEYS: &[Key] = &[
         "10000",
         "open minutes of `activity` per shard; the oldest is sealed first",
     ),
+<<<<<<< HEAD
     key(
         "limits",
         "cycle_records_max",
@@ -340,6 +370,9 @@ pub const KEYS: &[Key] = &[
         "200000",
         "records in one cycle",
     ),
+=======
+    key("limits", "cycle_records_max", "integer, 1 to 10000000", "200000", "records in one cycle"),
+>>>>>>> wt-e
     key(
         "limits",
         "cycle_bytes_max",

@@ -1,14 +1,16 @@
 //! The definition as it was written: TOML values with their places, read key by key. Whatever is wrong is noted and
 //! a stand-in returned, so that one reading finds all errors; a plan is made only when nothing was noted.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, nearest};
+use super::notes::{MISSING, Notes, QUOTE_CHARS_MAX};
 use super::{keys, scalar};
 
+<<<<<<< HEAD
 /// Longest piece of the file that is quoted in a message, characters.
 const QUOTE_CHARS_MAX: usize = 48;
 
@@ -140,6 +142,8 @@ fn cure_for_syntax(message: &str) -> &'static str {
     }
 }
 
+=======
+>>>>>>> wt-e
 /// One table of the definition.
 pub(super) struct Section<'d> {
     /// How messages call it: `source[1]`; empty for the top.
@@ -178,18 +182,21 @@ impl<'d> Section<'d> {
         let note = notes.error(at, &self.path_of(&quoted), "unknown key");
         let sections = keys::SECTIONS.iter().map(|(section, _)| *section);
         let candidates = keys::names_in(name).chain(sections.filter(|_| name.is_empty()));
-        note.did_you_mean(word, candidates);
-        if note.hint.is_some() {
+        let meant = if let Some(nearest) = nearest(word, candidates) {
+            note.hint(format!("did you mean `{nearest}`?"));
+            self.path_of(nearest)
+        } else if let Some(home) = keys::home_of(word) {
+            note.hint(match home {
+                "" => "it belongs at the top of the file, above the first [section]".to_owned(),
+                _ => format!("it belongs in {}", keys::header_of(home)),
+            });
+            if home.is_empty() { word.to_owned() } else { format!("{home}.{word}") }
+        } else {
+            let known: Vec<_> = keys::names_in(name).collect();
+            note.hint(format!("the keys here are {}", known.join(", ")));
             return;
-        }
-        match keys::home_of(word) {
-            Some("") => note.hint("it belongs at the top of the file, above the first [section]"),
-            Some(home) => note.hint(format!("it belongs in {}", keys::header_of(home))),
-            None => {
-                let known: Vec<_> = keys::names_in(name).collect();
-                note.hint(format!("the keys here are {}", known.join(", ")))
-            }
         };
+        notes.was_meant(meant);
     }
 
     /// How messages call a key of this section.
@@ -306,10 +313,8 @@ impl<'d> Section<'d> {
         match self.value(key)?.get_ref() {
             DeValue::String(text) => Some(text.as_ref()),
             other => {
-                let plain = matches!(
-                    other,
-                    DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)
-                );
+                let plain =
+                    matches!(other, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_));
                 let note = self.refuse(notes, key, expected);
                 if plain {
                     note.hint("put it in double quotes");
@@ -364,10 +369,15 @@ impl<'d> Section<'d> {
     ) -> i64 {
         const EXAMPLE: &str = "a duration such as \"10m\"";
         if let Some(DeValue::Integer(number)) = self.value(key).map(Spanned::get_ref) {
+<<<<<<< HEAD
             let hint = format!(
                 "add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"",
                 number.as_str()
             );
+=======
+            let hint =
+                format!("add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"", number.as_str());
+>>>>>>> wt-e
             self.refuse(notes, key, EXAMPLE).hint(hint);
             return default_ms;
         }
@@ -429,11 +439,16 @@ impl<'d> Section<'d> {
         let number = written.and_then(|text| text.parse::<f64>().ok());
         let number = number.filter(|number| number.is_finite() && allowed(*number));
         if number.is_none() {
-            let hint = match self.value(key).map(Spanned::get_ref) {
-                Some(DeValue::String(_)) => "write the number without quotes",
-                _ => "see the key's bounds and default in docs/definitions.md",
-            };
-            self.refuse(notes, key, expected).hint(hint);
+            let is_text = matches!(self.value(key).map(Spanned::get_ref), Some(DeValue::String(_)));
+            // People write 80 (percent) where a share is wanted.
+            let parsed = written.and_then(|text| text.parse::<f64>().ok());
+            let share = parsed.filter(|number| (2.0..100.0).contains(number)).map(|n| n / 100.0);
+            let note = self.refuse(notes, key, expected);
+            if is_text {
+                note.hint("write the number without quotes");
+            } else if let Some(share) = share.filter(|share| allowed(*share)) {
+                note.hint(format!("as a share: {share}"));
+            }
         }
         number
     }

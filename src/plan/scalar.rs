@@ -83,9 +83,10 @@ pub(super) fn duration_text(ms: i64) -> String {
     )
 }
 
-/// A duration in words: `30 days`, `1 hour`.
+/// A duration in words: `30 days`, `1 hour`, `10 minutes 30 seconds`.
 pub(super) fn duration_words(ms: i64) -> String {
     let words = ["day", "hour", "minute", "second", "millisecond"];
+<<<<<<< HEAD
     let unit = DURATION_UNITS
         .iter()
         .zip(words)
@@ -95,7 +96,20 @@ pub(super) fn duration_words(ms: i64) -> String {
         (0, _) => "0 seconds".to_owned(),
         (_, 1) => format!("1 {word}"),
         _ => format!("{count} {word}s"),
+=======
+    let mut rest_ms = ms;
+    let mut said = Vec::new();
+    for ((_, unit_ms), word) in DURATION_UNITS.iter().zip(words) {
+        let count = rest_ms / unit_ms;
+        rest_ms %= unit_ms;
+        match count {
+            0 => {}
+            1 => said.push(format!("1 {word}")),
+            _ => said.push(format!("{count} {word}s")),
+        }
+>>>>>>> wt-e
     }
+    if said.is_empty() { "0 seconds".to_owned() } else { said.join(" ") }
 }
 
 /// Bytes of a whole number and a unit (`B`, `KiB`, `MiB`, `GiB`).
@@ -107,11 +121,16 @@ pub(super) fn size_bytes(text: &str) -> Option<u64> {
 
 /// A size in its largest whole unit: `64MiB`.
 pub(super) fn size_text(bytes: u64) -> String {
+<<<<<<< HEAD
     let unit = SIZE_UNITS.iter().find(|(_, factor)| bytes % factor == 0);
     unit.map_or_else(
         || format!("{bytes}B"),
         |(name, factor)| format!("{}{name}", bytes / factor),
     )
+=======
+    let unit = SIZE_UNITS.iter().find(|(_, factor)| bytes.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{bytes}B"), |(name, factor)| format!("{}{name}", bytes / factor))
+>>>>>>> wt-e
 }
 
 /// An exact positive decimal: digits, then perhaps a point and at most 12 more. Trailing zeros do not count, so
@@ -157,7 +176,8 @@ mod tests {
         }
         assert_eq!(duration_ms("24h").map(duration_text), Ok("1d".to_owned()));
         assert_eq!(duration_ms("10 m"), Ok(600_000));
-        assert_eq!(duration_words(90_000), "90 seconds");
+        assert_eq!(duration_words(630_000), "10 minutes 30 seconds");
+        assert_eq!(duration_words(30 * DAY_MS), "30 days");
         assert_eq!(duration_words(3_600_000), "1 hour");
     }
 
