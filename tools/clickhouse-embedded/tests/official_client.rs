@@ -32,7 +32,7 @@ fn customer(number: u64) -> Customer {
     Customer {
         customer_id: format!("c\n\n{number}"),
         revenue: 0x0a0a_0a0a,
-        p_alive: (number % 2 == 0).then_some(number as f64 / 7.0),
+        p_alive: number.is_multiple_of(2).then_some(number as f64 / 7.0),
         tags: vec!["a\n\nb".into(), String::new()],
         version: number,
         is_deleted: 0,
