@@ -30,13 +30,8 @@ pub enum Change {
 impl Change {
     /// The message that refuses the start, with the command that helps; `None` where the start may go on.
     pub fn refusal(&self, file_name: &str) -> Option<String> {
-        let Self::Rebuild(changes) = self else {
-            return None;
-        };
-        let list: Vec<String> = changes
-            .iter()
-            .map(|change| format!("\n  {change}"))
-            .collect();
+        let Self::Rebuild(changes) = self else { return None };
+        let list: Vec<String> = changes.iter().map(|change| format!("\n  {change}")).collect();
         Some(format!(
             "the definition {file_name} does not fit the state that was built with the one before:{}\n\
              take the changes back, or build fresh state and tables beside the present ones, which go on until they are replaced: retain run --rebuild {file_name}",
@@ -73,14 +68,9 @@ impl Fingerprint {
         }
         put_sources(plan, &mut put);
         for rule in &plan.drops {
-            let source = rule
-                .source
-                .and_then(|index| plan.sources.get(usize::from(index)));
+            let source = rule.source.and_then(|index| plan.sources.get(usize::from(index)));
             let whose = source.map_or("every source", |source| source.name.as_str());
-            put(
-                &format!("drop.{}", rule.name),
-                format!("{whose}: {}", test_words(rule)),
-            );
+            put(&format!("drop.{}", rule.name), format!("{whose}: {}", test_words(rule)));
         }
         for (code, rate) in plan.rates.iter().filter(|(code, _)| *code != plan.currency) {
             put(&format!("rates.{code}"), rate_text(*rate));
@@ -100,9 +90,7 @@ fn put_sources(plan: &Plan, put: &mut impl FnMut(&str, String)) {
     put("source", listed.join(", "));
     for source in &plan.sources {
         let name = |key: &str| format!("source.{}.{key}", source.name);
-        let event_type = source
-            .default_type
-            .map_or("none", |event_type| event_type.name());
+        let event_type = source.default_type.map_or("none", |event_type| event_type.name());
         put(&name("default_type"), event_type.to_owned());
         put(&name("dedup_window"), duration_text(source.dedup_window_ms));
         put(&name("dedup_ids_max"), source.dedup_ids_max.to_string());
@@ -129,19 +117,13 @@ fn put_signals(plan: &Plan, put: &mut impl FnMut(&str, String)) {
 fn put_limits(plan: &Plan, put: &mut impl FnMut(&str, String)) {
     let limits = &plan.limits;
     let mut limit = |key: &str, value: String| put(&format!("limits.{key}"), value);
-    limit(
-        "dimension_values_max",
-        limits.dimension_values_max.to_string(),
-    );
+    limit("dimension_values_max", limits.dimension_values_max.to_string());
     limit("tickets_max", limits.tickets_max.to_string());
     limit("sessions_max", limits.sessions_max.to_string());
     limit("open_minutes_max", limits.open_minutes_max.to_string());
     limit("cycle_records_max", limits.cycle_records_max.to_string());
     limit("cycle_bytes_max", size_text(limits.cycle_bytes_max as u64));
-    limit(
-        "rejects_percent_max",
-        limits.rejects_percent_max.to_string(),
-    );
+    limit("rejects_percent_max", limits.rejects_percent_max.to_string());
     limit("rejects_window", limits.rejects_window.to_string());
     limit("rejects_run_max", limits.rejects_run_max.to_string());
 }
