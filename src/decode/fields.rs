@@ -1,5 +1,6 @@
 //! The field names of the contract, and one pass over a JSON object that keeps the text of each known field.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserializer as _;
@@ -217,40 +218,56 @@ pub struct Fields<'a> {
     seen: u64,
     duplicate: Option<usize>,
     too_deep: bool,
+    /// Whether the record has a backslash anywhere: without one, no text needs unescaping.
+    escapes: bool,
     /// Fields whose name the contract does not have.
     pub unknown: u64,
     /// The first such name, when asked for.
-    pub sample: Option<String>,
+    sample: Option<String>,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads one JSON object and nothing after it. `want_sample` asks for the name of an unknown field.
-    pub fn read(payload: &'a [u8], want_sample: bool) -> Result<Self, Reject> {
-        let text = std::str::from_utf8(payload)
-            .map_err(|error| bad_json(&format!("not UTF-8 after byte {}", error.valid_up_to())))?;
-        let mut fields = Self {
+    /// No fields yet.
+    pub fn empty() -> Self {
+        Self {
             values: [""; FIELDS],
             seen: 0,
             duplicate: None,
             too_deep: false,
+            escapes: false,
             unknown: 0,
             sample: None,
-        };
+        }
+    }
+
+    /// Reads one JSON object and nothing after it. `want_sample` asks for the name of an unknown field.
+    pub fn fill(&mut self, payload: &'a [u8], want_sample: bool) -> Result<(), Reject> {
+        let text = std::str::from_utf8(payload)
+            .map_err(|error| bad_json(&format!("not UTF-8 after byte {}", error.valid_up_to())))?;
+        self.escapes = payload.contains(&b'\\');
         let mut reader = serde_json::Deserializer::from_str(text);
         reader
-            .deserialize_map(Filler { fields: &mut fields, want_sample })
+            .deserialize_map(Filler { fields: self, want_sample })
             .and_then(|()| reader.end())
             .map_err(|error| bad_json(&error.to_string()))?;
-        if fields.too_deep {
+        if self.too_deep {
             return Err(bad_json(&format!("nested deeper than {DEPTH_MAX} levels")));
         }
-        match fields.duplicate.and_then(|index| NAMES.get(index)) {
+        match self.duplicate.and_then(|index| NAMES.get(index)) {
             Some(name) => Err(Reject::new(
                 Reason::BadField,
                 format!("`{name}` stands twice in the record: which one is meant?"),
             )),
-            None => Ok(fields),
+            None => Ok(()),
         }
+    }
+
+    /// The text of a JSON string. `None` when the JSON value is no string, or no text.
+    pub fn unquoted(&self, raw: &'a str) -> Option<Cow<'a, str>> {
+        if self.escapes {
+            return unquoted(raw);
+        }
+        raw.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
     }
 
     /// The JSON text of a field; `None` when it is missing or `null`.
@@ -265,9 +282,9 @@ impl<'a> Fields<'a> {
     }
 
     /// The name of one of those fields: an unknown one, else one of another type.
-    pub fn stranger(self, known: u64) -> Option<String> {
+    pub fn stranger(&mut self, known: u64) -> Option<String> {
         let other = (self.seen & !known).trailing_zeros() as usize;
-        self.sample.or_else(|| NAMES.get(other).map(|name| (*name).to_owned()))
+        self.sample.take().or_else(|| NAMES.get(other).map(|name| (*name).to_owned()))
     }
 
     fn put(&mut self, name: Name, value: &'a str) {
@@ -292,6 +309,16 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The text of a JSON string, wherever it comes from. `None` when the JSON value is no string, or no text.
+pub fn unquoted(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.as_bytes().contains(&b'\\') {
+        return serde_json::from_str::<String>(raw).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inner))
+}
+
+#[cold]
 fn bad_json(what: &str) -> Reject {
     Reject::new(Reason::BadJson, format!("{what}; expected one JSON object per record, in UTF-8"))
 }

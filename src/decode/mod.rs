@@ -69,8 +69,9 @@ fn decode_object(
         );
         return Err(Reject::new(Reason::TooLong, detail));
     }
-    let fields = Fields::read(payload, batch.unknown_sample.is_none())?;
-    let mut reader = Reader { fields, batch };
+    let mut fields = Fields::empty();
+    fields.fill(payload, batch.unknown_sample.is_none())?;
+    let mut reader = Reader { fields: &mut fields, batch };
     let event_type = event_type(&reader, context)?;
     let event_id = reader.required_id(Field::EventId, EVENT_ID_BYTES_MAX)?;
     let id_hash = xxh3_64(event_id.as_bytes());
@@ -105,7 +106,7 @@ fn event_type(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Ev
             Reject::new(Reason::UnknownType, detail)
         });
     };
-    reader::unquoted(raw).and_then(|name| EventType::parse(&name)).ok_or_else(|| {
+    reader.fields.unquoted(raw).and_then(|name| EventType::parse(&name)).ok_or_else(|| {
         let shown = reader::shown(raw);
         let names = EventType::ALL.map(EventType::name).join(", ");
         let detail = format!("`type` is {shown}; expected one of {names}");
