@@ -50,6 +50,33 @@ fn every_type_is_accepted_with_all_its_fields() {
 }
 
 #[test]
+fn the_documented_examples_decode() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut seen = 0;
+    for line in text.lines().filter(|line| line.starts_with("{\"event_id\"")) {
+        let (decoded, batch) = read(line.as_bytes());
+        decoded.unwrap_or_else(|reject| panic!("{line}: {reject}"));
+        assert_eq!(batch.unknown_fields, 0, "{line}");
+        seen += 1;
+    }
+    // The later types stand in a table: | `type` | required | optional | `fields` |
+    for row in text.lines().filter(|line| line.starts_with("| `") && line.ends_with("` |")) {
+        let mut cells = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`'));
+        let name = cells.next().unwrap();
+        let fields = cells.next_back().unwrap();
+        if EventType::parse(name).is_some() {
+            accepted(name, fields);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, EventType::ALL.len());
+    for reason in ["bad_json", "missing_field", "too_long", "time_range"] {
+        assert!(text.contains(&format!("| `{reason}` |")), "{reason}");
+    }
+}
+
+#[test]
 fn the_shipped_purchases_decode() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow/purchases_sample.ndjson");
     let mut batch = EventBatch::default();

@@ -71,7 +71,8 @@ impl Money {
 /// A decimal of major units, at least zero: a JSON number, or a string of digits with at most one point.
 pub fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
     let decimal = match unquoted(raw) {
-        Some(text) if text.len() <= AMOUNT_BYTES_MAX && !text.contains(['e', 'E', '-']) => {
+        // No sign and no exponent in a string, which is what people write.
+        Some(text) if text.len() <= AMOUNT_BYTES_MAX && text.bytes().all(plain) => {
             Decimal::parse(&text)
         }
         Some(_) => None,
@@ -80,4 +81,8 @@ pub fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
     decimal
         .filter(|decimal| !decimal.negative)
         .ok_or_else(|| bad_value(place, raw, "a decimal such as \"19.99\" or 19.99, at least 0"))
+}
+
+fn plain(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b'.'
 }
