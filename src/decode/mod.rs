@@ -6,6 +6,7 @@ mod fields;
 mod items;
 mod kept;
 mod money;
+mod object;
 mod opening;
 mod profile;
 mod purchase;
@@ -20,7 +21,8 @@ use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, EventType, Span};
 use crate::model::money::{Currency, Rate};
 use crate::model::outcome::{Reason, Reject};
-use fields::{COMMON, Field, Fields};
+use fields::{COMMON, Field};
+use object::Fields;
 use reader::{ID_BYTES_MAX, Reader};
 
 pub use timestamp::{parse_date, parse_timestamp};

@@ -2,7 +2,8 @@
 
 use super::DecodeContext;
 use super::decimal::{DIGITS_MAX, Decimal};
-use super::fields::{Field, unquoted};
+use super::fields::Field;
+use super::object::unquoted;
 use super::reader::{Reader, bad_field, bad_value, number};
 use crate::model::event::Amount;
 use crate::model::money::{Currency, Rate, convert};

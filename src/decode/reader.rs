@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::decimal::Decimal;
-use super::fields::{Field, Fields, shortened, unquoted};
+use super::fields::Field;
+use super::object::{Fields, shortened, unquoted};
 use super::timestamp::{parse_date, parse_timestamp};
 use crate::model::batch::EventBatch;
 use crate::model::event::Span;
@@ -123,7 +124,7 @@ impl<'p> Reader<'p, '_> {
             return Err(too_long(field.name(), id.len(), max));
         }
         // No early exit, so that the loop runs on whole vectors.
-        let odd = id.bytes().fold(false, |odd, b| odd | (b < b' ') | (b >= 0x7f));
+        let odd = id.bytes().fold(false, |odd, b| odd | !(b' '..0x7f).contains(&b));
         if odd && id.chars().any(char::is_control) {
             return Err(bad_field(field, raw, "an identifier without control characters"));
         }
