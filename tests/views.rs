@@ -369,7 +369,8 @@ fn compare(row: &Row, at: i64, name: &str, want: Option<f64>, seen: &Value) {
 
 #[tokio::test]
 async fn every_signal_of_the_registry_is_a_column() {
-    let engine = engine_with(&plans::plan(), &[]).await;
+    let rows = block(Table::Customers, &[corners()[0].values()]);
+    let engine = engine_with(&plans::plan(), &[rows]).await;
     for view in ["customers_now", "customers_at(at = now64(3))"] {
         let columns = engine.rows(&format!("DESCRIBE (SELECT * FROM retain.{view})")).await;
         for signal in SIGNALS {
@@ -385,6 +386,14 @@ async fn every_signal_of_the_registry_is_a_column() {
                 assert_eq!(ty, want, "{} of {view}", signal.name);
             }
         }
+        // One customer is found by the key, through the view.
+        let plan = engine
+            .rows(&format!(
+                "EXPLAIN indexes = 1 SELECT * FROM retain.{view} WHERE customer_id = 'c'"
+            ))
+            .await;
+        let text: String = plan.iter().map(|r| r["explain"].as_str().unwrap()).collect();
+        assert!(text.contains("Condition: (customer_id in ['c', 'c'])"), "{text}");
     }
 }
 
