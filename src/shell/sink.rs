@@ -100,7 +100,12 @@ impl Sink {
         if let Some(quorum) = &options.insert_quorum {
             client = client.with_setting("insert_quorum", quorum);
         }
-        Self { client, options, status: Mutex::default(), jitter: RandomState::new() }
+        Self {
+            client,
+            options,
+            status: Mutex::default(),
+            jitter: RandomState::new(),
+        }
     }
 
     /// What it is doing.
@@ -122,12 +127,19 @@ impl Sink {
             check_block(&block.bytes, block.count)
                 .map_err(|why| SinkError::new(ErrorKind::BrokenBlock, table, why))?;
         }
-        let Some(first) = blocks.first() else { return Ok(()) };
+        let Some(first) = blocks.first() else {
+            return Ok(());
+        };
         let header = header_of(&first.bytes).map_or(0, <[u8]>::len);
         let timeout = Some(Duration::from_millis(self.options.timeout_ms));
-        let statement = format!("INSERT INTO `{}` FORMAT RowBinaryWithNamesAndTypes", table.name());
-        let mut insert =
-            self.client.insert_formatted_with(statement).with_timeouts(timeout, timeout);
+        let statement = format!(
+            "INSERT INTO `{}` FORMAT RowBinaryWithNamesAndTypes",
+            table.name()
+        );
+        let mut insert = self
+            .client
+            .insert_formatted_with(statement)
+            .with_timeouts(timeout, timeout);
         let sent = async {
             for (at, block) in blocks.iter().enumerate() {
                 let from = if at == 0 { 0 } else { header };
@@ -164,7 +176,11 @@ impl Sink {
                 }
             }
         }
-        if stopped.is_empty() { Ok(()) } else { Err(stopped) }
+        if stopped.is_empty() {
+            Ok(())
+        } else {
+            Err(stopped)
+        }
     }
 
     /// Inserts a run of blocks; after a refusal its halves, down to the refused block.
@@ -188,7 +204,12 @@ impl Sink {
                         reason,
                         "table stopped"
                     );
-                    return Err(Stopped { table, partition, offset, reason });
+                    return Err(Stopped {
+                        table,
+                        partition,
+                        offset,
+                        reason,
+                    });
                 }
             }
         }
@@ -207,7 +228,10 @@ impl Sink {
             match decide(&error, blocks.len(), attempt, &self.options.backoff, jitter) {
                 Decision::Split => return Err(self.refused(Refusal::Split)),
                 Decision::StopTable(reason) => return Err(self.refused(Refusal::Stop(reason))),
-                Decision::RetryAfter { wait_ms, needs_person } => {
+                Decision::RetryAfter {
+                    wait_ms,
+                    needs_person,
+                } => {
                     self.failed(&error, attempt, needs_person);
                     if needs_person {
                         tracing::error!(%error, attempt, wait_ms, "insert needs a person; repeating");
@@ -267,5 +291,9 @@ fn sink_error(table: Table, error: &Error) -> SinkError {
         Error::BadResponse(text) => exception_code(text),
         _ => None,
     };
-    SinkError::new(code.map_or(ErrorKind::Unreachable, ErrorKind::Exception), table, text)
+    SinkError::new(
+        code.map_or(ErrorKind::Unreachable, ErrorKind::Exception),
+        table,
+        text,
+    )
 }

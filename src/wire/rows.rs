@@ -43,7 +43,13 @@ pub struct TableRows {
 impl TableRows {
     /// No rows yet.
     pub fn new(table: Table) -> Self {
-        Self { table, header: header(table), open: Vec::new(), count: 0, full: Vec::new() }
+        Self {
+            table,
+            header: header(table),
+            open: Vec::new(),
+            count: 0,
+            full: Vec::new(),
+        }
     }
 
     /// Begins a row; every column must be put, in the table's order.
@@ -55,13 +61,21 @@ impl TableRows {
             self.open.extend_from_slice(&self.header);
         }
         self.count += 1;
-        Row { out: &mut self.open, table: self.table, at: 0 }
+        Row {
+            out: &mut self.open,
+            table: self.table,
+            at: 0,
+        }
     }
 
     fn cut(&mut self) {
         let bytes = std::mem::take(&mut self.open);
         let count = std::mem::take(&mut self.count);
-        self.full.push(RowBlock { table: self.table, count, bytes });
+        self.full.push(RowBlock {
+            table: self.table,
+            count,
+            bytes,
+        });
     }
 
     /// Bytes collected so far.
@@ -100,7 +114,10 @@ impl Drop for Row<'_> {
 impl Row<'_> {
     fn column(&mut self, types: &[ColumnType]) {
         debug_assert!(
-            self.table.columns().get(self.at).is_some_and(|c| types.contains(&c.ty)),
+            self.table
+                .columns()
+                .get(self.at)
+                .is_some_and(|c| types.contains(&c.ty)),
             "column {} of {} is not one of {types:?}",
             self.at,
             self.table.name()
