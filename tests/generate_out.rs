@@ -73,11 +73,11 @@ fn a_file_has_one_record_a_line_and_the_same_bytes_each_time() {
 #[test]
 fn wrong_options_and_files_are_told() {
     let told = run(&args(&["--out", "-", "--rate", "0", "--customers", "0"]), &kafka());
-    let told = told.err().expect("these options must be refused").to_string();
+    let told = told.expect_err("these options must be refused").to_string();
     assert!(told.contains("--rate") && told.contains("--customers"), "{told}");
     let folder = tempfile::tempdir().unwrap();
     let told = run(&args(&["--out", folder.path().to_str().unwrap()]), &kafka());
-    let told = told.err().expect("a folder is no file").to_string();
+    let told = told.expect_err("a folder is no file").to_string();
     assert!(told.contains("cannot be written"), "{told}");
     assert!(Command::try_parse_from(["generate"]).is_err(), "one of --out and --brokers is needed");
     assert!(Command::try_parse_from(["generate", "--out", "-", "--mix", "1/2"]).is_err());
@@ -150,7 +150,7 @@ fn topics_that_do_not_fit_are_told_before_anything_is_sent() {
     cluster.create_topic("purchases", 3, 1).unwrap();
     cluster.create_topic("web", 2, 1).unwrap();
     let asked = args(&["--brokers", &cluster.bootstrap_servers(), "--partitions", "3"]);
-    let told = run(&asked, &kafka()).err().expect("the topics must be refused").to_string();
+    let told = run(&asked, &kafka()).expect_err("the topics must be refused").to_string();
     assert!(told.contains("web has 2 partitions, --partitions says 3"), "{told}");
     assert!(told.contains("support does not exist"), "{told}");
     assert!(told.contains("different numbers of partitions"), "{told}");

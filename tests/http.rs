@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use retain::model::effects::{DeadLetter, Effects, SourceProgress};
 use retain::model::outcome::{Outcome, Reason};
 use retain::plan::Source;
+use retain::shell::board::{Moment, ShardState, SourceStatus, Status, StatusBoard};
 use retain::shell::http::{Pages, Server};
 use retain::shell::metrics::{self, CommitResult, Metrics, ShardGauges};
-use retain::shell::status::{Moment, ShardState, SourceStatus, Status, StatusBoard};
 
 struct Running {
     address: SocketAddr,
@@ -189,7 +189,7 @@ fn an_address_in_use_is_named() {
     let running = start(LONG);
     let address = running.address.to_string();
     let again = running.runtime.block_on(Server::bind(&address, running.pages.clone()));
-    let message = again.err().expect("the address is in use").to_string();
+    let message = again.expect_err("the address is in use").to_string();
     assert!(message.contains("http.listen") && message.contains(&address), "{message}");
 }
 

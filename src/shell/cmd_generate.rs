@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::producer::{ProduceError, TopicProducer};
+use super::topic_producer::{ProduceError, TopicProducer};
 use super::settings::Kafka;
 use crate::generate::{Fault, Generated, Generator, KeyHash, Options};
 

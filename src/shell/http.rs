@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 
 use super::metrics::Metrics;
-use super::status::StatusBoard;
+use super::board::StatusBoard;
 
 /// What the pages are made from.
 #[derive(Clone, Debug)]

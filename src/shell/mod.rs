@@ -1,5 +1,6 @@
 //! Everything that touches the world: settings, logs, metrics, HTTP and the commands.
 
+pub mod board;
 pub mod cmd_check;
 pub mod cmd_config;
 pub mod cmd_generate;
@@ -7,6 +8,5 @@ pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod origin;
-pub mod producer;
 pub mod settings;
-pub mod status;
+pub mod topic_producer;
