@@ -7,7 +7,6 @@ pub mod client;
 pub mod clock;
 pub mod cmd_check;
 pub mod cmd_config;
-pub mod cmd_config;
 pub mod cmd_generate;
 pub mod columns;
 pub mod commits;
