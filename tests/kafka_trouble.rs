@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use broker::{Broker, flush, send, until};
-use pipeline::{Feed, Load, Running, definition, options, plan};
+use pipeline::{Feed, Load, Process, Running, definition, options, plan};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::mocking::MockCluster;
 use retain::flow::carry::Backoff;
@@ -41,6 +41,12 @@ fn header<'a>(message: &'a OwnedMessage, name: &str) -> &'a str {
     let headers = message.headers().unwrap();
     let found = headers.iter().find(|h| h.key == name).unwrap_or_else(|| panic!("no header {name}"));
     std::str::from_utf8(found.value.unwrap()).unwrap()
+}
+
+#[test]
+#[ignore = "the body of child processes"]
+fn child() {
+    pipeline::child();
 }
 
 #[test]
@@ -111,6 +117,52 @@ fn offsets_that_retention_removed_are_a_gap_and_reading_goes_on() {
         assert_eq!(gap["offset_to"].int(), i128::from(ends[gap["shard"].int() as usize]));
         assert!(gap["offset_from"].int() > 0 && gap["offset_from"].int() < gap["offset_to"].int());
     }
+}
+
+#[test]
+fn offsets_that_go_while_the_process_sleeps_are_a_gap_too() {
+    let broker = Broker::shared();
+    let name = "sleeps";
+    topics(broker, name);
+    let mut feed = Feed::new(broker, name);
+    feed.send(1_000);
+    let mut process = Process::start(&broker.bootstrap, name, "a", false);
+    feed.await_consumed(broker, PARTITIONS, LONG);
+    process.until(LONG, "all shards to run", |news| news.shards == 4);
+
+    // Shorter than the session: it wakes up as the owner, and fetches where nothing is any more.
+    process.signal("STOP");
+    feed.send(500);
+    broker.delete_all(&format!("{name}.purchases"), PARTITIONS);
+    process.signal("CONT");
+    feed.await_consumed(broker, PARTITIONS, LONG);
+    // The position behind the gap was reached, and what comes after it is read.
+    let read = outbox::rows(&broker.read(&format!("{name}.g1.rows")), Table::Events).len();
+    feed.send(500);
+    feed.await_consumed(broker, PARTITIONS, LONG);
+    let outbox = broker.read(&format!("{name}.g1.rows"));
+    assert!(outbox::rows(&outbox, Table::Events).len() > read);
+    assert!(!outbox::rows(&outbox, Table::Gaps).is_empty());
+    assert!(!process.has_ended());
+}
+
+#[test]
+fn a_twin_with_the_same_instance_puts_the_first_out_with_its_name() {
+    let broker = Broker::shared();
+    let name = "twins";
+    topics(broker, name);
+    let plan = plan(&definition(name));
+    let load = Load::start(Feed::new(broker, name), 100, Duration::from_millis(20));
+    let first = Running::start(&plan, options(&broker.bootstrap, Some("same"), false));
+    until("commits", || first.status.get().commits > 3);
+    let second = Running::start(&plan, options(&broker.bootstrap, Some("same"), false));
+    until("the first to leave", || first.has_ended());
+    let why = first.stop().unwrap_err().to_string();
+    assert!(why.contains("twins/g1/same") && why.contains("kafka.instance"), "{why}");
+    let feed = load.stop();
+    feed.await_consumed(broker, PARTITIONS, LONG);
+    second.stop().unwrap();
+    feed.verify(broker);
 }
 
 #[test]

@@ -114,6 +114,8 @@ pub enum Report {
     CutDone(usize),
     /// A shard that was taken away has handed over everything.
     Finished(u16, u64),
+    /// A worker has forgotten a shard: nobody reads its queues any more.
+    Dropped(u16),
     /// A shard cannot go on, for this reason.
     Stopped(u16, u64, String),
     /// The transaction in flight has ended.

@@ -38,13 +38,21 @@ pub struct Shards {
     /// What the group has given us: (source, partition).
     places: Vec<(usize, u16)>,
     held: BTreeMap<u16, Held>,
+    /// Shards that a worker was told to forget, and how often it has not yet said that it has.
+    dropping: BTreeMap<u16, usize>,
     tenures: u64,
 }
 
 impl Shards {
     /// Nothing yet, of a pipeline with so many sources.
     pub fn new(sources: usize) -> Self {
-        Self { sources, places: Vec::new(), held: BTreeMap::new(), tenures: 0 }
+        Self {
+            sources,
+            places: Vec::new(),
+            held: BTreeMap::new(),
+            dropping: BTreeMap::new(),
+            tenures: 0,
+        }
     }
 
     /// Partitions have arrived. A shard begins when its partition of every source is there.
@@ -84,6 +92,21 @@ impl Shards {
         old
     }
 
+    /// A worker is told to forget the shard.
+    pub fn dropping(&mut self, shard: u16) {
+        *self.dropping.entry(shard).or_default() += 1;
+    }
+
+    /// A worker has forgotten the shard.
+    pub fn dropped(&mut self, shard: u16) {
+        if let Some(count) = self.dropping.get_mut(&shard) {
+            *count -= 1;
+            if *count == 0 {
+                self.dropping.remove(&shard);
+            }
+        }
+    }
+
     fn tenure(&mut self) -> u64 {
         self.tenures += 1;
         self.tenures
@@ -116,10 +139,12 @@ impl Shards {
         self.held.values().filter(|h| matches!(h.doing, Doing::Restoring(_))).count()
     }
 
-    /// A shard whose take-over is to begin now.
+    /// A shard whose take-over is to begin now; none whose old machine may still read.
     pub fn waiting(&self, now: Instant) -> Option<(u16, u64)> {
         let due = |held: &Held| matches!(held.doing, Doing::Waiting(at) if at <= now);
-        self.held.iter().find(|(_, held)| due(held)).map(|(shard, held)| (*shard, held.tenure))
+        let free = |shard: &u16| !self.dropping.contains_key(shard);
+        let mut held = self.held.iter();
+        held.find(|(shard, held)| free(shard) && due(held)).map(|(shard, held)| (*shard, held.tenure))
     }
 
     /// How far the shards that are being restored have come.
@@ -162,6 +187,9 @@ mod tests {
         let now = Instant::now();
         let (shard, tenure) = shards.waiting(now).unwrap();
         shards.forget(shard, Some(now));
+        shards.dropping(shard);
+        assert_eq!(shards.waiting(now), None, "the old machine may still read");
+        shards.dropped(shard);
         let (_, again) = shards.waiting(now).unwrap();
         assert!(again > tenure);
         assert!(!shards.runs(0, again));

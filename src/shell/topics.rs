@@ -1,8 +1,12 @@
 //! The topics: the sources are counted, our own are created with the right settings or checked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -53,6 +57,9 @@ const MESSAGE_BYTES_MAX: usize = 1_048_588;
 /// How much larger than the source's the limit of its dead-letter topic is, for the headers.
 const DEAD_LETTER_ROOM_BYTES: usize = 65_536;
 
+/// How long a broker may take to say what its topics are like; one that cannot say is not waited for.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// A setting with its value.
 type Setting = (&'static str, &'static str);
 
@@ -96,21 +103,27 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
     let sources: Vec<Counted> = plan.sources.iter().map(|s| counted(&s.topic)).collect();
     let shards = guard::shards(&sources, plan.partitioner).map_err(TopicError::Refused)?;
 
-    for (name, settings) in own_topics(names) {
-        match counted(&name).partitions {
+    let own = own_topics(names);
+    let letters: Vec<String> =
+        plan.sources.iter().map(|s| Names::dead_letters(&s.topic)).collect();
+    let all = own.iter().map(|(name, _)| name).chain(&letters).map(String::as_str);
+    let all = all.chain(plan.sources.iter().map(|s| s.topic.as_str()));
+    let known: Vec<&str> = all.filter(|name| counted(name).partitions.is_some()).collect();
+    let described = describe(&admin, &known).await;
+    for (name, settings) in &own {
+        match counted(name).partitions {
             Some(partitions) => {
-                guard::own_topic(&name, partitions, shards).map_err(TopicError::Refused)?;
-                check(&admin, &name, &settings).await?;
+                guard::own_topic(name, partitions, shards).map_err(TopicError::Refused)?;
+                check(&described, name, settings)?;
             }
-            None => create(&admin, link, &name, shards, &settings).await?,
+            None => create(&admin, link, name, shards, settings).await?,
         }
     }
     let mut dead_letters = Vec::new();
-    for source in &plan.sources {
-        let name = Names::dead_letters(&source.topic);
-        let wanted = message_bytes_max(&admin, &source.topic).await + DEAD_LETTER_ROOM_BYTES;
+    for (source, name) in plan.sources.iter().zip(letters) {
+        let wanted = message_bytes_max(&described, &source.topic) + DEAD_LETTER_ROOM_BYTES;
         let (partitions, bytes_max) = match counted(&name).partitions {
-            Some(partitions) => (partitions, message_bytes_max(&admin, &name).await),
+            Some(partitions) => (partitions, message_bytes_max(&described, &name)),
             None => {
                 let limit = wanted.to_string();
                 let settings = [LOG_APPEND, ("cleanup.policy", "delete"), ("retention.ms", "-1")];
@@ -198,18 +211,15 @@ async fn await_leaders(
 }
 
 /// Checks the settings that correctness hangs on: nothing of ours may be deleted unread, or kept where it must go.
-async fn check(
-    admin: &AdminClient<DefaultClientContext>,
-    name: &str,
-    settings: &[Setting],
-) -> Result<(), TopicError> {
-    let actual = describe(admin, name).await;
+fn check(described: &Described, name: &str, settings: &[Setting]) -> Result<(), TopicError> {
     for (key, wanted) in settings {
-        if !["cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type"].contains(key) {
+        if !["cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type"]
+            .contains(key)
+        {
             continue;
         }
         // Where a broker cannot say, that is no error.
-        let Some((_, value)) = actual.iter().find(|(k, _)| k == key) else { continue };
+        let Some(value) = described.get(&(name.to_owned(), (*key).to_owned())) else { continue };
         if value != wanted {
             return Err(TopicError::Refused(format!(
                 "topic {name} has {key}={value}, it must be {wanted}, else what was not read yet could be lost: \
@@ -220,18 +230,29 @@ async fn check(
     Ok(())
 }
 
-/// The settings of a topic; empty where the broker cannot say.
-async fn describe(admin: &AdminClient<DefaultClientContext>, name: &str) -> Vec<(String, String)> {
-    let Ok(results) = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options()).await
-    else {
-        return Vec::new();
+/// Settings by topic and key; empty where the broker cannot say.
+type Described = BTreeMap<(String, String), String>;
+
+async fn describe(admin: &AdminClient<DefaultClientContext>, names: &[&str]) -> Described {
+    let topics: Vec<ResourceSpecifier<'_>> =
+        names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(DESCRIBE_TIMEOUT));
+    let Ok(results) = admin.describe_configs(&topics, &options).await else {
+        return Described::new();
     };
-    let entries = results.into_iter().flatten().flat_map(|resource| resource.entries);
-    entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
+    let mut described = Described::new();
+    for resource in results.into_iter().flatten() {
+        let OwnedResourceSpecifier::Topic(topic) = &resource.specifier else { continue };
+        for entry in resource.entries {
+            if let Some(value) = entry.value {
+                described.insert((topic.clone(), entry.name), value);
+            }
+        }
+    }
+    described
 }
 
-async fn message_bytes_max(admin: &AdminClient<DefaultClientContext>, name: &str) -> usize {
-    let settings = describe(admin, name).await;
-    let value = settings.iter().find(|(key, _)| key == "max.message.bytes");
-    value.and_then(|(_, value)| value.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
+fn message_bytes_max(described: &Described, name: &str) -> usize {
+    let value = described.get(&(name.to_owned(), "max.message.bytes".to_owned()));
+    value.and_then(|value| value.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
 }

@@ -27,7 +27,7 @@ pub enum Command {
     Committed(u16, u64),
     /// The shard is taken away: read nothing more, and hand over what is computed.
     Finish(u16, u64),
-    /// Forget the shard.
+    /// Forget the shard, and say so.
     Drop(u16, u64),
 }
 
@@ -69,8 +69,9 @@ pub struct Gauges {
 
 /// Records merged before the worker looks at its commands again.
 const RECORDS_PER_STEP: usize = 2_000;
-/// How long a worker with nothing to do waits for a command before it looks at the queues again.
+/// How long a worker with nothing to do waits for a command before it looks at the queues again; longer after a while.
 const IDLE_WAIT: Duration = Duration::from_millis(2);
+const IDLE_WAIT_MAX: Duration = Duration::from_millis(10);
 /// A shard that only time has changed commits this often.
 const TIME_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -98,7 +99,9 @@ struct Shard {
 pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>, shared: &Shared) {
     let mut worker = Worker { index, reports, shared, shards: Vec::new() };
     let mut busy = false;
+    let mut idle_wait = IDLE_WAIT;
     loop {
+        idle_wait = if busy { IDLE_WAIT } else { (idle_wait * 21 / 20).min(IDLE_WAIT_MAX) };
         let command = if busy {
             match commands.try_recv() {
                 Ok(command) => Some(command),
@@ -106,7 +109,7 @@ pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>,
                 Err(TryRecvError::Disconnected) => return,
             }
         } else {
-            match commands.recv_timeout(IDLE_WAIT) {
+            match commands.recv_timeout(idle_wait) {
                 Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -152,6 +155,7 @@ impl Worker<'_> {
             }
             Command::Drop(shard, tenure) => {
                 self.shards.retain(|s| (s.id, s.tenure) != (shard, tenure));
+                self.report(Report::Dropped(shard));
             }
         }
     }

@@ -50,6 +50,7 @@ impl Runtime {
                     held.doing = Doing::Finished;
                 }
             }
+            Report::Dropped(shard) => self.shards.dropped(shard),
             Report::Stopped(shard, tenure, reason) => self.stop(shard, tenure, reason),
             Report::Done { outcome, cycles, took } => self.settle(outcome, cycles, took)?,
         }

@@ -107,7 +107,7 @@ impl Runtime {
         match doing {
             Doing::Restoring(watch) => watch.cancel.store(true, Ordering::SeqCst),
             Doing::Running { .. } | Doing::Finished | Doing::Stopped => {
-                self.tell(shard, Command::Drop(shard, tenure));
+                self.drop_shard(shard, tenure);
                 if let Err(error) = self.fetcher.end(shard) {
                     tracing::debug!(shard, %error, "the fetcher had nothing of the shard");
                 }
@@ -125,12 +125,19 @@ impl Runtime {
         let fetched = matches!(held.doing, Doing::Running { .. } | Doing::Finished);
         held.doing = Doing::Stopped;
         self.commits.forget(shard);
-        self.tell(shard, Command::Drop(shard, tenure));
+        self.drop_shard(shard, tenure);
         if fetched && let Err(error) = self.fetcher.end(shard) {
             self.trouble(format!("ending shard {shard}: {error}"));
         }
         tracing::error!(shard, %reason, "the shard stops");
         self.set_state(shard, ShardState::Stopped { reason });
+    }
+
+    /// Has the worker forget the shard. Until it says that it has, the shard is not taken over again: the old queues
+    /// are the new ones, and a record that the old machine took would be missing in the new.
+    fn drop_shard(&mut self, shard: u16, tenure: u64) {
+        self.shards.dropping(shard);
+        self.tell(shard, Command::Drop(shard, tenure));
     }
 
     pub(super) fn tell(&self, shard: u16, command: Command) {
