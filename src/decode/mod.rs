@@ -1,1 +1,179 @@
-//! decode
+//! Records to events: `serde_json` over borrowed text behind one function, so that a faster decoder can stand
+//! beside it later and be held against it. The contract is docs/events.md; one file per type reads its fields.
+
+mod decimal;
+mod fields;
+mod items;
+mod kept;
+mod money;
+mod opening;
+mod profile;
+mod purchase;
+mod reader;
+mod support;
+mod timestamp;
+mod web;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::model::batch::EventBatch;
+use crate::model::event::{Body, Event, EventType, Span};
+use crate::model::money::{Currency, Rate};
+use crate::model::outcome::{Reason, Reject};
+use fields::{COMMON, Field, Fields};
+use reader::{ID_BYTES_MAX, Reader};
+
+pub use timestamp::{parse_date, parse_timestamp};
+
+/// Longest record, bytes: Kafka's own default for a message.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// Longest `event_id`, bytes.
+pub const EVENT_ID_BYTES_MAX: usize = 64;
+/// Longest `source`, bytes.
+pub const ORIGIN_BYTES_MAX: usize = 64;
+
+/// What the decoder knows of the definition and of the source a record comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct DecodeContext<'a> {
+    /// The type of records without a `type` field.
+    pub default_type: Option<EventType>,
+    /// The reporting currency.
+    pub reporting: Currency,
+    /// Units of the reporting currency for one unit of each accepted one; sorted by currency.
+    pub rates: &'a [(Currency, Rate)],
+}
+
+/// Decodes one record, and puts its texts into `batch`. A reject leaves the batch as it was.
+pub fn decode(
+    payload: &[u8],
+    context: &DecodeContext<'_>,
+    batch: &mut EventBatch,
+) -> Result<Event, Reject> {
+    let before = batch.len_bytes();
+    let decoded = decode_object(payload, context, batch);
+    if decoded.is_err() {
+        batch.truncate(before);
+    }
+    decoded
+}
+
+fn decode_object(
+    payload: &[u8],
+    context: &DecodeContext<'_>,
+    batch: &mut EventBatch,
+) -> Result<Event, Reject> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        let detail = format!(
+            "the record has {} bytes; at most {PAYLOAD_BYTES_MAX} are allowed",
+            payload.len()
+        );
+        return Err(Reject::new(Reason::TooLong, detail));
+    }
+    let fields = Fields::read(payload, batch.unknown_sample.is_none())?;
+    let mut reader = Reader { fields, batch };
+    let event_type = event_type(&reader, context)?;
+    let event_id = reader.required_id(Field::EventId, EVENT_ID_BYTES_MAX)?;
+    let id_hash = xxh3_64(event_id.as_bytes());
+    let event_id = reader.batch.push(event_id.as_bytes());
+    let customer_id = reader.required_id(Field::CustomerId, ID_BYTES_MAX)?;
+    let customer_id = reader.batch.push(customer_id.as_bytes());
+    let ts_ms = reader.required_time(Field::Ts)?;
+    let account_id = reader.id(Field::AccountId, ID_BYTES_MAX)?;
+    let legal_entity_id = reader.id(Field::LegalEntityId, ID_BYTES_MAX)?;
+    let origin = reader.id(Field::Source, ORIGIN_BYTES_MAX)?;
+    let body = body(event_type, &mut reader, context)?;
+    let passing = matches!(body, Body::Web { action, .. } if !action.is_intent());
+    let raw = if passing {
+        Span::NONE
+    } else {
+        reader.batch.push(payload)
+    };
+    count_strangers(reader, COMMON | known(event_type));
+    Ok(Event {
+        id_hash,
+        event_id,
+        customer_id,
+        account_id,
+        legal_entity_id,
+        origin,
+        ts_ms,
+        body,
+        raw,
+    })
+}
+
+fn event_type(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<EventType, Reject> {
+    let Some(raw) = reader.fields.raw(Field::Type) else {
+        return context.default_type.ok_or_else(|| {
+            let detail = "`type` is missing, and the definition gives this source no default type";
+            Reject::new(Reason::UnknownType, detail)
+        });
+    };
+    reader::unquoted(raw)
+        .and_then(|name| EventType::parse(&name))
+        .ok_or_else(|| {
+            let shown = reader::shown(raw);
+            let names = EventType::ALL.map(EventType::name).join(", ");
+            let detail = format!("`type` is {shown}; expected one of {names}");
+            Reject::new(Reason::UnknownType, detail)
+        })
+}
+
+fn body(
+    event_type: EventType,
+    reader: &mut Reader<'_, '_>,
+    context: &DecodeContext<'_>,
+) -> Result<Body, Reject> {
+    match event_type {
+        EventType::Purchase => purchase::purchase(reader, context),
+        EventType::Refund => purchase::refund(reader, context),
+        EventType::Support => support::support(reader),
+        EventType::Web => web::web(reader),
+        EventType::Profile => profile::profile(reader),
+        EventType::Opening => opening::opening(reader, context),
+        EventType::Invoice => kept::invoice(reader, context),
+        EventType::Payment => kept::payment(reader, context),
+        EventType::ExtensionRequest => kept::extension_request(reader),
+        EventType::Contact => kept::contact(reader),
+        EventType::Contract => kept::contract(reader),
+        EventType::Referral => kept::referral(reader),
+        EventType::Rating => kept::rating(reader),
+        EventType::Delivery => kept::delivery(reader),
+        EventType::Usage => kept::usage(reader),
+        EventType::Access => kept::access(reader),
+    }
+}
+
+/// The fields of a type beyond the common ones.
+fn known(event_type: EventType) -> u64 {
+    match event_type {
+        EventType::Purchase => purchase::PURCHASE,
+        EventType::Refund => purchase::REFUND,
+        EventType::Support => support::SUPPORT,
+        EventType::Web => web::WEB,
+        EventType::Profile => profile::PROFILE,
+        EventType::Opening => opening::OPENING,
+        EventType::Invoice => kept::INVOICE,
+        EventType::Payment => kept::PAYMENT,
+        EventType::ExtensionRequest => kept::EXTENSION_REQUEST,
+        EventType::Contact => kept::CONTACT,
+        EventType::Contract => kept::CONTRACT,
+        EventType::Referral => kept::REFERRAL,
+        EventType::Rating => kept::RATING,
+        EventType::Delivery => kept::DELIVERY,
+        EventType::Usage => kept::USAGE,
+        EventType::Access => kept::ACCESS,
+    }
+}
+
+/// Counts the fields that the contract, or the type, does not know.
+fn count_strangers(reader: Reader<'_, '_>, known: u64) {
+    let Reader { fields, batch } = reader;
+    let strangers = fields.strangers(known);
+    if strangers > 0 {
+        batch.unknown_fields += strangers;
+        if batch.unknown_sample.is_none() {
+            batch.unknown_sample = fields.stranger(known);
+        }
+    }
+}

@@ -1,1 +1,14 @@
-//! engine
+//! What happens to one customer: profiles, applying events, dues, and the rows that follow. Pure.
+
+pub mod apply;
+pub mod context;
+pub mod dues;
+pub mod ids;
+pub mod lifecycle;
+pub mod profile;
+pub mod purchase;
+pub mod rows;
+pub mod shard;
+pub mod store;
+pub mod support;
+pub mod web;

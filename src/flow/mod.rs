@@ -1,3 +1,7 @@
-//! Pure delivery: what is decided about records, cycles and blocks on their way.
+//! Delivery as pure decisions: intake, merge by frontier, watermark, limits on rejects, what carriers do on errors.
 
 pub mod carry;
+pub mod intake;
+pub mod merge;
+pub mod rejects;
+pub mod watermark;

@@ -5,6 +5,7 @@ pub mod effects;
 pub mod event;
 pub mod money;
 pub mod outcome;
+pub mod partition;
 pub mod record;
 pub mod registry;
 pub mod table;

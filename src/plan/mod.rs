@@ -1,5 +1,23 @@
-//! Definitions: from a file in `pipelines/` to a checked [`Plan`]. Raw (serde) -> check (all errors at once) -> plan.
+//! Definitions: from a file in `pipelines/` to a checked [`Plan`]. A tree of values with their places (`raw`) is
+//! checked subject by subject, all errors at once (`check*`), and becomes the plan.
 
+mod change;
+mod check;
+mod check_money;
+mod check_signals;
+mod check_sources;
+mod check_time;
+mod currencies;
+mod diagnostic;
+mod guarantees;
+mod keys;
 mod plan;
+mod raw;
+mod scalar;
 
+pub use change::{Change, Fingerprint, compare};
+pub use check::parse;
+pub use diagnostic::{Diagnostic, Severity};
+pub use guarantees::guarantees;
+pub use keys::{KEYS, Key};
 pub use plan::*;

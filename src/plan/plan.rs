@@ -159,7 +159,7 @@ pub struct Limits {
 }
 
 /// A checked definition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The pipeline's name, prefix of its topics and group.
     pub name: String,

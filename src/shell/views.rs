@@ -186,7 +186,7 @@ FROM
     SELECT c.*, {at} AS at, at >= c.as_of AS known,
         toUnixTimestamp64Milli(at) AS at_ms,
         toUnixTimestamp64Milli(t_first) AS first_ms, toUnixTimestamp64Milli(t_last) AS last_ms,
-        (last_ms - first_ms) / {DAY_MS} AS t_x_d,
+        if(x = 0, 0, (last_ms - first_ms) / {DAY_MS}) AS t_x_d,
         (greatest(at_ms, assumeNotNull(last_ms)) - first_ms) / {DAY_MS} AS age_d,
         {}
     FROM {from}

@@ -1,1 +1,23 @@
-//! m
+//! Pure mathematics on numbers: what a signal is, apart from where its inputs come from and where it goes.
+//!
+//! Nothing here reads a clock or keeps state. Moments are `i64` milliseconds since the epoch, durations are
+//! milliseconds (`_ms`) or days as `f64` (`_d`). Logarithms and exponentials come from `libm` and not from the
+//! platform, so that a state replayed on another machine has the same bits.
+
+pub mod crossing;
+pub mod decay;
+pub mod expected;
+pub mod lifecycle;
+pub mod likelihood;
+pub mod satisfaction;
+pub mod silence;
+pub mod window;
+
+/// Milliseconds of one day.
+pub const DAY_MS: i64 = 86_400_000;
+
+/// A duration in milliseconds as days. One rounding: equal inputs give equal bits everywhere.
+#[must_use]
+pub fn days(duration_ms: i64) -> f64 {
+    duration_ms as f64 / DAY_MS as f64
+}

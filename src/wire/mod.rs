@@ -1,3 +1,4 @@
 //! Our own outgoing encodings.
 
 pub mod rows;
+pub mod signals;

@@ -1,0 +1,60 @@
+# The commands of this repository. `make` alone lists them.
+# CARGO_TARGET_DIR is respected; RETAIN_CACHE (~/.cache/retain) is where Kafka and the ClickHouse engine are kept.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# One thing after another: cargo is parallel by itself, and two cargos wait for each other.
+.NOTPARALLEL:
+.PHONY: help demo test lint soak bench check-tools fetch fetch-engine fetch-kafka clean
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+ENGINE := tools/clickhouse-embedded/fetch.sh
+KAFKA := tests/support/kafka/kafka.sh
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## a live run on real purchases, nothing to install or start: under 3 minutes after the build
+	@tools/check-tools.sh demo
+	@$(ENGINE)
+	cargo build --release --locked -p retain -p clickhouse-embedded
+	@exec "$(TARGET)/release/retain" demo
+
+test: ## everything, with a real Kafka and the real ClickHouse engine
+	@tools/check-tools.sh test
+	@$(MAKE) --no-print-directory fetch lint
+	cargo build --locked -p clickhouse-embedded
+	cargo test --locked --workspace
+
+lint: ## format, clippy, the pure library without its IO, documentation
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo check --locked --no-default-features --lib
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+soak: ## the long versions of the tests, optimised; takes hours on a small machine
+	@tools/check-tools.sh test
+	@$(MAKE) --no-print-directory fetch
+	cargo build --release --locked -p clickhouse-embedded
+	RETAIN_SOAK=1 cargo test --release --locked --workspace
+
+bench: ## the figures of docs/performance.md
+	@tools/check-tools.sh test
+	@$(MAKE) --no-print-directory fetch
+	cargo build --release --locked -p clickhouse-embedded
+	cargo bench --locked -p retain
+
+check-tools: ## what this machine lacks for `make test`, with the cure
+	@tools/check-tools.sh test
+
+fetch: fetch-engine fetch-kafka ## the ClickHouse engine and Kafka into the cache; nothing when they are there
+
+fetch-engine:
+	@$(ENGINE)
+
+fetch-kafka:
+	@$(KAFKA) fetch
+
+clean: ## what was built; the cache of fetched things stays
+	cargo clean

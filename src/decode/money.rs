@@ -1,0 +1,104 @@
+//! Money fields: an exact decimal in major units of a currency that the definition has a rate for.
+
+use super::DecodeContext;
+use super::decimal::{DIGITS_MAX, Decimal};
+use super::fields::Field;
+use super::reader::{Reader, bad_field, bad_value, number, unquoted};
+use crate::model::event::Amount;
+use crate::model::money::{Currency, Rate, convert};
+use crate::model::outcome::{Reason, Reject};
+
+/// Largest amount of one event, minor units.
+pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+
+/// Longest amount written as a string, bytes: what always fits the digits of a [`Decimal`].
+const AMOUNT_BYTES_MAX: usize = DIGITS_MAX as usize;
+
+/// The currency of an event and its way into the reporting currency.
+#[derive(Clone, Copy, Debug)]
+pub struct Money {
+    currency: Currency,
+    rate: Rate,
+    reporting: Currency,
+}
+
+impl Money {
+    /// Reads `currency`, which must have a rate.
+    pub fn read(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Self, Reject> {
+        let expected = "an ISO 4217 code such as \"EUR\"";
+        let currency = reader.required_word(Field::Currency, Currency::parse, expected)?;
+        let at = context
+            .rates
+            .binary_search_by_key(&currency, |(code, _)| *code)
+            .ok();
+        let Some((_, rate)) = at.and_then(|at| context.rates.get(at)) else {
+            let detail = format!(
+                "`currency` is {currency}; the definition has no rate for it: add it to [rates]"
+            );
+            return Err(Reject::new(Reason::UnknownCurrency, detail));
+        };
+        Ok(Self {
+            currency,
+            rate: *rate,
+            reporting: context.reporting,
+        })
+    }
+
+    /// A money field that must be there.
+    pub fn required(self, reader: &Reader<'_, '_>, field: Field) -> Result<Amount, Reject> {
+        self.amount(field, reader.required(field)?)
+    }
+
+    /// A money field in minor units of the reporting currency; 0 when missing or `null`.
+    pub fn minor_or_zero(self, reader: &Reader<'_, '_>, field: Field) -> Result<i64, Reject> {
+        match reader.fields.raw(field) {
+            Some(raw) => self.amount(field, raw).map(|amount| amount.minor),
+            None => Ok(0),
+        }
+    }
+
+    /// `raw` in the currency's minor units (half-even), and from those in the reporting currency's (half-even).
+    fn amount(self, field: Field, raw: &str) -> Result<Amount, Reject> {
+        let original_minor = major(field.name(), raw)?
+            .scaled(self.currency.minor_digits())
+            .filter(|minor| *minor <= AMOUNT_MINOR_MAX)
+            .ok_or_else(|| bad_field(field, raw, "at most 1e15 minor units"))?;
+        let minor = if self.currency == self.reporting {
+            Some(original_minor)
+        } else {
+            convert(original_minor, self.currency, self.reporting, self.rate)
+        };
+        let minor = minor
+            .filter(|minor| *minor <= AMOUNT_MINOR_MAX)
+            .ok_or_else(|| {
+                bad_field(
+                    field,
+                    raw,
+                    "at most 1e15 minor units of the reporting currency",
+                )
+            })?;
+        Ok(Amount {
+            minor,
+            original_minor,
+            currency: self.currency,
+        })
+    }
+}
+
+/// A decimal of major units, at least zero: a JSON number, or a string of digits with at most one point.
+pub fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
+    let decimal = match unquoted(raw) {
+        Some(text) if text.len() <= AMOUNT_BYTES_MAX && !text.contains(['e', 'E', '-']) => {
+            Decimal::parse(&text)
+        }
+        Some(_) => None,
+        None => number(raw),
+    };
+    decimal.filter(|decimal| !decimal.negative).ok_or_else(|| {
+        bad_value(
+            place,
+            raw,
+            "a decimal such as \"19.99\" or 19.99, at least 0",
+        )
+    })
+}

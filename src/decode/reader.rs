@@ -1,0 +1,302 @@
+//! Checked access to the fields of one record: each method takes a field, and gives its value or the reject.
+
+use std::borrow::Cow;
+
+use super::decimal::Decimal;
+use super::fields::{Field, Fields, shortened};
+use super::timestamp::{parse_date, parse_timestamp};
+use crate::model::batch::EventBatch;
+use crate::model::event::Span;
+use crate::model::outcome::{Reason, Reject};
+use crate::model::time::{EVENT_TIME_END_MS, EVENT_TIME_MIN_MS};
+
+/// Longest identifier (customer, ticket, order, session, …), bytes.
+pub const ID_BYTES_MAX: usize = 128;
+/// Longest free text, bytes.
+pub const TEXT_BYTES_MAX: usize = 256;
+/// Largest number without a unit of its own (quantities, seconds, milliseconds, records).
+pub const NUMBER_MAX: i64 = 1_000_000_000_000;
+/// How much of an offending value is shown, bytes.
+const SHOWN_BYTES_MAX: usize = 40;
+/// Longest spelling of a number, bytes.
+const NUMBER_BYTES_MAX: usize = 64;
+
+/// A field has the wrong type or value.
+#[cold]
+pub fn bad_field(field: Field, found: &str, expected: &str) -> Reject {
+    bad_value(field.name(), found, expected)
+}
+
+/// Like [`bad_field`], for a place that is no field of its own.
+#[cold]
+pub fn bad_value(place: &str, found: &str, expected: &str) -> Reject {
+    Reject::new(
+        Reason::BadField,
+        format!("`{place}` is {}; expected {expected}", shown(found)),
+    )
+}
+
+/// The beginning of an offending value, for a message: without control characters.
+pub fn shown(found: &str) -> String {
+    let head = shortened(found, SHOWN_BYTES_MAX);
+    let mut shown: String = head
+        .chars()
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+    if head.len() < found.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cold]
+fn too_long(place: &str, len: usize, max: usize) -> Reject {
+    Reject::new(
+        Reason::TooLong,
+        format!("`{place}` has {len} bytes; at most {max} are allowed"),
+    )
+}
+
+#[cold]
+fn missing(field: Field) -> Reject {
+    Reject::new(
+        Reason::MissingField,
+        format!("`{}` is missing; this type requires it", field.name()),
+    )
+}
+
+/// The text of a JSON string without escapes, or unescaped. `None` when the JSON value is no string, or no text.
+pub fn unquoted(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.as_bytes().contains(&b'\\') {
+        return serde_json::from_str::<String>(raw).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inner))
+}
+
+/// An exact number from a JSON number. `None` when it is none, or absurdly long.
+pub fn number(raw: &str) -> Option<Decimal> {
+    if raw.len() > NUMBER_BYTES_MAX {
+        None
+    } else {
+        Decimal::parse(raw)
+    }
+}
+
+/// A whole number in `min..=max`, for a place that is no field of its own.
+pub fn whole_number(place: &str, raw: &str, min: i64, max: i64) -> Result<i64, Reject> {
+    number(raw)
+        .and_then(Decimal::whole)
+        .filter(|n| (min..=max).contains(n))
+        .ok_or_else(|| bad_value(place, raw, &format!("a whole number from {min} to {max}")))
+}
+
+/// A text of at most `max` bytes, for a place that is no field of its own.
+pub fn text_value<'a>(place: &str, raw: &'a str, max: usize) -> Result<Cow<'a, str>, Reject> {
+    let text = unquoted(raw).ok_or_else(|| bad_value(place, raw, "a JSON string"))?;
+    if text.len() > max {
+        Err(too_long(place, text.len(), max))
+    } else {
+        Ok(text)
+    }
+}
+
+/// A timestamp or a date, for a place that is no field of its own; milliseconds.
+pub fn day_or_time_value(place: &str, raw: &str) -> Result<i64, Reject> {
+    let ms = unquoted(raw).and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
+    let expected = "an RFC 3339 timestamp or a date such as \"2026-05-01\"";
+    within_time(
+        place,
+        raw,
+        ms.ok_or_else(|| bad_value(place, raw, expected))?,
+    )
+}
+
+fn within_time(place: &str, raw: &str, ms: i64) -> Result<i64, Reject> {
+    if (EVENT_TIME_MIN_MS..EVENT_TIME_END_MS).contains(&ms) {
+        return Ok(ms);
+    }
+    let shown = shown(raw);
+    let detail = format!("`{place}` is {shown}; expected a time from 1970-01-01 to 2149-06-05");
+    Err(Reject::new(Reason::TimeRange, detail))
+}
+
+/// One record being decoded.
+pub struct Reader<'p, 'b> {
+    /// Its fields.
+    pub fields: Fields<'p>,
+    /// Where its texts go.
+    pub batch: &'b mut EventBatch,
+}
+
+impl<'p> Reader<'p, '_> {
+    /// The JSON text of a field that must be there.
+    pub fn required(&self, field: Field) -> Result<&'p str, Reject> {
+        self.fields.raw(field).ok_or_else(|| missing(field))
+    }
+
+    /// A text of at most `max` bytes that must be there and not be empty.
+    pub fn required_text(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
+        let text = text_value(field.name(), self.required(field)?, max)?;
+        if text.is_empty() {
+            return Err(bad_field(field, "empty", "a text that is not empty"));
+        }
+        Ok(text)
+    }
+
+    /// A text of at most `max` bytes, copied into the batch; absent when missing, `null` or empty.
+    pub fn text(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
+        let Some(raw) = self.fields.raw(field) else {
+            return Ok(Span::NONE);
+        };
+        Ok(self
+            .batch
+            .push(text_value(field.name(), raw, max)?.as_bytes()))
+    }
+
+    /// Checks a text that is not kept by itself.
+    pub fn check_text(&self, field: Field, max: usize) -> Result<(), Reject> {
+        match self.fields.raw(field) {
+            Some(raw) => text_value(field.name(), raw, max).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// An identifier that must be there: 1 to `max` bytes, no control characters.
+    pub fn required_id(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
+        let raw = self.required(field)?;
+        checked_id(field, raw, max).and_then(|id| {
+            if id.is_empty() {
+                Err(bad_field(field, "empty", "an identifier"))
+            } else {
+                Ok(id)
+            }
+        })
+    }
+
+    /// An identifier, copied into the batch; absent when missing, `null` or empty.
+    pub fn id(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
+        let Some(raw) = self.fields.raw(field) else {
+            return Ok(Span::NONE);
+        };
+        Ok(self.batch.push(checked_id(field, raw, max)?.as_bytes()))
+    }
+
+    /// Checks an identifier that is not kept by itself.
+    pub fn check_id(&self, field: Field) -> Result<(), Reject> {
+        match self.fields.raw(field) {
+            Some(raw) => checked_id(field, raw, ID_BYTES_MAX).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// A text that must be one of a few words; `None` when missing or `null`.
+    pub fn word<T>(
+        &self,
+        field: Field,
+        parse: impl Fn(&str) -> Option<T>,
+        expected: &str,
+    ) -> Result<Option<T>, Reject> {
+        let Some(raw) = self.fields.raw(field) else {
+            return Ok(None);
+        };
+        let word = unquoted(raw).and_then(|text| parse(&text));
+        word.map(Some)
+            .ok_or_else(|| bad_field(field, raw, expected))
+    }
+
+    /// [`Self::word`] that must be there.
+    pub fn required_word<T>(
+        &self,
+        field: Field,
+        parse: impl Fn(&str) -> Option<T>,
+        expected: &str,
+    ) -> Result<T, Reject> {
+        self.word(field, parse, expected)?
+            .ok_or_else(|| missing(field))
+    }
+
+    /// `true` or `false`; `None` when missing or `null`.
+    pub fn flag(&self, field: Field) -> Result<Option<bool>, Reject> {
+        match self.fields.raw(field) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(raw) => Err(bad_field(field, raw, "true or false")),
+        }
+    }
+
+    /// A whole JSON number in `min..=max`; `None` when missing or `null`.
+    pub fn whole(&self, field: Field, min: i64, max: i64) -> Result<Option<i64>, Reject> {
+        let Some(raw) = self.fields.raw(field) else {
+            return Ok(None);
+        };
+        whole_number(field.name(), raw, min, max).map(Some)
+    }
+
+    /// [`Self::whole`] that must be there.
+    pub fn required_whole(&self, field: Field, min: i64, max: i64) -> Result<i64, Reject> {
+        self.whole(field, min, max)?.ok_or_else(|| missing(field))
+    }
+
+    /// Checks a JSON number in `0..=NUMBER_MAX`, if it is there.
+    pub fn check_number(&self, field: Field) -> Result<(), Reject> {
+        let Some(raw) = self.fields.raw(field) else {
+            return Ok(());
+        };
+        match number(raw) {
+            Some(n) if !n.negative && n.at_most(NUMBER_MAX) => Ok(()),
+            _ => Err(bad_field(field, raw, "a JSON number from 0 to 1e12")),
+        }
+    }
+
+    /// An RFC 3339 timestamp that must be there, milliseconds.
+    pub fn required_time(&self, field: Field) -> Result<i64, Reject> {
+        let raw = self.required(field)?;
+        let ms = unquoted(raw)
+            .and_then(|text| parse_timestamp(&text))
+            .ok_or_else(|| {
+                let expected =
+                    "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
+                bad_field(field, raw, expected)
+            })?;
+        within_time(field.name(), raw, ms)
+    }
+
+    /// A timestamp or a date, milliseconds; `None` when missing or `null`.
+    pub fn day_or_time(&self, field: Field) -> Result<Option<i64>, Reject> {
+        let Some(raw) = self.fields.raw(field) else {
+            return Ok(None);
+        };
+        day_or_time_value(field.name(), raw).map(Some)
+    }
+
+    /// [`Self::day_or_time`] that must be there.
+    pub fn required_day_or_time(&self, field: Field) -> Result<i64, Reject> {
+        self.day_or_time(field)?.ok_or_else(|| missing(field))
+    }
+}
+
+fn checked_id(field: Field, raw: &str, max: usize) -> Result<Cow<'_, str>, Reject> {
+    let Some(id) = unquoted(raw) else {
+        let hint = "a JSON string (an identifier written as a number would lose its leading zeros)";
+        return Err(bad_field(field, raw, hint));
+    };
+    if id.len() > max {
+        return Err(too_long(field.name(), id.len(), max));
+    }
+    if id.bytes().any(|b| b < b' ' || b >= 0x7f) && id.chars().any(char::is_control) {
+        return Err(bad_field(
+            field,
+            raw,
+            "an identifier without control characters",
+        ));
+    }
+    Ok(id)
+}

@@ -1,0 +1,458 @@
+//! The engine: applies events to profiles, fires dues, and collects what changed.
+
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::context::Context;
+use super::dues::DueQueue;
+use super::ids::Seen;
+use super::lifecycle::{due_ms, step};
+use super::profile::{Field, Profile};
+use super::purchase::{Opening, Purchases};
+use super::rows::{EventRow, Rows};
+use super::shard::activity::{Activity, Counted, Tally};
+use super::shard::words::{Dimension, Word, Words};
+use super::store::Store;
+use super::support::TicketEvent;
+use super::web::session_of;
+use crate::model::batch::EventBatch;
+use crate::model::event::{Body, Event, TicketAction};
+use crate::model::outcome::Outcome;
+use crate::model::record::{Position, SourceIndex, Stamp};
+use crate::model::time::NEVER_MS;
+use crate::plan::Plan;
+use crate::signal::lifecycle::Step;
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Source and offset.
+    pub position: Position,
+    /// Frontier of its partition, itself included.
+    pub frontier_ms: i64,
+}
+
+/// A change of the signals topic: the customer crossed a band, or belongs to another account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The customer's slot.
+    pub slot: u32,
+    /// The account before, when it changed.
+    pub left_account: Option<Box<str>>,
+}
+
+/// All customer logic of one shard.
+#[derive(Debug)]
+pub struct Engine {
+    /// Plan and derived constants.
+    pub cx: Context,
+    /// The profiles.
+    pub store: Store,
+    /// Pending dues.
+    pub dues: DueQueue,
+    /// Open minutes.
+    pub activity: Activity,
+    /// Dimension values.
+    pub words: Words,
+    /// Rows that are written as events come (the others are written at the end of a cycle).
+    pub rows: Rows,
+    /// Slots that changed in this cycle, in order of first change.
+    pub dirty: Vec<u32>,
+    /// What the next stage must hear of.
+    pub moved: Vec<Moved>,
+    /// Slots of purchasers by the minute of the day at which their row is refreshed.
+    pub refresh: Vec<Vec<u32>>,
+    slots: Vec<u32>,
+}
+
+/// Minutes in a day: slots of the refresh list.
+pub const REFRESH_SLOTS: usize = 1_440;
+
+impl Engine {
+    /// An empty engine for a shard.
+    pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
+        Self {
+            cx: Context::new(plan),
+            store: Store::default(),
+            dues: DueQueue::default(),
+            activity: Activity::new(),
+            words: Words::default(),
+            rows: Rows::new(shard),
+            dirty: Vec::new(),
+            moved: Vec::new(),
+            refresh: vec![Vec::new(); REFRESH_SLOTS],
+            slots: Vec::new(),
+        }
+    }
+
+    /// Decides an event's outcome and applies it. `version` is that of the open cycle.
+    pub fn apply(
+        &mut self,
+        key: &[u8],
+        batch: &EventBatch,
+        event: &Event,
+        origin: Origin,
+        version: u64,
+    ) -> Outcome {
+        let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
+        if self.store.get(slot).due_ms <= event.ts_ms {
+            self.fire_slot(slot, event.ts_ms);
+        }
+        let source = usize::from(origin.position.source);
+        let (window_ms, ids_max) = match self.cx.plan.sources.get(source) {
+            Some(s) => (s.dedup_window_ms, s.dedup_ids_max),
+            None => return Outcome::Rejected,
+        };
+        let horizon_ms = origin.frontier_ms.saturating_sub(window_ms);
+        let profile = &mut self.store.get_mut(slot).profile;
+        let ids = profile.ids_of(origin.position.source);
+        let floor_before = ids.floor_ms;
+        let seen = ids.look(event.id_hash, event.ts_ms, horizon_ms);
+        if seen == Seen::New {
+            ids.remember(event.id_hash, event.ts_ms, ids_max);
+        }
+        let forgot = ids.floor_ms != floor_before;
+        match seen {
+            Seen::New => {
+                self.mark(slot);
+                self.take(slot, batch, event, origin, horizon_ms, version);
+                Outcome::Applied
+            }
+            // what was forgotten on this occasion is state too: the floor must not depend on a crash
+            Seen::Before | Seen::Unknowable => {
+                if forgot {
+                    self.mark(slot);
+                }
+                if seen == Seen::Before {
+                    Outcome::Duplicate
+                } else {
+                    Outcome::Late
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self, slot: u32) {
+        let entry = self.store.get_mut(slot);
+        if !entry.dirty {
+            entry.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    fn take(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        origin: Origin,
+        horizon_ms: i64,
+        version: u64,
+    ) {
+        let stamp = Stamp {
+            ts_ms: event.ts_ms,
+            position: origin.position,
+        };
+        let profile = &mut self.store.get_mut(slot).profile;
+        profile.born_ms = profile.born_ms.min(event.ts_ms);
+        profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
+        self.take_links(slot, batch, event, stamp);
+        let source = origin.position.source;
+        let (bought, visit) = self.take_body(slot, batch, event, stamp, horizon_ms);
+        if matches!(event.body, Body::Purchase { .. } | Body::Opening { .. }) {
+            self.after_purchase(slot, bought);
+        }
+        let tally = tally(&event.body);
+        let channel = self.channel(batch, event, source);
+        let counted = self
+            .activity
+            .count(event.ts_ms, source, event.event_type(), channel, tally);
+        let row = EventRow {
+            batch,
+            event,
+            origin: origin.position,
+            visit,
+            version,
+        };
+        if counted == Counted::Alone {
+            let text = self.words.text(source, Dimension::Channel, channel);
+            self.rows.late_activity(&self.cx.plan, &row, text, tally);
+        }
+        if visit || !event.raw.is_none() && keeps_row(&event.body) {
+            let max = self.cx.plan.limits.dimension_values_max;
+            let origin_text = batch.str(event.origin);
+            let named = self
+                .words
+                .limited(source, Dimension::Origin, origin_text, max);
+            let text = self.words.text(source, Dimension::Channel, channel);
+            self.rows.event(&self.cx.plan, &row, text, named);
+        }
+    }
+
+    fn channel(&mut self, batch: &EventBatch, event: &Event, source: SourceIndex) -> Word {
+        let span = match event.body {
+            Body::Purchase { channel, .. } | Body::Support { channel, .. } => channel,
+            _ => return Word::default(),
+        };
+        let max = self.cx.plan.limits.dimension_values_max;
+        self.words
+            .learn(source, Dimension::Channel, batch.str(span), max)
+    }
+
+    fn take_links(&mut self, slot: u32, batch: &EventBatch, event: &Event, stamp: Stamp) {
+        let profile = &mut self.store.get_mut(slot).profile;
+        if !event.legal_entity_id.is_none() {
+            profile.say(
+                Field::LegalEntityId,
+                batch.str(event.legal_entity_id),
+                stamp,
+            );
+        }
+        if event.account_id.is_none() {
+            return;
+        }
+        let before: Box<str> = profile.said(Field::AccountId).into();
+        if profile.say(Field::AccountId, batch.str(event.account_id), stamp) {
+            self.moved.push(Moved {
+                slot,
+                left_account: Some(before),
+            });
+        }
+    }
+
+    /// Applies the type's own part; returns (opened a new last purchase day, began a visit).
+    fn take_body(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        stamp: Stamp,
+        horizon_ms: i64,
+    ) -> (bool, bool) {
+        let cx = &self.cx;
+        let profile = &mut self.store.get_mut(slot).profile;
+        let ts_ms = event.ts_ms;
+        let purchases = |p: &mut Profile| p.purchases.take().unwrap_or_default();
+        let seen_ms = profile.last_seen_ms.max(ts_ms);
+        match event.body {
+            Body::Purchase { amount, .. } => {
+                let mut section: Box<Purchases> = purchases(profile);
+                let bought = section.buy(cx, ts_ms, amount.minor);
+                profile.purchases = Some(section);
+                profile.last_seen_ms = seen_ms;
+                return (bought, false);
+            }
+            Body::Refund { amount, .. } => {
+                profile
+                    .purchases
+                    .get_or_insert_default()
+                    .refund(cx, ts_ms, amount.minor);
+            }
+            Body::Opening {
+                t_first_ms,
+                t_last_ms,
+                n_days,
+                orders,
+                revenue,
+            } => {
+                let last_day = cx.day(t_last_ms);
+                let revenue_minor = revenue.minor;
+                let opening = Opening {
+                    stamp,
+                    t_first_ms,
+                    t_last_ms,
+                    last_day,
+                    n_days,
+                    orders,
+                    revenue_minor,
+                };
+                profile.born_ms = profile.born_ms.min(t_first_ms);
+                profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
+                profile.purchases.get_or_insert_default().open(opening);
+            }
+            Body::Support {
+                ticket_id,
+                action,
+                complaint,
+                csat,
+                by_agent,
+                ..
+            } => {
+                let ticket = xxh3_64(batch.bytes(ticket_id));
+                let happened = TicketEvent {
+                    ticket,
+                    stamp,
+                    action,
+                    complaint,
+                    csat,
+                };
+                profile.support.get_or_insert_default().apply(cx, happened);
+                if !by_agent && action != TicketAction::Resolved {
+                    profile.last_seen_ms = seen_ms;
+                }
+            }
+            Body::Web { session_id, .. } => {
+                let id = session_of(batch.bytes(session_id), ts_ms);
+                let source = stamp.position.source;
+                let web = profile.web.get_or_insert_default();
+                let began = web.visit(cx, id, source, ts_ms, horizon_ms);
+                profile.last_seen_ms = seen_ms;
+                return (false, began);
+            }
+            Body::Profile(_) => self.take_profile(slot, batch, event, stamp),
+            Body::Kept { .. } => {}
+        }
+        (false, false)
+    }
+
+    fn take_profile(&mut self, slot: u32, batch: &EventBatch, event: &Event, stamp: Stamp) {
+        let Body::Profile(fields) = event.body else {
+            return;
+        };
+        let source = stamp.position.source;
+        let max = self.cx.plan.limits.dimension_values_max;
+        let limited = [
+            (Field::Region, Dimension::Region, fields.region),
+            (Field::Industry, Dimension::Industry, fields.industry),
+            (Field::Segment, Dimension::Segment, fields.segment),
+        ];
+        let profile = &mut self.store.get_mut(slot).profile;
+        for (field, dimension, span) in limited {
+            if !span.is_none() {
+                let text = self.words.limited(source, dimension, batch.str(span), max);
+                profile.say(field, text, stamp);
+            }
+        }
+        for (field, span) in [
+            (Field::OwnerId, fields.owner_id),
+            (Field::Name, fields.name),
+        ] {
+            if !span.is_none() {
+                profile.say(field, batch.str(span), stamp);
+            }
+        }
+        if let Some(key) = fields.key {
+            profile.say(Field::Key, if key { "true" } else { "false" }, stamp);
+        }
+    }
+
+    fn after_purchase(&mut self, slot: u32, bought: bool) {
+        let entry = self.store.get_mut(slot);
+        let tau_ms = entry.profile.as_of_ms;
+        let how = if bought { Step::Bought } else { Step::Time };
+        if step(&self.cx, &mut entry.profile, tau_ms, how) {
+            self.moved.push(Moved {
+                slot,
+                left_account: None,
+            });
+        }
+        self.arm(slot);
+        self.list_for_refresh(slot);
+    }
+
+    /// Lists a purchaser for the daily refresh of what has no closed form, at a minute that its key decides.
+    pub fn list_for_refresh(&mut self, slot: u32) {
+        let entry = self.store.get_mut(slot);
+        if !entry.refreshed {
+            entry.refreshed = true;
+            let minute = (xxh3_64(&entry.key) % REFRESH_SLOTS as u64) as usize;
+            self.refresh[minute].push(slot);
+        }
+    }
+
+    /// Computes a profile's next due and makes sure that the queue wakes by then.
+    pub fn arm(&mut self, slot: u32) {
+        let entry = self.store.get_mut(slot);
+        entry.due_ms = due_ms(&self.cx, &entry.profile);
+        if entry.due_ms < entry.queued_ms {
+            entry.queued_ms = entry.due_ms;
+            self.dues.push(entry.due_ms, slot);
+        }
+    }
+
+    /// Fires the dues of one profile up to `until_ms`.
+    fn fire_slot(&mut self, slot: u32, until_ms: i64) {
+        while self.store.get(slot).due_ms <= until_ms {
+            self.fire(slot);
+        }
+    }
+
+    /// Evaluates a profile at its due. A due re-arms strictly later.
+    fn fire(&mut self, slot: u32) {
+        self.mark(slot);
+        let entry = self.store.get_mut(slot);
+        let tau_ms = entry.due_ms;
+        entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
+        if step(&self.cx, &mut entry.profile, tau_ms, Step::Time) {
+            self.moved.push(Moved {
+                slot,
+                left_account: None,
+            });
+        }
+        self.arm(slot);
+        debug_assert!(
+            self.store.get(slot).due_ms > tau_ms,
+            "a due must re-arm later"
+        );
+    }
+
+    /// Fires at most `budget` dues up to `until_ms`, in order of (due, key). Returns how many, and whether any is left.
+    pub fn fire_until(&mut self, until_ms: i64, budget: usize) -> (usize, bool) {
+        let mut fired = 0;
+        while let Some(at_ms) = self.dues.peek(until_ms) {
+            if fired >= budget {
+                return (fired, true);
+            }
+            let mut slots = std::mem::take(&mut self.slots);
+            self.dues.take(at_ms, &mut slots);
+            if slots.len() > 1 {
+                slots.sort_unstable_by(|a, b| self.store.get(*a).key.cmp(&self.store.get(*b).key));
+                slots.dedup();
+            }
+            for slot in slots.drain(..) {
+                let entry = self.store.get_mut(slot);
+                if entry.queued_ms != at_ms {
+                    continue; // overtaken by an earlier entry
+                }
+                entry.queued_ms = NEVER_MS;
+                if entry.due_ms > at_ms {
+                    entry.queued_ms = entry.due_ms;
+                    if entry.due_ms != NEVER_MS {
+                        self.dues.push(entry.due_ms, slot);
+                    }
+                } else {
+                    self.fire(slot);
+                    fired += 1;
+                }
+            }
+            self.slots = slots;
+        }
+        (fired, false)
+    }
+}
+
+/// Which bodies the `events` table keeps one by one: all but web events without an intent.
+fn keeps_row(body: &Body) -> bool {
+    match body {
+        Body::Web { action, .. } => action.is_intent(),
+        _ => true,
+    }
+}
+
+fn tally(body: &Body) -> Tally {
+    let (revenue_minor, tickets) = match body {
+        Body::Purchase { amount, .. } => (amount.minor, 0),
+        Body::Refund { amount, .. } => (-amount.minor, 0),
+        Body::Support {
+            action: TicketAction::Opened,
+            ..
+        } => (0, 1),
+        _ => (0, 0),
+    };
+    Tally {
+        events: 1,
+        revenue_minor,
+        tickets,
+    }
+}

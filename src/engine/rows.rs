@@ -1,0 +1,292 @@
+//! Rows of customers, events and activity, from profiles and events.
+
+use super::context::Context;
+use super::profile::{Field, Profile};
+use super::shard::activity::Tally;
+use super::store::Slot;
+use crate::model::batch::EventBatch;
+use crate::model::effects::RowBlock;
+use crate::model::event::{Amount, Body, Event, Span, TicketAction, WebAction};
+use crate::model::record::{Position, SourceIndex};
+use crate::model::table::Table;
+use crate::model::time::{BEFORE_ALL_MS, MINUTE_MS, minute_of};
+use crate::plan::Plan;
+use crate::signal::days;
+use crate::wire::rows::TableRows;
+
+/// Horizon of the expected purchases, days.
+const EXPECTED_HORIZON_D: f64 = 90.0;
+
+/// An applied event on its way into rows.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRow<'a> {
+    /// Its texts.
+    pub batch: &'a EventBatch,
+    /// The event.
+    pub event: &'a Event,
+    /// Where it came from.
+    pub origin: Position,
+    /// Whether it began a visit.
+    pub visit: bool,
+    /// Version of the cycle.
+    pub version: u64,
+}
+
+/// One minute's cell, for the `activity` table.
+#[derive(Clone, Copy, Debug)]
+pub struct ActivityRow<'a> {
+    /// Source.
+    pub source: &'a str,
+    /// Minutes since the epoch.
+    pub minute: i64,
+    /// Event type.
+    pub event_type: &'a str,
+    /// Channel.
+    pub channel: &'a str,
+    /// -1, or the offset of the event that came after its minute was sealed.
+    pub late_offset: i64,
+    /// Version of the cycle.
+    pub version: u64,
+    /// The counts.
+    pub tally: Tally,
+}
+
+/// Rows of the open cycle.
+#[derive(Debug)]
+pub struct Rows {
+    shard: u16,
+    customers: TableRows,
+    activity: TableRows,
+    events: TableRows,
+}
+
+impl Rows {
+    /// No rows yet.
+    pub fn new(shard: u16) -> Self {
+        Self {
+            shard,
+            customers: TableRows::new(Table::Customers),
+            activity: TableRows::new(Table::Activity),
+            events: TableRows::new(Table::Events),
+        }
+    }
+
+    /// Bytes collected.
+    pub fn len_bytes(&self) -> usize {
+        self.customers.len_bytes() + self.activity.len_bytes() + self.events.len_bytes()
+    }
+
+    /// Moves everything into `out`.
+    pub fn take_into(&mut self, out: &mut Vec<RowBlock>) {
+        self.customers.take_into(out);
+        self.activity.take_into(out);
+        self.events.take_into(out);
+    }
+
+    /// One activity row.
+    pub fn activity(&mut self, a: &ActivityRow<'_>) {
+        self.activity
+            .row()
+            .u16(self.shard)
+            .text(a.source.as_bytes())
+            .i64(a.minute * MINUTE_MS)
+            .text(a.event_type.as_bytes())
+            .text(a.channel.as_bytes())
+            .i64(a.late_offset)
+            .u64(a.version)
+            .u8(0)
+            .u64(a.tally.events)
+            .i64(a.tally.revenue_minor)
+            .u64(a.tally.tickets);
+    }
+
+    /// The row of an event whose minute is sealed.
+    pub fn late_activity(&mut self, plan: &Plan, row: &EventRow<'_>, channel: &str, tally: Tally) {
+        self.activity(&ActivityRow {
+            source: source_name(plan, row.origin.source),
+            minute: minute_of(row.event.ts_ms),
+            event_type: row.event.event_type().name(),
+            channel,
+            late_offset: row.origin.offset,
+            version: row.version,
+            tally,
+        });
+    }
+
+    /// The row of an event.
+    pub fn event(&mut self, plan: &Plan, row: &EventRow<'_>, channel: &str, origin: &str) {
+        let (batch, event) = (row.batch, row.event);
+        let source = usize::from(row.origin.source);
+        let topic = plan.sources.get(source).map_or("", |s| &s.topic);
+        let (kind, action) = words(event, row.visit);
+        let amount = amount(&event.body);
+        let currency = amount.map(|a| a.currency);
+        let payload: &[u8] = if kind == "session" {
+            &[]
+        } else {
+            batch.bytes(event.raw)
+        };
+        self.events
+            .row()
+            .text(batch.bytes(event.customer_id))
+            .i64(event.ts_ms)
+            .text(source_name(plan, row.origin.source).as_bytes())
+            .text(topic.as_bytes())
+            .u16(self.shard)
+            .i64(row.origin.offset)
+            .u64(row.version)
+            .u8(0)
+            .text(kind.as_bytes())
+            .text(action.as_bytes())
+            .text(batch.bytes(event.event_id))
+            .text(batch.bytes(event.account_id))
+            .text(batch.bytes(event.legal_entity_id))
+            .text(origin.as_bytes())
+            .i64(amount.map_or(0, |a| a.minor))
+            .i64(amount.map_or(0, |a| a.original_minor))
+            .text(currency.as_ref().map_or("", |c| c.as_str()).as_bytes())
+            .text(batch.bytes(reference(&event.body)))
+            .text(channel.as_bytes())
+            .text(payload);
+    }
+
+    /// The row of a customer.
+    pub fn customer(&mut self, cx: &Context, slot: &Slot, version: u64) {
+        let p = &slot.profile;
+        let mut row = self.customers.row();
+        row.text(&slot.key)
+            .u16(self.shard)
+            .u64(version)
+            .u8(0)
+            .i64(p.as_of_ms);
+        for field in [
+            Field::AccountId,
+            Field::LegalEntityId,
+            Field::Region,
+            Field::Industry,
+            Field::Segment,
+            Field::OwnerId,
+        ] {
+            row.text(p.said(field).as_bytes());
+        }
+        let key = p.said(Field::Key);
+        row.maybe_flag((!key.is_empty()).then_some(key == "true"));
+        row.text(p.said(Field::Name).as_bytes()).i64(p.born_ms);
+        purchase_columns(&mut row, cx, p);
+        support_columns(&mut row, p);
+        web_columns(&mut row, p);
+    }
+}
+
+type Row<'a> = crate::wire::rows::Row<'a>;
+
+fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
+    let none = super::purchase::Purchases::default();
+    let p = profile.purchases.as_deref().unwrap_or(&none);
+    row.maybe_time(p.t_first_ms())
+        .maybe_time(p.t_last_ms())
+        .u32(p.n_days())
+        .u32(p.x().unwrap_or(0))
+        .u32(p.orders())
+        .u32(p.refunds)
+        .i64(p.revenue_minor())
+        .f64(p.sums[0])
+        .f64(p.sums[1])
+        .i64(p.sums_at_ms)
+        .u16s(p.buckets.iter().map(|b| b.0))
+        .i64s(p.buckets.iter().map(|b| b.1))
+        .text(profile.lifecycle().name().as_bytes())
+        .i64(profile.lifecycle_since_ms);
+    let tau_ms = p.expected_as_of_ms.max(profile.as_of_ms);
+    let expected = p.history().map(|(first_ms, history)| {
+        let age_d = days(tau_ms - first_ms).max(history.t_x_d);
+        cx.model.expected(history, age_d, EXPECTED_HORIZON_D)
+    });
+    row.maybe_f64(expected).maybe_time(expected.map(|_| tau_ms));
+}
+
+fn support_columns(row: &mut Row<'_>, profile: &Profile) {
+    let none = super::support::Support::default();
+    let s = profile.support.as_deref().unwrap_or(&none);
+    let (open, complaints, oldest) = s.open();
+    row.u16(open)
+        .u16(complaints)
+        .maybe_time(oldest)
+        .u32(s.opened)
+        .f64(s.sums[0])
+        .i64(s.sums_at_ms)
+        .f64(s.csat[0])
+        .f64(s.csat[1])
+        .i64(s.csat_at_ms);
+}
+
+fn web_columns(row: &mut Row<'_>, profile: &Profile) {
+    let none = super::web::Web::default();
+    let w = profile.web.as_deref().unwrap_or(&none);
+    let seen = Some(profile.last_seen_ms).filter(|t| *t != BEFORE_ALL_MS);
+    row.u32(w.visits)
+        .f64(w.sums[0])
+        .f64(w.sums[1])
+        .i64(w.sums_at_ms)
+        .maybe_time(seen);
+}
+
+/// The name of a source.
+pub fn source_name(plan: &Plan, source: SourceIndex) -> &str {
+    plan.sources
+        .get(usize::from(source))
+        .map_or("", |s| &s.name)
+}
+
+fn amount(body: &Body) -> Option<Amount> {
+    match body {
+        Body::Purchase { amount, .. } | Body::Refund { amount, .. } => Some(*amount),
+        Body::Opening { revenue, .. } => Some(*revenue),
+        Body::Kept { amount, .. } => *amount,
+        _ => None,
+    }
+}
+
+fn reference(body: &Body) -> Span {
+    match body {
+        Body::Purchase { order_id, .. } | Body::Refund { order_id, .. } => *order_id,
+        Body::Support { ticket_id, .. } => *ticket_id,
+        Body::Web { session_id, .. } => *session_id,
+        _ => Span::NONE,
+    }
+}
+
+/// The words of the columns `type` and `action`.
+fn words(event: &Event, visit: bool) -> (&'static str, &'static str) {
+    let name = event.event_type().name();
+    match event.body {
+        Body::Support { action, .. } => (name, ticket_word(action)),
+        Body::Web { action, .. } if action.is_intent() => (name, web_word(action)),
+        Body::Web { .. } if visit => ("session", ""),
+        _ => (name, ""),
+    }
+}
+
+fn ticket_word(action: TicketAction) -> &'static str {
+    match action {
+        TicketAction::Opened => "opened",
+        TicketAction::Replied => "replied",
+        TicketAction::Resolved => "resolved",
+        TicketAction::Reopened => "reopened",
+        TicketAction::Rated => "rated",
+    }
+}
+
+fn web_word(action: WebAction) -> &'static str {
+    match action {
+        WebAction::PageView => "page_view",
+        WebAction::Search => "search",
+        WebAction::Compare => "compare",
+        WebAction::CartAdd => "cart_add",
+        WebAction::Login => "login",
+        WebAction::CancelPage => "cancel_page",
+        WebAction::OptOut => "opt_out",
+        WebAction::ExportData => "export_data",
+        WebAction::Other => "other",
+    }
+}

@@ -1,0 +1,4 @@
+//! What a shard knows beyond its profiles: open minutes of activity, and the values of free-text dimensions.
+
+pub mod activity;
+pub mod words;

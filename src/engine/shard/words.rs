@@ -1,0 +1,130 @@
+//! Free texts used as dimensions (region, channel, kind, …) are limited to a number of values per source; the rest is
+//! `other`. Which values are kept is decided by the order of the source's own partition, so it cannot depend on what
+//! other topics do.
+
+use std::collections::BTreeMap;
+
+use crate::model::record::SourceIndex;
+
+/// Which dimension.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum Dimension {
+    Channel,
+    Region,
+    Industry,
+    Segment,
+    Origin,
+}
+
+impl Dimension {
+    /// Every dimension.
+    pub const ALL: [Self; 5] = [
+        Self::Channel,
+        Self::Region,
+        Self::Industry,
+        Self::Segment,
+        Self::Origin,
+    ];
+}
+
+/// A value of a dimension: 0 is "none", [`Word::OTHER`] is "other".
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct Word(pub u16);
+
+impl Word {
+    /// Beyond the limit.
+    pub const OTHER: Self = Self(u16::MAX);
+}
+
+/// The values of one dimension of one source.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Values {
+    texts: Vec<Box<str>>,
+}
+
+/// All dimensions of a shard.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    values: BTreeMap<(SourceIndex, Dimension), Values>,
+    changed: Vec<(SourceIndex, Dimension)>,
+}
+
+impl Words {
+    /// The word of a text, learned if there is room.
+    pub fn learn(&mut self, source: SourceIndex, dim: Dimension, text: &str, max: usize) -> Word {
+        if text.is_empty() {
+            return Word::default();
+        }
+        let values = self.values.entry((source, dim)).or_default();
+        let found = values.texts.iter().position(|t| **t == *text);
+        let at = match found {
+            Some(at) => at,
+            None if values.texts.len() < max.min(usize::from(u16::MAX) - 1) => {
+                values.texts.push(text.into());
+                self.changed.push((source, dim));
+                values.texts.len() - 1
+            }
+            None => return Word::OTHER,
+        };
+        Word(at as u16 + 1)
+    }
+
+    /// The text of a word.
+    pub fn text(&self, source: SourceIndex, dim: Dimension, word: Word) -> &str {
+        match word {
+            Word(0) => "",
+            Word::OTHER => "other",
+            Word(n) => self
+                .values
+                .get(&(source, dim))
+                .and_then(|v| v.texts.get(usize::from(n) - 1))
+                .map_or("other", |t| t),
+        }
+    }
+
+    /// Learns a text and gives back what stands for it: itself, `other`, or nothing.
+    pub fn limited<'a>(
+        &mut self,
+        source: SourceIndex,
+        dim: Dimension,
+        text: &'a str,
+        max: usize,
+    ) -> &'a str {
+        match self.learn(source, dim, text, max) {
+            Word(0) => "",
+            Word::OTHER => "other",
+            _ => text,
+        }
+    }
+
+    /// Puts values back that a state record held.
+    pub fn restore(&mut self, source: SourceIndex, dim: Dimension, values: Values) {
+        self.values.insert((source, dim), values);
+    }
+
+    /// The dimensions that learned something since the last call, each once, with all their values.
+    pub fn take_changed(&mut self) -> Vec<((SourceIndex, Dimension), &Values)> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+            .into_iter()
+            .filter_map(|id| self.values.get(&id).map(|v| (id, v)))
+            .collect()
+    }
+}

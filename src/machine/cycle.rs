@@ -1,0 +1,338 @@
+//! The end of a cycle: everything that changed becomes state records, rows and words for the next stage.
+
+use std::collections::BTreeMap;
+
+use super::{ClockReading, Identity, Machine, ShardState};
+use crate::engine::apply::Engine;
+use crate::engine::profile::Field;
+use crate::engine::rows::{ActivityRow, source_name};
+use crate::engine::shard::words::Dimension;
+use crate::engine::store::Slot;
+use crate::model::effects::{DeadLetter, Effects, SignalWord, SourceProgress};
+use crate::model::outcome::Outcome;
+use crate::model::record::SourceIndex;
+use crate::model::table::{Table, version};
+use crate::model::time::{BEFORE_ALL_MS, HOUR_MS, MINUTE_MS, day_of, minute_of};
+use crate::plan::Plan;
+use crate::snapshot::{StateKey, write};
+use crate::wire::rows::TableRows;
+use crate::wire::signals::{Word, joined, left};
+
+/// What has happened since the last cut.
+#[derive(Debug)]
+pub(super) struct OpenCycle {
+    /// By source.
+    pub sources: Vec<SourceProgress>,
+    dead_letters: Vec<DeadLetter>,
+    letter_bytes: usize,
+    gaps: TableRows,
+    gap_count: usize,
+    dues: usize,
+    records: usize,
+}
+
+/// A guess of what one changed profile costs in state and rows, bytes.
+const CHANGED_BYTES: usize = 800;
+
+impl OpenCycle {
+    pub fn new(sources: usize) -> Self {
+        Self {
+            sources: vec![SourceProgress::default(); sources],
+            dead_letters: Vec::new(),
+            letter_bytes: 0,
+            gaps: TableRows::new(Table::Gaps),
+            gap_count: 0,
+            dues: 0,
+            records: 0,
+        }
+    }
+
+    fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Whether a limit of the definition is reached.
+    pub fn is_full(&mut self, plan: &Plan, engine: &Engine) -> bool {
+        self.records += 1;
+        let bytes =
+            || engine.rows.len_bytes() + self.letter_bytes + engine.dirty.len() * CHANGED_BYTES;
+        let full = self.records() + self.dues > plan.limits.cycle_records_max
+            || bytes() >= plan.limits.cycle_bytes_max;
+        if full {
+            self.records -= 1;
+        }
+        full
+    }
+
+    /// How many dues the cycle may still fire; at least one, so that it always gets on.
+    pub fn budget(&self, plan: &Plan) -> usize {
+        plan.limits
+            .cycle_records_max
+            .saturating_sub(self.records() + self.dues)
+            .max(1)
+    }
+
+    pub fn count_dues(&mut self, fired: usize) {
+        self.dues += fired;
+    }
+
+    pub fn has_effects(&self) -> bool {
+        self.gap_count > 0 || self.sources.iter().any(|s| s.counts.consumed() > 0)
+    }
+
+    pub fn unknown_fields(&mut self, source: SourceIndex, count: u64) {
+        self.sources[usize::from(source)].unknown_fields += count;
+    }
+
+    pub fn put_aside(&mut self, letter: DeadLetter) {
+        self.letter_bytes += letter.payload.as_ref().map_or(0, Vec::len);
+        self.dead_letters.push(letter);
+    }
+
+    pub fn gap(
+        &mut self,
+        plan: &Plan,
+        identity: &Identity,
+        state: &ShardState,
+        (source, from, to): (SourceIndex, i64, i64),
+        now_ms: i64,
+        reason: &str,
+    ) {
+        self.gap_count += 1;
+        self.gaps
+            .row()
+            .u16(identity.shard)
+            .text(source_name(plan, source).as_bytes())
+            .i64(from)
+            .i64(to)
+            .u64(version(identity.generation, state.meta.cycle + 1))
+            .u8(0)
+            .i64(now_ms)
+            .text(reason.as_bytes());
+    }
+}
+
+impl Machine {
+    /// Marks rows whose expected purchases have aged a day: only near the clock, and only what the budget leaves.
+    pub(super) fn refresh(&mut self, clock: ClockReading) {
+        let now = minute_of(clock.now_ms);
+        let near = clock.now_ms.saturating_sub(self.watermark.at_ms) <= HOUR_MS;
+        let first = self.state.refreshed_to == BEFORE_ALL_MS;
+        if !near || first {
+            if first {
+                self.state.refreshed_to = now;
+            }
+            return;
+        }
+        let mut budget = self.cycle.budget(&self.plan);
+        let slots = self.engine.refresh.len() as i64;
+        let mut minute = self.state.refreshed_to.max(now - slots);
+        while minute < now {
+            minute += 1;
+            let due = &self.engine.refresh[minute.rem_euclid(slots) as usize];
+            if due.len() > budget && budget < self.plan.limits.cycle_records_max {
+                minute -= 1;
+                break;
+            }
+            budget = budget.saturating_sub(due.len());
+            for slot in due.clone() {
+                self.refresh_slot(slot, minute * MINUTE_MS);
+            }
+        }
+        self.state.refreshed_to = minute;
+    }
+
+    fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
+        let entry = self.engine.store.get_mut(slot);
+        let as_of_ms = entry.profile.as_of_ms;
+        let Some(purchases) = &mut entry.profile.purchases else {
+            return;
+        };
+        if purchases.expected_as_of_ms.max(as_of_ms) >= tau_ms {
+            return;
+        }
+        purchases.expected_as_of_ms = tau_ms;
+        if !entry.dirty {
+            entry.dirty = true;
+            self.engine.dirty.push(slot);
+        }
+    }
+
+    /// Turns everything that changed into effects.
+    pub(super) fn collect(&mut self, clock: ClockReading) -> Effects {
+        let version = self.version();
+        self.state.meta.cycle += 1;
+        let mut effects = Effects {
+            shard: self.identity.shard,
+            cycle: self.state.meta.cycle,
+            mail_to: self.state.meta.mail_to,
+            watermark_ms: self.watermark_ms(),
+            ..Effects::default()
+        };
+        self.collect_customers(&mut effects, version);
+        self.collect_activity(&mut effects, version);
+        for ((source, dimension), values) in self.engine.words.take_changed() {
+            let key = StateKey::Words(source, dimension).encode();
+            effects.state.put(&key, |out| write(values, out));
+        }
+        effects.dead_letters = std::mem::take(&mut self.cycle.dead_letters);
+        self.close_sources(&mut effects, clock);
+        self.engine.rows.take_into(&mut effects.rows);
+        self.cycle.gaps.take_into(&mut effects.rows);
+        self.ledger(&mut effects, clock, version);
+        effects
+            .state
+            .put(&StateKey::Meta.encode(), |out| write(&self.state, out));
+        effects
+    }
+
+    fn collect_customers(&mut self, effects: &mut Effects, version: u64) {
+        self.collect_words(effects);
+        let Self { engine, .. } = self;
+        let mut key = Vec::new();
+        for slot in engine.dirty.drain(..) {
+            let entry = engine.store.get_mut(slot);
+            entry.dirty = false;
+            key.clear();
+            key.push(b'p');
+            key.extend_from_slice(&entry.key);
+            effects.state.put(&key, |out| write(&entry.profile, out));
+            engine.rows.customer(&engine.cx, entry, version);
+        }
+    }
+
+    /// One word per customer and account: `left` for accounts that were left, then how things stand.
+    fn collect_words(&mut self, effects: &mut Effects) {
+        let mut words: BTreeMap<Vec<u8>, SignalWord> = BTreeMap::new();
+        let moved = std::mem::take(&mut self.engine.moved);
+        let stamp = (self.identity.generation, self.state.meta.cycle);
+        for (slot, account) in moved
+            .iter()
+            .filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
+        {
+            let word = left(account, &self.engine.store.get(slot).key, stamp);
+            words.insert(word.key.clone(), word);
+        }
+        for slot in moved.iter().map(|m| m.slot) {
+            let word = joined(&word_of(self.engine.store.get(slot)), stamp);
+            words.insert(word.key.clone(), word);
+        }
+        effects.signals.extend(words.into_values());
+    }
+
+    fn collect_activity(&mut self, effects: &mut Effects, version: u64) {
+        let Self {
+            engine,
+            plan,
+            watermark,
+            state,
+            ..
+        } = self;
+        let changed = engine.activity.take_changed();
+        for ((minute, source), cells) in &changed {
+            for cell in &cells.cells {
+                engine.rows.activity(&ActivityRow {
+                    source: source_name(plan, *source),
+                    minute: *minute,
+                    event_type: cell.event_type.name(),
+                    channel: engine.words.text(*source, Dimension::Channel, cell.channel),
+                    late_offset: -1,
+                    version,
+                    tally: cell.tally,
+                });
+            }
+        }
+        let values: Vec<_> = changed
+            .into_iter()
+            .map(|(key, cells)| {
+                let mut value = Vec::new();
+                write(cells, &mut value);
+                (key, value)
+            })
+            .collect();
+        let open_max = plan.limits.open_minutes_max;
+        let sealed = engine
+            .activity
+            .seal(watermark.at_ms, plan.seal_after_ms, open_max);
+        state.sealed_to = engine.activity.sealed_to;
+        for (key, value) in values.iter().filter(|(key, _)| key.0 >= state.sealed_to) {
+            effects.state.put(&StateKey::Minute(*key).encode(), |out| {
+                out.extend_from_slice(value)
+            });
+        }
+        for key in sealed {
+            effects.state.delete(&StateKey::Minute(key).encode());
+        }
+    }
+
+    fn close_sources(&mut self, effects: &mut Effects, clock: ClockReading) {
+        let day = day_of(clock.now_ms);
+        if self.state.daily.day != day {
+            self.state.daily.day = day;
+            self.state.daily.sources.fill(Default::default());
+        }
+        for (source, progress) in (0..).zip(&mut self.cycle.sources) {
+            progress.offset_to = self.merge.merged_to(source);
+            progress.at_end = self.merge.is_at_end(source);
+            let index = usize::from(source);
+            self.state.meta.positions[index].1 = progress.offset_to;
+            self.state.frontiers_ms[index] = self.merge.merged_frontier_ms(source);
+            let (counts, hash) = &mut self.state.daily.sources[index];
+            counts.add(&progress.counts);
+            *hash = hash.wrapping_add(progress.id_hash);
+        }
+        self.state.watermark = self.watermark;
+        self.state.last_clock_ms = clock.now_ms;
+        effects.sources = std::mem::take(&mut self.cycle.sources);
+    }
+
+    fn ledger(&mut self, effects: &mut Effects, clock: ClockReading, version: u64) {
+        let mut days = TableRows::new(Table::LedgerDaily);
+        let mut ledger = TableRows::new(Table::Ledger);
+        let shard = self.identity.shard;
+        for (source, progress) in (0..).zip(&effects.sources) {
+            let name = source_name(&self.plan, source).as_bytes();
+            let (counts, hash) = &self.state.daily.sources[usize::from(source)];
+            let mut row = days.row();
+            row.u16(shard)
+                .text(name)
+                .i64(self.state.daily.day * 24 * HOUR_MS)
+                .u64(version)
+                .u8(0);
+            Outcome::ALL.iter().for_each(|o| {
+                row.u64(counts.of(*o));
+            });
+            row.u64(*hash);
+            drop(row);
+            let mut row = ledger.row();
+            row.u16(shard).text(name).u64(version).u8(0);
+            row.text(self.identity.owner.as_bytes())
+                .u64(self.state.meta.tenure);
+            row.i64(clock.now_ms)
+                .maybe_time(effects.watermark_ms)
+                .maybe_time(effects.watermark_ms);
+            row.i64(progress.offset_from)
+                .i64(progress.offset_to)
+                .u8(u8::from(progress.at_end));
+            Outcome::ALL.iter().for_each(|o| {
+                row.u64(progress.counts.of(*o));
+            });
+            row.u64(progress.order_breaks)
+                .i64(effects.mail_to)
+                .u64(progress.id_hash);
+        }
+        days.take_into(&mut effects.rows);
+        ledger.take_into(&mut effects.rows);
+    }
+}
+
+fn word_of(slot: &Slot) -> Word<'_> {
+    let profile = &slot.profile;
+    Word {
+        customer: &slot.key,
+        account: profile.said(Field::AccountId),
+        lifecycle: profile.lifecycle().name(),
+        as_of_ms: profile.as_of_ms,
+        revenue_minor: profile.purchases.as_ref().map_or(0, |p| p.revenue_minor()),
+    }
+}

@@ -1,0 +1,267 @@
+//! One shard: records and the clock in, effects out. No clock, no IO, no async; everything it knows is in the state topic.
+//!
+//! Order within a cycle: before a record, all dues up to the watermark in (due, key) order; then the dues of the record's
+//! own customer up to its time; then the record. A cycle's effects are values; they are committed whole or not at all.
+
+mod consume;
+mod cycle;
+mod restore;
+mod state;
+
+use std::sync::Arc;
+
+use crate::engine::apply::Engine;
+use crate::flow::intake::{Place, Taken, take};
+use crate::flow::merge::{Merge, Next, Run, Waiting};
+use crate::flow::rejects::RejectLimit;
+use crate::flow::watermark::Watermark;
+use crate::model::effects::Effects;
+use crate::model::record::{Record, SourceIndex};
+use crate::model::time::BEFORE_ALL_MS;
+use crate::plan::{Clock, Plan};
+use cycle::OpenCycle;
+pub use restore::{RestoreError, Restored};
+use state::ShardState;
+pub use state::{Identity, Meta};
+
+/// The clock as an input: one value per cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReading {
+    /// Now, milliseconds (wall or simulated).
+    pub now_ms: i64,
+    /// When the broker last confirmed the ends of *all* source partitions of this shard, on the same clock;
+    /// `None` while that has not happened.
+    pub ends_confirmed_ms: Option<i64>,
+}
+
+/// How far an [`Machine::advance`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is left to merge: this source's next records are needed first.
+    Needs(SourceIndex),
+    /// Everything offered is merged and every source is at its end.
+    Idle,
+    /// The budget of the call is used up; there is more.
+    More,
+    /// The cycle has reached a limit and must be ended.
+    Full,
+}
+
+/// One shard of the pipeline.
+#[derive(Debug)]
+pub struct Machine {
+    plan: Arc<Plan>,
+    identity: Identity,
+    state: ShardState,
+    engine: Engine,
+    merge: Merge,
+    watermark: Watermark,
+    cycle: OpenCycle,
+    limits: Vec<RejectLimit>,
+    stop: Option<String>,
+    found_meta: bool,
+}
+
+/// A machine idle for this long still says so in the ledger, so that "complete to" moves.
+const HEARTBEAT_MS: i64 = 1_000;
+
+/// Memory that a waiting record takes beside its texts, bytes.
+const WAITING_BYTES: usize = size_of::<Waiting>();
+
+impl Machine {
+    /// An empty machine, to be restored.
+    pub fn new(plan: Arc<Plan>, identity: Identity) -> Self {
+        let sources = plan.sources.len();
+        Self {
+            engine: Engine::new(plan.clone(), identity.shard),
+            merge: Merge::new(sources),
+            watermark: Watermark::default(),
+            cycle: OpenCycle::new(sources),
+            limits: vec![RejectLimit::default(); sources],
+            state: ShardState::new(&plan, &identity),
+            stop: None,
+            found_meta: false,
+            plan,
+            identity,
+        }
+    }
+
+    /// New shard only: the first offset of each source and of the mail partition.
+    pub fn start_at(&mut self, offsets: &[i64], mail_offset: i64) {
+        for (source, offset) in (0..).zip(offsets) {
+            self.merge.start(source, *offset, BEFORE_ALL_MS);
+        }
+        self.state.meta.mail_to = mail_offset;
+        self.begin_cycle();
+    }
+
+    /// Retention removed everything of a source below `to`: a `gaps` row, then reading goes on there.
+    pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
+        let from = self.merge.read_to(source);
+        if to > from {
+            self.cycle.gap(
+                &self.plan,
+                &self.identity,
+                &self.state,
+                (source, from, to),
+                now_ms,
+                reason,
+            );
+            self.merge.skip(source, to);
+        }
+    }
+
+    /// Takes records of one source partition, in offset order (offsets below the read position are ignored).
+    pub fn offer(&mut self, source: SourceIndex, records: &mut dyn Iterator<Item = Record<'_>>) {
+        let plan = self.plan.clone();
+        let Some(definition) = plan.sources.get(usize::from(source)) else {
+            return;
+        };
+        let place = Place {
+            shard: self.identity.shard,
+            shards: self.identity.shards,
+        };
+        let mut run = Run::default();
+        let mut frontier_ms = self.merge.frontier_ms(source);
+        let mut read_to = self.merge.read_to(source);
+        for record in records {
+            if record.offset < read_to {
+                continue;
+            }
+            read_to = record.offset + 1;
+            let before = run.batch.len_bytes();
+            let taken = take(&plan, definition, place, &record, &mut run.batch);
+            let bytes = match &taken {
+                Taken::Event(event) => {
+                    let shown = match record.kafka_ms {
+                        ms if ms < 0 => event.ts_ms,
+                        ms => event.ts_ms.min(ms),
+                    };
+                    frontier_ms = frontier_ms.max(shown);
+                    run.batch.len_bytes() - before
+                }
+                Taken::Reject(refused) => refused.payload.as_ref().map_or(0, Vec::len),
+            };
+            let (offset, kafka_ms) = (record.offset, record.kafka_ms);
+            run.push(
+                Waiting {
+                    offset,
+                    kafka_ms,
+                    frontier_ms,
+                    taken,
+                },
+                bytes + WAITING_BYTES,
+            );
+        }
+        self.cycle.unknown_fields(source, run.batch.unknown_fields);
+        self.merge.push(source, run, frontier_ms, read_to);
+    }
+
+    /// The partition was read to its end: every record below `offset` was offered (end-of-partition event).
+    pub fn end_of(&mut self, source: SourceIndex, offset: i64) {
+        self.merge.end(source, offset);
+    }
+
+    /// Next offset to fetch of a source.
+    pub fn read_position(&self, source: SourceIndex) -> i64 {
+        self.merge.read_to(source)
+    }
+
+    /// Bytes of offered, not yet merged records of a source.
+    pub fn waiting_bytes(&self, source: SourceIndex) -> usize {
+        self.merge.bytes(source)
+    }
+
+    /// Merges and applies at most `records` records.
+    pub fn advance(&mut self, records: usize) -> Progress {
+        for _ in 0..records {
+            let source = match self.merge.next() {
+                Next::Take(source) => source,
+                Next::Needs(source) => return Progress::Needs(source),
+                Next::Idle => return Progress::Idle,
+            };
+            if self.stop.is_some() || self.cycle.is_full(&self.plan, &self.engine) {
+                return Progress::Full;
+            }
+            let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
+            let mut passed = self.watermark;
+            let broke = passed.record(frontier_ms, self.plan.disorder_ms);
+            let budget = self.cycle.budget(&self.plan);
+            let (fired, left) = self.engine.fire_until(passed.at_ms, budget);
+            self.cycle.count_dues(fired);
+            if left {
+                return Progress::Full;
+            }
+            self.watermark = passed;
+            self.consume(source, broke);
+        }
+        Progress::More
+    }
+
+    /// Whether a cycle ended now would say anything: records, a due that has been reached, or a while has passed.
+    pub fn has_work(&self, clock: ClockReading) -> bool {
+        self.cycle.has_effects()
+            || !self.engine.dirty.is_empty()
+            || clock.now_ms - self.state.last_clock_ms >= self.heartbeat_ms()
+    }
+
+    fn heartbeat_ms(&self) -> i64 {
+        match self.plan.clock {
+            Clock::Wall => HEARTBEAT_MS,
+            Clock::Simulated { speed, .. } => (HEARTBEAT_MS as f64 * speed).max(1.0) as i64,
+        }
+    }
+
+    /// Ends the cycle: takes the clock in, fires what is due, and returns everything that changed.
+    pub fn end_cycle(&mut self, clock: ClockReading) -> Effects {
+        self.follow_clock(clock);
+        self.refresh(clock);
+        let effects = self.collect(clock);
+        self.begin_cycle();
+        effects
+    }
+
+    /// When every topic is at its end, time passes by the clock.
+    fn follow_clock(&mut self, clock: ClockReading) {
+        let sources = 0..self.plan.sources.len() as SourceIndex;
+        let idle = sources.clone().all(|s| self.merge.is_at_end(s));
+        if let Some(confirmed_ms) = clock.ends_confirmed_ms.filter(|_| idle) {
+            // the idle timeout is wall time; a simulated clock passes it `speed` times as fast
+            let idle_ms = match self.plan.clock {
+                Clock::Wall => self.plan.idle_timeout_ms,
+                Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
+            };
+            let confirmed_ms = confirmed_ms.min(clock.now_ms);
+            self.watermark
+                .idle(confirmed_ms, idle_ms, self.plan.disorder_ms);
+        }
+        let budget = self.cycle.budget(&self.plan);
+        let (fired, _) = self.engine.fire_until(self.watermark.at_ms, budget);
+        self.cycle.count_dues(fired);
+    }
+
+    /// Customers held.
+    pub fn customers(&self) -> usize {
+        self.engine.store.len()
+    }
+
+    /// Dues pending.
+    pub fn dues_pending(&self) -> usize {
+        self.engine.dues.len()
+    }
+
+    /// How far time has certainly passed, milliseconds.
+    pub fn watermark_ms(&self) -> Option<i64> {
+        Some(self.watermark.at_ms).filter(|ms| *ms != BEFORE_ALL_MS)
+    }
+
+    /// Set when a limit on rejects is exceeded: the reason to stop with.
+    pub fn stop_reason(&self) -> Option<&str> {
+        self.stop.as_deref()
+    }
+
+    /// The shard's own record of where it is, as of the last ended cycle.
+    pub fn meta(&self) -> &Meta {
+        &self.state.meta
+    }
+}

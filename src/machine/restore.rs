@@ -1,0 +1,137 @@
+//! Taking a shard over: state records in, a machine that goes on where the last owner committed.
+
+use super::{Machine, Meta};
+use crate::engine::profile::Profile;
+use crate::engine::shard::activity::Minute;
+use crate::engine::shard::words::Values;
+use crate::plan::{Change, Fingerprint, compare};
+use crate::snapshot::{FORMAT, StateKey, read};
+
+/// What restoring found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Restored {
+    /// The state topic is empty: a new shard; the shell resolves the start position and calls [`Machine::start_at`].
+    New,
+    /// The shard goes on from here.
+    At {
+        /// Where it is.
+        meta: Meta,
+        /// What in the definition has changed since, and is taken over by re-timing; empty when nothing has.
+        retimed: Vec<String>,
+    },
+}
+
+/// Why a shard cannot be taken over; the message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A record that this binary cannot read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The definition changed in a way that needs a rebuild.
+    #[error("the definition changed in a way that the state cannot follow: {}; run it as a new generation: retain run --rebuild", .0.join("; "))]
+    NeedsRebuild(Vec<String>),
+}
+
+impl Machine {
+    /// Takes one record of the state topic (`None` = tombstone), in offset order.
+    ///
+    /// # Errors
+    /// When this binary cannot read the record.
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+        self.try_restore(key, value)
+            .map_err(RestoreError::Unreadable)
+    }
+
+    fn try_restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
+        match (StateKey::decode(key)?, value) {
+            (StateKey::Meta, Some(value)) => {
+                let (format, _): (u32, &[u8]) = postcard::take_from_bytes(value)
+                    .map_err(|error| format!("meta cannot be read: {error}"))?;
+                if format != FORMAT {
+                    return Err(format!(
+                        "the state is of format {format}, this binary reads {FORMAT}: \
+                         use the binary that wrote it, or retain run --rebuild"
+                    ));
+                }
+                self.state = read("meta", value)?;
+                self.found_meta = true;
+            }
+            (StateKey::Profile(id), Some(value)) => {
+                let profile: Profile = read("profile", value)?;
+                match self.engine.store.find(id) {
+                    Some(slot) => self.engine.store.get_mut(slot).profile = profile,
+                    None => {
+                        self.engine.store.insert(id, profile);
+                    }
+                }
+            }
+            (StateKey::Minute(minute), Some(value)) => {
+                let cells: Minute = read("minute", value)?;
+                self.engine.activity.restore(minute, cells);
+            }
+            (StateKey::Minute(minute), None) => self.engine.activity.forget(minute),
+            (StateKey::Words(source, dimension), Some(value)) => {
+                let values: Values = read("words", value)?;
+                self.engine.words.restore(source, dimension, values);
+            }
+            (other, None) => {
+                return Err(format!(
+                    "the state topic deletes {other:?}, which no version does"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends restoring: rebuilds indexes and re-times dues under the definition at hand.
+    ///
+    /// # Errors
+    /// When the definition changed in a way that needs a rebuild.
+    pub fn restored(&mut self) -> Result<Restored, RestoreError> {
+        if !self.found_meta {
+            return Ok(Restored::New);
+        }
+        let fingerprint = Fingerprint::of(&self.plan);
+        let retimed = match compare(&self.state.fingerprint, &fingerprint) {
+            Change::Same => Vec::new(),
+            Change::Retime(what) => what,
+            Change::Rebuild(what) => return Err(RestoreError::NeedsRebuild(what)),
+        };
+        self.state.fingerprint = fingerprint;
+        self.state.meta.tenure += 1;
+        self.state.meta.owner.clone_from(&self.identity.owner);
+        self.watermark = self.state.watermark;
+        self.engine.activity.sealed_to = self.state.sealed_to;
+        for (source, (_, offset)) in (0..).zip(&self.state.meta.positions) {
+            let frontier_ms = self.state.frontiers_ms[usize::from(source)];
+            self.merge.start(source, *offset, frontier_ms);
+        }
+        for slot in self.engine.store.slots() {
+            if self.engine.store.get(slot).profile.purchases.is_some() {
+                self.engine.arm(slot);
+                self.engine.list_for_refresh(slot);
+            }
+        }
+        self.begin_cycle();
+        Ok(Restored::At {
+            meta: self.state.meta.clone(),
+            retimed,
+        })
+    }
+}
+
+impl Machine {
+    /// Opens the next cycle where the merge stands.
+    pub(super) fn begin_cycle(&mut self) {
+        let sources = self.plan.sources.len();
+        self.cycle = super::OpenCycle::new(sources);
+        for source in 0..sources {
+            self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
+        }
+    }
+
+    /// The version of the open cycle's rows.
+    pub(super) fn version(&self) -> u64 {
+        crate::model::table::version(self.identity.generation, self.state.meta.cycle + 1)
+    }
+}

@@ -1,0 +1,87 @@
+//! What a customer's shard says to the next stage: one word per account and customer, JSON, compacted by key.
+
+use crate::model::effects::SignalWord;
+
+/// How a customer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word<'a> {
+    /// The customer's id.
+    pub customer: &'a [u8],
+    /// The account's id; empty when there is none.
+    pub account: &'a str,
+    /// The lifecycle state's name.
+    pub lifecycle: &'a str,
+    /// Last moment the profile was looked at, milliseconds.
+    pub as_of_ms: i64,
+    /// Revenue, minor units.
+    pub revenue_minor: i64,
+}
+
+/// `(generation, last committed cycle)`: a word counts if and only if its stamp is above the last one heard.
+pub type WordStamp = (u32, u64);
+
+#[derive(serde::Serialize)]
+struct Json<'a> {
+    customer_id: &'a str,
+    account_id: &'a str,
+    generation: u32,
+    cycle: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    left: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revenue_minor: Option<i64>,
+}
+
+fn word(account: &str, customer: &[u8], json: &Json<'_>) -> SignalWord {
+    let key = [account.as_bytes(), b"\0", customer].concat();
+    let partition_key = if account.is_empty() {
+        customer
+    } else {
+        account.as_bytes()
+    };
+    let value = serde_json::to_vec(json).unwrap_or_default();
+    SignalWord {
+        key,
+        partition_key: partition_key.to_vec(),
+        value: Some(value),
+    }
+}
+
+/// The customer stands like this, and belongs to this account.
+pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
+    let json = Json {
+        customer_id: &String::from_utf8_lossy(w.customer),
+        account_id: w.account,
+        generation,
+        cycle,
+        left: false,
+        lifecycle: Some(w.lifecycle),
+        as_of_ms: Some(w.as_of_ms),
+        revenue_minor: Some(w.revenue_minor),
+    };
+    word(w.account, w.customer, &json)
+}
+
+/// The customer does not belong to this account any more.
+pub fn left(account: &str, customer: &[u8], (generation, cycle): WordStamp) -> SignalWord {
+    let customer_id = &String::from_utf8_lossy(customer);
+    let none = (None, None, None);
+    let (lifecycle, as_of_ms, revenue_minor) = none;
+    let left = true;
+    let account_id = account;
+    let json = Json {
+        customer_id,
+        account_id,
+        generation,
+        cycle,
+        left,
+        lifecycle,
+        as_of_ms,
+        revenue_minor,
+    };
+    word(account, customer, &json)
+}
