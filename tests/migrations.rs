@@ -138,3 +138,33 @@ async fn a_difference_of_columns_is_readable() {
     }
     assert!(!text.contains("harmless"), "{text}");
 }
+
+/// Several copies start at the same moment, on an empty server and again later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_that_start_together_do_not_disturb_each_other() {
+    let engine = Engine::start();
+    for round in 0..3 {
+        let copies: Vec<_> = (0..4)
+            .map(|_| {
+                let client = engine.client();
+                tokio::spawn(
+                    async move { migrate(&client, &plans::plan(), &databases(), KEPT).await },
+                )
+            })
+            .collect();
+        for copy in copies {
+            let done = copy
+                .await
+                .unwrap()
+                .unwrap_or_else(|e| panic!("round {round}: {e}"));
+            assert!(round == 0 || done.is_empty(), "{done:?}");
+        }
+    }
+    assert_eq!(check_columns(&engine.client(), "retain_g1").await, Ok(()));
+    assert_eq!(
+        engine
+            .number("SELECT count() FROM retain.customers_now")
+            .await,
+        0
+    );
+}
