@@ -23,10 +23,11 @@ use super::clock::PipelineClock;
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
+use super::metrics::Metrics;
 use super::producer::{Outcome, Place, Transactions};
 use super::shards::Shards;
 use super::status::SharedStatus;
-use super::settings::Start;
+use super::settings::{Settings, Start};
 use super::takeover::{TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
 use super::worker::{self, Command, Gauges, Shared};
@@ -51,6 +52,27 @@ pub struct Options {
     /// Threads that run machines.
     pub workers: usize,
 }
+
+impl Options {
+    /// The options that the settings say. `definition` is its version, for the headers of dead letters.
+    pub fn of(settings: &Settings, generation: u32, definition: String) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let kafka = &settings.kafka;
+        Self {
+            link: Link::from(kafka),
+            generation,
+            definition,
+            start: kafka.start,
+            commit_interval_ms: kafka.commit_interval_ms,
+            restore_timeout_ms: kafka.restore_timeout_ms,
+            revoke_limit_ms: settings.run.shutdown_timeout_ms.min(REVOKE_LIMIT_MS_MAX),
+            workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
+        }
+    }
+}
+
+/// A group does not wait longer for a member that gives partitions back.
+const REVOKE_LIMIT_MS_MAX: u64 = 30_000;
 
 /// Why the runtime ended, other than by being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -117,12 +139,13 @@ pub async fn run(
     plan: Arc<Plan>,
     options: Options,
     status: SharedStatus,
+    metrics: Option<Arc<Metrics>>,
     quit: Arc<AtomicBool>,
 ) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
     let topics = topics::prepare(&options.link, &plan, &names).await?;
     let running = std::thread::Builder::new().name("retain-loop".to_owned()).spawn(move || {
-        let runtime = Runtime::start(plan, options, names, topics, status, quit)?;
+        let runtime = Runtime::start(plan, options, names, topics, (status, metrics), quit)?;
         runtime.run()
     })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
@@ -151,6 +174,8 @@ struct Runtime {
     threads: Vec<JoinHandle<()>>,
     ends_quit: Sender<()>,
     status: SharedStatus,
+    /// Counts what is committed, where somebody wants to know.
+    metrics: Option<Arc<Metrics>>,
     quit: Arc<AtomicBool>,
     next_cut: Instant,
     /// A cut was asked for: when, and how many workers have not answered.
@@ -164,7 +189,7 @@ impl Runtime {
         options: Options,
         names: Names,
         topics: topics::Topics,
-        status: SharedStatus,
+        (status, metrics): (SharedStatus, Option<Arc<Metrics>>),
         quit: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         let kafka = |what| move |source| RunError::Kafka { what, source };
@@ -236,6 +261,7 @@ impl Runtime {
             threads,
             ends_quit,
             status,
+            metrics,
             quit,
             next_cut: Instant::now(),
             gathering: None,
