@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use retain::machine::{ClockReading, Identity, Machine, Progress, Restored};
-use retain::model::effects::{DeadLetter, Effects, RowBlock};
+use retain::model::effects::{DeadLetter, Effects, RowBlock, SignalWord};
 use retain::model::outcome::Counts;
 use retain::model::record::{Record, SourceIndex};
 use retain::model::table::Table;
@@ -178,6 +178,8 @@ pub struct Runner {
     pub effects_max: usize,
     /// How often the machine died.
     pub crashes: usize,
+    /// What the next stage was told.
+    pub words: Vec<SignalWord>,
 }
 
 impl Runner {
@@ -225,12 +227,19 @@ impl Runner {
             state_record_max: 0,
             effects_max: 0,
             crashes: 0,
+            words: Vec::new(),
         }
     }
 
     /// Reads and applies everything that can be read today, ends the cycle and commits it. Time does not follow the
     /// clock.
     pub fn drain(&mut self) {
+        // topics that were at their ends may have more today; all of them say so before the merge goes on
+        for source in 0..self.logs.len() {
+            if self.machine.read_position(source as SourceIndex) < self.visible[source] {
+                self.offer(source);
+            }
+        }
         loop {
             if self.random.below(1_000) < self.schedule.crash_permille {
                 self.crash();
@@ -244,11 +253,7 @@ impl Runner {
             let most = 1 + self.random.below(self.schedule.advance_max) as usize;
             match self.machine.advance(most) {
                 Progress::Needs(source) => self.offer(source.into()),
-                // a topic at its end has more today than it had yesterday
-                Progress::Idle => match self.unread() {
-                    Some(source) => self.offer(source),
-                    None => break,
-                },
+                Progress::Idle => break,
                 Progress::Full => self.cut(None),
                 Progress::More if self.random.percent(self.schedule.cut_percent) => self.cut(None),
                 Progress::More => {}
@@ -285,11 +290,6 @@ impl Runner {
     /// The seed, for messages.
     pub fn seed(&self) -> String {
         format!("seed {} of {:?}", self.schedule.seed, self.schedule)
-    }
-
-    fn unread(&self) -> Option<usize> {
-        let to = |s: &usize| self.machine.read_position(*s as SourceIndex);
-        (0..self.logs.len()).find(|s| to(s) < self.visible[*s])
     }
 
     fn offer(&mut self, source: usize) {
@@ -354,6 +354,7 @@ impl Runner {
         }
         self.repeat_rows(effects.rows);
         self.letters.extend(effects.dead_letters);
+        self.words.extend(effects.signals);
     }
 
     /// The ledger: no hole, and each consumed record has exactly one outcome.
