@@ -10,6 +10,8 @@ pub mod engine;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod flow;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod generate;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod machine;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;

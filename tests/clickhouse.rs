@@ -6,12 +6,15 @@
 mod engine;
 #[path = "support/plans.rs"]
 mod plans;
+#[path = "support/proxy.rs"]
+mod proxy;
 #[path = "support/rows.rs"]
 mod rows;
 
 use std::time::Duration;
 
 use engine::Engine;
+use proxy::Fault;
 use retain::flow::carry::{Backoff, Block, ErrorKind};
 use retain::model::table::Table;
 use retain::model::table::version;
@@ -493,4 +496,80 @@ async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(60), poll)
         .await
         .expect("condition within a minute");
+}
+
+#[tokio::test]
+async fn lost_answers_silence_and_overload_end_in_rows_written_once() {
+    let engine = Engine::start();
+    migrated(&engine).await;
+    let overloaded = Fault::Answers("503 Service Unavailable", "busy");
+    let faults = vec![
+        Fault::AnswerLost,
+        overloaded,
+        Fault::Silent,
+        Fault::AnswerLost,
+    ];
+    let url = proxy::start(&engine.url, faults);
+    let options = SinkOptions {
+        timeout_ms: 500,
+        backoff: Backoff {
+            first_ms: 1,
+            max_ms: 5,
+        },
+        ..SinkOptions::new("retain_g1")
+    };
+    let sink = Sink::new(engine.client().with_url(url), options);
+    let batch = [
+        block(
+            Table::Customers,
+            &[customer("c1", 1, 1), customer("c2", 1, 2)],
+        ),
+        block(Table::Ledger, &[ledger(1)]),
+    ];
+    sink.carry(&batch).await.unwrap();
+    assert_eq!((sink.status().failures, sink.status().inserts), (4, 2));
+    let written = engine
+        .number("SELECT count() FROM retain_g1.customers")
+        .await;
+    assert!(written >= 4, "the lost answers' rows were in: {written}");
+    assert_eq!(
+        engine
+            .number("SELECT count() FROM retain.customers_now")
+            .await,
+        2
+    );
+    assert_eq!(
+        engine
+            .number("SELECT sum(orders) FROM retain.customers_now")
+            .await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_repeated_and_said() {
+    // An answer as ClickHouse gives it: the embedded engine has no users.
+    let denied =
+        "Code: 516. DB::Exception: default: Authentication failed. (AUTHENTICATION_FAILED)";
+    let url = proxy::start(
+        "unused",
+        vec![Fault::Answers("403 Forbidden", denied); 1_000],
+    );
+    let options = SinkOptions {
+        backoff: Backoff {
+            first_ms: 1,
+            max_ms: 1,
+        },
+        ..SinkOptions::new("retain_g1")
+    };
+    let sink = Sink::new(clickhouse::Client::default().with_url(url), options);
+    let batch = [block(Table::Customers, &[customer("c1", 1, 1)])];
+    let carrying = sink.carry(&batch);
+    tokio::select! {
+        done = carrying => panic!("{done:?}"),
+        () = until(|| sink.status().failures > 20) => {}
+    }
+    let status = sink.status();
+    assert!(status.needs_person, "{status:?}");
+    assert!(status.retrying.unwrap().contains("Code: 516"));
 }

@@ -18,6 +18,9 @@ impl Decimal {
     /// Reads `[-]digits[.digits][e[+-]digits]`. `None` for anything else, and for more than
     /// [`DIGITS_MAX`] significant digits.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(decimal) = Self::parse_short(text.as_bytes()) {
+            return Some(decimal);
+        }
         let (sign, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -36,17 +39,35 @@ impl Decimal {
         }
         let digits = accumulate(accumulate(0, whole)?, fraction)?;
         let exponent = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
-        Some(Self {
-            negative: sign && digits != 0,
-            digits,
-            exponent,
-        })
+        Some(Self { negative: sign && digits != 0, digits, exponent })
+    }
+
+    /// The common case in one pass: at most 18 bytes, digits and one point. `None` leaves it to the full reading.
+    fn parse_short(text: &[u8]) -> Option<Self> {
+        let (mut digits, mut point) = (0_u64, None);
+        if text.len() > 18 {
+            return None;
+        }
+        for (at, byte) in text.iter().enumerate() {
+            match digit(*byte) {
+                Some(digit) => digits = digits * 10 + u64::from(digit),
+                None if *byte == b'.' && point.is_none() && at > 0 => point = Some(at + 1),
+                None => return None,
+            }
+        }
+        // A number ends with a digit, and needs one.
+        text.last().filter(|byte| byte.is_ascii_digit())?;
+        let fraction = text.len() - point.unwrap_or(text.len());
+        Some(Self { negative: false, digits: u128::from(digits), exponent: -(fraction as i32) })
     }
 
     /// The number in units of `10^-scale`, rounded half-even. `None` when it does not fit.
     pub fn scaled(self, scale: u32) -> Option<i64> {
         let shift = self.exponent.checked_add(i32::try_from(scale).ok()?)?;
         let digits = i128::try_from(self.digits).ok()?;
+        if shift == 0 && !self.negative {
+            return i64::try_from(digits).ok();
+        }
         let digits = if self.negative { -digits } else { digits };
         if digits == 0 {
             return Some(0);
@@ -67,11 +88,7 @@ impl Decimal {
             number.digits /= 10;
             number.exponent += 1;
         }
-        if number.exponent < 0 && number.digits != 0 {
-            None
-        } else {
-            number.scaled(0)
-        }
+        if number.exponent < 0 && number.digits != 0 { None } else { number.scaled(0) }
     }
 
     /// Whether the number is at most `max`.
@@ -84,9 +101,7 @@ impl Decimal {
         match (self.exponent >= 0, power) {
             (true, power) => {
                 self.digits == 0
-                    || power
-                        .and_then(|p| self.digits.checked_mul(p))
-                        .is_some_and(|n| n <= max)
+                    || power.and_then(|p| self.digits.checked_mul(p)).is_some_and(|n| n <= max)
             }
             (false, None) => true,
             (false, Some(power)) => match max.checked_mul(power) {
@@ -99,18 +114,9 @@ impl Decimal {
 
 fn accumulate(start: u128, text: &str) -> Option<u128> {
     let limit = 10_u128.pow(DIGITS_MAX);
-    let bytes = text.as_bytes();
-    // Nearly every number is short: no step can overflow then.
-    if start == 0 && bytes.len() <= 18 {
-        let mut short = 0_u64;
-        for byte in bytes {
-            short = short * 10 + u64::from(digit(*byte)?);
-        }
-        return Some(u128::from(short));
-    }
     let mut digits = start;
-    for byte in bytes {
-        digits = digits * 10 + u128::from(digit(*byte)?);
+    for byte in text.bytes() {
+        digits = digits * 10 + u128::from(digit(byte)?);
         if digits >= limit {
             return None;
         }
@@ -161,10 +167,22 @@ mod tests {
     }
 
     #[test]
+    fn short_and_full_reading_agree() {
+        for text in ["0", "007", "19.99", "0.000", "123456789012345678", "1234567890123456.7"] {
+            let long = format!("{}{text}", "0".repeat(18));
+            let short = Decimal::parse_short(text.as_bytes());
+            assert!(short.is_some() && short == Decimal::parse(&long), "{text}");
+        }
+        for text in ["", ".", "1.", ".1", "1..2", "1.2.3", "-1", "1e2"] {
+            assert_eq!(Decimal::parse_short(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_decimal_is_refused() {
-        for text in [
-            "", "-", ".", "1.", ".5", "+1", "NaN", "Infinity", "1e", "1e+", "1_0", "1,5", " 1",
-        ] {
+        for text in
+            ["", "-", ".", "1.", ".5", "+1", "NaN", "Infinity", "1e", "1e+", "1_0", "1,5", " 1"]
+        {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::parse(&"9".repeat(37)), None);

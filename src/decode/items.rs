@@ -21,20 +21,13 @@ pub fn check_items(raw: &str) -> Result<u64, Reject> {
     if !raw.starts_with('[') {
         return Err(bad_value("items", raw, "an array of objects"));
     }
-    let mut check = Check {
-        unknown: 0,
-        reject: None,
-    };
+    let mut check = Check { unknown: 0, reject: None };
     // The text is JSON already; an error here is one that the check itself raised.
     let outcome =
         serde_json::Deserializer::from_str(raw).deserialize_seq(Items { check: &mut check });
     match (check.reject, outcome) {
         (Some(reject), _) => Err(reject),
-        (None, Err(error)) => Err(bad_value(
-            "items",
-            &error.to_string(),
-            "an array of objects",
-        )),
+        (None, Err(error)) => Err(bad_value("items", &error.to_string(), "an array of objects")),
         (None, Ok(())) => Ok(check.unknown),
     }
 }
@@ -45,26 +38,26 @@ struct Check {
 }
 
 impl Check {
-    /// Checks one field of item number `at`; true while there is no reject.
+    /// Checks one field of item number `at`.
     fn field(&mut self, at: usize, seen: &mut u8, name: ItemField, raw: &str) {
-        let Some((label, bit)) = name.label() else {
-            self.unknown += 1;
-            return;
-        };
-        let place = || format!("items[{at}].{label}");
+        let bit = 1 << name as u8;
         let again = *seen & bit != 0;
         *seen |= bit;
-        let checked = match name {
-            _ if again => Err(bad_value(&place(), "there twice", "each field once")),
-            _ if raw == "null" => Ok(()),
-            ItemField::Sku => text_value(&place(), raw, ID_BYTES_MAX).map(|_| ()),
-            ItemField::Category => text_value(&place(), raw, TEXT_BYTES_MAX).map(|_| ()),
-            ItemField::Qty => whole_number(&place(), raw, 1, QUANTITY_MAX).map(|_| ()),
-            ItemField::Price => major(&place(), raw).map(|_| ()),
-            ItemField::Launched => day_or_time_value(&place(), raw).map(|_| ()),
-            ItemField::Unknown => Ok(()),
+        self.unknown += u64::from(matches!(name, ItemField::Unknown));
+        let refused = match name {
+            ItemField::Unknown => return,
+            _ if again => true,
+            _ => name.check(name.label(), raw).is_err(),
         };
-        self.reject = self.reject.take().or(checked.err());
+        if refused && self.reject.is_none() {
+            // Only now is the place worth its spelling.
+            let place = format!("items[{at}].{}", name.label());
+            self.reject = if again {
+                Some(bad_value(&place, "there twice", "each field once"))
+            } else {
+                name.check(&place, raw).err()
+            };
+        }
     }
 }
 
@@ -79,14 +72,28 @@ enum ItemField {
 }
 
 impl ItemField {
-    fn label(self) -> Option<(&'static str, u8)> {
+    fn label(self) -> &'static str {
         match self {
-            Self::Sku => Some(("sku", 1)),
-            Self::Category => Some(("category", 2)),
-            Self::Qty => Some(("qty", 4)),
-            Self::Price => Some(("price", 8)),
-            Self::Launched => Some(("launched", 16)),
-            Self::Unknown => None,
+            Self::Sku => "sku",
+            Self::Category => "category",
+            Self::Qty => "qty",
+            Self::Price => "price",
+            Self::Launched => "launched",
+            Self::Unknown => "",
+        }
+    }
+
+    fn check(self, place: &str, raw: &str) -> Result<(), Reject> {
+        if raw == "null" {
+            return Ok(());
+        }
+        match self {
+            Self::Sku => text_value(place, raw, ID_BYTES_MAX).map(|_| ()),
+            Self::Category => text_value(place, raw, TEXT_BYTES_MAX).map(|_| ()),
+            Self::Qty => whole_number(place, raw, 1, QUANTITY_MAX).map(|_| ()),
+            Self::Price => major(place, raw).map(|_| ()),
+            Self::Launched => day_or_time_value(place, raw).map(|_| ()),
+            Self::Unknown => Ok(()),
         }
     }
 }
@@ -132,10 +139,7 @@ impl<'de> Visitor<'de> for Items<'_> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<(), S::Error> {
         let mut at = 0;
         while self.check.reject.is_none() {
-            let item = Item {
-                check: self.check,
-                at,
-            };
+            let item = Item { check: self.check, at };
             if items.next_element_seed(item)?.is_none() {
                 return Ok(());
             }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::decimal::Decimal;
-use super::fields::{Field, Fields, shortened};
+use super::fields::Field;
+use super::object::{Fields, shortened, unquoted};
 use super::timestamp::{parse_date, parse_timestamp};
 use crate::model::batch::EventBatch;
 use crate::model::event::Span;
@@ -30,10 +31,7 @@ pub fn bad_field(field: Field, found: &str, expected: &str) -> Reject {
 /// Like [`bad_field`], for a place that is no field of its own.
 #[cold]
 pub fn bad_value(place: &str, found: &str, expected: &str) -> Reject {
-    Reject::new(
-        Reason::BadField,
-        format!("`{place}` is {}; expected {expected}", shown(found)),
-    )
+    Reject::new(Reason::BadField, format!("`{place}` is {}; expected {expected}", shown(found)))
 }
 
 /// The beginning of an offending value, for a message: without control characters.
@@ -41,13 +39,7 @@ pub fn shown(found: &str) -> String {
     let head = shortened(found, SHOWN_BYTES_MAX);
     let mut shown: String = head
         .chars()
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
     if head.len() < found.len() {
         shown.push('…');
@@ -57,10 +49,7 @@ pub fn shown(found: &str) -> String {
 
 #[cold]
 fn too_long(place: &str, len: usize, max: usize) -> Reject {
-    Reject::new(
-        Reason::TooLong,
-        format!("`{place}` has {len} bytes; at most {max} are allowed"),
-    )
+    Reject::new(Reason::TooLong, format!("`{place}` has {len} bytes; at most {max} are allowed"))
 }
 
 #[cold]
@@ -71,22 +60,9 @@ fn missing(field: Field) -> Reject {
     )
 }
 
-/// The text of a JSON string without escapes, or unescaped. `None` when the JSON value is no string, or no text.
-pub fn unquoted(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.as_bytes().contains(&b'\\') {
-        return serde_json::from_str::<String>(raw).ok().map(Cow::Owned);
-    }
-    Some(Cow::Borrowed(inner))
-}
-
 /// An exact number from a JSON number. `None` when it is none, or absurdly long.
 pub fn number(raw: &str) -> Option<Decimal> {
-    if raw.len() > NUMBER_BYTES_MAX {
-        None
-    } else {
-        Decimal::parse(raw)
-    }
+    if raw.len() > NUMBER_BYTES_MAX { None } else { Decimal::parse(raw) }
 }
 
 /// A whole number in `min..=max`, for a place that is no field of its own.
@@ -100,22 +76,14 @@ pub fn whole_number(place: &str, raw: &str, min: i64, max: i64) -> Result<i64, R
 /// A text of at most `max` bytes, for a place that is no field of its own.
 pub fn text_value<'a>(place: &str, raw: &'a str, max: usize) -> Result<Cow<'a, str>, Reject> {
     let text = unquoted(raw).ok_or_else(|| bad_value(place, raw, "a JSON string"))?;
-    if text.len() > max {
-        Err(too_long(place, text.len(), max))
-    } else {
-        Ok(text)
-    }
+    if text.len() > max { Err(too_long(place, text.len(), max)) } else { Ok(text) }
 }
 
 /// A timestamp or a date, for a place that is no field of its own; milliseconds.
 pub fn day_or_time_value(place: &str, raw: &str) -> Result<i64, Reject> {
     let ms = unquoted(raw).and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
     let expected = "an RFC 3339 timestamp or a date such as \"2026-05-01\"";
-    within_time(
-        place,
-        raw,
-        ms.ok_or_else(|| bad_value(place, raw, expected))?,
-    )
+    within_time(place, raw, ms.ok_or_else(|| bad_value(place, raw, expected))?)
 }
 
 fn within_time(place: &str, raw: &str, ms: i64) -> Result<i64, Reject> {
@@ -128,14 +96,41 @@ fn within_time(place: &str, raw: &str, ms: i64) -> Result<i64, Reject> {
 }
 
 /// One record being decoded.
-pub struct Reader<'p, 'b> {
+pub struct Reader<'p, 'r> {
     /// Its fields.
-    pub fields: Fields<'p>,
+    pub fields: &'r mut Fields<'p>,
     /// Where its texts go.
-    pub batch: &'b mut EventBatch,
+    pub batch: &'r mut EventBatch,
 }
 
 impl<'p> Reader<'p, '_> {
+    /// A text of at most `max` bytes from its JSON text.
+    fn text_of(&self, field: Field, raw: &'p str, max: usize) -> Result<Cow<'p, str>, Reject> {
+        match self.fields.unquoted(raw) {
+            Some(text) if text.len() <= max => Ok(text),
+            Some(text) => Err(too_long(field.name(), text.len(), max)),
+            None => Err(bad_field(field, raw, "a JSON string")),
+        }
+    }
+
+    /// An identifier of at most `max` bytes from its JSON text.
+    fn id_of(&self, field: Field, raw: &'p str, max: usize) -> Result<Cow<'p, str>, Reject> {
+        let Some(id) = self.fields.unquoted(raw) else {
+            let expected =
+                "a JSON string (an identifier written as a number would lose its leading zeros)";
+            return Err(bad_field(field, raw, expected));
+        };
+        if id.len() > max {
+            return Err(too_long(field.name(), id.len(), max));
+        }
+        // No early exit, so that the loop runs on whole vectors.
+        let odd = id.bytes().fold(false, |odd, b| odd | !(b' '..0x7f).contains(&b));
+        if odd && id.chars().any(char::is_control) {
+            return Err(bad_field(field, raw, "an identifier without control characters"));
+        }
+        Ok(id)
+    }
+
     /// The JSON text of a field that must be there.
     pub fn required(&self, field: Field) -> Result<&'p str, Reject> {
         self.fields.raw(field).ok_or_else(|| missing(field))
@@ -143,7 +138,7 @@ impl<'p> Reader<'p, '_> {
 
     /// A text of at most `max` bytes that must be there and not be empty.
     pub fn required_text(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
-        let text = text_value(field.name(), self.required(field)?, max)?;
+        let text = self.text_of(field, self.required(field)?, max)?;
         if text.is_empty() {
             return Err(bad_field(field, "empty", "a text that is not empty"));
         }
@@ -155,29 +150,21 @@ impl<'p> Reader<'p, '_> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(Span::NONE);
         };
-        Ok(self
-            .batch
-            .push(text_value(field.name(), raw, max)?.as_bytes()))
+        Ok(self.batch.push(self.text_of(field, raw, max)?.as_bytes()))
     }
 
     /// Checks a text that is not kept by itself.
     pub fn check_text(&self, field: Field, max: usize) -> Result<(), Reject> {
         match self.fields.raw(field) {
-            Some(raw) => text_value(field.name(), raw, max).map(|_| ()),
+            Some(raw) => self.text_of(field, raw, max).map(|_| ()),
             None => Ok(()),
         }
     }
 
     /// An identifier that must be there: 1 to `max` bytes, no control characters.
     pub fn required_id(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
-        let raw = self.required(field)?;
-        checked_id(field, raw, max).and_then(|id| {
-            if id.is_empty() {
-                Err(bad_field(field, "empty", "an identifier"))
-            } else {
-                Ok(id)
-            }
-        })
+        let id = self.id_of(field, self.required(field)?, max)?;
+        if id.is_empty() { Err(bad_field(field, "empty", "an identifier")) } else { Ok(id) }
     }
 
     /// An identifier, copied into the batch; absent when missing, `null` or empty.
@@ -185,13 +172,13 @@ impl<'p> Reader<'p, '_> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(Span::NONE);
         };
-        Ok(self.batch.push(checked_id(field, raw, max)?.as_bytes()))
+        Ok(self.batch.push(self.id_of(field, raw, max)?.as_bytes()))
     }
 
     /// Checks an identifier that is not kept by itself.
     pub fn check_id(&self, field: Field) -> Result<(), Reject> {
         match self.fields.raw(field) {
-            Some(raw) => checked_id(field, raw, ID_BYTES_MAX).map(|_| ()),
+            Some(raw) => self.id_of(field, raw, ID_BYTES_MAX).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -206,9 +193,8 @@ impl<'p> Reader<'p, '_> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(None);
         };
-        let word = unquoted(raw).and_then(|text| parse(&text));
-        word.map(Some)
-            .ok_or_else(|| bad_field(field, raw, expected))
+        let word = self.fields.unquoted(raw).and_then(|text| parse(&text));
+        word.map(Some).ok_or_else(|| bad_field(field, raw, expected))
     }
 
     /// [`Self::word`] that must be there.
@@ -218,8 +204,7 @@ impl<'p> Reader<'p, '_> {
         parse: impl Fn(&str) -> Option<T>,
         expected: &str,
     ) -> Result<T, Reject> {
-        self.word(field, parse, expected)?
-            .ok_or_else(|| missing(field))
+        self.word(field, parse, expected)?.ok_or_else(|| missing(field))
     }
 
     /// `true` or `false`; `None` when missing or `null`.
@@ -259,9 +244,8 @@ impl<'p> Reader<'p, '_> {
     /// An RFC 3339 timestamp that must be there, milliseconds.
     pub fn required_time(&self, field: Field) -> Result<i64, Reject> {
         let raw = self.required(field)?;
-        let ms = unquoted(raw)
-            .and_then(|text| parse_timestamp(&text))
-            .ok_or_else(|| {
+        let ms =
+            self.fields.unquoted(raw).and_then(|text| parse_timestamp(&text)).ok_or_else(|| {
                 let expected =
                     "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
                 bad_field(field, raw, expected)
@@ -281,22 +265,4 @@ impl<'p> Reader<'p, '_> {
     pub fn required_day_or_time(&self, field: Field) -> Result<i64, Reject> {
         self.day_or_time(field)?.ok_or_else(|| missing(field))
     }
-}
-
-fn checked_id(field: Field, raw: &str, max: usize) -> Result<Cow<'_, str>, Reject> {
-    let Some(id) = unquoted(raw) else {
-        let hint = "a JSON string (an identifier written as a number would lose its leading zeros)";
-        return Err(bad_field(field, raw, hint));
-    };
-    if id.len() > max {
-        return Err(too_long(field.name(), id.len(), max));
-    }
-    if id.bytes().any(|b| b < b' ' || b >= 0x7f) && id.chars().any(char::is_control) {
-        return Err(bad_field(
-            field,
-            raw,
-            "an identifier without control characters",
-        ));
-    }
-    Ok(id)
 }

@@ -3,6 +3,9 @@
 //! Invariant: an id that was applied is remembered, or its time is not above the floor. Hence a record that is neither
 //! remembered nor at or below the floor is new, and nothing is ever counted twice.
 
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::model::record::SourceIndex;
@@ -22,45 +25,55 @@ pub enum Seen {
     Unknowable,
 }
 
-/// The remembered ids of one source. Ids are xxh3-64 hashes: with `n` ids held, a new one is taken for a repeat with
-/// probability `n / 2^64` (docs/decisions/0003). Times are whole seconds, rounded down.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// From this many ids on they are found by an index instead of a scan.
+const INDEX_FROM: usize = 48;
+
+/// The remembered ids of one source, oldest first. Ids are xxh3-64 hashes: with `n` ids held, a new one is taken for a
+/// repeat with probability `n / 2^64` (docs/decisions/0003). Times are whole seconds, rounded down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourceIds {
     /// The source.
     pub source: SourceIndex,
     /// The latest event time that an id was forgotten of; [`BEFORE_ALL_MS`] when none was.
     pub floor_ms: i64,
-    hashes: Vec<u64>,
-    seconds: Vec<u32>,
+    /// Seconds and hash, ascending: where an id stands does not depend on when it arrived.
+    ids: VecDeque<(u32, u64)>,
+    /// The hashes again, where there are many.
+    #[serde(skip)]
+    index: Option<Box<HashTable<u64>>>,
+}
+
+impl PartialEq for SourceIds {
+    fn eq(&self, other: &Self) -> bool {
+        (self.source, self.floor_ms, &self.ids) == (other.source, other.floor_ms, &other.ids)
+    }
 }
 
 impl SourceIds {
     /// Nothing remembered.
     pub fn new(source: SourceIndex) -> Self {
-        Self {
-            source,
-            floor_ms: BEFORE_ALL_MS,
-            hashes: Vec::new(),
-            seconds: Vec::new(),
-        }
+        Self { source, floor_ms: BEFORE_ALL_MS, ids: VecDeque::new(), index: None }
     }
 
     /// Number of ids held.
     pub fn len(&self) -> usize {
-        self.hashes.len()
+        self.ids.len()
     }
 
     /// Whether no id is held.
     pub fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+        self.ids.is_empty()
     }
 
     /// Forgets what is older than `horizon_ms` (but never the latest [`IDS_KEPT_MIN`]), then looks the id up.
     pub fn look(&mut self, hash: u64, ts_ms: i64, horizon_ms: i64) -> Seen {
-        if self.hashes.len() > IDS_KEPT_MIN {
-            self.forget_before(horizon_ms);
+        let horizon_s = seconds(horizon_ms);
+        while self.ids.len() > IDS_KEPT_MIN
+            && self.ids.front().is_some_and(|(second, _)| *second < horizon_s)
+        {
+            self.forget_oldest();
         }
-        if self.hashes.contains(&hash) {
+        if self.holds(hash) {
             Seen::Before
         } else if ts_ms <= self.floor_ms {
             Seen::Unknowable
@@ -69,42 +82,55 @@ impl SourceIds {
         }
     }
 
+    fn holds(&mut self, hash: u64) -> bool {
+        if self.ids.len() < INDEX_FROM {
+            return self.ids.iter().any(|(_, held)| *held == hash);
+        }
+        let index = self.index.get_or_insert_with(|| {
+            let mut index = HashTable::with_capacity(self.ids.len() * 2);
+            for (_, held) in &self.ids {
+                index.insert_unique(*held, *held, |h| *h);
+            }
+            Box::new(index)
+        });
+        index.find(hash, |held| *held == hash).is_some()
+    }
+
     /// Remembers an id that was found [`Seen::New`]; at most `ids_max` are held, the oldest is forgotten first.
     pub fn remember(&mut self, hash: u64, ts_ms: i64, ids_max: usize) {
-        if self.hashes.len() >= ids_max.max(IDS_KEPT_MIN)
-            && let Some(oldest) = self.oldest()
-        {
-            self.forget(oldest);
-        }
-        if self.hashes.is_empty() {
+        if self.ids.is_empty() {
             // most customers are seen once or twice: no spare capacity for them
-            self.hashes.reserve_exact(2);
-            self.seconds.reserve_exact(2);
+            self.ids.reserve_exact(2);
         }
-        self.hashes.push(hash);
-        self.seconds
-            .push(ts_ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32);
-    }
-
-    fn forget_before(&mut self, horizon_ms: i64) {
-        let horizon_s = horizon_ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32;
-        let old = self.seconds.iter().filter(|s| **s < horizon_s).count();
-        for _ in 0..old.min(self.hashes.len() - IDS_KEPT_MIN) {
-            if let Some(oldest) = self.oldest() {
-                self.forget(oldest);
+        let id = (seconds(ts_ms), hash);
+        match self.ids.back() {
+            Some(last) if *last > id => {
+                let at = self.ids.partition_point(|held| *held < id);
+                self.ids.insert(at, id);
             }
+            _ => self.ids.push_back(id),
+        }
+        if let Some(index) = &mut self.index {
+            index.insert_unique(hash, hash, |h| *h);
+        }
+        while self.ids.len() > ids_max.max(IDS_KEPT_MIN) {
+            self.forget_oldest();
         }
     }
 
-    /// The oldest id; among equals the one with the smallest hash, so that arrival does not matter.
-    fn oldest(&self) -> Option<usize> {
-        (0..self.hashes.len()).min_by_key(|&i| (self.seconds[i], self.hashes[i]))
-    }
-
-    fn forget(&mut self, at: usize) {
-        let seconds = self.seconds.swap_remove(at);
-        self.hashes.swap_remove(at);
+    fn forget_oldest(&mut self) {
+        let Some((second, hash)) = self.ids.pop_front() else { return };
+        if let Some(index) = &mut self.index
+            && let Ok(entry) = index.find_entry(hash, |held| *held == hash)
+        {
+            entry.remove();
+        }
         // the whole second is below the floor: its milliseconds were not kept
-        self.floor_ms = self.floor_ms.max(i64::from(seconds) * 1_000 + 999);
+        self.floor_ms = self.floor_ms.max(i64::from(second) * 1_000 + 999);
     }
+}
+
+/// Whole seconds, rounded down; event times lie within 32 bits of them.
+fn seconds(ms: i64) -> u32 {
+    ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32
 }

@@ -76,7 +76,12 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Merge {
     queues: Vec<Queue>,
+    /// Merged runs, emptied: their memory is used again, since fresh pages cost more than decoding into them.
+    spent: Vec<Run>,
 }
+
+/// How many emptied runs are kept.
+const SPENT_MAX: usize = 8;
 
 impl Merge {
     /// Nothing offered yet; all sources unknown.
@@ -92,7 +97,17 @@ impl Merge {
         };
         Self {
             queues: (0..sources).map(|_| queue()).collect(),
+            spent: Vec::new(),
         }
+    }
+
+    /// An empty run to decode into.
+    pub fn empty_run(&mut self) -> Run {
+        let mut run = self.spent.pop().unwrap_or_default();
+        run.batch.clear();
+        run.records.clear();
+        (run.at, run.bytes) = (0, 0);
+        run
     }
 
     /// Sets where a source begins.
@@ -224,7 +239,11 @@ impl Merge {
         let result = then(batch, waiting);
         if run.at >= run.records.len() {
             q.bytes -= run.bytes.min(q.bytes);
-            q.runs.pop_front();
+            if let Some(run) = q.runs.pop_front()
+                && self.spent.len() < SPENT_MAX
+            {
+                self.spent.push(run);
+            }
             if q.runs.is_empty() {
                 q.merged_to = q.merged_to.max(q.read_to);
             }

@@ -34,6 +34,9 @@ pub(super) struct OpenCycle {
 /// A guess of what one changed profile costs in state and rows, bytes.
 const CHANGED_BYTES: usize = 800;
 
+/// A guess of a profile's state record alone, bytes.
+const STATE_BYTES: usize = 256;
+
 impl OpenCycle {
     pub fn new(sources: usize) -> Self {
         Self {
@@ -190,6 +193,7 @@ impl Machine {
         self.collect_words(effects);
         let Self { engine, .. } = self;
         let mut key = Vec::new();
+        effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
         for slot in engine.dirty.drain(..) {
             let entry = engine.store.get_mut(slot);
             entry.dirty = false;

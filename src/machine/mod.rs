@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::engine::apply::Engine;
 use crate::flow::intake::{Place, Taken, take};
-use crate::flow::merge::{Merge, Next, Run, Waiting};
+use crate::flow::merge::{Merge, Next, Waiting};
 use crate::flow::rejects::RejectLimit;
 use crate::flow::watermark::Watermark;
 use crate::model::effects::Effects;
@@ -121,7 +121,7 @@ impl Machine {
             shard: self.identity.shard,
             shards: self.identity.shards,
         };
-        let mut run = Run::default();
+        let mut run = self.merge.empty_run();
         let mut frontier_ms = self.merge.frontier_ms(source);
         let mut read_to = self.merge.read_to(source);
         for record in records {

@@ -52,6 +52,8 @@ impl EventBatch {
     /// Forgets all texts, keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
+        self.unknown_fields = 0;
+        self.unknown_sample = None;
     }
 
     /// The subject of the event when the definition keys by customer.

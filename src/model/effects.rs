@@ -13,6 +13,12 @@ pub struct StateChanges {
 }
 
 impl StateChanges {
+    /// Room for about this many records and bytes.
+    pub fn reserve(&mut self, records: usize, bytes: usize) {
+        self.items.reserve(records);
+        self.bytes.reserve(bytes);
+    }
+
     /// Adds a record; `write` appends the value.
     pub fn put(&mut self, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
         self.bytes.extend_from_slice(key);

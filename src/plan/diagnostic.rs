@@ -89,7 +89,7 @@ pub(super) fn nearest<'c>(
     for candidate in candidates {
         let other = candidate.to_lowercase();
         let mut score = strsim::normalized_damerau_levenshtein(&lower, &other);
-        if lower.len() >= 4 && (other.contains(&lower) || lower.contains(&other)) {
+        if lower.len().min(other.len()) >= 3 && (other.contains(&lower) || lower.contains(&other)) {
             score = score.max(0.7);
         }
         if score > best.map_or(0.59, |(score, _)| score) {

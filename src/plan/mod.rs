@@ -11,6 +11,8 @@ mod currencies;
 mod diagnostic;
 mod guarantees;
 mod keys;
+mod notes;
+#[allow(clippy::module_inception)] // the layer is named after what it makes
 mod plan;
 mod raw;
 mod scalar;

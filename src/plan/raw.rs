@@ -1,144 +1,14 @@
 //! The definition as it was written: TOML values with their places, read key by key. Whatever is wrong is noted and
 //! a stand-in returned, so that one reading finds all errors; a plan is made only when nothing was noted.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, nearest};
+use super::notes::{MISSING, Notes, QUOTE_CHARS_MAX};
 use super::{keys, scalar};
-
-/// Longest piece of the file that is quoted in a message, characters.
-const QUOTE_CHARS_MAX: usize = 48;
-
-/// What has been noted about a definition so far, and where its lines begin.
-pub(super) struct Notes<'d> {
-    text: &'d str,
-    line_starts: Vec<usize>,
-    entries: Vec<(usize, Diagnostic)>,
-}
-
-impl<'d> Notes<'d> {
-    /// No notes yet about this text.
-    pub(super) fn new(text: &'d str) -> Self {
-        let ends = text
-            .bytes()
-            .enumerate()
-            .filter(|(_, b)| *b == b'\n')
-            .map(|(at, _)| at + 1);
-        Self {
-            text,
-            line_starts: std::iter::once(0).chain(ends).collect(),
-            entries: Vec::new(),
-        }
-    }
-
-    /// Notes an error at a byte of the text.
-    pub(super) fn error(&mut self, at: usize, path: &str, message: &str) -> &mut Diagnostic {
-        self.note(Severity::Error, at, path, message)
-    }
-
-    /// Notes a warning at a byte of the text.
-    pub(super) fn warning(&mut self, at: usize, path: &str, message: &str) -> &mut Diagnostic {
-        self.note(Severity::Warning, at, path, message)
-    }
-
-    fn note(
-        &mut self,
-        severity: Severity,
-        at: usize,
-        path: &str,
-        message: &str,
-    ) -> &mut Diagnostic {
-        let (line, column) = self.place(at);
-        let diagnostic = Diagnostic {
-            severity,
-            line,
-            column,
-            path: path.to_owned(),
-            message: message.to_owned(),
-            expected: None,
-            hint: None,
-        };
-        let index = self.entries.len();
-        self.entries.push((at, diagnostic));
-        &mut self.entries[index].1
-    }
-
-    /// Line and column, from 1, of a byte.
-    fn place(&self, at: usize) -> (usize, usize) {
-        let line = self
-            .line_starts
-            .partition_point(|start| *start <= at)
-            .max(1);
-        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start..at).unwrap_or("");
-        (line, before.chars().count() + 1)
-    }
-
-    /// The text of a value as it was written, on one line and not too long.
-    pub(super) fn quote(&self, span: Range<usize>) -> String {
-        let written = self.text.get(span).unwrap_or("").trim();
-        let first_line = written.lines().next().unwrap_or("");
-        let mut quoted: String = first_line.chars().take(QUOTE_CHARS_MAX).collect();
-        if quoted.len() < written.len() {
-            quoted.push('…');
-        }
-        if quoted.is_empty() {
-            "nothing".to_owned()
-        } else {
-            quoted
-        }
-    }
-
-    /// All notes in the order of the file. Notes that only follow from broken TOML (something missing, something
-    /// odd on the same line) are left out.
-    pub(super) fn into_diagnostics(mut self, syntax: Vec<toml::de::Error>) -> Vec<Diagnostic> {
-        if !syntax.is_empty() {
-            let broken: Vec<usize> = syntax
-                .iter()
-                .map(|e| self.place(e.span().map_or(0, |s| s.start)).0)
-                .collect();
-            self.entries
-                .retain(|(_, d)| !d.message.ends_with("found nothing"));
-            self.entries
-                .retain(|(_, d)| d.message != MISSING && !broken.contains(&d.line));
-        }
-        for error in &syntax {
-            let at = error.span().map_or(self.text.len(), |span| span.start);
-            let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-            self.error(at, "", &message)
-                .hint(cure_for_syntax(error.message()));
-        }
-        self.entries.sort_by_key(|(at, _)| *at);
-        let mut diagnostics: Vec<Diagnostic> = self.entries.into_iter().map(|(_, d)| d).collect();
-        diagnostics.dedup();
-        diagnostics
-    }
-
-    /// Whether nothing forbids a plan.
-    pub(super) fn is_clean(&self) -> bool {
-        self.entries
-            .iter()
-            .all(|(_, d)| d.severity != Severity::Error)
-    }
-}
-
-/// The message where a key is not there.
-const MISSING: &str = "found nothing";
-
-/// What to do about a message of the TOML parser.
-fn cure_for_syntax(message: &str) -> &'static str {
-    if message.contains("duplicate key") {
-        "keep one of the two; sources and drops are lists: `[[source]]`, `[[drop]]`"
-    } else if message.contains("string") || message.contains("quote") || message.contains("literal")
-    {
-        "texts and durations stand in double quotes, as in disorder = \"10m\""
-    } else {
-        "a line is a comment, a header such as [clock] or [[source]], or `key = value`"
-    }
-}
 
 /// One table of the definition.
 pub(super) struct Section<'d> {
@@ -158,11 +28,7 @@ impl<'d> Section<'d> {
         at: usize,
         table: &'d DeTable<'d>,
     ) -> Self {
-        let section = Self {
-            path,
-            at,
-            table: Some(table),
-        };
+        let section = Self { path, at, table: Some(table) };
         for (key, _) in table.iter() {
             let word = key.get_ref().as_ref();
             let is_section = name.is_empty() && keys::SECTIONS.iter().any(|(s, _)| *s == word);
@@ -178,27 +44,26 @@ impl<'d> Section<'d> {
         let note = notes.error(at, &self.path_of(&quoted), "unknown key");
         let sections = keys::SECTIONS.iter().map(|(section, _)| *section);
         let candidates = keys::names_in(name).chain(sections.filter(|_| name.is_empty()));
-        note.did_you_mean(word, candidates);
-        if note.hint.is_some() {
+        let meant = if let Some(nearest) = nearest(word, candidates) {
+            note.hint(format!("did you mean `{nearest}`?"));
+            self.path_of(nearest)
+        } else if let Some(home) = keys::home_of(word) {
+            note.hint(match home {
+                "" => "it belongs at the top of the file, above the first [section]".to_owned(),
+                _ => format!("it belongs in {}", keys::header_of(home)),
+            });
+            if home.is_empty() { word.to_owned() } else { format!("{home}.{word}") }
+        } else {
+            let known: Vec<_> = keys::names_in(name).collect();
+            note.hint(format!("the keys here are {}", known.join(", ")));
             return;
-        }
-        match keys::home_of(word) {
-            Some("") => note.hint("it belongs at the top of the file, above the first [section]"),
-            Some(home) => note.hint(format!("it belongs in {}", keys::header_of(home))),
-            None => {
-                let known: Vec<_> = keys::names_in(name).collect();
-                note.hint(format!("the keys here are {}", known.join(", ")))
-            }
         };
+        notes.was_meant(meant);
     }
 
     /// How messages call a key of this section.
     pub(super) fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// Where a key's value stands, or the section where the key is not there.
@@ -222,9 +87,7 @@ impl<'d> Section<'d> {
     /// The value of a key.
     pub(super) fn value(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
         let mut entries = self.table?.iter();
-        entries
-            .find(|(name, _)| name.get_ref().as_ref() == key)
-            .map(|(_, value)| value)
+        entries.find(|(name, _)| name.get_ref().as_ref() == key).map(|(_, value)| value)
     }
 
     /// Notes that the value of a key is not what was expected.
@@ -238,51 +101,34 @@ impl<'d> Section<'d> {
             Some(value) => format!("found {}", notes.quote(value.span())),
             None => MISSING.to_owned(),
         };
-        notes
-            .error(self.at(key), &self.path_of(key), &found)
-            .expected(expected)
+        notes.error(self.at(key), &self.path_of(key), &found).expected(expected)
     }
 
     /// A table below this one; an empty one where it is not there.
     pub(super) fn table(&self, notes: &mut Notes<'_>, name: &str, known_keys: bool) -> Self {
-        let absent = Self {
-            path: name.to_owned(),
-            at: self.at,
-            table: None,
-        };
-        let Some(value) = self.value(name) else {
-            return absent;
-        };
+        let absent = Self { path: name.to_owned(), at: self.at, table: None };
+        let Some(value) = self.value(name) else { return absent };
         let DeValue::Table(table) = value.get_ref() else {
             let header = keys::header_of(name);
             self.refuse(notes, name, format!("a table {header}"))
-                .hint(format!(
-                    "write the header {header} on a line of its own, its keys below"
-                ));
+                .hint(format!("write the header {header} on a line of its own, its keys below"));
             return absent;
         };
         let at = value.span().start;
         if known_keys {
             Self::open(notes, name, name.to_owned(), at, table)
         } else {
-            Self {
-                path: name.to_owned(),
-                at,
-                table: Some(table),
-            }
+            Self { path: name.to_owned(), at, table: Some(table) }
         }
     }
 
     /// The tables of a list such as `[[source]]`.
     pub(super) fn tables(&self, notes: &mut Notes<'_>, name: &str) -> Vec<Self> {
-        let Some(value) = self.value(name) else {
-            return Vec::new();
-        };
+        let Some(value) = self.value(name) else { return Vec::new() };
         let header = keys::header_of(name);
         let cure = format!("write {header}, in double brackets, above each");
         let DeValue::Array(items) = value.get_ref() else {
-            self.refuse(notes, name, format!("a list of tables {header}"))
-                .hint(cure);
+            self.refuse(notes, name, format!("a list of tables {header}")).hint(cure);
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -292,10 +138,7 @@ impl<'d> Section<'d> {
                 sections.push(Self::open(notes, name, path, at, table));
             } else {
                 let found = format!("found {}", notes.quote(item.span()));
-                notes
-                    .error(at, &path, &found)
-                    .expected(format!("a table {header}"))
-                    .hint(&*cure);
+                notes.error(at, &path, &found).expected(format!("a table {header}")).hint(&*cure);
             }
         }
         sections
@@ -306,10 +149,8 @@ impl<'d> Section<'d> {
         match self.value(key)?.get_ref() {
             DeValue::String(text) => Some(text.as_ref()),
             other => {
-                let plain = matches!(
-                    other,
-                    DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)
-                );
+                let plain =
+                    matches!(other, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_));
                 let note = self.refuse(notes, key, expected);
                 if plain {
                     note.hint("put it in double quotes");
@@ -327,8 +168,7 @@ impl<'d> Section<'d> {
         expected: &str,
     ) -> Option<&'d str> {
         if !self.has(key) {
-            self.refuse(notes, key, expected)
-                .hint(format!("add `{key} = \"…\"`"));
+            self.refuse(notes, key, expected).hint(format!("add `{key} = \"…\"`"));
             return None;
         }
         self.text(notes, key, expected)
@@ -344,10 +184,7 @@ impl<'d> Section<'d> {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
         let expected = format!("one of {}", names.join(", "));
         let text = self.text(notes, key, &expected)?;
-        let found = words
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, value)| *value);
+        let found = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
             self.refuse(notes, key, expected).did_you_mean(text, names);
         }
@@ -364,16 +201,12 @@ impl<'d> Section<'d> {
     ) -> i64 {
         const EXAMPLE: &str = "a duration such as \"10m\"";
         if let Some(DeValue::Integer(number)) = self.value(key).map(Spanned::get_ref) {
-            let hint = format!(
-                "add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"",
-                number.as_str()
-            );
+            let hint =
+                format!("add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"", number.as_str());
             self.refuse(notes, key, EXAMPLE).hint(hint);
             return default_ms;
         }
-        let Some(text) = self.text(notes, key, EXAMPLE) else {
-            return default_ms;
-        };
+        let Some(text) = self.text(notes, key, EXAMPLE) else { return default_ms };
         match scalar::duration_ms(text) {
             Ok(ms) if bounds.contains(&ms) => ms,
             Ok(ms) => {
@@ -398,9 +231,7 @@ impl<'d> Section<'d> {
         bounds: RangeInclusive<u32>,
         default: u32,
     ) -> u32 {
-        let Some(value) = self.value(key) else {
-            return default;
-        };
+        let Some(value) = self.value(key) else { return default };
         if let DeValue::Integer(number) = value.get_ref()
             && let Ok(number) = u32::from_str_radix(number.as_str(), number.radix())
             && bounds.contains(&number)
@@ -408,8 +239,7 @@ impl<'d> Section<'d> {
             return number;
         }
         let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
-        self.refuse(notes, key, expected)
-            .hint(format!("the default is {default}"));
+        self.refuse(notes, key, expected).hint(format!("the default is {default}"));
         default
     }
 
@@ -429,11 +259,16 @@ impl<'d> Section<'d> {
         let number = written.and_then(|text| text.parse::<f64>().ok());
         let number = number.filter(|number| number.is_finite() && allowed(*number));
         if number.is_none() {
-            let hint = match self.value(key).map(Spanned::get_ref) {
-                Some(DeValue::String(_)) => "write the number without quotes",
-                _ => "see the key's bounds and default in docs/definitions.md",
-            };
-            self.refuse(notes, key, expected).hint(hint);
+            let is_text = matches!(self.value(key).map(Spanned::get_ref), Some(DeValue::String(_)));
+            // People write 80 (percent) where a share is wanted.
+            let parsed = written.and_then(|text| text.parse::<f64>().ok());
+            let share = parsed.filter(|number| (2.0..100.0).contains(number)).map(|n| n / 100.0);
+            let note = self.refuse(notes, key, expected);
+            if is_text {
+                note.hint("write the number without quotes");
+            } else if let Some(share) = share.filter(|share| allowed(*share)) {
+                note.hint(format!("as a share: {share}"));
+            }
         }
         number
     }
@@ -450,8 +285,7 @@ impl<'d> Section<'d> {
             "a list of 1 to {count_max} texts of 1 to {length_max} bytes, as in [\"test-\"]"
         );
         let DeValue::Array(items) = self.value(key)?.get_ref() else {
-            self.refuse(notes, key, expected)
-                .hint("put the text in brackets");
+            self.refuse(notes, key, expected).hint("put the text in brackets");
             return None;
         };
         let mut texts = Vec::new();

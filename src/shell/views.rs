@@ -186,9 +186,12 @@ FROM
     SELECT c.*, {at} AS at, at >= c.as_of AS known,
         toUnixTimestamp64Milli(at) AS at_ms,
         toUnixTimestamp64Milli(t_first) AS first_ms, toUnixTimestamp64Milli(t_last) AS last_ms,
-        intDiv(at_ms, {BUCKET_MS}) AS bucket
+        if(x = 0, 0, (last_ms - first_ms) / {DAY_MS}) AS t_x_d,
+        (greatest(at_ms, assumeNotNull(last_ms)) - first_ms) / {DAY_MS} AS age_d,
+        {}
     FROM {from}
-)"
+)",
+        window_terms()
     );
     sql
 }
@@ -257,27 +260,30 @@ fn rate(sum: &str, sums_at: &str, half_life_d: f64, born: &str) -> String {
     format!("if(isNull({born}), NULL, {value} * {per_day:?} / (1 - exp(-{per_ms:?} * {age})))")
 }
 
-/// 30 whole buckets and the oldest by the fraction still inside, in exact integers, rounded once, half to even.
-fn window_sum() -> String {
+/// Terms of the 90-day window: 30 whole buckets and the oldest by the fraction still inside, times the width of a
+/// bucket, in exact integers; and the rest of dividing it by that width, brought into `[0, width)`.
+fn window_terms() -> String {
     let sum = |test: &str| {
         format!(
-            "toInt128(arraySum(arrayMap((i, m) -> if({test}, m, 0), spend_bucket_ids, spend_bucket_minor)))"
+            "arraySum(arrayMap((i, m) -> if({test}, m, 0), spend_bucket_ids, spend_bucket_minor))"
         )
     };
     let whole = sum(&format!("i > bucket - {BUCKETS} AND i <= bucket"));
     let oldest = sum(&format!("i = bucket - {BUCKETS}"));
-    let scaled = format!("{whole} * {BUCKET_MS} + {oldest} * ({BUCKET_MS} - at_ms % {BUCKET_MS})");
-    // `%` and intDiv cut towards zero; the rest is brought into [0, BUCKET_MS) first.
-    let rest = format!("(({scaled}) % {BUCKET_MS} + {BUCKET_MS}) % {BUCKET_MS} AS spend_rest");
-    let floor = format!("intDiv({scaled} - spend_rest, {BUCKET_MS}) AS spend_floor");
     format!(
-        "toInt64(({floor}) + (2 * ({rest}) > {BUCKET_MS} OR (2 * spend_rest = {BUCKET_MS} AND spend_floor % 2 != 0)))"
+        "intDiv(at_ms, {BUCKET_MS}) AS bucket,
+        toInt128({whole}) * {BUCKET_MS}
+            + toInt128({oldest}) * ({BUCKET_MS} - at_ms % {BUCKET_MS}) AS spend_scaled,
+        (spend_scaled % {BUCKET_MS} + {BUCKET_MS}) % {BUCKET_MS} AS spend_rest,
+        intDiv(spend_scaled - spend_rest, {BUCKET_MS}) AS spend_floor"
     )
 }
 
-/// Days from the first to the last purchase, and the age; ages before the last purchase count as its own.
-const T_X_D: &str = "((last_ms - first_ms) / 86400000)";
-const AGE_D: &str = "((greatest(at_ms, assumeNotNull(last_ms)) - first_ms) / 86400000)";
+/// The window, rounded once, half to even.
+fn window_sum() -> String {
+    let tie = format!("2 * spend_rest = {BUCKET_MS} AND spend_floor % 2 != 0");
+    format!("toInt64(spend_floor + (2 * spend_rest > {BUCKET_MS} OR ({tie})))")
+}
 
 /// P(alive): `1 / (1 + odds * ((alpha + T)/(alpha + t_x))^(r + x))`, in logarithms; NULL for who never bought.
 fn p_alive(model: &Model) -> String {
@@ -293,14 +299,14 @@ fn p_alive(model: &Model) -> String {
         ModelKind::BgNbd => format!("if(x = 0, 0, {a:?} / ({b:?} + x - 1))"),
     };
     // exp is kept finite; beyond 1e304 the probability is 0 either way.
-    let growth = format!("({r:?} + x) * log1p(({AGE_D} - {T_X_D}) / ({alpha_d:?} + {T_X_D}))");
+    let growth = format!("({r:?} + x) * log1p((age_d - t_x_d) / ({alpha_d:?} + t_x_d))");
     bought(&format!("1 / (1 + {odds} * exp(least({growth}, 700)))"))
 }
 
 /// P(no purchase within the horizon), from P(alive).
 fn p_silent(model: &Model, horizon_d: u32) -> String {
     let Model { r, alpha_d, .. } = *model;
-    let none = format!("exp(-({r:?} + x) * log1p({horizon_d} / ({alpha_d:?} + {AGE_D})))");
+    let none = format!("exp(-({r:?} + x) * log1p({horizon_d} / ({alpha_d:?} + age_d)))");
     bought(&format!("1 - p_alive * (1 - {none})"))
 }
 

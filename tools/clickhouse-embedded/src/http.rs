@@ -11,7 +11,7 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -252,22 +252,35 @@ async fn read_form(request: &mut Request, body: Body, boundary: String) -> Resul
     Ok(())
 }
 
-/// The whole body as plain bytes.
-async fn read_text(body: Body, mut decoder: Decoder) -> Result<Bytes, Exception> {
-    let raw = Limited::new(body, TEXT_MAX).collect().await;
-    let raw = raw
-        .map_err(|e| Exception::network(format!("reading the request: {e}")))?
-        .to_bytes();
-    if raw.is_empty() {
-        return Ok(raw);
+/// The whole body as plain bytes; the limit is on what comes out of the decoder.
+async fn read_text(mut body: Body, mut decoder: Decoder) -> Result<Bytes, Exception> {
+    let (mut text, mut plain, mut empty) = (vec![], vec![], true);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| Exception::network(format!("reading the request: {e}")))?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        empty = empty && piece.is_empty();
+        decoder.push(piece, &mut plain)?;
+        take(&mut text, &mut plain)?;
     }
-    let mut plain = vec![];
-    decoder.push(raw, &mut plain)?;
-    decoder.finish(&mut plain)?;
-    Ok(match plain.len() {
-        1 => plain.swap_remove(0),
-        _ => plain.concat().into(),
-    })
+    if !empty {
+        decoder.finish(&mut plain)?;
+        take(&mut text, &mut plain)?;
+    }
+    Ok(text.into())
+}
+
+fn take(text: &mut Vec<u8>, plain: &mut Vec<Bytes>) -> Result<(), Exception> {
+    for piece in plain.drain(..) {
+        if text.len() + piece.len() > TEXT_MAX {
+            return Err(Exception::bad_arguments(format!(
+                "the body is larger than {TEXT_MAX} bytes: put the INSERT into the URL and only its rows into the body"
+            )));
+        }
+        text.extend_from_slice(&piece);
+    }
+    Ok(())
 }
 
 /// A good answer with its format and counters.

@@ -96,7 +96,8 @@ fn check_version(version: &str) -> Result<(), String> {
     match (major, minor) {
         (Some(major), Some(minor)) if (major, minor) >= ENGINE_MIN => Ok(()),
         _ => Err(format!(
-            "the engine is libchdb {version}, {}.{} or newer is needed: fetch it with: sh tools/clickhouse-embedded/fetch.sh",
+            "the engine is libchdb {version}, {}.{} or newer is needed: \
+             fetch it with: sh tools/clickhouse-embedded/fetch.sh",
             ENGINE_MIN.0, ENGINE_MIN.1
         )),
     }

@@ -129,6 +129,8 @@ fn compressed_bodies_come_back_and_damaged_ones_insert_nothing() {
             server.sql("SELECT id, hex(text) FROM t ORDER BY id"),
             "1\t610A0A62\n2\t63"
         );
+        let whole = server.request("POST", "decompress=1", &[], &lz4_frame(b"SELECT 1"));
+        assert_eq!(whole.text(), "1\n");
     });
 }
 

@@ -40,7 +40,7 @@ fn readers_and_writers_at_once() {
                         let count: u64 = all.parse().unwrap();
                         assert_eq!(all, whole, "a row came back changed");
                         assert!(
-                            count >= seen && count % ROWS == 0,
+                            count >= seen && count.is_multiple_of(ROWS),
                             "{count} rows after {seen}"
                         );
                         seen = count;

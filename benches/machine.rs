@@ -1,0 +1,177 @@
+//! The pure machine on generated events: nanoseconds an event and bytes a customer, beside decoding alone.
+//!
+//! `cargo bench --bench machine -- [EVENTS] [CUSTOMERS] [ROUNDS]`. Everything runs on one thread; only the machine's and
+//! the decoders' own work is timed, the generator's is not. Ratios are between figures of the same round.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use retain::decode::{DecodeContext, decode};
+use retain::generate::{Generated, Generator, Options, Stream};
+use retain::machine::{ClockReading, Identity, Machine, Progress};
+use retain::model::batch::EventBatch;
+use retain::model::record::Record;
+use retain::plan::{Plan, parse};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const CHUNK: usize = 100_000;
+const BATCH: usize = 1_000;
+const WARM_CHUNKS: usize = 3;
+
+fn rss_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+    pages * 4096
+}
+
+fn source_of(stream: Stream) -> usize {
+    match stream {
+        Stream::Purchases => 0,
+        Stream::Support => 1,
+        Stream::Web => 2,
+    }
+}
+
+#[derive(Default)]
+struct Figures {
+    events: u64,
+    machine: Duration,
+    effects: Duration,
+    decode: Duration,
+    value: Duration,
+    effect_bytes: usize,
+    state_records: usize,
+    customers: usize,
+    growth: f64,
+    grown_by: f64,
+}
+
+fn time<R>(total: &mut Duration, work: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let result = work();
+    *total += start.elapsed();
+    result
+}
+
+fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
+    let options = Options {
+        events,
+        customers,
+        partitions: 1,
+        rate: 1_000.0,
+        currency: "USD".to_owned(),
+        ..Options::default()
+    };
+    let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "bench".to_owned() };
+    let mut machine = Machine::new(plan.clone(), identity);
+    machine.start_at(&[0, 0, 0], 0);
+    let mut figures = Figures::default();
+    let mut generator = Generator::new(options).expect("the options are right");
+    let mut offsets = [0_i64; 3];
+    let (mut chunks, mut warm) = (0, (0, 0));
+    loop {
+        let chunk: Vec<Generated> = generator.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        baselines(plan, &chunk, &mut figures);
+        feed(&mut machine, &chunk, &mut offsets, &mut figures);
+        figures.events += chunk.len() as u64;
+        chunks += 1;
+        if chunks == WARM_CHUNKS {
+            warm = (rss_bytes(), machine.customers());
+        }
+    }
+    figures.customers = machine.customers();
+    // the buffers of a chunk have their full size by then: what grows afterwards is state
+    figures.growth = rss_bytes().saturating_sub(warm.0) as f64;
+    figures.grown_by = (machine.customers() - warm.1) as f64;
+    figures
+}
+
+fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Figures) {
+    let mut batches: [Vec<(i64, &Generated)>; 3] = Default::default();
+    let mut now_ms = 0;
+    for record in chunk {
+        let source = source_of(record.stream);
+        batches[source].push((offsets[source], record));
+        offsets[source] += 1;
+        now_ms = record.kafka_ms;
+    }
+    time(&mut f.machine, || {
+        for (source, records) in (0_u8..).zip(&batches) {
+            for part in records.chunks(BATCH) {
+                let mut borrowed = part.iter().map(|(offset, g)| Record {
+                    offset: *offset,
+                    kafka_ms: g.kafka_ms,
+                    key: Some(g.key.as_bytes()),
+                    payload: Some(g.value.as_bytes()),
+                });
+                m.offer(source, &mut borrowed);
+            }
+            m.end_of(source, offsets[usize::from(source)]);
+        }
+        while m.advance(CHUNK) == Progress::More {}
+    });
+    let clock = ClockReading { now_ms, ends_confirmed_ms: None };
+    let effects = time(&mut f.effects, || m.end_cycle(clock));
+    assert_eq!(effects.sources.iter().map(|s| s.counts.consumed()).sum::<u64>(), chunk.len() as u64);
+    f.effect_bytes += effects.len_bytes();
+    f.state_records += effects.state.len();
+}
+
+fn baselines(plan: &Plan, chunk: &[Generated], f: &mut Figures) {
+    let mut batch = EventBatch::default();
+    time(&mut f.decode, || {
+        for record in chunk {
+            let source = &plan.sources[source_of(record.stream)];
+            let context = DecodeContext {
+                default_type: source.default_type,
+                reporting: plan.currency,
+                rates: &plan.rates,
+            };
+            batch.clear();
+            std::hint::black_box(decode(record.value.as_bytes(), &context, &mut batch)).ok();
+        }
+    });
+    time(&mut f.value, || {
+        for record in chunk {
+            let value: serde_json::Value = serde_json::from_str(&record.value).unwrap();
+            std::hint::black_box(value);
+        }
+    });
+}
+
+fn main() {
+    let arguments: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
+    let argument = |at: usize, default: u64| arguments.get(at).copied().unwrap_or(default);
+    let (events, customers, rounds) = (argument(0, 5_000_000), argument(1, 1_000_000), argument(2, 3));
+    let text = include_str!("../pipelines/customers.toml");
+    let plan = Arc::new(parse(text).0.expect("the shipped definition is right"));
+    println!("events {events}, customers {customers}, rounds {rounds}");
+    for n in 1..=rounds {
+        let f = round(&plan, events, customers);
+        let ns = |d: Duration| d.as_nanos() as f64 / f.events as f64;
+        let all = ns(f.machine) + ns(f.effects);
+        println!(
+            "round {n}: {all:.0} ns/event = {:.2} M/s (merge and apply {:.0}, effects {:.0}); decode alone {:.0}; \
+             serde_json::Value alone {:.0}; all/Value {:.2}",
+            1e3 / all,
+            ns(f.machine),
+            ns(f.effects),
+            ns(f.decode),
+            ns(f.value),
+            all / ns(f.value),
+        );
+        println!(
+            "         {} customers seen, {:.0} bytes each (growth of RSS); {:.0} bytes of effects an event, {:.2} state records an event",
+            f.customers,
+            f.growth / f.grown_by,
+            f.effect_bytes as f64 / f.events as f64,
+            f.state_records as f64 / f.events as f64,
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! Where a shard goes on after a take-over, decided from what the state topic, the group and the broker say.
+
+use crate::machine::Meta;
+use crate::model::record::SourceIndex;
+
+/// What is known about one partition: a source's, or the mail's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its topic.
+    pub topic: String,
+    /// What the group has committed for it, stable.
+    pub group: Option<i64>,
+    /// The first offset the broker still has.
+    pub low: i64,
+    /// The offset after the last one, whatever transactions are open.
+    pub high: i64,
+    /// Where a new shard would begin.
+    pub start: i64,
+}
+
+/// Everything the decision is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// The consumer group, for messages.
+    pub group: String,
+    /// The shard.
+    pub shard: u16,
+    /// The shard's own record of where it is.
+    pub meta: Option<Meta>,
+    /// The source partitions, in the definition's order.
+    pub sources: Vec<Place>,
+    /// The mail partition.
+    pub mail: Place,
+}
+
+/// Records that retention has removed before they were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Of which source.
+    pub source: SourceIndex,
+    /// First offset that is gone.
+    pub from: i64,
+    /// First offset that is there.
+    pub to: i64,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Go on at meta's positions, after these gaps.
+    GoOn {
+        /// What retention has removed.
+        gaps: Vec<Gap>,
+    },
+    /// A new shard: begin here.
+    Begin {
+        /// First offsets, by source.
+        offsets: Vec<i64>,
+        /// First mail offset.
+        mail: i64,
+    },
+    /// Do not start; the sentence says why and what to do.
+    Refuse(String),
+}
+
+/// Decides where a shard goes on (delivery.md section 3: meta is the truth, the group's offsets are the fence).
+pub fn decide(facts: &Facts) -> Decision {
+    match &facts.meta {
+        Some(meta) => go_on(facts, meta),
+        None => begin(facts),
+    }
+}
+
+fn begin(facts: &Facts) -> Decision {
+    for place in facts.sources.iter().chain([&facts.mail]) {
+        if let Some(offset) = place.group {
+            return Decision::Refuse(format!(
+                "group {} has offset {offset} for {} partition {}, but the state topic holds nothing of this shard: \
+                 its profiles are lost; rebuild with `retain run --rebuild`, or delete the group's offsets to begin \
+                 this generation again from its start position",
+                facts.group, place.topic, facts.shard
+            ));
+        }
+    }
+    let offsets = facts.sources.iter().map(|place| place.start).collect();
+    Decision::Begin { offsets, mail: facts.mail.low }
+}
+
+fn go_on(facts: &Facts, meta: &Meta) -> Decision {
+    let names = meta.positions.iter().map(|(topic, _)| topic.as_str());
+    if !names.eq(facts.sources.iter().map(|place| place.topic.as_str())) {
+        return Decision::Refuse(format!(
+            "shard {} was built from the topics {}, the definition names {}: rebuild with `retain run --rebuild`",
+            facts.shard,
+            join(meta.positions.iter().map(|(topic, _)| topic.as_str())),
+            join(facts.sources.iter().map(|place| place.topic.as_str())),
+        ));
+    }
+    let positions = meta.positions.iter().map(|(_, offset)| *offset).chain([meta.mail_to]);
+    let places = facts.sources.iter().chain([&facts.mail]);
+    let mut gaps = Vec::new();
+    for (index, (position, place)) in positions.zip(places).enumerate() {
+        if let Some(refusal) = contradiction(facts, position, place) {
+            return Decision::Refuse(refusal);
+        }
+        if position < place.low && index < facts.sources.len() {
+            gaps.push(Gap { source: index as SourceIndex, from: position, to: place.low });
+        }
+    }
+    Decision::GoOn { gaps }
+}
+
+/// Why this position cannot be trusted, if so.
+fn contradiction(facts: &Facts, position: i64, place: &Place) -> Option<String> {
+    if let Some(group) = place.group.filter(|group| *group != position) {
+        return Some(format!(
+            "{} partition {}: the state says {position}, group {} says {group}; the two are committed together, so \
+             somebody has set the group's offsets: set them back to {position} or delete them to go on from the \
+             state, or rebuild with `retain run --rebuild` to read again",
+            place.topic, facts.shard, facts.group
+        ));
+    }
+    (position > place.high).then(|| {
+        format!(
+            "{} partition {}: the state says {position}, but the topic ends at {}: it was deleted and made again, or \
+             cut; rebuild with `retain run --rebuild`",
+            place.topic, facts.shard, place.high
+        )
+    })
+}
+
+fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(topic: &str, group: Option<i64>) -> Place {
+        Place { topic: topic.to_owned(), group, low: 0, high: 100, start: 7 }
+    }
+
+    fn facts(meta: Option<[i64; 3]>, group: [Option<i64>; 3]) -> Facts {
+        let meta = meta.map(|[p, w, mail_to]| Meta {
+            format: 1,
+            cycle: 9,
+            tenure: 1,
+            owner: "a".to_owned(),
+            positions: vec![("p".to_owned(), p), ("w".to_owned(), w)],
+            mail_to,
+        });
+        Facts {
+            group: "customers.g1".to_owned(),
+            shard: 2,
+            meta,
+            sources: vec![place("p", group[0]), place("w", group[1])],
+            mail: place("m", group[2]),
+        }
+    }
+
+    fn refusal(facts: &Facts) -> String {
+        match decide(facts) {
+            Decision::Refuse(why) => why,
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn equal_positions_go_on() {
+        let facts = facts(Some([5, 6, 0]), [Some(5), Some(6), Some(0)]);
+        assert_eq!(decide(&facts), Decision::GoOn { gaps: vec![] });
+    }
+
+    #[test]
+    fn expired_group_offsets_take_those_of_meta() {
+        assert_eq!(decide(&facts(Some([5, 6, 0]), [None; 3])), Decision::GoOn { gaps: vec![] });
+        // Offsets of the mail topic, which nobody subscribes to, may expire alone.
+        let part = facts(Some([5, 6, 0]), [Some(5), Some(6), None]);
+        assert_eq!(decide(&part), Decision::GoOn { gaps: vec![] });
+    }
+
+    #[test]
+    fn different_positions_are_refused_with_both_numbers() {
+        let why = refusal(&facts(Some([5, 6, 0]), [Some(5), Some(4), Some(0)]));
+        assert!(why.contains("the state says 6") && why.contains("says 4"), "{why}");
+        assert!(why.contains("--rebuild"), "{why}");
+    }
+
+    #[test]
+    fn a_group_without_state_is_refused() {
+        let why = refusal(&facts(None, [None, Some(4), None]));
+        assert!(why.contains("offset 4 for w partition 2"), "{why}");
+        assert!(why.contains("--rebuild"), "{why}");
+    }
+
+    #[test]
+    fn a_new_shard_begins_at_the_start_position() {
+        let expected = Decision::Begin { offsets: vec![7, 7], mail: 0 };
+        assert_eq!(decide(&facts(None, [None; 3])), expected);
+    }
+
+    #[test]
+    fn what_retention_removed_is_a_gap() {
+        let mut facts = facts(Some([5, 6, 0]), [Some(5), Some(6), Some(0)]);
+        facts.sources[1].low = 10;
+        let gaps = vec![Gap { source: 1, from: 6, to: 10 }];
+        assert_eq!(decide(&facts), Decision::GoOn { gaps });
+    }
+
+    #[test]
+    fn a_topic_that_ends_before_the_position_is_refused() {
+        let mut facts = facts(Some([5, 6, 0]), [Some(5), Some(6), Some(0)]);
+        facts.sources[0].high = 3;
+        let why = refusal(&facts);
+        assert!(why.contains("ends at 3"), "{why}");
+    }
+
+    #[test]
+    fn other_topics_than_before_are_refused() {
+        let mut facts = facts(Some([5, 6, 0]), [None; 3]);
+        facts.sources.swap(0, 1);
+        assert!(refusal(&facts).contains("built from the topics p, w"));
+    }
+}

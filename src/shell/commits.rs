@@ -1,0 +1,205 @@
+//! The commit thread and what waits for it: one transaction in flight, never two.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+
+use crate::flow::commit::{Repeat, after_abort};
+use crate::model::effects::Effects;
+
+use super::producer::{Outcome, Transactions};
+use super::runtime::Report;
+
+/// A transaction to be made.
+pub struct Job {
+    /// The cycles, one of each shard.
+    pub cycles: Vec<Effects>,
+    /// Fresh metadata of the group.
+    pub group: ConsumerGroupMetadata,
+}
+
+/// How long the commit thread waits before it tries again to open a producer.
+const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a repeat waits for each attempt before it: what made the abort (a rebalance, a broker away) takes a moment.
+const REPEAT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Runs the commit thread until the jobs end.
+pub fn run(
+    mut transactions: Transactions,
+    jobs: &Receiver<Job>,
+    reports: &Sender<Report>,
+    quit: &Arc<AtomicBool>,
+) {
+    while let Ok(job) = jobs.recv() {
+        let began = Instant::now();
+        let outcome = transactions.commit(&job.cycles, &job.group);
+        if matches!(outcome, Outcome::Unknown(_)) {
+            while let Err(error) = transactions.reopen() {
+                tracing::error!(%error, "opening a new producer");
+                if quit.load(Ordering::SeqCst) {
+                    return;
+                }
+                std::thread::sleep(REOPEN_INTERVAL);
+            }
+        }
+        let done = Report::Done { outcome, cycles: job.cycles, took: began.elapsed() };
+        if reports.send(done).is_err() {
+            return;
+        }
+    }
+}
+
+/// A shard's computed cycle and the tenure it was computed in.
+pub struct Cycle {
+    /// The tenure.
+    pub tenure: u64,
+    /// What it wants done.
+    pub effects: Effects,
+}
+
+/// Cycles that were, or are to be, sent together.
+struct Group {
+    cycles: BTreeMap<u16, Cycle>,
+    attempts: u32,
+    not_before: Instant,
+}
+
+/// Cycles on their way: computed, in flight, or to be repeated. Each shard has at most one here.
+#[derive(Default)]
+pub struct Commits {
+    waiting: BTreeMap<u16, Cycle>,
+    repeats: VecDeque<Group>,
+    flight: Option<(BTreeMap<u16, u64>, u32)>,
+}
+
+/// What a finished transaction means for the shards in it.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Committed: shard, tenure and what was committed.
+    pub committed: Vec<(u16, u64, Effects)>,
+    /// Nobody knows: through take-over.
+    pub unknown: Vec<(u16, u64, String)>,
+    /// Its effects cannot be committed: it stops, with the reason.
+    pub stopped: Vec<(u16, u64, String)>,
+    /// Another copy has our transactional id.
+    pub fenced: Option<String>,
+    /// The transaction was aborted, for this reason.
+    pub aborted: Option<String>,
+}
+
+impl Commits {
+    /// A cycle was computed.
+    pub fn add(&mut self, tenure: u64, effects: Effects) {
+        self.waiting.insert(effects.shard, Cycle { tenure, effects });
+    }
+
+    /// Whether something could be sent as soon as the transaction in flight is done.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty() || !self.repeats.is_empty()
+    }
+
+    /// Whether a transaction is in flight.
+    pub fn in_flight(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    /// Whether a cycle of this shard is anywhere here.
+    pub fn holds(&self, shard: u16) -> bool {
+        self.waiting.contains_key(&shard)
+            || self.repeats.iter().any(|group| group.cycles.contains_key(&shard))
+            || self.flight.as_ref().is_some_and(|(shards, _)| shards.contains_key(&shard))
+    }
+
+    /// The shard's memory is gone: what it has computed goes with it.
+    pub fn forget(&mut self, shard: u16) {
+        self.waiting.remove(&shard);
+        for group in &mut self.repeats {
+            group.cycles.remove(&shard);
+        }
+        self.repeats.retain(|group| !group.cycles.is_empty());
+    }
+
+    /// The next transaction: a repeat first, else everything that waits. Only cycles whose tenure `held`
+    /// confirms are in it, and `metadata` is read after that. The caller is the thread that polls the group.
+    pub fn next(
+        &mut self,
+        held: impl Fn(u16, u64) -> bool,
+        metadata: impl Fn() -> Option<ConsumerGroupMetadata>,
+    ) -> Option<Job> {
+        if self.flight.is_some() {
+            return None;
+        }
+        let mut group = match self.repeats.front() {
+            Some(group) if group.not_before > Instant::now() => return None,
+            Some(_) => self.repeats.pop_front()?,
+            None if !self.waiting.is_empty() => {
+                let cycles = std::mem::take(&mut self.waiting);
+                Group { cycles, attempts: 0, not_before: Instant::now() }
+            }
+            None => return None,
+        };
+        group.cycles.retain(|shard, cycle| held(*shard, cycle.tenure));
+        if group.cycles.is_empty() {
+            return None;
+        }
+        let Some(metadata) = metadata() else {
+            // Not a member at this moment: the group will give the shards back or take them.
+            self.repeats.push_front(group);
+            return None;
+        };
+        let tenures = group.cycles.iter().map(|(shard, cycle)| (*shard, cycle.tenure)).collect();
+        self.flight = Some((tenures, group.attempts));
+        let cycles = group.cycles.into_values().map(|cycle| cycle.effects).collect();
+        Some(Job { cycles, group: metadata })
+    }
+
+    /// Takes the outcome of the transaction in flight.
+    pub fn settle(&mut self, outcome: Outcome, cycles: Vec<Effects>) -> Settled {
+        let mut settled = Settled::default();
+        let Some((tenures, attempts)) = self.flight.take() else { return settled };
+        let each = cycles.into_iter().filter_map(|effects| {
+            let tenure = *tenures.get(&effects.shard)?;
+            Some((effects.shard, tenure, effects))
+        });
+        match outcome {
+            Outcome::Committed => settled.committed = each.collect(),
+            Outcome::Unknown(why) => {
+                settled.unknown = each.map(|(s, t, _)| (s, t, why.clone())).collect();
+            }
+            Outcome::Fenced(why) => settled.fenced = Some(why),
+            Outcome::Aborted { why, passing } => {
+                let cycles: BTreeMap<u16, Cycle> =
+                    each.map(|(s, tenure, effects)| (s, Cycle { tenure, effects })).collect();
+                self.repeat(cycles, attempts + 1, passing, &why, &mut settled);
+                settled.aborted = Some(why);
+            }
+        }
+        settled
+    }
+
+    fn repeat(
+        &mut self,
+        cycles: BTreeMap<u16, Cycle>,
+        attempts: u32,
+        passing: bool,
+        why: &str,
+        settled: &mut Settled,
+    ) {
+        let not_before = Instant::now() + REPEAT_INTERVAL * attempts.min(10);
+        match after_abort(attempts, cycles.len(), passing) {
+            Repeat::Together => self.repeats.push_front(Group { cycles, attempts, not_before }),
+            Repeat::Alone => self.repeats.extend(cycles.into_iter().map(|(shard, cycle)| Group {
+                cycles: BTreeMap::from([(shard, cycle)]),
+                attempts: 0,
+                not_before,
+            })),
+            Repeat::Stop => settled
+                .stopped
+                .extend(cycles.into_iter().map(|(s, cycle)| (s, cycle.tenure, why.to_owned()))),
+        }
+    }
+}

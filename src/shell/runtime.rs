@@ -1,0 +1,311 @@
+//! THE loop. One thread polls the group and decides; workers run the machines; one thread commits.
+//!
+//! The polling thread alone knows which shards are held in which tenure, reads the group's metadata and starts
+//! transactions. So between the check of the tenures, the metadata and the answer to a rebalance nothing can come.
+
+mod cycles;
+mod group;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::BaseConsumer;
+
+use crate::flow::names::Names;
+use crate::model::effects::Effects;
+use crate::plan::Plan;
+
+use super::client::Link;
+use super::clock::PipelineClock;
+use super::commits::{self, Commits, Job};
+use super::consumer::{Fetcher, Member};
+use super::ends::{self, Ends};
+use super::metrics::Metrics;
+use super::producer::{Outcome, Place, Transactions};
+use super::shards::Shards;
+use super::status::SharedStatus;
+use super::settings::{Settings, Start};
+use super::takeover::{TakeOver, TakeOverError, Taken};
+use super::topics::{self, TopicError};
+use super::worker::{self, Command, Gauges, Shared};
+
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How to reach Kafka.
+    pub link: Link,
+    /// The generation.
+    pub generation: u32,
+    /// The definition's version (a fingerprint), for the headers of dead letters.
+    pub definition: String,
+    /// Where a new pipeline begins.
+    pub start: Start,
+    /// How often is committed, milliseconds.
+    pub commit_interval_ms: u64,
+    /// How long reading a shard's state may take, milliseconds.
+    pub restore_timeout_ms: u64,
+    /// How long a revoked shard's last cycles may take to be committed, milliseconds.
+    pub revoke_limit_ms: u64,
+    /// Threads that run machines.
+    pub workers: usize,
+}
+
+impl Options {
+    /// The options that the settings say. `definition` is its version, for the headers of dead letters.
+    pub fn of(settings: &Settings, generation: u32, definition: String) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let kafka = &settings.kafka;
+        Self {
+            link: Link::from(kafka),
+            generation,
+            definition,
+            start: kafka.start,
+            commit_interval_ms: kafka.commit_interval_ms,
+            restore_timeout_ms: kafka.restore_timeout_ms,
+            revoke_limit_ms: settings.run.shutdown_timeout_ms.min(REVOKE_LIMIT_MS_MAX),
+            workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
+        }
+    }
+}
+
+/// A group does not wait longer for a member that gives partitions back.
+const REVOKE_LIMIT_MS_MAX: u64 = 30_000;
+
+/// Why the runtime ended, other than by being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The topics are not as they must be.
+    #[error(transparent)]
+    Topics(#[from] TopicError),
+    /// A client could not be opened.
+    #[error("{what}: {source}")]
+    Kafka {
+        /// What was being done.
+        what: &'static str,
+        /// The answer.
+        source: rdkafka::error::KafkaError,
+    },
+    /// The group or a twin has put us out.
+    #[error("{0}")]
+    Left(String),
+    /// A thread could not be started.
+    #[error("starting a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the other threads tell the loop.
+pub enum Report {
+    /// A take-over has ended.
+    TakenOver(u16, u64, Box<Result<Taken, TakeOverError>>),
+    /// A cycle was computed.
+    Cycle {
+        /// The tenure it was computed in.
+        tenure: u64,
+        /// What it wants done.
+        effects: Box<Effects>,
+        /// The shard waits for its commit.
+        urgent: bool,
+        /// Numbers of the machine.
+        gauges: Gauges,
+    },
+    /// A worker has ended all cycles it could.
+    CutDone(usize),
+    /// A shard that was taken away has handed over everything.
+    Finished(u16, u64),
+    /// A shard cannot go on, for this reason.
+    Stopped(u16, u64, String),
+    /// The transaction in flight has ended.
+    Done {
+        /// How.
+        outcome: Outcome,
+        /// What was in it.
+        cycles: Vec<Effects>,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+/// A partition's share of memory is never smaller.
+const SHARE_BYTES_MIN: usize = 256 * 1024;
+
+/// Runs the pipeline until `quit` is set, then commits what is computed and leaves the group.
+///
+/// # Errors
+/// When it cannot start, or was put out; the message says what to do.
+pub async fn run(
+    plan: Arc<Plan>,
+    options: Options,
+    status: SharedStatus,
+    metrics: Option<Arc<Metrics>>,
+    quit: Arc<AtomicBool>,
+) -> Result<(), RunError> {
+    let names = Names::new(&plan.name, options.generation);
+    let topics = topics::prepare(&options.link, &plan, &names).await?;
+    let running = std::thread::Builder::new().name("retain-loop".to_owned()).spawn(move || {
+        let runtime = Runtime::start(plan, options, names, topics, (status, metrics), quit)?;
+        runtime.run()
+    })?;
+    let ended = tokio::task::spawn_blocking(move || running.join()).await;
+    match ended {
+        Ok(Ok(result)) => result,
+        _ => Err(RunError::Left("the loop panicked; this is a bug".to_owned())),
+    }
+}
+
+struct Runtime {
+    options: Options,
+    plan: Arc<Plan>,
+    member: Member,
+    fetcher: Fetcher,
+    take_over: Arc<TakeOver>,
+    ends: Arc<Ends>,
+    share_bytes: Arc<AtomicUsize>,
+    shards: Shards,
+    shard_count: u16,
+    owner: String,
+    commits: Commits,
+    workers: Vec<Sender<Command>>,
+    jobs: Sender<Job>,
+    inbox: Receiver<Report>,
+    reports: Sender<Report>,
+    threads: Vec<JoinHandle<()>>,
+    ends_quit: Sender<()>,
+    status: SharedStatus,
+    /// Counts what is committed, where somebody wants to know.
+    metrics: Option<Arc<Metrics>>,
+    quit: Arc<AtomicBool>,
+    next_cut: Instant,
+    /// A cut was asked for: when, and how many workers have not answered.
+    gathering: Option<(Instant, usize)>,
+    urgent: bool,
+}
+
+impl Runtime {
+    fn start(
+        plan: Arc<Plan>,
+        options: Options,
+        names: Names,
+        topics: topics::Topics,
+        (status, metrics): (SharedStatus, Option<Arc<Metrics>>),
+        quit: Arc<AtomicBool>,
+    ) -> Result<Self, RunError> {
+        let kafka = |what| move |source| RunError::Kafka { what, source };
+        let link = &options.link;
+        let fetcher =
+            Fetcher::new(link, &names, &plan, topics.shards).map_err(kafka("opening the fetcher"))?;
+        let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
+        let take_over = TakeOver::new(link, &names, &plan, options.start, restore_timeout)
+            .map_err(kafka("opening the clients for take-overs"))?;
+        let asker: BaseConsumer =
+            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
+        let shard_count = topics.shards;
+        let instance = link.instance.clone().unwrap_or_else(random_instance);
+        let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
+        let place = Place {
+            names: names.clone(),
+            sources: sources.clone(),
+            topics,
+            definition: options.definition.clone(),
+        };
+        let transactions = Transactions::open(link, place, &instance)
+            .map_err(kafka("opening the transactional producer"))?;
+
+        let clock = PipelineClock::new(plan.clock);
+        let shared = Shared {
+            fetcher: fetcher.clone(),
+            ends: Arc::default(),
+            clock,
+            share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
+        };
+        let (reports, inbox) = channel();
+        let mut threads = Vec::new();
+        let mut workers = Vec::new();
+        for index in 0..options.workers.max(1) {
+            let (sender, commands) = channel();
+            let (reports, shared) = (reports.clone(), shared.clone());
+            let work = move || worker::run(index, &commands, &reports, &shared);
+            threads.push(thread(format!("retain-work-{index}"), work)?);
+            workers.push(sender);
+        }
+        let (jobs, job_queue) = channel();
+        let (commit_reports, commit_quit) = (reports.clone(), Arc::clone(&quit));
+        threads.push(thread("retain-commit".to_owned(), move || {
+            commits::run(transactions, &job_queue, &commit_reports, &commit_quit);
+        })?);
+        let (ends_quit, ends_quitting) = channel();
+        let ends = Arc::clone(&shared.ends);
+        threads.push(thread("retain-ends".to_owned(), move || {
+            ends::run(&asker, &sources, clock, &ends, &ends_quitting);
+        })?);
+        status.lock().counts = vec![Default::default(); plan.sources.len()];
+        // Last, when everything else is ready: from now on the group waits for us.
+        let member =
+            Member::join(link, &names, &plan).map_err(kafka("joining the consumer group"))?;
+        Ok(Self {
+            shards: Shards::new(plan.sources.len()),
+            shard_count,
+            owner: instance,
+            member,
+            take_over: Arc::new(take_over),
+            ends: shared.ends,
+            share_bytes: shared.share_bytes,
+            fetcher,
+            commits: Commits::default(),
+            workers,
+            jobs,
+            inbox,
+            reports,
+            threads,
+            ends_quit,
+            status,
+            metrics,
+            quit,
+            next_cut: Instant::now(),
+            gathering: None,
+            urgent: false,
+            options,
+            plan,
+        })
+    }
+
+    /// The loop: the group, the reports, the take-overs, the next cut, the next commit.
+    fn run(mut self) -> Result<(), RunError> {
+        let ended = loop {
+            if self.quit.load(Ordering::SeqCst) {
+                break Ok(());
+            }
+            if let Err(error) = self.turn() {
+                break Err(error);
+            }
+        };
+        self.leave();
+        ended
+    }
+
+    fn turn(&mut self) -> Result<(), RunError> {
+        while let Some(membership) = self.member.poll(Duration::ZERO) {
+            self.hear(membership)?;
+        }
+        if let Some(error) = self.fetcher.serve() {
+            self.trouble(error);
+        }
+        self.take_reports()?;
+        self.begin_take_overs()?;
+        self.cut();
+        self.commit();
+        Ok(())
+    }
+}
+
+fn thread(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, std::io::Error> {
+    std::thread::Builder::new().name(name).spawn(work)
+}
+
+/// A name nobody else has: a dead owner's transactions are then waited for, not ended.
+fn random_instance() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}

@@ -1,0 +1,152 @@
+//! The loop's dealings with cycles: cut, gathered, committed, settled.
+
+use std::time::{Duration, Instant};
+
+use crate::shell::clock::wall_ms;
+use crate::shell::commits::Settled;
+use crate::shell::metrics::CommitResult;
+use crate::shell::producer::Outcome;
+use crate::shell::shards::Doing;
+use crate::shell::worker::Command;
+use crate::model::effects::Effects;
+
+use super::{Report, RunError, Runtime};
+
+/// How long the loop waits for a report before it looks at the group again.
+const TICK: Duration = Duration::from_millis(5);
+/// How long a commit waits for the slower shards' cycles; they join the next one.
+const GATHER: Duration = Duration::from_millis(30);
+
+impl Runtime {
+    /// Takes what the other threads report, waiting a moment for the first.
+    pub(super) fn take_reports(&mut self) -> Result<(), RunError> {
+        let Ok(first) = self.inbox.recv_timeout(TICK) else { return Ok(()) };
+        self.take_report(first)?;
+        while let Ok(report) = self.inbox.try_recv() {
+            self.take_report(report)?;
+        }
+        Ok(())
+    }
+
+    fn take_report(&mut self, report: Report) -> Result<(), RunError> {
+        match report {
+            Report::TakenOver(shard, tenure, result) => self.taken_over(shard, tenure, *result),
+            Report::Cycle { tenure, effects, urgent, gauges } => {
+                // The memory of an older tenure is gone, and its cycle with it.
+                if self.shards.runs(effects.shard, tenure) {
+                    if let Some(shard) = self.status.lock().shards.get_mut(&effects.shard) {
+                        shard.gauges = gauges;
+                    }
+                    self.urgent |= urgent;
+                    self.commits.add(tenure, *effects);
+                }
+            }
+            Report::CutDone(_) => {
+                if let Some((_, missing)) = &mut self.gathering {
+                    *missing = missing.saturating_sub(1);
+                }
+            }
+            Report::Finished(shard, tenure) => {
+                if let Some(held) = self.shards.of(shard, tenure) {
+                    held.doing = Doing::Finished;
+                }
+            }
+            Report::Stopped(shard, tenure, reason) => self.stop(shard, tenure, reason),
+            Report::Done { outcome, cycles, took } => self.settle(outcome, cycles, took)?,
+        }
+        Ok(())
+    }
+
+    /// Asks the workers for their cycles when the interval is over, or when a shard cannot wait.
+    pub(super) fn cut(&mut self) {
+        let now = Instant::now();
+        if self.gathering.is_some() || (now < self.next_cut && !self.urgent) {
+            return;
+        }
+        self.urgent = false;
+        self.next_cut = now + Duration::from_millis(self.options.commit_interval_ms);
+        self.gathering = Some((now, self.workers.len()));
+        for worker in &self.workers {
+            let _ = worker.send(Command::Cut);
+        }
+    }
+
+    /// Commits what has been gathered. A slow shard is not waited for.
+    pub(super) fn commit(&mut self) {
+        match self.gathering {
+            Some((began, missing)) if missing > 0 && began.elapsed() < GATHER => {}
+            Some(_) if self.commits.in_flight() => {}
+            _ => {
+                self.gathering = None;
+                self.send();
+            }
+        }
+    }
+
+    /// Starts the next transaction, if there is one and none is in flight. The tenures are checked and the metadata is
+    /// read here, by the thread that polls the group.
+    pub(super) fn send(&mut self) {
+        let (shards, member) = (&self.shards, &self.member);
+        let held = |shard, tenure| shards.runs(shard, tenure);
+        if let Some(job) = self.commits.next(held, || member.metadata()) {
+            // The commit thread ends only with the loop.
+            let _ = self.jobs.send(job);
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome, cycles: Vec<Effects>, took: Duration) -> Result<(), RunError> {
+        let Settled { committed, unknown, stopped, fenced, aborted } =
+            self.commits.settle(outcome, cycles);
+        if let Some(why) = fenced {
+            return Err(RunError::Left(why));
+        }
+        if let Some(why) = aborted {
+            self.status.lock().aborts += 1;
+            self.trouble(format!("a transaction was aborted and will be repeated: {why}"));
+        }
+        if !committed.is_empty() {
+            self.count(&committed, took);
+        }
+        for (shard, tenure, _) in committed {
+            self.tell(shard, Command::Committed(shard, tenure));
+        }
+        for (shard, tenure, why) in stopped {
+            self.stop(shard, tenure, format!("its cycle cannot be committed: {why}"));
+        }
+        if let Some((_, _, why)) = unknown.first() {
+            self.status.lock().unknown += 1;
+            self.trouble(format!("the outcome of a transaction is unknown, its shards are taken over anew: {why}"));
+        }
+        for (shard, tenure, _) in unknown {
+            // Meta decides what happened.
+            if self.shards.of(shard, tenure).is_some() {
+                self.forget(shard, Some(Instant::now()));
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&self, committed: &[(u16, u64, Effects)], took: Duration) {
+        let mut status = self.status.lock();
+        status.commits += 1;
+        status.commit_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        status.committed_at_ms = Some(wall_ms());
+        if let Some(metrics) = &self.metrics {
+            metrics.observe_commit(CommitResult::Committed, took.as_secs_f64());
+            for (_, _, effects) in committed {
+                metrics.observe_cycle(&self.plan.sources, effects);
+            }
+        }
+        for (shard, _, effects) in committed {
+            status.dead_letters += effects.dead_letters.len() as u64;
+            for (total, source) in status.counts.iter_mut().zip(&effects.sources) {
+                total.add(&source.counts);
+            }
+            if let Some(entry) = status.shards.get_mut(shard) {
+                entry.cycle = effects.cycle;
+                entry.offsets = effects.sources.iter().map(|s| s.offset_to).collect();
+                entry.watermark_ms = effects.watermark_ms;
+            }
+        }
+    }
+}

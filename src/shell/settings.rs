@@ -1,0 +1,426 @@
+//! What the settings are and when they make sense: one struct per section of `config/default.toml`.
+//!
+//! Where a value comes from is the business of [`super::origin`]. An empty text means "not set" and reads as `None`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Deserializer};
+
+/// A text that is never shown: `Debug` and `Display` print `***`.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the client that needs it; never for a message.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Further librdkafka properties. `Debug` hides the values of those that look like secrets.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Properties(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, value): (&String, &String)| {
+            (name.clone(), if is_secret_property(name) { "***".to_owned() } else { value.clone() })
+        };
+        f.debug_map().entries(self.0.iter().map(shown)).finish()
+    }
+}
+
+/// Whether a librdkafka property carries a secret, by its name.
+pub fn is_secret_property(name: &str) -> bool {
+    ["password", "secret", "pem", "jaas", "token", "assertion", "sasl.oauthbearer.config"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// How the members of the group agree on who gets which partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupProtocol {
+    /// The classic one, with `range`.
+    Classic,
+    /// KIP-848, with the remote assignor `range`.
+    Consumer,
+}
+
+/// Where a new pipeline begins to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Start {
+    /// At the oldest record the broker still has.
+    Earliest,
+    /// At the end.
+    Latest,
+    /// At the first record with a Kafka timestamp from here on, milliseconds.
+    At(i64),
+}
+
+impl TryFrom<String> for Start {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            time => time.parse::<jiff::Timestamp>().map(|t| Self::At(t.as_millisecond())).map_err(
+                |_| format!("expected earliest, latest or a time such as 2026-01-31T00:00:00Z, found {time:?}"),
+            ),
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then_some(text))
+}
+
+fn secret_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(text_or_none(deserializer)?.map(Secret))
+}
+
+/// Section `[kafka]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    /// Bootstrap brokers, `HOST:PORT`, separated by commas.
+    pub brokers: String,
+    /// `group.instance.id`.
+    #[serde(deserialize_with = "text_or_none")]
+    pub group_instance: Option<String>,
+    /// The stable part of the transactional id; `None` = a random one.
+    #[serde(deserialize_with = "text_or_none")]
+    pub instance: Option<String>,
+    /// Group protocol.
+    pub protocol: GroupProtocol,
+    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
+    pub security_protocol: String,
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub sasl_mechanism: String,
+    /// SASL user.
+    #[serde(deserialize_with = "text_or_none")]
+    pub sasl_username: Option<String>,
+    /// SASL password.
+    #[serde(deserialize_with = "secret_or_none")]
+    pub sasl_password: Option<Secret>,
+    /// Trusted certificates, a PEM file.
+    #[serde(deserialize_with = "text_or_none")]
+    pub ssl_ca_file: Option<String>,
+    /// Client certificate, a PEM file.
+    #[serde(deserialize_with = "text_or_none")]
+    pub ssl_certificate_file: Option<String>,
+    /// Client key, a PEM file.
+    #[serde(deserialize_with = "text_or_none")]
+    pub ssl_key_file: Option<String>,
+    /// Password of the client key.
+    #[serde(deserialize_with = "secret_or_none")]
+    pub ssl_key_password: Option<Secret>,
+    /// Copies of own topics; 0 = the broker's default.
+    pub replication_factor: u16,
+    /// How often a transaction is committed, milliseconds.
+    pub commit_interval_ms: u64,
+    /// When the broker aborts an abandoned transaction, milliseconds.
+    pub transaction_timeout_ms: u64,
+    /// Longest time for restoring a shard, milliseconds.
+    pub restore_timeout_ms: u64,
+    /// Bytes in flight of the whole process.
+    pub memory_budget_bytes: usize,
+    /// Where a new pipeline begins.
+    pub start: Start,
+    /// Further librdkafka properties.
+    pub properties: Properties,
+}
+
+/// Section `[clickhouse]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClickHouse {
+    /// The HTTP interface.
+    pub url: String,
+    /// Database of the views, prefix of those of the generations.
+    pub database: String,
+    /// User.
+    pub user: String,
+    /// Password.
+    #[serde(deserialize_with = "secret_or_none")]
+    pub password: Option<Secret>,
+    /// Trusted certificates, a PEM file; `None` = the system's.
+    #[serde(deserialize_with = "text_or_none")]
+    pub ca_file: Option<String>,
+    /// Longest time for one insert, milliseconds.
+    pub insert_timeout_ms: u64,
+    /// Longest pause between attempts, milliseconds.
+    pub retry_max_interval_ms: u64,
+    /// How long the ledger is kept by cycle, days.
+    pub ledger_ttl_days: u32,
+    /// How long events are kept, days.
+    pub events_ttl_days: u32,
+}
+
+/// Section `[http]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// `ADDRESS:PORT` to listen on.
+    pub listen: String,
+    /// How long a worker may make no step before `/livez` fails, milliseconds.
+    pub live_timeout_ms: u64,
+}
+
+/// Section `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A level, or `tracing` directives.
+    pub level: String,
+}
+
+/// Section `[run]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Threads that own shards; 0 = one for each core.
+    pub workers: usize,
+    /// Longest time for a clean end, milliseconds.
+    pub shutdown_timeout_ms: u64,
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Section `[kafka]`.
+    pub kafka: Kafka,
+    /// Section `[clickhouse]`.
+    pub clickhouse: ClickHouse,
+    /// Section `[http]`.
+    pub http: Http,
+    /// Section `[log]`.
+    pub log: Log,
+    /// Section `[run]`.
+    pub run: Run,
+}
+
+/// Properties that delivery rests on, or that have a setting of their own: (beginning of the name, what to do instead).
+const OWN_PROPERTIES: &[(&str, &str)] = &[
+    ("bootstrap.servers", "set kafka.brokers"),
+    ("metadata.broker.list", "set kafka.brokers"),
+    ("security.protocol", "set kafka.security_protocol"),
+    ("sasl.mechanism", "set kafka.sasl_mechanism"),
+    ("sasl.username", "set kafka.sasl_username"),
+    ("sasl.password", "set kafka.sasl_password"),
+    ("group.instance.id", "set kafka.group_instance"),
+    ("group.protocol", "set kafka.protocol"),
+    ("group.id", "it is derived from the definition's name and generation"),
+    ("group.remote.assignor", "only `range` keeps the partitions of a shard together"),
+    ("partition.assignment.strategy", "only `range` keeps the partitions of a shard together"),
+    ("enable.auto", "offsets are committed inside transactions only"),
+    ("auto.offset.reset", "set kafka.start; a lost position must never be skipped in silence"),
+    ("isolation.level", "sources are always read committed"),
+    ("enable.partition.eof", "the merge needs to know the ends of partitions"),
+    ("transactional.id", "set kafka.instance"),
+    ("transaction.timeout.ms", "set kafka.transaction_timeout_ms"),
+    ("enable.idempotence", "transactions need it on"),
+];
+
+impl Kafka {
+    /// The librdkafka properties every client of the process begins with: brokers, security and the pass-through ones.
+    pub fn client_properties(&self) -> Vec<(String, String)> {
+        let mut all = vec![
+            ("bootstrap.servers".to_owned(), self.brokers.clone()),
+            ("security.protocol".to_owned(), self.security_protocol.clone()),
+        ];
+        let mut put = |name: &str, value: Option<&str>| {
+            all.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+        };
+        if self.uses_sasl() {
+            put("sasl.mechanism", Some(&self.sasl_mechanism));
+            put("sasl.username", self.sasl_username.as_deref());
+            put("sasl.password", self.sasl_password.as_ref().map(Secret::expose));
+        }
+        if self.uses_tls() {
+            put("ssl.ca.location", self.ssl_ca_file.as_deref());
+            put("ssl.certificate.location", self.ssl_certificate_file.as_deref());
+            put("ssl.key.location", self.ssl_key_file.as_deref());
+            put("ssl.key.password", self.ssl_key_password.as_ref().map(Secret::expose));
+        }
+        all.extend(self.properties.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all
+    }
+
+    /// Whether the connection names a user.
+    pub fn uses_sasl(&self) -> bool {
+        self.security_protocol.starts_with("sasl")
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn uses_tls(&self) -> bool {
+        self.security_protocol.ends_with("ssl")
+    }
+
+    fn validate(&self, problems: &mut Vec<String>) {
+        for broker in self.brokers.split(',') {
+            let port =
+                broker.trim().rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+            if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
+                problems.push(format!(
+                    "kafka.brokers: expected HOST:PORT, separated by commas, found {broker:?}"
+                ));
+            }
+        }
+        if self.uses_sasl() && (self.sasl_username.is_none() || self.sasl_password.is_none()) {
+            problems.push(format!(
+                "kafka.security_protocol is {}: set kafka.sasl_username and kafka.sasl_password",
+                self.security_protocol
+            ));
+        }
+        if !self.uses_sasl() && self.sasl_username.is_some() {
+            problems.push(
+                "kafka.sasl_username is set, but kafka.security_protocol is without SASL: \
+                 set it to sasl_ssl (or sasl_plaintext)"
+                    .to_owned(),
+            );
+        }
+        if self.ssl_certificate_file.is_some() != self.ssl_key_file.is_some() {
+            problems.push(
+                "kafka.ssl_certificate_file and kafka.ssl_key_file belong together: set both or none"
+                    .to_owned(),
+            );
+        }
+        within(problems, "kafka.commit_interval_ms", self.commit_interval_ms, 10, 60_000);
+        within(
+            problems,
+            "kafka.transaction_timeout_ms",
+            self.transaction_timeout_ms,
+            1_000,
+            900_000,
+        );
+        within(problems, "kafka.restore_timeout_ms", self.restore_timeout_ms, 1_000, 86_400_000);
+        if self.transaction_timeout_ms < 4 * self.commit_interval_ms {
+            problems.push(format!(
+                "kafka.transaction_timeout_ms ({}) must be at least four times kafka.commit_interval_ms ({})",
+                self.transaction_timeout_ms, self.commit_interval_ms
+            ));
+        }
+        let budget = u64::try_from(self.memory_budget_bytes).unwrap_or(u64::MAX);
+        within(problems, "kafka.memory_budget_bytes", budget, 16 << 20, 1 << 40);
+        for name in self.properties.0.keys() {
+            if let Some((_, cure)) = OWN_PROPERTIES.iter().find(|(own, _)| name.starts_with(own)) {
+                problems.push(format!("kafka.properties.{name} cannot be passed through: {cure}"));
+            }
+        }
+    }
+}
+
+impl ClickHouse {
+    fn validate(&self, problems: &mut Vec<String>) {
+        let host = self.url.strip_prefix("http://").or_else(|| self.url.strip_prefix("https://"));
+        if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains('@')) {
+            problems.push(
+                "clickhouse.url: expected http://HOST:PORT or https://HOST:PORT without a user in it \
+                 (clickhouse.user and clickhouse.password are settings of their own)"
+                    .to_owned(),
+            );
+        }
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if self.database.is_empty()
+            || self.database.starts_with(|c: char| c.is_ascii_digit())
+            || !self.database.chars().all(word)
+        {
+            problems.push(format!(
+                "clickhouse.database: expected letters, digits and _, not beginning with a digit, found {:?}",
+                self.database
+            ));
+        }
+        if self.user.is_empty() {
+            problems.push("clickhouse.user: expected a name, found an empty text".to_owned());
+        }
+        within(problems, "clickhouse.insert_timeout_ms", self.insert_timeout_ms, 100, 3_600_000);
+        within(
+            problems,
+            "clickhouse.retry_max_interval_ms",
+            self.retry_max_interval_ms,
+            10,
+            3_600_000,
+        );
+        within(problems, "clickhouse.ledger_ttl_days", u64::from(self.ledger_ttl_days), 1, 36_500);
+        within(problems, "clickhouse.events_ttl_days", u64::from(self.events_ttl_days), 1, 36_500);
+    }
+}
+
+impl Settings {
+    /// What contradicts itself or lies outside its range: one sentence each, with the key and the cure.
+    pub fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        self.kafka.validate(&mut problems);
+        self.clickhouse.validate(&mut problems);
+        if self.http.listen.parse::<SocketAddr>().is_err() {
+            problems.push(format!(
+                "http.listen: expected ADDRESS:PORT such as 127.0.0.1:9464 or [::1]:9464, found {:?}",
+                self.http.listen
+            ));
+        }
+        within(&mut problems, "http.live_timeout_ms", self.http.live_timeout_ms, 100, 3_600_000);
+        // `tracing` would take a misspelt level for the name of a module, and log nothing.
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        for directive in self.log.level.split(',').filter(|d| !d.contains('=')) {
+            if !levels.contains(&directive.trim()) {
+                problems.push(format!(
+                    "log.level: expected one of {} or directives such as info,retain=debug, found {directive:?}",
+                    levels.join(", ")
+                ));
+            }
+        }
+        within(&mut problems, "run.workers", self.run.workers as u64, 0, 1_024);
+        within(
+            &mut problems,
+            "run.shutdown_timeout_ms",
+            self.run.shutdown_timeout_ms,
+            100,
+            3_600_000,
+        );
+        problems
+    }
+}
+
+fn within(problems: &mut Vec<String>, key: &str, value: u64, min: u64, max: u64) {
+    if !(min..=max).contains(&value) {
+        problems.push(format!("{key}: expected {min} to {max}, found {value}"));
+    }
+}

@@ -1,0 +1,280 @@
+//! Taking a shard over: the order of questions that leaves no hole (delivery.md section 3).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::flow::names::Names;
+use crate::flow::takeover::{Decision, Facts, Place, decide};
+use crate::machine::{Identity, Machine, Restored};
+use crate::plan::Plan;
+
+use super::batch::{PartitionQueue, Segment};
+use super::client::{Link, REQUEST_TIMEOUT};
+use super::settings::Start;
+
+/// What all take-overs of a pipeline share.
+pub struct TakeOver {
+    link: Link,
+    names: Names,
+    plan: Arc<Plan>,
+    start: Start,
+    restore_timeout: Duration,
+    /// Told the last stable offset.
+    committed: BaseConsumer,
+    /// Told the end whatever transactions are open.
+    uncommitted: BaseConsumer,
+}
+
+/// How a take-over can be watched and stopped.
+#[derive(Clone, Default)]
+pub struct Watch {
+    /// Set to give up.
+    pub cancel: Arc<AtomicBool>,
+    /// Next offset of the state partition.
+    pub at: Arc<AtomicU64>,
+    /// The end that must be reached; 0 while not known.
+    pub end: Arc<AtomicU64>,
+}
+
+/// A shard, ready to run.
+pub struct Taken {
+    /// The machine.
+    pub machine: Machine,
+    /// Where to fetch from, by source.
+    pub offsets: Vec<i64>,
+    /// Where to fetch mail from.
+    pub mail: i64,
+}
+
+/// Why there is no shard.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeOverError {
+    /// The shard was taken away meanwhile.
+    #[error("the take-over was cancelled")]
+    Cancelled,
+    /// It must not go on; the sentence says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// The broker did not answer; it can be tried again.
+    #[error("taking over shard {shard}: {what}: {source}")]
+    Kafka {
+        /// The shard.
+        shard: u16,
+        /// What was asked.
+        what: &'static str,
+        /// The answer.
+        source: KafkaError,
+    },
+}
+
+/// How long the reader of the state waits for the next batch before it looks whether to give up.
+const POLL_MS: i32 = 50;
+
+impl TakeOver {
+    /// Connects the two clients that ask questions.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the settings.
+    pub fn new(
+        link: &Link,
+        names: &Names,
+        plan: &Arc<Plan>,
+        start: Start,
+        restore_timeout: Duration,
+    ) -> KafkaResult<Self> {
+        Ok(Self {
+            link: link.clone(),
+            names: names.clone(),
+            plan: Arc::clone(plan),
+            start,
+            restore_timeout,
+            committed: link.query(names, true).create()?,
+            uncommitted: link.query(names, false).create()?,
+        })
+    }
+
+    /// Takes a shard over. Blocks for as long as the state takes to read.
+    ///
+    /// # Errors
+    /// See [`TakeOverError`].
+    pub fn run(&self, identity: Identity, watch: &Watch) -> Result<Taken, TakeOverError> {
+        let shard = identity.shard;
+        let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
+        // 1. The group's offsets, once no transaction is pending on them.
+        let group = self.group_offsets(shard).map_err(kafka("asking for the group's offsets"))?;
+        // 2. Only then the end of the state, open transactions included, and everything up to it.
+        let mut machine = Machine::new(Arc::clone(&self.plan), identity);
+        self.restore(&mut machine, shard, watch)?;
+        let restored = machine.restored().map_err(|e| TakeOverError::Refused(e.to_string()))?;
+        // 3. Meta is the truth.
+        let meta = match restored {
+            Restored::New => None,
+            Restored::At { meta, retimed } => {
+                if !retimed.is_empty() {
+                    tracing::info!(shard, ?retimed, "the definition has changed; dues are timed anew");
+                }
+                Some(meta)
+            }
+        };
+        let places = self.places(shard, &group).map_err(kafka("asking for the ends of the topics"))?;
+        let (sources, mail) = places;
+        let facts = Facts { group: self.names.group(), shard, meta, sources, mail };
+        self.apply(machine, facts)
+    }
+
+    fn apply(&self, mut machine: Machine, facts: Facts) -> Result<Taken, TakeOverError> {
+        let mail = match decide(&facts) {
+            Decision::Refuse(why) => return Err(TakeOverError::Refused(why)),
+            Decision::Begin { offsets, mail } => {
+                machine.start_at(&offsets, mail);
+                mail
+            }
+            Decision::GoOn { gaps } => {
+                for gap in gaps {
+                    let reason = "retention removed records before they were read";
+                    machine.skip_to(gap.source, gap.to, super::clock::wall_ms(), reason);
+                }
+                facts.meta.as_ref().map_or(0, |meta| meta.mail_to).max(facts.mail.low)
+            }
+        };
+        let sources = 0..self.plan.sources.len();
+        let offsets = sources.map(|source| machine.read_position(source as u8)).collect();
+        Ok(Taken { machine, offsets, mail })
+    }
+
+    /// What the group has committed: by source, then the mail.
+    fn group_offsets(&self, shard: u16) -> KafkaResult<Vec<Option<i64>>> {
+        let mut list = TopicPartitionList::new();
+        let mail = self.names.mail();
+        let topics: Vec<&str> =
+            self.plan.sources.iter().map(|s| s.topic.as_str()).chain([mail.as_str()]).collect();
+        for topic in &topics {
+            list.add_partition(topic, i32::from(shard));
+        }
+        let answer = self.committed.committed_offsets(list, REQUEST_TIMEOUT)?;
+        let mut offsets = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let found = answer.find_partition(topic, i32::from(shard));
+            if let Some(element) = &found {
+                element.error()?;
+            }
+            offsets.push(match found.map(|element| element.offset()) {
+                Some(Offset::Offset(offset)) => Some(offset),
+                _ => None,
+            });
+        }
+        Ok(offsets)
+    }
+
+    fn restore(&self, machine: &mut Machine, shard: u16, watch: &Watch) -> Result<(), TakeOverError> {
+        let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
+        let topic = self.names.state();
+        let partition = i32::from(shard);
+        let (low, end) = self
+            .uncommitted
+            .fetch_watermarks(&topic, partition, REQUEST_TIMEOUT)
+            .map_err(kafka("asking for the end of the state"))?;
+        watch.at.store(low.max(0) as u64, Ordering::Relaxed);
+        watch.end.store(end.max(0) as u64, Ordering::Relaxed);
+        let reader: BaseConsumer =
+            self.link.restorer(&self.names).create().map_err(kafka("opening a reader"))?;
+        let reader = Arc::new(reader);
+        let mut queue = PartitionQueue::new(Arc::clone(&reader), &topic, partition)
+            .ok_or_else(|| TakeOverError::Refused(format!("no queue for {topic} {shard}")))?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&topic, partition, Offset::Offset(low))
+            .and_then(|()| reader.assign(&list))
+            .map_err(kafka("assigning the state"))?;
+        let deadline = Instant::now() + self.restore_timeout;
+        loop {
+            if watch.cancel.load(Ordering::SeqCst) {
+                return Err(TakeOverError::Cancelled);
+            }
+            if Instant::now() >= deadline {
+                return Err(TakeOverError::Refused(format!(
+                    "the state of shard {shard} was read to offset {} of {end} within {} s: an open transaction may \
+                     hold its end, or there is more to read; raise kafka.restore_timeout_ms",
+                    watch.at.load(Ordering::Relaxed),
+                    self.restore_timeout.as_secs()
+                )));
+            }
+            // Errors that concern no partition; librdkafka goes on by itself, the deadline watches.
+            if let Some(Err(error)) = reader.poll(Duration::ZERO) {
+                tracing::warn!(shard, %error, "reading the state");
+            }
+            if read_batch(&mut queue, machine, watch, shard, end)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The partitions of the shard, and the mail's.
+    fn places(&self, shard: u16, group: &[Option<i64>]) -> KafkaResult<(Vec<Place>, Place)> {
+        let mut places = Vec::new();
+        for (index, source) in self.plan.sources.iter().enumerate() {
+            let committed = group.get(index).copied().flatten();
+            places.push(self.place(&source.topic, shard, committed)?);
+        }
+        let committed = group.last().copied().flatten();
+        let mail = self.place(&self.names.mail(), shard, committed)?;
+        Ok((places, mail))
+    }
+
+    fn place(&self, topic: &str, shard: u16, group: Option<i64>) -> KafkaResult<Place> {
+        let partition = i32::from(shard);
+        let (low, high) = self.uncommitted.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+        let start = match self.start {
+            Start::Earliest => low,
+            Start::Latest => high,
+            Start::At(ms) => self.offset_at(topic, partition, ms)?.unwrap_or(high).max(low),
+        };
+        Ok(Place { topic: topic.to_owned(), group, low, high, start })
+    }
+
+    fn offset_at(&self, topic: &str, partition: i32, ms: i64) -> KafkaResult<Option<i64>> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(ms))?;
+        let answer = self.uncommitted.offsets_for_times(list, REQUEST_TIMEOUT)?;
+        Ok(match answer.find_partition(topic, partition).map(|element| element.offset()) {
+            Some(Offset::Offset(offset)) => Some(offset),
+            _ => None,
+        })
+    }
+}
+
+/// Reads one batch of the state; true when its end has been reached.
+fn read_batch(
+    queue: &mut super::consumer::Queue,
+    machine: &mut Machine,
+    watch: &Watch,
+    shard: u16,
+    end: i64,
+) -> Result<bool, TakeOverError> {
+    let batch = queue.poll(POLL_MS);
+    let mut reached = false;
+    for segment in batch.segments() {
+        match segment {
+            Segment::Records(records) => {
+                for record in records {
+                    watch.at.store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
+                    let Some(key) = record.key else { continue };
+                    machine
+                        .restore(key, record.payload)
+                        .map_err(|e| TakeOverError::Refused(e.to_string()))?;
+                }
+            }
+            // The stable end. Below the target an open transaction holds it: it ends at its time-out, and the event
+            // comes again whenever the stable end moves.
+            Segment::Eof { offset } => reached |= offset >= end,
+            Segment::Error { code, text } => {
+                tracing::warn!(shard, %code, %text, "reading the state");
+            }
+        }
+    }
+    Ok(reached)
+}

@@ -1,0 +1,237 @@
+//! The topics: the sources are counted, our own are created with the right settings or checked.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::flow::guard::{self, Counted};
+use crate::flow::names::Names;
+use crate::plan::Plan;
+
+use super::client::{Link, REQUEST_TIMEOUT};
+
+/// Why the topics cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// The topics are not as they must be; the sentence names the cure.
+    #[error("{0}")]
+    Refused(String),
+    /// The broker does not answer.
+    #[error("kafka at {brokers} does not answer: {source}; check kafka.brokers and that it is reachable")]
+    Unreachable {
+        /// Where we asked.
+        brokers: String,
+        /// What librdkafka says.
+        source: rdkafka::error::KafkaError,
+    },
+}
+
+/// What the topics are like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// Partitions of every source, and so of our own topics.
+    pub shards: u16,
+    /// Largest record each dead-letter topic takes, bytes, and its partitions; by source.
+    pub dead_letters: Vec<DeadLetterTopic>,
+}
+
+/// What a dead-letter topic takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterTopic {
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: u16,
+    /// `max.message.bytes`.
+    pub bytes_max: usize,
+}
+
+/// Kafka's default for `max.message.bytes`: for brokers that cannot say.
+const MESSAGE_BYTES_MAX: usize = 1_048_588;
+/// How much larger than the source's the limit of its dead-letter topic is, for the headers.
+const DEAD_LETTER_ROOM_BYTES: usize = 65_536;
+
+/// A setting with its value.
+type Setting = (&'static str, &'static str);
+
+const LOG_APPEND: Setting = ("message.timestamp.type", "LogAppendTime");
+/// What is made at creation for each of our own topics; `cleanup.policy` and `retention.ms` are also checked.
+fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
+    let compacted = |lag: &'static [Setting]| {
+        let mut settings =
+            vec![LOG_APPEND, ("cleanup.policy", "compact"), ("delete.retention.ms", "604800000")];
+        settings.extend_from_slice(lag);
+        settings
+    };
+    let kept = || vec![LOG_APPEND, ("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
+    // Segments are rolled and compacted daily, so that a restart reads little more than the live state.
+    let state: &[Setting] = &[("max.compaction.lag.ms", "86400000"), ("segment.ms", "21600000")];
+    let lagged: &[Setting] = &[("min.compaction.lag.ms", "604800000")];
+    let mut alerts = compacted(lagged);
+    alerts.push(("retention.ms", "-1"));
+    vec![
+        (names.state(), compacted(state)),
+        (names.mail(), kept()),
+        (names.rows(), kept()),
+        (names.signals(), compacted(lagged)),
+        (names.alerts(), alerts),
+        (names.notified(), compacted(lagged)),
+    ]
+}
+
+/// Counts the sources, and creates or checks what is ours.
+///
+/// # Errors
+/// When a topic is missing or not as it must be, with the cure, or when the broker does not answer.
+pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, TopicError> {
+    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let admin: AdminClient<DefaultClientContext> = link.admin().create().map_err(unreachable)?;
+    let before = counts(&admin).map_err(unreachable)?;
+    let counted = |topic: &str| Counted {
+        topic: topic.to_owned(),
+        partitions: before.iter().find(|(name, _)| name == topic).map(|(_, count)| *count),
+    };
+    let sources: Vec<Counted> = plan.sources.iter().map(|s| counted(&s.topic)).collect();
+    let shards = guard::shards(&sources, plan.partitioner).map_err(TopicError::Refused)?;
+
+    for (name, settings) in own_topics(names) {
+        match counted(&name).partitions {
+            Some(partitions) => {
+                guard::own_topic(&name, partitions, shards).map_err(TopicError::Refused)?;
+                check(&admin, &name, &settings).await?;
+            }
+            None => create(&admin, link, &name, shards, &settings).await?,
+        }
+    }
+    let mut dead_letters = Vec::new();
+    for source in &plan.sources {
+        let name = Names::dead_letters(&source.topic);
+        let wanted = message_bytes_max(&admin, &source.topic).await + DEAD_LETTER_ROOM_BYTES;
+        let (partitions, bytes_max) = match counted(&name).partitions {
+            Some(partitions) => (partitions, message_bytes_max(&admin, &name).await),
+            None => {
+                let limit = wanted.to_string();
+                let settings = [LOG_APPEND, ("cleanup.policy", "delete"), ("retention.ms", "-1")];
+                let mut settings: Vec<(&str, &str)> = settings.to_vec();
+                settings.push(("max.message.bytes", &limit));
+                create(&admin, link, &name, shards, &settings).await?;
+                (usize::from(shards), wanted)
+            }
+        };
+        let partitions = u16::try_from(partitions).unwrap_or(u16::MAX).max(1);
+        dead_letters.push(DeadLetterTopic { name, partitions, bytes_max });
+    }
+    Ok(Topics { shards, dead_letters })
+}
+
+/// All topics and their partition counts.
+fn counts(
+    admin: &AdminClient<DefaultClientContext>,
+) -> Result<Vec<(String, usize)>, rdkafka::error::KafkaError> {
+    let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?;
+    let topics = metadata.topics().iter();
+    Ok(topics.map(|t| (t.name().to_owned(), t.partitions().len())).filter(|t| t.1 > 0).collect())
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .operation_timeout(Some(REQUEST_TIMEOUT))
+}
+
+async fn create(
+    admin: &AdminClient<DefaultClientContext>,
+    link: &Link,
+    name: &str,
+    shards: u16,
+    settings: &[(&str, &str)],
+) -> Result<(), TopicError> {
+    let replication = TopicReplication::Fixed(link.replication_factor);
+    let mut topic = NewTopic::new(name, i32::from(shards), replication);
+    for (key, value) in settings {
+        topic = topic.set(key, value);
+    }
+    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let results = admin.create_topics([&topic], &options()).await.map_err(unreachable)?;
+    for result in results {
+        match result {
+            // Another copy was quicker.
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => {
+                return Err(TopicError::Refused(format!(
+                    "could not create topic {topic}: {code}; create it with {shards} partitions and {}, or allow this \
+                     user to create topics (check kafka.replication_factor, which is {})",
+                    settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" "),
+                    link.replication_factor
+                )));
+            }
+        }
+    }
+    await_leaders(admin, name, shards, unreachable).await
+}
+
+/// Waits until every partition of a topic that was just created has a leader.
+async fn await_leaders(
+    admin: &AdminClient<DefaultClientContext>,
+    name: &str,
+    shards: u16,
+    unreachable: impl Fn(rdkafka::error::KafkaError) -> TopicError,
+) -> Result<(), TopicError> {
+    let deadline = tokio::time::Instant::now() + REQUEST_TIMEOUT;
+    loop {
+        let metadata =
+            admin.inner().fetch_metadata(Some(name), REQUEST_TIMEOUT).map_err(&unreachable)?;
+        let led = metadata.topics().iter().flat_map(|t| t.partitions()).filter(|p| p.leader() >= 0);
+        if led.count() == usize::from(shards) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(TopicError::Refused(format!(
+                "topic {name} was created, but not all of its partitions have a leader: check the brokers, then start \
+                 again"
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Checks the settings that correctness hangs on: nothing of ours may be deleted unread, or kept where it must go.
+async fn check(
+    admin: &AdminClient<DefaultClientContext>,
+    name: &str,
+    settings: &[Setting],
+) -> Result<(), TopicError> {
+    let actual = describe(admin, name).await;
+    for (key, wanted) in settings {
+        if !["cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type"].contains(key) {
+            continue;
+        }
+        // Where a broker cannot say, that is no error.
+        let Some((_, value)) = actual.iter().find(|(k, _)| k == key) else { continue };
+        if value != wanted {
+            return Err(TopicError::Refused(format!(
+                "topic {name} has {key}={value}, it must be {wanted}, else what was not read yet could be lost: \
+                 kafka-configs --alter --entity-type topics --entity-name {name} --add-config {key}={wanted}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The settings of a topic; empty where the broker cannot say.
+async fn describe(admin: &AdminClient<DefaultClientContext>, name: &str) -> Vec<(String, String)> {
+    let Ok(results) = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options()).await
+    else {
+        return Vec::new();
+    };
+    let entries = results.into_iter().flatten().flat_map(|resource| resource.entries);
+    entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
+}
+
+async fn message_bytes_max(admin: &AdminClient<DefaultClientContext>, name: &str) -> usize {
+    let settings = describe(admin, name).await;
+    let value = settings.iter().find(|(key, _)| key == "max.message.bytes");
+    value.and_then(|(_, value)| value.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
+}

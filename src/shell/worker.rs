@@ -1,0 +1,373 @@
+//! A worker: owns the machines of its shards by value, feeds them from their partition queues and ends their cycles.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::machine::{ClockReading, Machine, Progress};
+use crate::model::effects::Effects;
+use crate::model::record::SourceIndex;
+
+use super::batch::Segment;
+use super::clock::PipelineClock;
+use super::consumer::{Fetcher, ShardQueues};
+use super::ends::Ends;
+use super::runtime::Report;
+
+/// What the runtime tells a worker.
+pub enum Command {
+    /// Run this shard.
+    Take(Box<NewShard>),
+    /// End the cycles of all shards that have something to commit.
+    Cut,
+    /// The shard's last cycle is committed.
+    Committed(u16, u64),
+    /// The shard is taken away: read nothing more, and hand over what is computed.
+    Finish(u16, u64),
+    /// Forget the shard.
+    Drop(u16, u64),
+}
+
+/// A shard after its take-over.
+pub struct NewShard {
+    /// Its number.
+    pub shard: u16,
+    /// The tenure for which it is run.
+    pub tenure: u64,
+    /// Its machine.
+    pub machine: Machine,
+    /// Its queues.
+    pub queues: ShardQueues,
+}
+
+/// What the workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// For partitions whose position retention has removed.
+    pub fetcher: Fetcher,
+    /// Where the sources end.
+    pub ends: Arc<Ends>,
+    /// The pipeline's clock.
+    pub clock: PipelineClock,
+    /// Bytes that may wait for the merge, for each source partition.
+    pub share_bytes: Arc<AtomicUsize>,
+}
+
+/// Numbers of a shard when a cycle ended, for status and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Customers held.
+    pub customers: usize,
+    /// Dues pending.
+    pub dues_pending: usize,
+    /// Bytes offered and not merged, over all sources.
+    pub waiting_bytes: usize,
+}
+
+/// Records merged before the worker looks at its commands again.
+const RECORDS_PER_STEP: usize = 2_000;
+/// How long a worker with nothing to do waits for a command before it looks at the queues again.
+const IDLE_WAIT: Duration = Duration::from_millis(2);
+/// A shard that only time has changed commits this often.
+const TIME_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+struct Shard {
+    id: u16,
+    tenure: u64,
+    machine: Machine,
+    queues: ShardQueues,
+    ends_confirmed_ms: Option<i64>,
+    /// A cycle was handed over and is not yet known to be committed.
+    in_flight: bool,
+    /// No cycle of this tenure has been handed over: the next one is, changed or not (it is the fence).
+    first: bool,
+    /// Records came since the last cut.
+    dirty: bool,
+    /// Taken away: reads nothing more.
+    finishing: bool,
+    /// The last cycle was cut: nothing follows it.
+    last_cut: bool,
+    finished: bool,
+    cut_at: Instant,
+}
+
+/// Runs a worker until its commands end.
+pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>, shared: &Shared) {
+    let mut worker = Worker { index, reports, shared, shards: Vec::new() };
+    let mut busy = false;
+    loop {
+        let command = if busy {
+            match commands.try_recv() {
+                Ok(command) => Some(command),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        } else {
+            match commands.recv_timeout(IDLE_WAIT) {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        };
+        if let Some(command) = command {
+            worker.obey(command);
+            busy = true;
+            continue;
+        }
+        busy = worker.step();
+    }
+}
+
+struct Worker<'a> {
+    index: usize,
+    reports: &'a Sender<Report>,
+    shared: &'a Shared,
+    shards: Vec<Shard>,
+}
+
+impl Worker<'_> {
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Take(new) => self.take(*new),
+            Command::Cut => {
+                for at in 0..self.shards.len() {
+                    self.cut(at, false);
+                }
+                self.report(Report::CutDone(self.index));
+            }
+            Command::Committed(shard, tenure) => {
+                if let Some(at) = self.find(shard, tenure) {
+                    self.shards[at].in_flight = false;
+                    self.finish(at);
+                }
+            }
+            Command::Finish(shard, tenure) => {
+                if let Some(at) = self.find(shard, tenure) {
+                    self.shards[at].finishing = true;
+                    self.finish(at);
+                }
+            }
+            Command::Drop(shard, tenure) => {
+                self.shards.retain(|s| (s.id, s.tenure) != (shard, tenure));
+            }
+        }
+    }
+
+    fn take(&mut self, new: NewShard) {
+        self.shards.push(Shard {
+            id: new.shard,
+            tenure: new.tenure,
+            machine: new.machine,
+            queues: new.queues,
+            ends_confirmed_ms: None,
+            in_flight: false,
+            first: true,
+            dirty: false,
+            finishing: false,
+            last_cut: false,
+            finished: false,
+            cut_at: Instant::now(),
+        });
+        // The first commit changes nothing, but carries the offsets and the owner's name: from now on a stale owner
+        // is fenced.
+        self.cut(self.shards.len() - 1, true);
+    }
+
+    fn find(&self, shard: u16, tenure: u64) -> Option<usize> {
+        self.shards.iter().position(|s| (s.id, s.tenure) == (shard, tenure))
+    }
+
+    fn report(&self, report: Report) {
+        // The runtime has ended when nobody listens; the commands will end too.
+        let _ = self.reports.send(report);
+    }
+
+    /// One step of each shard; whether anything was done.
+    fn step(&mut self) -> bool {
+        let mut busy = false;
+        for at in 0..self.shards.len() {
+            if self.shards[at].finishing {
+                continue;
+            }
+            match self.advance(at) {
+                Ok(worked) => busy |= worked,
+                Err(reason) => self.stop(at, reason),
+            }
+        }
+        self.shards.retain(|s| !s.finished || s.in_flight);
+        busy
+    }
+
+    fn stop(&mut self, at: usize, reason: String) {
+        let shard = &mut self.shards[at];
+        // What was computed goes with the memory: nothing of it has been committed.
+        shard.finishing = true;
+        shard.finished = true;
+        shard.in_flight = false;
+        let (id, tenure) = (shard.id, shard.tenure);
+        self.report(Report::Stopped(id, tenure, reason));
+    }
+
+    fn advance(&mut self, at: usize) -> Result<bool, String> {
+        let shard = &mut self.shards[at];
+        let progress = shard.machine.advance(RECORDS_PER_STEP);
+        if let Some(reason) = shard.machine.stop_reason() {
+            return Err(reason.to_owned());
+        }
+        if progress == Progress::Full {
+            // Until the last cycle is committed, a full one waits, and its queues with it.
+            let free = !shard.in_flight;
+            if free {
+                self.cut(at, true);
+            }
+            return Ok(free);
+        }
+        let wanted = match progress {
+            Progress::Needs(source) => Some(source),
+            _ => None,
+        };
+        let read = shard.drain(wanted, self.shared)?;
+        Ok(read || progress == Progress::More)
+    }
+
+    /// Ends the shard's cycle and hands it over, if it has one. `force`: also when nothing waits for the interval.
+    fn cut(&mut self, at: usize, force: bool) {
+        let shard = &mut self.shards[at];
+        if shard.in_flight || shard.finished {
+            return;
+        }
+        let reading = shard.reading(self.shared);
+        let timely = force || shard.dirty || shard.cut_at.elapsed() >= TIME_COMMIT_INTERVAL;
+        if !(shard.first || timely && shard.machine.has_work(reading)) {
+            return;
+        }
+        let effects = shard.machine.end_cycle(reading);
+        shard.first = false;
+        shard.dirty = false;
+        shard.in_flight = true;
+        shard.cut_at = Instant::now();
+        let report = shard.hand_over(effects, force);
+        self.report(report);
+    }
+
+    /// The last cycle of a shard that is taken away, once the one before is committed.
+    fn finish(&mut self, at: usize) {
+        let shard = &self.shards[at];
+        if !shard.finishing || shard.finished || shard.in_flight {
+            return;
+        }
+        if !shard.last_cut {
+            self.shards[at].last_cut = true;
+            self.cut(at, true);
+        }
+        let shard = &mut self.shards[at];
+        if !shard.in_flight {
+            shard.finished = true;
+            let report = Report::Finished(shard.id, shard.tenure);
+            self.report(report);
+        }
+    }
+}
+
+impl Shard {
+    fn reading(&mut self, shared: &Shared) -> ClockReading {
+        if let Some(answer) = shared.ends.of(self.id) {
+            let mut ends = answer.ends.iter().enumerate();
+            let there =
+                ends.all(|(source, end)| self.machine.read_position(source as SourceIndex) >= *end);
+            if there {
+                let later = self.ends_confirmed_ms.map_or(answer.asked_ms, |ms| ms.max(answer.asked_ms));
+                self.ends_confirmed_ms = Some(later);
+            }
+        }
+        ClockReading { now_ms: shared.clock.now_ms(), ends_confirmed_ms: self.ends_confirmed_ms }
+    }
+
+    fn hand_over(&self, effects: Effects, urgent: bool) -> Report {
+        let sources = 0..self.queues.sources.len();
+        let gauges = Gauges {
+            customers: self.machine.customers(),
+            dues_pending: self.machine.dues_pending(),
+            waiting_bytes: sources.map(|s| self.machine.waiting_bytes(s as SourceIndex)).sum(),
+        };
+        Report::Cycle { tenure: self.tenure, effects: Box::new(effects), urgent, gauges }
+    }
+
+    /// Feeds the machine: the source the merge waits for always, the others up to their share of memory.
+    fn drain(&mut self, wanted: Option<SourceIndex>, shared: &Shared) -> Result<bool, String> {
+        let share_bytes = shared.share_bytes.load(Ordering::Relaxed);
+        let mut read = false;
+        let all = 0..self.queues.sources.len() as SourceIndex;
+        for source in wanted.into_iter().chain(all.filter(|s| Some(*s) != wanted)) {
+            let room = self.machine.waiting_bytes(source) < share_bytes;
+            if room || Some(source) == wanted {
+                read |= self.drain_source(source, shared)?;
+            }
+        }
+        // Nothing is sent by mail yet: its end is reached and stays reached.
+        let mail = self.queues.mail.poll(0);
+        for segment in mail.segments() {
+            if let Segment::Error { code, text } = segment {
+                tracing::warn!(shard = self.id, %code, %text, "reading the mail");
+            }
+        }
+        self.dirty |= read;
+        Ok(read)
+    }
+
+    fn drain_source(&mut self, source: SourceIndex, shared: &Shared) -> Result<bool, String> {
+        let Some(queue) = self.queues.sources.get_mut(usize::from(source)) else { return Ok(false) };
+        let batch = queue.poll(0);
+        let mut trouble = None;
+        for segment in batch.segments() {
+            match segment {
+                Segment::Records(mut records) => self.machine.offer(source, &mut records),
+                Segment::Eof { offset } => self.machine.end_of(source, offset),
+                Segment::Error { code, text } => trouble = Some((code, text)),
+            }
+        }
+        let read = !batch.is_empty();
+        drop(batch);
+        if let Some((code, text)) = trouble {
+            self.troubled(source, code, &text, shared)?;
+        }
+        Ok(read)
+    }
+
+    fn troubled(
+        &mut self,
+        source: SourceIndex,
+        code: RDKafkaErrorCode,
+        text: &str,
+        shared: &Shared,
+    ) -> Result<(), String> {
+        let position = self.machine.read_position(source);
+        match code {
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+                let low = shared.fetcher.first_offset(self.id, source).map_err(|e| {
+                    format!("source {source} has no offset {position}, nor says where it begins: {e}")
+                })?;
+                if low <= position {
+                    return Err(format!(
+                        "source {source} has no offset {position}, though it begins at {low}: it was deleted and made \
+                         again, or cut; rebuild with `retain run --rebuild`"
+                    ));
+                }
+                let reason = "retention removed records before they were read";
+                self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
+                shared.fetcher.move_to(self.id, source, low).map_err(|e| e.to_string())
+            }
+            RDKafkaErrorCode::NotImplemented | RDKafkaErrorCode::BadCompression => Err(format!(
+                "source {source} cannot be read at offset {position}: {text}; its compression is not supported"
+            )),
+            _ => {
+                // librdkafka goes on by itself; the merge waits, and says for what.
+                tracing::warn!(shard = self.id, source, %code, %text, "reading a source");
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A real Kafka for a test binary, and the hands to fill and read its topics.
+#![allow(dead_code)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Message, OwnedMessage};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, error::KafkaError};
+
+const WAIT: Duration = Duration::from_secs(60);
+
+/// A broker that ends with its owner: its script watches the standard input that we hold.
+pub struct Broker {
+    script: Child,
+    stdin: Option<ChildStdin>,
+    /// `HOST:PORT`.
+    pub bootstrap: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Broker {
+    /// Starts one with further broker settings (`KEY=VALUE`).
+    pub fn start(settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/kafka.sh");
+        let mut script = Command::new(script)
+            .arg("run")
+            .arg(folder.path())
+            .args(settings)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = script.stdin.take();
+        let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
+        let line = lines.next().expect("the broker did not start; see above").unwrap();
+        let bootstrap = line.strip_prefix("bootstrap ").unwrap().to_owned();
+        Self { script, stdin, bootstrap, _folder: folder }
+    }
+
+    /// The broker of this test binary, started once.
+    pub fn shared() -> &'static Self {
+        static BROKER: OnceLock<Broker> = OnceLock::new();
+        BROKER.get_or_init(|| Broker::start(&["group.consumer.session.timeout.ms=3000"]))
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        config
+    }
+
+    /// Creates topics with so many partitions.
+    pub fn create(&self, topics: &[&str], partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let new: Vec<NewTopic<'_>> = topics
+            .iter()
+            .map(|t| NewTopic::new(t, partitions, TopicReplication::Fixed(1)))
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let results = runtime.block_on(admin.create_topics(&new, &AdminOptions::new())).unwrap();
+        results.into_iter().for_each(|r| drop(r.unwrap()));
+        for topic in topics {
+            let led = || {
+                let metadata = admin.inner().fetch_metadata(Some(topic), WAIT).unwrap();
+                let led = metadata.topics()[0].partitions().iter().filter(|p| p.leader() >= 0);
+                led.count() == partitions as usize
+            };
+            until("a leader for each partition", led);
+        }
+    }
+
+    /// Deletes the offsets of a group (which must have no members).
+    pub fn delete_group(&self, group: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        until("the group to be empty", || {
+            let results =
+                runtime.block_on(admin.delete_groups(&[group], &AdminOptions::new())).unwrap();
+            results.into_iter().all(|r| r.is_ok())
+        });
+    }
+
+    /// A producer that places keys as Java's does.
+    pub fn producer(&self) -> BaseProducer {
+        self.client()
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "5")
+            .set("acks", "all")
+            .create()
+            .unwrap()
+    }
+
+    /// Everything committed in a topic so far, by partition in offset order.
+    pub fn read(&self, topic: &str) -> Vec<OwnedMessage> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", "test-reader")
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "50")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), WAIT).unwrap();
+        let partitions = metadata.topics()[0].partitions().len();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition as i32, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let mut messages = Vec::new();
+        let mut ended = vec![false; partitions];
+        let deadline = Instant::now() + WAIT;
+        while ended.iter().any(|e| !e) {
+            assert!(Instant::now() < deadline, "{topic} was not read to its end");
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => messages.push(message.detach()),
+                Some(Err(KafkaError::PartitionEOF(partition))) => ended[partition as usize] = true,
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                None => {}
+            }
+        }
+        messages.sort_by_key(|m| (m.partition(), m.offset()));
+        messages
+    }
+
+    /// What a group has committed: (topic, partition, offset); nothing while its coordinator moves.
+    pub fn committed(&self, group: &str, topics: &[&str], partitions: i32) -> Vec<(String, i32, i64)> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        for topic in topics {
+            list.add_partition_range(topic, 0, partitions - 1);
+        }
+        let Ok(answer) = consumer.committed_offsets(list, WAIT) else { return Vec::new() };
+        let place = |e: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            (e.topic().to_owned(), e.partition(), e.offset().to_raw().unwrap())
+        };
+        answer.elements().iter().map(place).collect()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.script.wait();
+    }
+}
+
+/// Sends a record and serves the producer while its queue is full.
+pub fn send(producer: &BaseProducer, topic: &str, key: &str, value: &str) {
+    let mut record = BaseRecord::to(topic).key(key).payload(value);
+    loop {
+        match producer.send(record) {
+            Ok(()) => break,
+            Err((_, back)) => {
+                producer.poll(Duration::from_millis(5));
+                record = back;
+            }
+        }
+    }
+    producer.poll(Duration::ZERO);
+}
+
+/// Waits until everything sent is in the topics.
+pub fn flush(producer: &BaseProducer) {
+    producer.flush(WAIT).unwrap();
+}
+
+/// Polls for a condition; the only way a test waits.
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    until_within(WAIT, what, &mut condition);
+}
+
+/// Polls for a condition within a deadline.
+pub fn until_within(limit: Duration, what: &str, condition: &mut dyn FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

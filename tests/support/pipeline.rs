@@ -1,0 +1,373 @@
+//! A pipeline on a real broker: events in, and what must come out, kept by hand.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::producer::BaseProducer;
+use retain::model::table::Table;
+use retain::plan::Plan;
+use retain::shell::client::Link;
+use retain::shell::runtime::{self, Options, RunError};
+use retain::shell::settings::Start;
+use retain::shell::status::{ShardState, SharedStatus};
+
+use super::broker::{Broker, flush, send, until_within};
+use super::outbox::{Row, last, rows};
+
+/// The definition of the tests: the shipped one under another name, with topics of its own.
+pub fn definition(name: &str) -> String {
+    let shipped = include_str!("../../pipelines/customers.toml");
+    let mut text = shipped.replacen("name = \"customers\"", &format!("name = \"{name}\""), 1);
+    for topic in ["purchases", "support", "web"] {
+        text = text.replacen(
+            &format!("topic = \"{topic}\""),
+            &format!("topic = \"{name}.{topic}\""),
+            1,
+        );
+    }
+    text
+}
+
+/// The plan of a definition.
+pub fn plan(text: &str) -> Arc<Plan> {
+    let (plan, problems) = retain::plan::parse(text);
+    Arc::new(plan.unwrap_or_else(|| panic!("{problems:?}")))
+}
+
+/// Options for a broker of the tests.
+pub fn options(bootstrap: &str, instance: Option<&str>, classic: bool) -> Options {
+    let mut properties = vec![("bootstrap.servers".to_owned(), bootstrap.to_owned())];
+    if classic {
+        // With the new protocol the broker says this (group.consumer.session.timeout.ms).
+        properties.push(("session.timeout.ms".to_owned(), "1500".to_owned()));
+        properties.push(("heartbeat.interval.ms".to_owned(), "300".to_owned()));
+    }
+    let link = Link {
+        brokers: bootstrap.to_owned(),
+        properties,
+        classic,
+        instance: instance.map(str::to_owned),
+        group_instance: None,
+        replication_factor: -1,
+        transaction_timeout_ms: 10_000,
+        memory_budget_bytes: 64 << 20,
+    };
+    Options {
+        link,
+        generation: 1,
+        definition: "test".to_owned(),
+        start: Start::Earliest,
+        commit_interval_ms: 100,
+        restore_timeout_ms: 60_000,
+        revoke_limit_ms: 5_000,
+        workers: 2,
+    }
+}
+
+/// A pipeline running inside the test.
+pub struct Running {
+    /// What it says about itself.
+    pub status: SharedStatus,
+    quit: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<(), RunError>>>,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(plan: &Arc<Plan>, options: Options) -> Self {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let (status, quit) = (SharedStatus::default(), Arc::new(AtomicBool::new(false)));
+        let (plan, told, quitting) = (Arc::clone(plan), status.clone(), Arc::clone(&quit));
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(runtime::run(plan, options, told, None, quitting))
+        });
+        Self { status, quit, thread: Some(thread) }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Asks it to end, and waits.
+    pub fn stop(mut self) -> Result<(), RunError> {
+        self.quit.store(true, Ordering::SeqCst);
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+/// A pipeline in a process of its own: this test binary again, running its ignored test `child`. It prints a line
+/// whenever its commits or its shards change.
+pub struct Process {
+    child: Child,
+    news: Receiver<News>,
+    /// The last news.
+    pub last: News,
+}
+
+/// What a child tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Committed transactions.
+    pub commits: u64,
+    /// Shards that run.
+    pub shards: usize,
+}
+
+impl Process {
+    /// Starts it.
+    pub fn start(bootstrap: &str, name: &str, instance: &str, classic: bool) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "child", "--nocapture"])
+            .env("RETAIN_CHILD", format!("{bootstrap} {name} {instance} {classic}"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, news) = channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let Some(numbers) = line.strip_prefix("news ") else { continue };
+                let (commits, shards) = numbers.split_once(' ').unwrap();
+                let told = News {
+                    commits: commits.parse().unwrap(),
+                    shards: shards.parse().unwrap(),
+                };
+                if sender.send(told).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, news, last: News::default() }
+    }
+
+    /// Waits until it has told something that fits.
+    pub fn until(&mut self, limit: Duration, what: &str, fits: impl Fn(News) -> bool) {
+        let deadline = Instant::now() + limit;
+        while !fits(self.last) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let told = self.news.recv_timeout(left);
+            self.last = told.unwrap_or_else(|e| panic!("{what}: {e}; last news {:?}", self.last));
+        }
+    }
+
+    /// Sends a signal (`KILL`, `STOP`, `CONT`).
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a child does: runs the pipeline until its parent ends it.
+pub fn child() {
+    let Ok(what) = std::env::var("RETAIN_CHILD") else {
+        panic!("this is the body of a child process of other tests; it is not run by itself");
+    };
+    let parts: Vec<&str> = what.split(' ').collect();
+    let plan = plan(&definition(parts[1]));
+    let running = Running::start(&plan, options(parts[0], Some(parts[2]), parts[3] == "true"));
+    let mut told = News::default();
+    while !running.has_ended() {
+        let status = running.status.get();
+        let shards = status.shards.values().filter(|s| s.state == ShardState::Running).count();
+        let news = News { commits: status.commits, shards };
+        if news != told {
+            println!("news {} {}", news.commits, news.shards);
+            told = news;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    running.thread.unwrap().join().unwrap().unwrap();
+}
+
+/// A feed that goes on by itself until it is asked back.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Feed>,
+}
+
+impl Load {
+    /// Sends `events` at a time, `pause` apart.
+    pub fn start(mut feed: Feed, events: u64, pause: Duration) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !asked.load(Ordering::SeqCst) {
+                feed.send(events);
+                std::thread::sleep(pause);
+            }
+            feed
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends it and returns what was sent.
+    pub fn stop(self) -> Feed {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Sends events and remembers what they add up to.
+pub struct Feed {
+    name: String,
+    producer: BaseProducer,
+    sent: u64,
+    random: u64,
+    /// No support event is sent.
+    pub without_support: bool,
+    /// Customer to (orders, revenue in cents, tickets, visits).
+    pub truth: BTreeMap<String, (i128, i128, i128, i128)>,
+    /// Records sent, repeats included, by source.
+    pub records: [u64; 3],
+    /// Repeats among them, by source.
+    pub repeats: [u64; 3],
+}
+
+impl Feed {
+    /// A feed for a pipeline.
+    pub fn new(broker: &Broker, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            producer: broker.producer(),
+            sent: 0,
+            random: 0x9e37_79b9_7f4a_7c15,
+            without_support: false,
+            truth: BTreeMap::new(),
+            records: [0; 3],
+            repeats: [0; 3],
+        }
+    }
+
+    /// A number below `n`; the same ones in every run.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % n
+    }
+
+    /// Sends events of many customers; one in ten is sent twice.
+    pub fn send(&mut self, events: u64) {
+        for _ in 0..events {
+            self.sent += 1;
+            let n = self.sent;
+            let customer = format!("c{:04}", self.below(500));
+            let ts = jiff::Timestamp::now();
+            let common = format!("\"event_id\":\"e{n}\",\"customer_id\":\"{customer}\",\"ts\":\"{ts}\"");
+            let cents = 100 + self.below(10_000);
+            let entry = self.truth.entry(customer.clone()).or_default();
+            let (source, text) = match n % 10 {
+                0..=4 => {
+                    entry.0 += 1;
+                    entry.1 += i128::from(cents);
+                    let amount = format!("{}.{:02}", cents / 100, cents % 100);
+                    (0, format!("{{{common},\"type\":\"purchase\",\"amount\":\"{amount}\",\"currency\":\"USD\"}}"))
+                }
+                5 if !self.without_support => {
+                    entry.2 += 1;
+                    (1, format!("{{{common},\"type\":\"support\",\"ticket_id\":\"t{n}\",\"action\":\"opened\"}}"))
+                }
+                _ => {
+                    entry.3 += 1;
+                    (2, format!("{{{common},\"type\":\"web\",\"action\":\"page_view\",\"session_id\":\"s{n}\"}}"))
+                }
+            };
+            let topic = format!("{}.{}", self.name, ["purchases", "support", "web"][source]);
+            let times = if n % 10 == 3 || n % 50 == 7 { 2 } else { 1 };
+            for _ in 0..times {
+                send(&self.producer, &topic, &customer, &text);
+                self.records[source] += 1;
+            }
+            self.repeats[source] += times - 1;
+        }
+        flush(&self.producer);
+    }
+
+    fn topics(&self) -> Vec<String> {
+        ["purchases", "support", "web"].iter().map(|t| format!("{}.{t}", self.name)).collect()
+    }
+
+    /// Whether the group's committed offsets have reached the ends of all sources.
+    pub fn is_consumed(&self, broker: &Broker, partitions: i32) -> bool {
+        let topics = self.topics();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let committed = broker.committed(&format!("{}.g1", self.name), &names, partitions);
+        let total: i64 = committed.iter().map(|(_, _, offset)| (*offset).max(0)).sum();
+        total as u64 == self.records.iter().sum::<u64>()
+    }
+
+    /// Waits until everything sent is committed.
+    pub fn await_consumed(&self, broker: &Broker, partitions: i32, limit: Duration) {
+        until_within(limit, "all events to be committed", &mut || self.is_consumed(broker, partitions));
+    }
+
+    /// Holds the outbox against what was sent: nothing lost, nothing twice.
+    pub fn verify(&self, broker: &Broker) {
+        let began = Instant::now();
+        let outbox = broker.read(&format!("{}.g1.rows", self.name));
+        let customers = last(rows(&outbox, Table::Customers), &["customer_id"]);
+        let found: BTreeMap<String, (i128, i128, i128, i128)> = customers
+            .values()
+            .map(|row| {
+                let int = |name: &str| row[name].int();
+                let numbers = (int("orders"), int("revenue_minor"), int("tickets"), int("visits"));
+                (row["customer_id"].text().to_owned(), numbers)
+            })
+            .collect();
+        assert_eq!(found, self.truth, "customers (read in {:?})", began.elapsed());
+        self.verify_ledger(rows(&outbox, Table::Ledger));
+    }
+
+    /// Each offset in exactly one cycle, and one outcome each.
+    fn verify_ledger(&self, ledger: Vec<Row>) {
+        let ledger = last(ledger, &["shard", "source", "version"]);
+        let mut by_place: BTreeMap<(String, i128), Vec<&Row>> = BTreeMap::new();
+        for row in ledger.values() {
+            by_place.entry((row["source"].text().to_owned(), row["shard"].int())).or_default().push(row);
+        }
+        let mut applied = [0; 3];
+        let mut duplicate = [0; 3];
+        for ((source, shard), mut cycles) in by_place {
+            cycles.sort_by_key(|row| row["version"].int());
+            let mut next = 0;
+            for row in cycles {
+                let (from, to) = (row["offset_from"].int(), row["offset_to"].int());
+                assert_eq!(from, next, "{source} {shard} at version {}", row["version"].int());
+                let outcomes = ["applied", "duplicate", "late", "filtered", "rejected"];
+                let consumed: i128 = outcomes.iter().map(|o| row[o].int()).sum();
+                assert_eq!(consumed, to - from, "{source} {shard} [{from}, {to})");
+                let at = ["purchases", "support", "web"].iter().position(|s| *s == source).unwrap();
+                applied[at] += row["applied"].int() as u64;
+                duplicate[at] += row["duplicate"].int() as u64;
+                next = to;
+            }
+        }
+        assert_eq!(duplicate, self.repeats);
+        let once: Vec<u64> = (0..3).map(|i| self.records[i] - self.repeats[i]).collect();
+        assert_eq!(applied.to_vec(), once);
+    }
+}

@@ -1,0 +1,79 @@
+//! A TCP proxy that misbehaves, connection by connection; std threads, so that it needs no feature of tokio.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::io::{Read, Write, copy};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+
+/// What a connection meets.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The request arrives, the rows are in, the answer is lost.
+    AnswerLost,
+    /// Nothing arrives and nothing comes back: a time-out must end it.
+    Silent,
+    /// The whole request is read and answered with this status line and body, without asking the engine.
+    Answers(&'static str, &'static str),
+}
+
+/// Forwards connections to `target` (`http://host:port`); the first ones meet a fault each. Returns its own address.
+/// Ends with the test's process.
+pub fn start(target: &str, faults: Vec<Fault>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let target = target.trim_start_matches("http://").to_owned();
+    thread::spawn(move || {
+        let mut faults = faults.into_iter();
+        for client in listener.incoming() {
+            let (client, target, fault) = (client.unwrap(), target.clone(), faults.next());
+            thread::spawn(move || serve(client, &target, fault));
+        }
+    });
+    url
+}
+
+fn serve(mut client: TcpStream, target: &str, fault: Option<Fault>) {
+    match fault {
+        Some(Fault::Silent) => {
+            // Read to the end of the client's patience, say nothing.
+            let _ = copy(&mut client, &mut std::io::sink());
+        }
+        Some(Fault::Answers(status, body)) => {
+            // The whole chunked body is taken first, so that the answer is not lost to a reset.
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !request.ends_with(b"\r\n0\r\n\r\n") {
+                match client.read(&mut buffer) {
+                    Ok(0) | Err(_) => return,
+                    Ok(read) => request.extend_from_slice(&buffer[..read]),
+                }
+            }
+            let length = body.len();
+            let _ = write!(
+                client,
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+        }
+        Some(Fault::AnswerLost) => {
+            let server = forward_requests(&client, target);
+            // The first byte of the answer: the insert is done.
+            let _ = server.peek(&mut [0; 1]);
+            let _ = client.shutdown(Shutdown::Both);
+            let _ = server.shutdown(Shutdown::Both);
+        }
+        None => {
+            let mut server = forward_requests(&client, target);
+            let _ = copy(&mut server, &mut client);
+        }
+    }
+}
+
+fn forward_requests(client: &TcpStream, target: &str) -> TcpStream {
+    let server = TcpStream::connect(target).unwrap();
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    thread::spawn(move || {
+        let _ = copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+    server
+}

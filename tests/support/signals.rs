@@ -1,0 +1,363 @@
+//! What the customer views must show: plain formulas, written apart from the product, and customers of every kind.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use retain::model::table::version;
+use retain::plan::{Model, ModelKind, Plan};
+
+use crate::rows::{V, Values};
+
+/// A day, milliseconds.
+pub const DAY: i64 = 86_400_000;
+/// A bucket of the 90-day window, milliseconds.
+pub const BUCKET: i64 = 3 * DAY;
+/// 2026-01-01T00:00:00Z.
+pub const START: i64 = 1_767_225_600_000;
+
+/// A customer as the machine would write it.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    pub id: String,
+    pub as_of: i64,
+    pub t_born: i64,
+    pub t_first: Option<i64>,
+    pub t_last: Option<i64>,
+    pub n_days: i64,
+    pub spend: (f64, f64, i64),
+    pub buckets: Vec<(u16, i64)>,
+    pub tickets: (f64, i64),
+    pub csat: (f64, f64, i64),
+    pub visits: (f64, f64, i64),
+}
+
+impl Row {
+    /// Named columns of the row.
+    pub fn values(&self) -> Values {
+        vec![
+            ("customer_id", self.id.as_str().into()),
+            ("shard", 1.into()),
+            ("version", (version(1, 1) as i64).into()),
+            ("as_of", self.as_of.into()),
+            ("t_born", self.t_born.into()),
+            ("t_first", self.t_first.into()),
+            ("t_last", self.t_last.into()),
+            ("n_days", self.n_days.into()),
+            ("x", (self.n_days - 1).max(0).into()),
+            ("spend_sum_30", self.spend.0.into()),
+            ("spend_sum_180", self.spend.1.into()),
+            ("spend_sums_at", self.spend.2.into()),
+            (
+                "spend_bucket_ids",
+                V::U16s(self.buckets.iter().map(|b| b.0).collect()),
+            ),
+            (
+                "spend_bucket_minor",
+                V::I64s(self.buckets.iter().map(|b| b.1).collect()),
+            ),
+            ("lifecycle", "active".into()),
+            ("exp_purchases_90", 1.25.into()),
+            ("exp_purchases_90_as_of", self.as_of.into()),
+            ("ticket_sum_90", self.tickets.0.into()),
+            ("ticket_sums_at", self.tickets.1.into()),
+            ("csat_sum", self.csat.0.into()),
+            ("csat_weight", self.csat.1.into()),
+            ("csat_sums_at", self.csat.2.into()),
+            ("visit_sum_7", self.visits.0.into()),
+            ("visit_sum_60", self.visits.1.into()),
+            ("visit_sums_at", self.visits.2.into()),
+        ]
+    }
+}
+
+/// What the live signals must be, `None` = NULL, in the plainest form of the published formulas.
+pub fn expected(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> {
+    let days = |ms: i64| ms as f64 / DAY as f64;
+    let left =
+        |sum: f64, since: i64, half_life: f64| sum * 0.5_f64.powf(days(at - since) / half_life);
+    let rate = |sum: f64, since: i64, half_life: f64, born: i64| {
+        let age = days(at - born).max(1.0);
+        left(sum, since, half_life) * (2_f64.ln() / half_life)
+            / (1.0 - 0.5_f64.powf(age / half_life))
+    };
+    let major = 10_f64.powi(plan.currency.minor_digits() as i32);
+    let money = |sum, half_life| {
+        row.t_first
+            .map(|born| rate(sum, row.spend.2, half_life, born) / major)
+    };
+    let count = |(sum, since), half_life| Some(rate(sum, since, half_life, row.t_born));
+    let (week, months) = (
+        rate(row.visits.0, row.visits.2, 7.0, row.t_born),
+        rate(row.visits.1, row.visits.2, 60.0, row.t_born),
+    );
+    let trend = (week > 0.0 && months > 0.0).then(|| (week / months).ln().clamp(-2.0, 2.0));
+    let csat = (left(row.csat.0, row.csat.2, 180.0) + 3.0 * plan.csat_prior)
+        / (left(row.csat.1, row.csat.2, 180.0) + 3.0);
+    let alive = alive(&plan.model, row, at);
+    let silent =
+        |horizon| alive.map(|p| 1.0 - p * (1.0 - stays_silent(&plan.model, row, at, horizon)));
+    let mut all = vec![
+        ("recency_d", row.t_last.map(|t| days(at - t))),
+        ("spend_rate_30", money(row.spend.0, 30.0)),
+        ("spend_rate_180", money(row.spend.1, 180.0)),
+        ("p_alive", alive),
+        ("p_silent_30", silent(30.0)),
+        ("p_silent_90", silent(90.0)),
+        ("p_silent_180", silent(180.0)),
+        ("ticket_rate_90", count(row.tickets, 90.0)),
+        ("csat", Some(csat)),
+        ("visit_rate_7", Some(week)),
+        ("visit_rate_60", Some(months)),
+        ("engage_trend", trend),
+        ("spend_90d_minor", Some(window(&row.buckets, at) as f64)),
+    ];
+    if at < row.as_of {
+        all.iter_mut().for_each(|(_, value)| *value = None);
+    }
+    all
+}
+
+fn history(row: &Row, at: i64) -> Option<(f64, f64, f64)> {
+    let (first, last) = (row.t_first?, row.t_last?);
+    let days = |ms: i64| ms as f64 / DAY as f64;
+    (row.n_days > 0).then(|| {
+        (
+            (row.n_days - 1) as f64,
+            days(last - first),
+            days(at.max(last) - first),
+        )
+    })
+}
+
+fn alive(model: &Model, row: &Row, at: i64) -> Option<f64> {
+    let (x, t_x, age) = history(row, at)?;
+    let Model {
+        kind,
+        r,
+        alpha_d,
+        a,
+        b,
+    } = *model;
+    let odds = match kind {
+        ModelKind::MbgNbd => a / (b + x),
+        ModelKind::BgNbd if x == 0.0 => 0.0,
+        ModelKind::BgNbd => a / (b + x - 1.0),
+    };
+    // A power of the ratio overflows to infinity where the probability is 0.
+    Some(1.0 / (1.0 + odds * ((alpha_d + age) / (alpha_d + t_x)).powf(r + x)))
+}
+
+fn stays_silent(model: &Model, row: &Row, at: i64, horizon: f64) -> f64 {
+    let (x, _, age) = history(row, at).unwrap();
+    ((model.alpha_d + age) / (model.alpha_d + age + horizon)).powf(model.r + x)
+}
+
+/// The 90-day window, in exact integers: 30 buckets whole, the oldest by what is left of it, half to even.
+pub fn window(buckets: &[(u16, i64)], at: i64) -> i64 {
+    let newest = at.div_euclid(BUCKET);
+    let scaled: i128 = buckets
+        .iter()
+        .map(|&(id, minor)| {
+            let weight = match newest - i64::from(id) {
+                0..30 => BUCKET,
+                30 => BUCKET - at.rem_euclid(BUCKET),
+                _ => 0,
+            };
+            i128::from(minor) * i128::from(weight)
+        })
+        .sum();
+    let (floor, rest) = (
+        scaled.div_euclid(i128::from(BUCKET)),
+        scaled.rem_euclid(i128::from(BUCKET)),
+    );
+    let up = match (2 * rest).cmp(&i128::from(BUCKET)) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => floor.rem_euclid(2),
+        std::cmp::Ordering::Greater => 1,
+    };
+    (floor + up) as i64
+}
+
+/// Numbers that look random and are the same in every run (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end as u64) as i64
+    }
+
+    fn share(&mut self) -> f64 {
+        self.below(1 << 40) as f64 / (1_i64 << 40) as f64
+    }
+}
+
+/// Customers of every kind: prospects, one-time buyers, regulars, refunds above purchases, silent for years.
+pub fn customers() -> Vec<Row> {
+    let mut dice = Dice(7);
+    let mut rows: Vec<Row> = (0..400)
+        .map(|n| {
+            let as_of = START + dice.below(60 * DAY);
+            let t_born = as_of - dice.below(900 * DAY);
+            let since = |dice: &mut Dice| t_born + dice.below(as_of - t_born + 1);
+            let (one, two) = (since(&mut dice), since(&mut dice));
+            let n_days = [0, 1, 2, 7, 120, 5_000][n % 6];
+            let bought = n_days > 0;
+            let t_last = if n_days > 1 {
+                one.max(two)
+            } else {
+                one.min(two)
+            };
+            let kt = as_of / BUCKET;
+            let mut buckets: Vec<(u16, i64)> = (0..dice.below(34))
+                .map(|back| ((kt - back) as u16, dice.below(200_001) - 50_000))
+                .collect();
+            buckets.reverse();
+            Row {
+                id: format!("c{n:03}"),
+                as_of,
+                t_born,
+                t_first: bought.then_some(one.min(two)),
+                t_last: bought.then_some(t_last),
+                n_days,
+                spend: (
+                    dice.share() * 9e5 - 1e5,
+                    dice.share() * 4e6 - 5e5,
+                    since(&mut dice),
+                ),
+                buckets,
+                tickets: (dice.share() * 9.0, since(&mut dice)),
+                csat: (
+                    dice.share() * 2.0,
+                    2.0 + dice.share() * 2.0,
+                    since(&mut dice),
+                ),
+                visits: (
+                    dice.share() * 30.0,
+                    1.0 + dice.share() * 90.0,
+                    since(&mut dice),
+                ),
+            }
+        })
+        .collect();
+    rows.extend(corners());
+    rows
+}
+
+/// The corners named one by one.
+pub fn corners() -> Vec<Row> {
+    let base = Row {
+        as_of: START,
+        t_born: START - 100 * DAY,
+        t_first: Some(START - 90 * DAY),
+        t_last: Some(START - DAY),
+        n_days: 4,
+        spend: (5_000.0, 9_000.0, START - DAY),
+        tickets: (0.0, START),
+        csat: (0.0, 0.0, START),
+        visits: (1.0, 2.0, START),
+        ..Row::default()
+    };
+    let named = |id: &str, row: Row| Row {
+        id: id.to_owned(),
+        ..row
+    };
+    let k = (START / BUCKET) as u16;
+    vec![
+        named(
+            "never",
+            Row {
+                t_first: None,
+                t_last: None,
+                n_days: 0,
+                spend: (0.0, 0.0, 0),
+                ..base.clone()
+            },
+        ),
+        named(
+            "refunded",
+            Row {
+                t_first: None,
+                t_last: None,
+                n_days: 0,
+                spend: (-700.0, -700.0, START),
+                ..base.clone()
+            },
+        ),
+        named(
+            "just_born",
+            Row {
+                t_born: START,
+                t_first: Some(START),
+                t_last: Some(START),
+                n_days: 1,
+                spend: (100.0, 100.0, START),
+                ..base.clone()
+            },
+        ),
+        named(
+            "no_visits",
+            Row {
+                visits: (0.0, 0.0, 0),
+                ..base.clone()
+            },
+        ),
+        named(
+            "came_back",
+            Row {
+                visits: (500.0, 1.0, START),
+                ..base.clone()
+            },
+        ),
+        named(
+            "stays_away",
+            Row {
+                visits: (1e-9, 50.0, START),
+                ..base.clone()
+            },
+        ),
+        named(
+            "huge",
+            Row {
+                buckets: vec![(k - 30, i64::MAX / 4), (k, i64::MAX / 4)],
+                ..base.clone()
+            },
+        ),
+        named(
+            "edges",
+            Row {
+                buckets: vec![
+                    (k - 31, 64),
+                    (k - 30, 32),
+                    (k - 29, 16),
+                    (k - 1, 8),
+                    (k, 4),
+                    (k + 1, 2),
+                ],
+                ..base.clone()
+            },
+        ),
+        named(
+            "half_up",
+            Row {
+                buckets: vec![(k - 30, 3), (k, 0)],
+                ..base.clone()
+            },
+        ),
+        named(
+            "half_down",
+            Row {
+                buckets: vec![(k - 30, -5), (k, 0)],
+                ..base.clone()
+            },
+        ),
+        named(
+            "negative",
+            Row {
+                buckets: vec![(k - 30, -1_001), (k, -7)],
+                ..base
+            },
+        ),
+    ]
+}

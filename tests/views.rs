@@ -1,0 +1,351 @@
+//! The views on the real engine, held against plain formulas written apart from them.
+#![cfg(feature = "io")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/engine.rs"]
+mod engine;
+#[path = "support/plans.rs"]
+mod plans;
+#[path = "support/rows.rs"]
+mod rows;
+#[path = "support/signals.rs"]
+mod signals;
+
+use engine::Engine;
+use retain::flow::carry::Block;
+use retain::model::money::Currency;
+use retain::model::registry::{Change, SIGNALS};
+use retain::model::table::{Table, version};
+use retain::plan::{Clock, Model, ModelKind, Plan};
+use retain::shell::migrate::{Retention, migrate, write_views};
+use retain::shell::sink::{Sink, SinkOptions};
+use retain::shell::views::Databases;
+use rows::{Values, block};
+use serde_json::Value;
+use signals::{BUCKET, DAY, Row, START, corners, customers, expected, window};
+
+async fn engine_with(plan: &Plan, blocks: &[Block]) -> Engine {
+    let engine = Engine::start();
+    let kept = Retention {
+        events_days: 0,
+        ledger_days: 0,
+    };
+    let databases = Databases::new("retain", 1).unwrap();
+    migrate(&engine.client(), plan, &databases, kept)
+        .await
+        .unwrap();
+    Sink::new(engine.client(), SinkOptions::new("retain_g1"))
+        .carry(blocks)
+        .await
+        .unwrap();
+    engine
+}
+
+fn float(value: &Value) -> Option<f64> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.parse().unwrap()),
+        number => Some(number.as_f64().unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn customers_at_is_right_at_every_moment() {
+    let bg = Model {
+        kind: ModelKind::BgNbd,
+        r: 0.243,
+        alpha_d: 4.414 * 7.0,
+        a: 0.793,
+        b: 2.426,
+    };
+    let yen = Currency::parse("JPY").unwrap();
+    let plans = [
+        plans::plan(),
+        Plan {
+            model: bg,
+            currency: yen,
+            csat_prior: 0.5,
+            ..plans::plan()
+        },
+    ];
+    let rows = customers();
+    let values: Vec<Values> = rows.iter().map(Row::values).collect();
+    let engine = engine_with(&plans[0], &[block(Table::Customers, &values)]).await;
+    let edge = (START / BUCKET) * BUCKET;
+    let times = [
+        START - 1,
+        START,
+        START + 1,
+        edge + BUCKET / 2,
+        edge + BUCKET - 1,
+        edge + BUCKET,
+        START + 30 * DAY + 12_345,
+        START + 60 * DAY,
+        START + 200 * DAY + 1,
+        START + 4_000 * DAY,
+    ];
+    let mut compared = 0;
+    for plan in &plans {
+        write_views(
+            &engine.client(),
+            plan,
+            &Databases::new("retain", 1).unwrap(),
+        )
+        .await
+        .unwrap();
+        for at in times {
+            let shown = engine
+                .rows(&format!(
+                    "SELECT * FROM retain.customers_at(at = fromUnixTimestamp64Milli({at}, 'UTC')) ORDER BY customer_id"
+                ))
+                .await;
+            assert_eq!(shown.len(), rows.len());
+            for row in &rows {
+                let seen = shown
+                    .iter()
+                    .find(|r| r["customer_id"] == row.id.as_str())
+                    .unwrap();
+                for (name, want) in expected(plan, row, at) {
+                    compare(row, at, name, want, seen);
+                    compared += 1;
+                }
+                assert_eq!(float(&seen["exp_purchases_90"]), Some(1.25));
+            }
+        }
+    }
+    assert_eq!(compared, 2 * times.len() * rows.len() * 13);
+}
+
+fn compare(row: &Row, at: i64, name: &str, want: Option<f64>, seen: &Value) {
+    let got = float(&seen[name]);
+    let exact = name == "spend_90d_minor";
+    let near = match (want, got) {
+        (None, None) => true,
+        (Some(_), Some(_)) if exact => {
+            // As text: a double does not hold every amount.
+            let shown = seen[name].to_string().trim_matches('"').to_owned();
+            at < row.as_of || shown == window(&row.buckets, at).to_string()
+        }
+        (Some(want), Some(got)) => (want - got).abs() <= 1e-9 * want.abs().max(1e-3),
+        _ => false,
+    };
+    assert!(
+        near,
+        "{name} of {row:?} at {at}: view {got:?}, expected {want:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_signal_of_the_registry_is_a_column() {
+    let rows = block(Table::Customers, &[corners()[0].values()]);
+    let engine = engine_with(&plans::plan(), &[rows]).await;
+    for view in ["customers_now", "customers_at(at = now64(3))"] {
+        let columns = engine
+            .rows(&format!("DESCRIBE (SELECT * FROM retain.{view})"))
+            .await;
+        for signal in SIGNALS {
+            let column = columns.iter().find(|c| c["name"] == signal.name);
+            let column = column.unwrap_or_else(|| panic!("{} is not in {view}", signal.name));
+            if signal.change == Change::Live {
+                let ty = column["type"].as_str().unwrap();
+                let want = if signal.unit == "minor units" {
+                    "Nullable(Int64)"
+                } else {
+                    "Nullable(Float64)"
+                };
+                assert_eq!(ty, want, "{} of {view}", signal.name);
+            }
+        }
+        // One customer is found by the key, through the view.
+        let plan = engine
+            .rows(&format!(
+                "EXPLAIN indexes = 1 SELECT * FROM retain.{view} WHERE customer_id = 'c'"
+            ))
+            .await;
+        let text: String = plan
+            .iter()
+            .map(|r| r["explain"].as_str().unwrap())
+            .collect();
+        assert!(
+            text.contains("Condition: (customer_id in ['c', 'c'])"),
+            "{text}"
+        );
+    }
+}
+
+fn ledger(
+    shard: i64,
+    source: &str,
+    cycle: u64,
+    offsets: (i64, i64),
+    complete_to: Option<i64>,
+) -> Values {
+    vec![
+        ("shard", shard.into()),
+        ("source", source.into()),
+        ("version", (version(1, cycle) as i64).into()),
+        ("clock", (START + 1_000 * cycle as i64).into()),
+        ("complete_to", complete_to.into()),
+        ("offset_from", offsets.0.into()),
+        ("offset_to", offsets.1.into()),
+        ("applied", (offsets.1 - offsets.0 - 1).into()),
+    ]
+}
+
+#[tokio::test]
+async fn now_is_what_the_shard_is_complete_to() {
+    let simulated = Plan {
+        clock: Clock::Simulated {
+            origin_ms: START,
+            speed: 60.0,
+        },
+        ..plans::plan()
+    };
+    let customer = |shard: i64, as_of: i64| -> Values {
+        let row = Row {
+            id: format!("s{shard}"),
+            as_of,
+            t_born: as_of,
+            ..Row::default()
+        };
+        row.values()
+            .into_iter()
+            .map(|(n, v)| {
+                if n == "shard" {
+                    (n, shard.into())
+                } else {
+                    (n, v)
+                }
+            })
+            .collect()
+    };
+    let old = START - 50 * DAY;
+    let customers = [
+        customer(1, old),
+        customer(2, old),
+        customer(3, old),
+        customer(4, START + 77),
+    ];
+    let ledger = [
+        // Shard 1: the source that is behind decides, by its latest cycle (written before an older one).
+        ledger(1, "purchases", 9, (10, 12), Some(START + 500)),
+        ledger(1, "purchases", 3, (0, 10), Some(START - 9)),
+        ledger(1, "web", 9, (0, 4), Some(START + 400)),
+        // Shard 2: complete beyond the last clock of the ledger: the clock decides.
+        ledger(2, "web", 2, (0, 4), Some(START + DAY)),
+        // Shard 3: one source not known to be complete at all: the row's own time.
+        ledger(3, "purchases", 5, (0, 4), Some(START)),
+        ledger(3, "web", 5, (0, 4), None),
+        // Shard 4: the row is newer than what the shard is complete to: the row's own time.
+        ledger(4, "web", 5, (0, 4), Some(START)),
+    ];
+    let blocks = [
+        block(Table::Customers, &customers),
+        block(Table::Ledger, &ledger),
+    ];
+    let engine = engine_with(&simulated, &blocks).await;
+    let at = async || {
+        let sql = "SELECT toUnixTimestamp64Milli(at) - toInt64(1767225600000) AS at, isNull(csat) AS hidden \
+                   FROM retain.customers_now ORDER BY customer_id";
+        let rows = engine.rows(sql).await;
+        assert!(
+            rows.iter().all(|r| float(&r["hidden"]) == Some(0.0)),
+            "{rows:?}"
+        );
+        rows.iter()
+            .map(|r| float(&r["at"]).unwrap() as i64)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(at().await, [400, 2_000, -50 * DAY, 77]);
+
+    // With a wall clock the server's time is the limit, and all of this lies in the past.
+    write_views(
+        &engine.client(),
+        &plans::plan(),
+        &Databases::new("retain", 1).unwrap(),
+    )
+    .await
+    .unwrap();
+    let sql = "SELECT toInt64(max(at <= now64(3))) FROM retain.customers_now";
+    assert_eq!(engine.number(sql).await, 1);
+}
+
+#[tokio::test]
+async fn completeness_tells_control_records_gaps_and_holes_apart() {
+    let ledger = [
+        ledger(1, "web", 1, (100, 110), Some(START)),
+        ledger(1, "web", 2, (110, 120), Some(START)),
+        // A gap that retention made, known; then 5 offsets nobody read; then 3 read twice.
+        ledger(1, "web", 3, (150, 160), Some(START)),
+        ledger(1, "web", 4, (165, 170), Some(START)),
+        ledger(1, "web", 5, (167, 180), Some(START + 5)),
+        ledger(2, "web", 1, (0, 10), None),
+    ];
+    let gap = vec![
+        ("shard", 1.into()),
+        ("source", "web".into()),
+        ("offset_from", 120.into()),
+        ("offset_to", 150.into()),
+    ];
+    let blocks = [block(Table::Gaps, &[gap]), block(Table::Ledger, &ledger)];
+    let engine = engine_with(&plans::plan(), &blocks).await;
+    let rows = engine
+        .rows("SELECT * FROM retain.completeness ORDER BY shard")
+        .await;
+    let of = |row: usize, name: &str| float(&rows[row][name]).unwrap() as i64;
+    let names = [
+        "offset_from",
+        "offset_to",
+        "consumed",
+        "offsets_without_record",
+        "gap_offsets",
+        "missing",
+        "twice",
+    ];
+    assert_eq!(names.map(|n| of(0, n)), [100, 180, 43, 5, 30, 5, 3]);
+    assert_eq!(names.map(|n| of(1, n)), [0, 10, 9, 1, 0, 0, 0]);
+    assert_eq!(rows[0]["complete_to"], "2026-01-01 00:00:00.005");
+    assert!(rows[1]["complete_to"].is_null());
+    assert_eq!(
+        engine
+            .number("SELECT sum(consumed) FROM retain.ledger")
+            .await,
+        52
+    );
+}
+
+#[tokio::test]
+async fn activity_adds_late_events_to_their_minute() {
+    let minute = |shard: i64, late_offset: i64, cycle: u64, events: i64, revenue: i64| -> Values {
+        vec![
+            ("shard", shard.into()),
+            ("source", "purchases".into()),
+            ("minute", START.into()),
+            ("type", "purchase".into()),
+            ("channel", "shop".into()),
+            ("late_offset", late_offset.into()),
+            ("version", (version(1, cycle) as i64).into()),
+            ("events", events.into()),
+            ("revenue_minor", revenue.into()),
+        ]
+    };
+    let first = block(
+        Table::Activity,
+        &[minute(1, -1, 1, 5, 900), minute(2, -1, 1, 2, 50)],
+    );
+    // The minute written again by a later cycle, and two late events, one of them carried twice.
+    let later = block(
+        Table::Activity,
+        &[
+            minute(1, -1, 2, 6, 1_000),
+            minute(1, 77, 3, 1, -20),
+            minute(1, 78, 3, 1, 5),
+        ],
+    );
+    let again = block(Table::Activity, &[minute(1, 77, 3, 1, -20)]);
+    let engine = engine_with(&plans::plan(), &[first, later, again]).await;
+    let rows = engine.rows("SELECT * FROM retain.activity_by_minute").await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(float(&rows[0]["events"]), Some(10.0));
+    assert_eq!(float(&rows[0]["revenue_minor"]), Some(1_035.0));
+}
