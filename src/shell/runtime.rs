@@ -23,6 +23,7 @@ use super::clock::PipelineClock;
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
+use super::metrics::Metrics;
 use super::producer::{Outcome, Place, Transactions};
 use super::shards::Shards;
 use super::status::SharedStatus;
@@ -140,12 +141,13 @@ pub async fn run(
     plan: Arc<Plan>,
     options: Options,
     status: SharedStatus,
+    metrics: Option<Arc<Metrics>>,
     quit: Arc<AtomicBool>,
 ) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
     let topics = topics::prepare(&options.link, &plan, &names).await?;
     let running = std::thread::Builder::new().name("retain-loop".to_owned()).spawn(move || {
-        let runtime = Runtime::start(plan, options, names, topics, status, quit)?;
+        let runtime = Runtime::start(plan, options, names, topics, (status, metrics), quit)?;
         runtime.run()
     })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
@@ -174,6 +176,8 @@ struct Runtime {
     threads: Vec<JoinHandle<()>>,
     ends_quit: Sender<()>,
     status: SharedStatus,
+    /// Counts what is committed, where somebody wants to know.
+    metrics: Option<Arc<Metrics>>,
     quit: Arc<AtomicBool>,
     next_cut: Instant,
     /// A cut was asked for: when, and how many workers have not answered.
@@ -187,7 +191,7 @@ impl Runtime {
         options: Options,
         names: Names,
         topics: topics::Topics,
-        status: SharedStatus,
+        (status, metrics): (SharedStatus, Option<Arc<Metrics>>),
         quit: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         let kafka = |what| move |source| RunError::Kafka { what, source };
@@ -259,6 +263,7 @@ impl Runtime {
             threads,
             ends_quit,
             status,
+            metrics,
             quit,
             next_cut: Instant::now(),
             gathering: None,

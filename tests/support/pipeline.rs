@@ -89,7 +89,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(runtime::run(plan, options, told, quitting))
+            runtime.block_on(runtime::run(plan, options, told, None, quitting))
         });
         Self { status, quit, thread: Some(thread) }
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::shell::clock::wall_ms;
 use crate::shell::commits::Settled;
+use crate::shell::metrics::CommitResult;
 use crate::shell::producer::Outcome;
 use crate::shell::shards::Doing;
 use crate::shell::worker::Command;
@@ -131,6 +132,12 @@ impl Runtime {
         status.commits += 1;
         status.commit_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         status.committed_at_ms = Some(wall_ms());
+        if let Some(metrics) = &self.metrics {
+            metrics.observe_commit(CommitResult::Committed, took.as_secs_f64());
+            for (_, _, effects) in committed {
+                metrics.observe_cycle(&self.plan.sources, effects);
+            }
+        }
         for (shard, _, effects) in committed {
             status.dead_letters += effects.dead_letters.len() as u64;
             for (total, source) in status.counts.iter_mut().zip(&effects.sources) {
