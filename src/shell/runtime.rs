@@ -283,7 +283,8 @@ impl Runtime {
                 break Err(error);
             }
         };
-        self.leave();
+        // Put out by the group or a twin: nothing can be committed any more.
+        self.leave(ended.is_ok());
         ended
     }
 

@@ -226,10 +226,12 @@ impl Runtime {
         entry.state = state;
     }
 
-    /// Commits what is computed, gives everything back and leaves the group.
-    pub(super) fn leave(mut self) {
+    /// Commits what is computed (if it still can), gives everything back and leaves the group.
+    pub(super) fn leave(mut self, commit: bool) {
         let shards = self.shards.all();
-        self.finish(&shards);
+        if commit {
+            self.finish(&shards);
+        }
         for shard in shards {
             self.forget(shard, None);
         }
