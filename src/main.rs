@@ -112,7 +112,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Migrate(pipeline) => {
             let (settings, definition) = ready(cli, &pipeline.file)?;
             let migrating =
-                cmd_run::migrate_tables(&settings, &definition, pipeline.generation);
+                cmd_run::migrate(&settings, &definition, pipeline.generation);
             for line in tokio()?.block_on(migrating)? {
                 writeln!(io::stdout(), "{line}")?;
             }

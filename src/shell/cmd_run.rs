@@ -15,7 +15,7 @@ use super::client::Link;
 use super::columns::check_columns;
 use super::http::{Pages, Server};
 use super::metrics::Metrics;
-use super::migrate::{Retention, migrate, write_views};
+use super::migrate::{MigrateError, Retention, migrate_tables, write_views};
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
 use super::settings::{ClickHouse, Settings};
@@ -126,11 +126,11 @@ impl Target {
     }
 
     async fn prepare(&self, plan: &Plan) -> Result<Vec<String>, String> {
-        let done = migrate(&self.client, plan, &self.databases, self.retention)
-            .await
-            .map_err(|e| e.to_string())?;
-        write_views(&self.client, plan, &self.databases).await.map_err(|e| e.to_string())?;
+        let words = |e: MigrateError| e.to_string();
+        let done = migrate_tables(&self.client, plan, &self.databases, self.retention).await;
+        let done = done.map_err(words)?;
         check_columns(&self.client, &self.databases.tables).await?;
+        write_views(&self.client, plan, &self.databases).await.map_err(words)?;
         Ok(done)
     }
 }
@@ -139,7 +139,7 @@ impl Target {
 ///
 /// # Errors
 /// ClickHouse's, in words.
-pub async fn migrate_tables(
+pub async fn migrate(
     settings: &Settings,
     definition: &Definition,
     generation: u32,
