@@ -25,9 +25,9 @@ use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
 use super::metrics::Metrics;
 use super::producer::{Outcome, Place, Transactions};
+use super::settings::{Settings, Start};
 use super::shards::Shards;
 use super::status::SharedStatus;
-use super::settings::{Settings, Start};
 use super::takeover::{TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
 use super::worker::{self, Command, Gauges, Shared};
@@ -66,7 +66,11 @@ impl Options {
             commit_interval_ms: kafka.commit_interval_ms,
             restore_timeout_ms: kafka.restore_timeout_ms,
             revoke_limit_ms: settings.run.shutdown_timeout_ms.min(REVOKE_LIMIT_MS_MAX),
-            workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
+            workers: if settings.run.workers == 0 {
+                cores
+            } else {
+                settings.run.workers
+            },
         }
     }
 }
@@ -146,14 +150,18 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
     let topics = topics::prepare(&options.link, &plan, &names).await?;
-    let running = std::thread::Builder::new().name("retain-loop".to_owned()).spawn(move || {
-        let runtime = Runtime::start(plan, options, names, topics, (status, metrics), quit)?;
-        runtime.run()
-    })?;
+    let running = std::thread::Builder::new()
+        .name("retain-loop".to_owned())
+        .spawn(move || {
+            let runtime = Runtime::start(plan, options, names, topics, (status, metrics), quit)?;
+            runtime.run()
+        })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
     match ended {
         Ok(Ok(result)) => result,
-        _ => Err(RunError::Left("the loop panicked; this is a bug".to_owned())),
+        _ => Err(RunError::Left(
+            "the loop panicked; this is a bug".to_owned(),
+        )),
     }
 }
 
@@ -196,13 +204,15 @@ impl Runtime {
     ) -> Result<Self, RunError> {
         let kafka = |what| move |source| RunError::Kafka { what, source };
         let link = &options.link;
-        let fetcher =
-            Fetcher::new(link, &names, &plan, topics.shards).map_err(kafka("opening the fetcher"))?;
+        let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
+            .map_err(kafka("opening the fetcher"))?;
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, options.start, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer =
-            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
+        let asker: BaseConsumer = link
+            .query(&names, true)
+            .create()
+            .map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -303,7 +313,10 @@ impl Runtime {
     }
 }
 
-fn thread(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, std::io::Error> {
+fn thread(
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, std::io::Error> {
     std::thread::Builder::new().name(name).spawn(work)
 }
 

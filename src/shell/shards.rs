@@ -63,7 +63,13 @@ impl Shards {
         for shard in guard::whole_shards(self.sources, &self.places) {
             if !self.held.contains_key(&shard) {
                 let tenure = self.tenure();
-                self.held.insert(shard, Held { tenure, doing: Doing::Waiting(Instant::now()) });
+                self.held.insert(
+                    shard,
+                    Held {
+                        tenure,
+                        doing: Doing::Waiting(Instant::now()),
+                    },
+                );
             }
         }
     }
@@ -87,7 +93,13 @@ impl Shards {
         let old = self.held.remove(&shard);
         if let Some(at) = again {
             let tenure = self.tenure();
-            self.held.insert(shard, Held { tenure, doing: Doing::Waiting(at) });
+            self.held.insert(
+                shard,
+                Held {
+                    tenure,
+                    doing: Doing::Waiting(at),
+                },
+            );
         }
         old
     }
@@ -114,14 +126,16 @@ impl Shards {
 
     /// Whether the shard is ours in this very tenure, and runs.
     pub fn runs(&self, shard: u16, tenure: u64) -> bool {
-        self.held
-            .get(&shard)
-            .is_some_and(|h| h.tenure == tenure && matches!(h.doing, Doing::Running { .. } | Doing::Finished))
+        self.held.get(&shard).is_some_and(|h| {
+            h.tenure == tenure && matches!(h.doing, Doing::Running { .. } | Doing::Finished)
+        })
     }
 
     /// The shard, if it is ours in this very tenure.
     pub fn of(&mut self, shard: u16, tenure: u64) -> Option<&mut Held> {
-        self.held.get_mut(&shard).filter(|held| held.tenure == tenure)
+        self.held
+            .get_mut(&shard)
+            .filter(|held| held.tenure == tenure)
     }
 
     /// The shard, if it is ours.
@@ -136,7 +150,10 @@ impl Shards {
 
     /// How many are being restored.
     pub fn restoring(&self) -> usize {
-        self.held.values().filter(|h| matches!(h.doing, Doing::Restoring(_))).count()
+        self.held
+            .values()
+            .filter(|h| matches!(h.doing, Doing::Restoring(_)))
+            .count()
     }
 
     /// A shard whose take-over is to begin now; none whose old machine may still read.
@@ -144,15 +161,18 @@ impl Shards {
         let due = |held: &Held| matches!(held.doing, Doing::Waiting(at) if at <= now);
         let free = |shard: &u16| !self.dropping.contains_key(shard);
         let mut held = self.held.iter();
-        held.find(|(shard, held)| free(shard) && due(held)).map(|(shard, held)| (*shard, held.tenure))
+        held.find(|(shard, held)| free(shard) && due(held))
+            .map(|(shard, held)| (*shard, held.tenure))
     }
 
     /// How far the shards that are being restored have come.
     pub fn watches(&self) -> impl Iterator<Item = (u16, &Watch)> {
-        self.held.iter().filter_map(|(shard, held)| match &held.doing {
-            Doing::Restoring(watch) => Some((*shard, watch)),
-            _ => None,
-        })
+        self.held
+            .iter()
+            .filter_map(|(shard, held)| match &held.doing {
+                Doing::Restoring(watch) => Some((*shard, watch)),
+                _ => None,
+            })
     }
 }
 

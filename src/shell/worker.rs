@@ -97,11 +97,20 @@ struct Shard {
 
 /// Runs a worker until its commands end.
 pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>, shared: &Shared) {
-    let mut worker = Worker { index, reports, shared, shards: Vec::new() };
+    let mut worker = Worker {
+        index,
+        reports,
+        shared,
+        shards: Vec::new(),
+    };
     let mut busy = false;
     let mut idle_wait = IDLE_WAIT;
     loop {
-        idle_wait = if busy { IDLE_WAIT } else { (idle_wait * 21 / 20).min(IDLE_WAIT_MAX) };
+        idle_wait = if busy {
+            IDLE_WAIT
+        } else {
+            (idle_wait * 21 / 20).min(IDLE_WAIT_MAX)
+        };
         let command = if busy {
             match commands.try_recv() {
                 Ok(command) => Some(command),
@@ -181,7 +190,9 @@ impl Worker<'_> {
     }
 
     fn find(&self, shard: u16, tenure: u64) -> Option<usize> {
-        self.shards.iter().position(|s| (s.id, s.tenure) == (shard, tenure))
+        self.shards
+            .iter()
+            .position(|s| (s.id, s.tenure) == (shard, tenure))
     }
 
     fn report(&self, report: Report) {
@@ -283,11 +294,16 @@ impl Shard {
             let there =
                 ends.all(|(source, end)| self.machine.read_position(source as SourceIndex) >= *end);
             if there {
-                let later = self.ends_confirmed_ms.map_or(answer.asked_ms, |ms| ms.max(answer.asked_ms));
+                let later = self
+                    .ends_confirmed_ms
+                    .map_or(answer.asked_ms, |ms| ms.max(answer.asked_ms));
                 self.ends_confirmed_ms = Some(later);
             }
         }
-        ClockReading { now_ms: shared.clock.now_ms(), ends_confirmed_ms: self.ends_confirmed_ms }
+        ClockReading {
+            now_ms: shared.clock.now_ms(),
+            ends_confirmed_ms: self.ends_confirmed_ms,
+        }
     }
 
     fn hand_over(&self, effects: Effects, urgent: bool) -> Report {
@@ -295,9 +311,16 @@ impl Shard {
         let gauges = Gauges {
             customers: self.machine.customers(),
             dues_pending: self.machine.dues_pending(),
-            waiting_bytes: sources.map(|s| self.machine.waiting_bytes(s as SourceIndex)).sum(),
+            waiting_bytes: sources
+                .map(|s| self.machine.waiting_bytes(s as SourceIndex))
+                .sum(),
         };
-        Report::Cycle { tenure: self.tenure, effects: Box::new(effects), urgent, gauges }
+        Report::Cycle {
+            tenure: self.tenure,
+            effects: Box::new(effects),
+            urgent,
+            gauges,
+        }
     }
 
     /// Feeds the machine: the source the merge waits for always, the others up to their share of memory.
@@ -323,7 +346,9 @@ impl Shard {
     }
 
     fn drain_source(&mut self, source: SourceIndex, shared: &Shared) -> Result<bool, String> {
-        let Some(queue) = self.queues.sources.get_mut(usize::from(source)) else { return Ok(false) };
+        let Some(queue) = self.queues.sources.get_mut(usize::from(source)) else {
+            return Ok(false);
+        };
         let batch = queue.poll(0);
         let mut trouble = None;
         for segment in batch.segments() {
@@ -352,7 +377,9 @@ impl Shard {
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 let low = shared.fetcher.first_offset(self.id, source).map_err(|e| {
-                    format!("source {source} has no offset {position}, nor says where it begins: {e}")
+                    format!(
+                        "source {source} has no offset {position}, nor says where it begins: {e}"
+                    )
                 })?;
                 if low <= position {
                     return Err(format!(
@@ -361,8 +388,12 @@ impl Shard {
                     ));
                 }
                 let reason = "retention removed records before they were read";
-                self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
-                shared.fetcher.move_to(self.id, source, low).map_err(|e| e.to_string())
+                self.machine
+                    .skip_to(source, low, shared.clock.now_ms(), reason);
+                shared
+                    .fetcher
+                    .move_to(self.id, source, low)
+                    .map_err(|e| e.to_string())
             }
             RDKafkaErrorCode::NotImplemented | RDKafkaErrorCode::BadCompression => Err(format!(
                 "source {source} cannot be read at offset {position}: {text}; its compression is not supported"

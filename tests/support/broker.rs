@@ -31,7 +31,12 @@ impl Broker {
     pub fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (script, stdin, bootstrap) = launch(folder.path(), settings);
-        Self { script, stdin: Some(stdin), bootstrap, folder }
+        Self {
+            script,
+            stdin: Some(stdin),
+            bootstrap,
+            folder,
+        }
     }
 
     /// The broker of this test binary, started once.
@@ -58,7 +63,10 @@ impl Broker {
         for topic in topics {
             let led = || {
                 let metadata = admin.inner().fetch_metadata(Some(topic), WAIT).unwrap();
-                let led = metadata.topics()[0].partitions().iter().filter(|p| p.leader() >= 0);
+                let led = metadata.topics()[0]
+                    .partitions()
+                    .iter()
+                    .filter(|p| p.leader() >= 0);
                 led.count() == partitions as usize
             };
             until("a leader for each partition", led);
@@ -90,7 +98,8 @@ impl Broker {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
-            list.add_partition_offset(topic, partition, Offset::End).unwrap();
+            list.add_partition_offset(topic, partition, Offset::End)
+                .unwrap();
         }
         let done = wait_for(admin.delete_records(&list, &AdminOptions::new())).unwrap();
         let mut begins = vec![0; partitions as usize];
@@ -105,8 +114,11 @@ impl Broker {
     pub fn set_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
-        until("the offset to be set", || consumer.commit(&list, CommitMode::Sync).is_ok());
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))
+            .unwrap();
+        until("the offset to be set", || {
+            consumer.commit(&list, CommitMode::Sync).is_ok()
+        });
     }
 
     /// Stops the broker and starts it again on its data and ports.
@@ -138,7 +150,8 @@ impl Broker {
         let partitions = metadata.topics()[0].partitions().len();
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
-            list.add_partition_offset(topic, partition as i32, Offset::Beginning).unwrap();
+            list.add_partition_offset(topic, partition as i32, Offset::Beginning)
+                .unwrap();
         }
         consumer.assign(&list).unwrap();
         let mut messages = Vec::new();
@@ -158,7 +171,12 @@ impl Broker {
     }
 
     /// What a group has committed: (topic, partition, offset); nothing while its coordinator moves.
-    pub fn committed(&self, group: &str, topics: &[&str], partitions: i32) -> Vec<(String, i32, i64)> {
+    pub fn committed(
+        &self,
+        group: &str,
+        topics: &[&str],
+        partitions: i32,
+    ) -> Vec<(String, i32, i64)> {
         let consumer: BaseConsumer = self
             .client()
             .set("group.id", group)
@@ -169,9 +187,15 @@ impl Broker {
         for topic in topics {
             list.add_partition_range(topic, 0, partitions - 1);
         }
-        let Ok(answer) = consumer.committed_offsets(list, WAIT) else { return Vec::new() };
+        let Ok(answer) = consumer.committed_offsets(list, WAIT) else {
+            return Vec::new();
+        };
         let place = |e: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
-            (e.topic().to_owned(), e.partition(), e.offset().to_raw().unwrap())
+            (
+                e.topic().to_owned(),
+                e.partition(),
+                e.offset().to_raw().unwrap(),
+            )
         };
         answer.elements().iter().map(place).collect()
     }
@@ -196,13 +220,19 @@ fn launch(folder: &Path, settings: &[&str]) -> (Child, ChildStdin, String) {
         .unwrap();
     let stdin = script.stdin.take().unwrap();
     let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
-    let line = lines.next().expect("the broker did not start; see above").unwrap();
+    let line = lines
+        .next()
+        .expect("the broker did not start; see above")
+        .unwrap();
     let bootstrap = line.strip_prefix("bootstrap ").unwrap().to_owned();
     (script, stdin, bootstrap)
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(future)
 }
 
