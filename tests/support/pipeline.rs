@@ -18,7 +18,7 @@ use retain::shell::runtime::{self, Options, RunError};
 use retain::shell::settings::Start;
 use retain::shell::status::{ShardState, SharedStatus};
 
-use super::broker::{Broker, flush, send, until_within};
+use super::broker::{Broker, flush, producer, send, until_within};
 use super::outbox::{Row, last, rows};
 
 /// The definition of the tests: the shipped one under another name, with topics of its own.
@@ -250,9 +250,14 @@ pub struct Feed {
 impl Feed {
     /// A feed for a pipeline.
     pub fn new(broker: &Broker, name: &str) -> Self {
+        Self::to(&broker.bootstrap, name)
+    }
+
+    /// A feed for a pipeline on any broker.
+    pub fn to(bootstrap: &str, name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            producer: broker.producer(),
+            producer: producer(bootstrap),
             sent: 0,
             random: 0x9e37_79b9_7f4a_7c15,
             without_support: false,
