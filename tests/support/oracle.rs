@@ -238,10 +238,10 @@ impl Memory {
         if self.floor_ms.is_some_and(|floor| ts_ms <= floor) {
             return 2;
         }
-        while self.held.len() >= ids_max.max(8) {
+        self.held.insert((ts_ms.div_euclid(1_000), hash));
+        while self.held.len() > ids_max.max(8) {
             self.forget_first();
         }
-        self.held.insert((ts_ms.div_euclid(1_000), hash));
         0
     }
 }
