@@ -13,6 +13,8 @@ pub mod columns;
 pub mod commits;
 pub mod consumer;
 pub mod ends;
+pub mod follow;
+pub mod generation;
 pub mod http;
 pub mod logs;
 pub mod metrics;
