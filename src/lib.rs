@@ -12,6 +12,8 @@ pub mod flow;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod generate;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod invariants;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod machine;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;

@@ -70,6 +70,11 @@ impl SourceIds {
         self.ids.is_empty()
     }
 
+    /// The second and the hash of each id held, in the order in which they are kept.
+    pub fn entries(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        self.ids.iter().copied()
+    }
+
     /// Forgets what is older than `horizon_ms` (but never the latest [`IDS_KEPT_MIN`]), then looks the id up.
     pub fn look(&mut self, hash: u64, ts_ms: i64, horizon_ms: i64) -> Seen {
         let horizon_s = seconds(horizon_ms);

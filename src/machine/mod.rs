@@ -4,6 +4,7 @@
 //! own customer up to its time; then the record. A cycle's effects are values; they are committed whole or not at all.
 
 mod consume;
+mod check;
 mod cycle;
 mod restore;
 mod state;
@@ -227,7 +228,10 @@ impl Machine {
     pub fn end_cycle(&mut self, clock: ClockReading) -> Effects {
         self.follow_clock(clock);
         self.refresh(clock);
+        let before = cfg!(debug_assertions).then(|| self.marks());
+        debug_assert_eq!(self.check_changed(), Ok(()));
         let effects = self.collect(clock);
+        debug_assert_eq!(self.check_cycle(before, &effects), Ok(()));
         self.begin_cycle();
         effects
     }
