@@ -49,6 +49,7 @@ impl Observer {
 
     fn observe(&self, clock: &PipelineClock) {
         let status = self.status.get();
+        clock.goes_on_from(status.clock_wall_origin_ms);
         for (shard, s) in &status.shards {
             let watermark_lag_s = s.watermark_ms.map(|ms| (clock.now_ms() - ms) as f64 / 1_000.0);
             self.metrics.set_shard(

@@ -61,6 +61,8 @@ pub struct Status {
     pub dead_letters: u64,
     /// Outcomes of committed records, by source.
     pub counts: Vec<Counts>,
+    /// When the simulated clock stood at its origin, wall clock, milliseconds; 0 with a wall clock.
+    pub clock_wall_origin_ms: i64,
     /// How long the last commit took, milliseconds.
     pub commit_ms: u64,
     /// When the last commit was done, wall clock, milliseconds.

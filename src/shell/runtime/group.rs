@@ -219,6 +219,7 @@ impl Runtime {
                     };
                     self.tell(shard, Command::Take(Box::new(new)));
                     self.set_state(shard, ShardState::Running);
+                    self.status.lock().clock_wall_origin_ms = self.clock.wall_origin_ms();
                 }
                 Err(error) => {
                     held.doing = Doing::Waiting(Instant::now() + RETRY);
