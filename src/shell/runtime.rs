@@ -184,10 +184,8 @@ impl Runtime {
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, options.start, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer = link
-            .query(&names, true)
-            .create()
-            .map_err(kafka("opening the client for ends"))?;
+        let asker: BaseConsumer =
+            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -201,12 +199,9 @@ impl Runtime {
             .map_err(kafka("opening the transactional producer"))?;
 
         let clock = PipelineClock::new(plan.clock);
-        let shared = Shared {
-            fetcher: fetcher.clone(),
-            ends: Arc::default(),
-            clock,
-            share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
-        };
+        let share_bytes = Arc::new(AtomicUsize::new(SHARE_BYTES_MIN));
+        let ends = Arc::default();
+        let shared = Shared { fetcher: fetcher.clone(), ends, clock, share_bytes };
         let (reports, inbox) = channel();
         let mut threads = Vec::new();
         let workers = start_workers(options.workers, &shared, &reports, &mut threads)?;
