@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::flow::names::Names;
-use crate::flow::takeover::{Decision, Facts, Place, decide};
+use crate::flow::takeover::{Decision, Facts, Known, Place, decide};
 use crate::machine::{Identity, Machine, Restored};
 use crate::plan::Plan;
 
@@ -132,7 +132,7 @@ impl TakeOver {
                         "the definition has changed; dues are timed anew"
                     );
                 }
-                Some(meta)
+                Some(Known { positions: meta.positions, mail_to: meta.mail_to })
             }
         };
         let places = self
