@@ -1,6 +1,7 @@
 //! All IO: Kafka, ClickHouse, HTTP, settings, the clock. It talks to the machine in values only.
 
 pub mod batch;
+pub mod carrier;
 pub mod client;
 pub mod clock;
 pub mod cmd_config;

@@ -26,7 +26,7 @@ use super::ends::{self, Ends};
 use super::producer::{Outcome, Place, Transactions};
 use super::shards::Shards;
 use super::status::SharedStatus;
-use super::settings::Start;
+use super::settings::{Settings, Start};
 use super::takeover::{TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
 use super::worker::{self, Command, Gauges, Shared};
@@ -51,6 +51,27 @@ pub struct Options {
     /// Threads that run machines.
     pub workers: usize,
 }
+
+impl Options {
+    /// The options that the settings say. `definition` is its version, for the headers of dead letters.
+    pub fn of(settings: &Settings, generation: u32, definition: String) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let kafka = &settings.kafka;
+        Self {
+            link: Link::from(kafka),
+            generation,
+            definition,
+            start: kafka.start,
+            commit_interval_ms: kafka.commit_interval_ms,
+            restore_timeout_ms: kafka.restore_timeout_ms,
+            revoke_limit_ms: settings.run.shutdown_timeout_ms.min(REVOKE_LIMIT_MS_MAX),
+            workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
+        }
+    }
+}
+
+/// A group does not wait longer for a member that gives partitions back.
+const REVOKE_LIMIT_MS_MAX: u64 = 30_000;
 
 /// Why the runtime ended, other than by being asked to.
 #[derive(Debug, thiserror::Error)]

@@ -50,7 +50,7 @@ impl Broker {
     /// The broker of this test binary, started once.
     pub fn shared() -> &'static Self {
         static BROKER: OnceLock<Broker> = OnceLock::new();
-        BROKER.get_or_init(|| Broker::start(&[]))
+        BROKER.get_or_init(|| Broker::start(&["group.consumer.session.timeout.ms=3000"]))
     }
 
     fn client(&self) -> ClientConfig {

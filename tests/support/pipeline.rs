@@ -2,9 +2,11 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use retain::plan::Plan;
 use retain::shell::client::Link;
 use retain::shell::runtime::{self, Options, RunError};
 use retain::shell::settings::Start;
-use retain::shell::status::SharedStatus;
+use retain::shell::status::{ShardState, SharedStatus};
 
 use super::broker::{Broker, flush, send, until_within};
 use super::outbox::{Row, last, rows};
@@ -41,9 +43,15 @@ pub fn plan(text: &str) -> Arc<Plan> {
 
 /// Options for a broker of the tests.
 pub fn options(bootstrap: &str, instance: Option<&str>, classic: bool) -> Options {
+    let mut properties = vec![("bootstrap.servers".to_owned(), bootstrap.to_owned())];
+    if classic {
+        // With the new protocol the broker says this (group.consumer.session.timeout.ms).
+        properties.push(("session.timeout.ms".to_owned(), "1500".to_owned()));
+        properties.push(("heartbeat.interval.ms".to_owned(), "300".to_owned()));
+    }
     let link = Link {
         brokers: bootstrap.to_owned(),
-        properties: vec![("bootstrap.servers".to_owned(), bootstrap.to_owned())],
+        properties,
         classic,
         instance: instance.map(str::to_owned),
         group_instance: None,
@@ -98,33 +106,78 @@ impl Running {
     }
 }
 
-/// A pipeline in a process of its own: this test binary again, running its ignored test `child`.
-pub struct Process(pub Child);
+/// A pipeline in a process of its own: this test binary again, running its ignored test `child`. It prints a line
+/// whenever its commits or its shards change.
+pub struct Process {
+    child: Child,
+    news: Receiver<News>,
+    /// The last news.
+    pub last: News,
+}
+
+/// What a child tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Committed transactions.
+    pub commits: u64,
+    /// Shards that run.
+    pub shards: usize,
+}
 
 impl Process {
     /// Starts it.
-    pub fn start(bootstrap: &str, name: &str, instance: &str) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
+    pub fn start(bootstrap: &str, name: &str, instance: &str, classic: bool) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "child", "--nocapture"])
-            .env("RETAIN_CHILD", format!("{bootstrap} {name} {instance}"))
-            .stdout(Stdio::null())
+            .env("RETAIN_CHILD", format!("{bootstrap} {name} {instance} {classic}"))
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        Self(child)
+        let (sender, news) = channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let Some(numbers) = line.strip_prefix("news ") else { continue };
+                let (commits, shards) = numbers.split_once(' ').unwrap();
+                let told = News {
+                    commits: commits.parse().unwrap(),
+                    shards: shards.parse().unwrap(),
+                };
+                if sender.send(told).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, news, last: News::default() }
     }
 
-    /// Sends a signal (`KILL`, `STOP`, `CONT`, `TERM`).
+    /// Waits until it has told something that fits.
+    pub fn until(&mut self, limit: Duration, what: &str, fits: impl Fn(News) -> bool) {
+        let deadline = Instant::now() + limit;
+        while !fits(self.last) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let told = self.news.recv_timeout(left);
+            self.last = told.unwrap_or_else(|e| panic!("{what}: {e}; last news {:?}", self.last));
+        }
+    }
+
+    /// Sends a signal (`KILL`, `STOP`, `CONT`).
     pub fn signal(&self, signal: &str) {
-        let sent =
-            Command::new("kill").arg(format!("-{signal}")).arg(self.0.id().to_string()).status();
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid).status();
         assert!(sent.unwrap().success());
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -135,8 +188,47 @@ pub fn child() {
     };
     let parts: Vec<&str> = what.split(' ').collect();
     let plan = plan(&definition(parts[1]));
-    let running = Running::start(&plan, options(parts[0], Some(parts[2]), false));
+    let running = Running::start(&plan, options(parts[0], Some(parts[2]), parts[3] == "true"));
+    let mut told = News::default();
+    while !running.has_ended() {
+        let status = running.status.get();
+        let shards = status.shards.values().filter(|s| s.state == ShardState::Running).count();
+        let news = News { commits: status.commits, shards };
+        if news != told {
+            println!("news {} {}", news.commits, news.shards);
+            told = news;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
     running.thread.unwrap().join().unwrap().unwrap();
+}
+
+/// A feed that goes on by itself until it is asked back.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Feed>,
+}
+
+impl Load {
+    /// Sends `events` at a time, `pause` apart.
+    pub fn start(mut feed: Feed, events: u64, pause: Duration) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !asked.load(Ordering::SeqCst) {
+                feed.send(events);
+                std::thread::sleep(pause);
+            }
+            feed
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends it and returns what was sent.
+    pub fn stop(self) -> Feed {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap()
+    }
 }
 
 /// Sends events and remembers what they add up to.
@@ -145,6 +237,8 @@ pub struct Feed {
     producer: BaseProducer,
     sent: u64,
     random: u64,
+    /// No support event is sent.
+    pub without_support: bool,
     /// Customer to (orders, revenue in cents, tickets, visits).
     pub truth: BTreeMap<String, (i128, i128, i128, i128)>,
     /// Records sent, repeats included, by source.
@@ -161,6 +255,7 @@ impl Feed {
             producer: broker.producer(),
             sent: 0,
             random: 0x9e37_79b9_7f4a_7c15,
+            without_support: false,
             truth: BTreeMap::new(),
             records: [0; 3],
             repeats: [0; 3],
@@ -192,7 +287,7 @@ impl Feed {
                     let amount = format!("{}.{:02}", cents / 100, cents % 100);
                     (0, format!("{{{common},\"type\":\"purchase\",\"amount\":\"{amount}\",\"currency\":\"USD\"}}"))
                 }
-                5 => {
+                5 if !self.without_support => {
                     entry.2 += 1;
                     (1, format!("{{{common},\"type\":\"support\",\"ticket_id\":\"t{n}\",\"action\":\"opened\"}}"))
                 }

@@ -17,7 +17,7 @@ use super::{Report, RunError, Runtime, SHARE_BYTES_MIN};
 /// How many states are read at once.
 const RESTORES_MAX: usize = 4;
 /// How long a failed take-over waits before it is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(500);
 
 impl Runtime {
     /// What the group says.

@@ -1,0 +1,304 @@
+//! The carrier of rows: brings committed blocks from Kafka to ClickHouse. It may repeat itself; it can never invent.
+//!
+//! A thread of its own with a plain consumer of the rows topic. While an insert is under way the group is still
+//! polled, so that ClickHouse may be away for days; offsets are committed only after the rows are in.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::flow::carry::Block;
+use crate::flow::names::Names;
+use crate::model::table::Table;
+use crate::model::time::DAY_MS;
+
+use super::client::{Link, REQUEST_TIMEOUT};
+use super::clock::wall_ms;
+use super::sink::{Sink, Stopped};
+
+/// A batch is carried when it has so many bytes, or when nothing more comes for a moment.
+const BATCH_BYTES_MAX: usize = 16 << 20;
+/// How long is waited for more blocks.
+const LINGER: Duration = Duration::from_millis(50);
+/// An insert that takes longer is a ClickHouse that is away: the partitions are paused meanwhile. Pausing throws away
+/// what was fetched, so it is not done for less.
+const PAUSE_AFTER: Duration = Duration::from_secs(2);
+/// How often acknowledged records are deleted.
+const CLEAN_INTERVAL: Duration = Duration::from_secs(3_600);
+/// How long records are kept after they were written and read.
+const KEEP_MS: i64 = 7 * DAY_MS;
+
+/// What the carrier is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CarrierStatus {
+    /// Next offset of the rows topic that is not yet in ClickHouse, by partition.
+    pub acknowledged: BTreeMap<i32, i64>,
+    /// Blocks carried since the start, repeats included.
+    pub blocks: u64,
+    /// When the last batch was in, wall clock, milliseconds.
+    pub carried_at_ms: Option<i64>,
+    /// Set when it has stopped for good: why, and what to do.
+    pub stopped: Option<String>,
+}
+
+/// The status, shared.
+#[derive(Clone, Debug, Default)]
+pub struct SharedCarrier(Arc<Mutex<CarrierStatus>>);
+
+impl SharedCarrier {
+    /// A copy of it.
+    pub fn get(&self) -> CarrierStatus {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, CarrierStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the carrier on a thread of its own. It ends when `quit` is set, or when a table refuses a block.
+///
+/// # Errors
+/// When a client cannot be opened or the thread not be started.
+pub fn start(
+    link: &Link,
+    names: &Names,
+    sink: Arc<Sink>,
+    status: SharedCarrier,
+    quit: Arc<AtomicBool>,
+    tokio: Handle,
+) -> KafkaResult<std::thread::JoinHandle<()>> {
+    let consumer: BaseConsumer = link.carrier(names).create()?;
+    let admin: AdminClient<DefaultClientContext> = link.admin().create()?;
+    let topic = names.rows();
+    consumer.subscribe(&[&topic])?;
+    let carrier = Carrier {
+        consumer,
+        admin,
+        topic,
+        sink,
+        tokio,
+        status,
+        batch: Vec::new(),
+        bytes: 0,
+        under_way: None,
+        paused: None,
+        cleaned: Instant::now(),
+    };
+    std::thread::Builder::new()
+        .name("retain-carrier".to_owned())
+        .spawn(move || carrier.run(&quit))
+        .map_err(|e| KafkaError::ClientCreation(format!("starting the carrier's thread: {e}")))
+}
+
+/// A batch whose rows are being written.
+struct UnderWay {
+    task: JoinHandle<Result<(), Vec<Stopped>>>,
+    /// Next offsets, once it is in.
+    next: BTreeMap<i32, i64>,
+    blocks: u64,
+    began: Instant,
+}
+
+struct Carrier {
+    consumer: BaseConsumer,
+    admin: AdminClient<DefaultClientContext>,
+    topic: String,
+    sink: Arc<Sink>,
+    tokio: Handle,
+    status: SharedCarrier,
+    batch: Vec<Block>,
+    bytes: usize,
+    under_way: Option<UnderWay>,
+    paused: Option<TopicPartitionList>,
+    cleaned: Instant,
+}
+
+impl Carrier {
+    fn run(mut self, quit: &AtomicBool) {
+        while !quit.load(Ordering::SeqCst) {
+            if let Err(reason) = self.turn() {
+                tracing::error!(%reason, "the carrier stops");
+                self.status.lock().stopped = Some(reason);
+                return;
+            }
+        }
+        // What is under way is simply written again by the next carrier.
+        if let Some(under_way) = self.under_way {
+            under_way.task.abort();
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), String> {
+        let quiet = self.read()?;
+        self.settle()?;
+        if self.under_way.is_none() && !self.batch.is_empty() && (quiet || self.is_full()) {
+            self.begin();
+        }
+        self.hold_back();
+        if self.cleaned.elapsed() >= CLEAN_INTERVAL {
+            self.cleaned = Instant::now();
+            if let Err(error) = self.clean() {
+                tracing::warn!(%error, "deleting rows that were carried long ago");
+            }
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES_MAX
+    }
+
+    /// Reads blocks until the batch is full or nothing comes for a moment; whether nothing came.
+    fn read(&mut self) -> Result<bool, String> {
+        if self.is_full() && self.paused.is_none() && self.under_way.is_some() {
+            // Full, and not yet worth a pause: the insert gets a moment.
+            std::thread::sleep(Duration::from_millis(5));
+            return Ok(false);
+        }
+        while !self.is_full() || self.paused.is_some() {
+            match self.consumer.poll(LINGER) {
+                None => return Ok(true),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "reading the rows");
+                    return Ok(true);
+                }
+                // Also what still comes during a pause (from a partition given to us meanwhile) is kept: what is
+                // acknowledged later must hold everything before it.
+                Some(Ok(message)) => {
+                    let block = block_of(&message)?;
+                    self.bytes += block.bytes.len();
+                    self.batch.push(block);
+                    if self.paused.take().is_some() {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn begin(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.bytes = 0;
+        let mut next = BTreeMap::new();
+        for block in &batch {
+            next.insert(block.partition, block.offset + 1);
+        }
+        let blocks = batch.len() as u64;
+        let sink = Arc::clone(&self.sink);
+        let task = self.tokio.spawn(async move { sink.carry(&batch).await });
+        self.under_way = Some(UnderWay { task, next, blocks, began: Instant::now() });
+    }
+
+    /// Commits the offsets of a batch that is in.
+    fn settle(&mut self) -> Result<(), String> {
+        let Some(under_way) = self.under_way.take_if(|u| u.task.is_finished()) else {
+            return Ok(());
+        };
+        match self.tokio.block_on(under_way.task) {
+            Ok(Ok(())) => {}
+            Ok(Err(stopped)) => {
+                let reasons: Vec<String> = stopped.iter().map(ToString::to_string).collect();
+                return Err(reasons.join("; "));
+            }
+            Err(error) => return Err(format!("the insert ended abnormally: {error}")),
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in &under_way.next {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
+                .map_err(|e| e.to_string())?;
+        }
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Sync) {
+            // The rows are in; the next carrier writes them again, which changes nothing.
+            tracing::warn!(%error, "acknowledging rows");
+        }
+        let mut status = self.status.lock();
+        status.acknowledged.extend(under_way.next);
+        status.blocks += under_way.blocks;
+        status.carried_at_ms = Some(wall_ms());
+        Ok(())
+    }
+
+    /// Pauses while ClickHouse is away and the next batch is full, so that the group can still be polled.
+    fn hold_back(&mut self) {
+        let away = self.under_way.as_ref().is_some_and(|u| u.began.elapsed() >= PAUSE_AFTER);
+        match (&self.paused, away && self.is_full()) {
+            (None, true) => {
+                let Ok(list) = self.consumer.assignment() else { return };
+                if self.consumer.pause(&list).is_ok() {
+                    self.paused = Some(list);
+                }
+            }
+            (Some(list), false) => {
+                // Partitions that were taken away meanwhile cannot be resumed; the others are.
+                if let Err(error) = self.consumer.resume(list) {
+                    tracing::debug!(%error, "resuming");
+                }
+                self.paused = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Deletes rows that were carried, and written more than seven days ago. Nothing is deleted unread.
+    fn clean(&self) -> KafkaResult<()> {
+        let acknowledged = self.status.get().acknowledged;
+        let mut times = TopicPartitionList::new();
+        for partition in acknowledged.keys() {
+            let before = Offset::Offset(wall_ms() - KEEP_MS);
+            times.add_partition_offset(&self.topic, *partition, before)?;
+        }
+        if times.count() == 0 {
+            return Ok(());
+        }
+        let found = self.consumer.offsets_for_times(times, REQUEST_TIMEOUT)?;
+        let mut list = TopicPartitionList::new();
+        for element in found.elements() {
+            let carried = acknowledged.get(&element.partition()).copied().unwrap_or(0);
+            let before = match element.offset() {
+                Offset::Offset(offset) => offset.min(carried),
+                // Nothing was written since: everything that was carried is old.
+                _ => carried,
+            };
+            list.add_partition_offset(&self.topic, element.partition(), Offset::Offset(before))?;
+        }
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+        self.tokio.block_on(self.admin.delete_records(&list, &options)).map(drop)
+    }
+}
+
+/// The block of a record of the rows topic.
+fn block_of(message: &BorrowedMessage<'_>) -> Result<Block, String> {
+    let place = || format!("{} partition {} offset {}", message.topic(), message.partition(), message.offset());
+    let header = |name: &str| {
+        let headers = message.headers()?;
+        let value = headers.iter().find(|h| h.key == name)?.value?;
+        std::str::from_utf8(value).ok()
+    };
+    let table = header("table").and_then(Table::parse);
+    let count = header("count").and_then(|count| count.parse().ok());
+    let (Some(table), Some(count), Some(bytes)) = (table, count, message.payload()) else {
+        return Err(format!(
+            "{} is no block of rows that this version knows: was the topic written by a newer version, or by hand",
+            place()
+        ));
+    };
+    Ok(Block {
+        table,
+        count,
+        bytes: bytes.to_vec(),
+        partition: message.partition(),
+        offset: message.offset(),
+    })
+}
