@@ -116,7 +116,7 @@ impl Customer {
 
     /// One in fifty is a key customer.
     pub fn is_key(self) -> bool {
-        self.bits(6) % 50 == 0
+        self.bits(6).is_multiple_of(50)
     }
 
     /// What the customer usually pays for an order, minor units with two digits: 8.00 to 168.00.

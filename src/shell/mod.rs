@@ -1,14 +1,20 @@
 //! All IO: Kafka, ClickHouse, HTTP, settings, the clock. It talks to the machine in values only.
 
 pub mod batch;
+pub mod board;
 pub mod carrier;
 pub mod client;
 pub mod clock;
+pub mod cmd_check;
 pub mod cmd_config;
+pub mod cmd_generate;
 pub mod columns;
 pub mod commits;
 pub mod consumer;
 pub mod ends;
+pub mod http;
+pub mod logs;
+pub mod metrics;
 pub mod migrate;
 pub mod origin;
 pub mod producer;
@@ -18,6 +24,7 @@ pub mod shards;
 pub mod sink;
 pub mod status;
 pub mod takeover;
+pub mod topic_producer;
 pub mod topics;
 pub mod views;
 pub mod worker;

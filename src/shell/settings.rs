@@ -397,6 +397,16 @@ impl Settings {
             ));
         }
         within(&mut problems, "http.live_timeout_ms", self.http.live_timeout_ms, 100, 3_600_000);
+        // `tracing` would take a misspelt level for the name of a module, and log nothing.
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        for directive in self.log.level.split(',').filter(|d| !d.contains('=')) {
+            if !levels.contains(&directive.trim()) {
+                problems.push(format!(
+                    "log.level: expected one of {} or directives such as info,retain=debug, found {directive:?}",
+                    levels.join(", ")
+                ));
+            }
+        }
         within(&mut problems, "run.workers", self.run.workers as u64, 0, 1_024);
         within(
             &mut problems,
