@@ -1,13 +1,13 @@
 //! The command line: reads arguments and settings, and hands over to one function of `shell` for each command.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
-use retain::shell::{cmd_config, cmd_generate, logs};
+use retain::shell::{cmd_config, cmd_generate, demo, logs};
 
 /// librdkafka allocates for each message; this halves what it costs.
 #[global_allocator]
@@ -37,6 +37,8 @@ enum Command {
     },
     /// Generate events, to a file or to Kafka
     Generate(Box<cmd_generate::Args>),
+    /// Show it all on real purchases: nothing to install or to start, under 3 minutes
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +77,14 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             logs::init(&loaded.settings.log)?;
             let summary = cmd_generate::run(args, &loaded.settings.kafka).context("generate")?;
             let _ = writeln!(io::stderr(), "{}", serde_json::to_string(&summary)?);
+        }
+        Command::Demo(args) => {
+            // A terminal shows the demo's own picture; log lines would break it.
+            if !io::stdout().is_terminal() {
+                logs::init(&settings(cli)?.settings.log)?;
+            }
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(demo::demo(*args)).context("demo")?;
         }
     }
     Ok(())

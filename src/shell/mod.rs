@@ -11,6 +11,7 @@ pub mod cmd_generate;
 pub mod columns;
 pub mod commits;
 pub mod consumer;
+pub mod demo;
 pub mod ends;
 pub mod http;
 pub mod logs;
