@@ -1,13 +1,16 @@
 //! The command line: reads arguments and settings, and hands over to one function of `shell` for each command.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
-use retain::shell::{cmd_config, cmd_generate, demo, logs};
+use retain::plan::{guarantees, parse};
+use retain::shell::cmd_run::{self, Definition, Parts};
+use retain::shell::settings::Settings;
+use retain::shell::{cmd_check, cmd_config, cmd_generate, demo, logs};
 
 /// librdkafka allocates for each message; this halves what it costs.
 #[global_allocator]
@@ -37,8 +40,37 @@ enum Command {
     },
     /// Generate events, to a file or to Kafka
     Generate(Box<cmd_generate::Args>),
+    /// Check a definition: every error at once, or what it guarantees
+    Check {
+        /// The definition
+        #[arg(default_value = "pipelines/customers.toml")]
+        file: PathBuf,
+    },
+    /// Bring ClickHouse's tables and views to what a definition needs
+    Migrate(Pipeline),
+    /// Run a pipeline: consume, compute, commit, and carry the rows to ClickHouse
+    Run {
+        #[command(flatten)]
+        pipeline: Pipeline,
+        /// Leave carrying the rows to `retain sink`
+        #[arg(long)]
+        no_sink: bool,
+    },
+    /// Only carry committed rows to ClickHouse
+    Sink(Pipeline),
     /// Show it all on real purchases: nothing to install or to start, under 3 minutes
     Demo(demo::Args),
+}
+
+/// Which pipeline.
+#[derive(Debug, clap::Args)]
+struct Pipeline {
+    /// The definition
+    #[arg(default_value = "pipelines/customers.toml")]
+    file: PathBuf,
+    /// Generation of the pipeline's topics and tables
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=0x00ff_ffff))]
+    generation: u32,
 }
 
 fn main() -> ExitCode {
@@ -78,14 +110,54 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             let summary = cmd_generate::run(args, &loaded.settings.kafka).context("generate")?;
             let _ = writeln!(io::stderr(), "{}", serde_json::to_string(&summary)?);
         }
+        Command::Check { file } => check(file)?,
+        Command::Migrate(pipeline) => {
+            let (settings, definition) = ready(cli, &pipeline.file)?;
+            let migrating =
+                cmd_run::migrate(&settings, &definition, pipeline.generation);
+            for line in tokio()?.block_on(migrating)? {
+                writeln!(io::stdout(), "{line}")?;
+            }
+        }
+        Command::Run { pipeline, no_sink: false } => start(cli, pipeline, Parts::All)?,
+        Command::Run { pipeline, no_sink: true } => start(cli, pipeline, Parts::Machines)?,
+        Command::Sink(pipeline) => start(cli, pipeline, Parts::Carrier)?,
         Command::Demo(args) => {
             // A terminal shows the demo's own picture; log lines would break it.
             if !io::stdout().is_terminal() {
                 logs::init(&settings(cli)?.settings.log)?;
             }
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(demo::demo(*args)).context("demo")?;
+            tokio()?.block_on(demo::demo(*args)).context("demo")?;
         }
     }
+    Ok(())
+}
+
+fn tokio() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("starting the threads for IO")
+}
+
+/// Settings, logs, and a definition without errors.
+fn ready(cli: &Cli, file: &Path) -> anyhow::Result<(Settings, Definition)> {
+    let loaded = settings(cli)?;
+    logs::init(&loaded.settings.log)?;
+    Ok((loaded.settings, Definition::read(file)?))
+}
+
+fn start(cli: &Cli, pipeline: &Pipeline, parts: Parts) -> anyhow::Result<()> {
+    let (settings, definition) = ready(cli, &pipeline.file)?;
+    let running = cmd_run::run(&settings, &definition, pipeline.generation, parts);
+    Ok(tokio()?.block_on(running)?)
+}
+
+fn check(file: &Path) -> anyhow::Result<()> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
+    let (plan, findings) = parse(&text);
+    let findings: Vec<String> = findings.iter().map(|d| d.render(&name)).collect();
+    let sentences = plan.as_ref().map(guarantees);
+    cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;
+    anyhow::ensure!(plan.is_some(), "{name} cannot be used");
     Ok(())
 }

@@ -59,6 +59,8 @@ pub struct Engine {
     pub rows: Rows,
     /// Slots that changed in this cycle, in order of first change.
     pub dirty: Vec<u32>,
+    /// About how many bytes their states and rows will have.
+    pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
     /// Slots of purchasers by the minute of the day at which their row is refreshed.
@@ -80,6 +82,7 @@ impl Engine {
             words: Words::default(),
             rows: Rows::new(shard),
             dirty: Vec::new(),
+            dirty_bytes: 0,
             moved: Vec::new(),
             refresh: vec![Vec::new(); REFRESH_SLOTS],
             slots: Vec::new(),
@@ -133,10 +136,12 @@ impl Engine {
         }
     }
 
-    fn mark(&mut self, slot: u32) {
+    /// Notes that a profile changes in this cycle.
+    pub fn mark(&mut self, slot: u32) {
         let entry = self.store.get_mut(slot);
         if !entry.dirty {
             entry.dirty = true;
+            self.dirty_bytes += entry.profile.bytes_guess();
             self.dirty.push(slot);
         }
     }

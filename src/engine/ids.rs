@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::model::record::SourceIndex;
-use crate::model::time::BEFORE_ALL_MS;
+use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 
 /// Ids are never forgotten below this number: customers of little traffic have no floor.
 pub const IDS_KEPT_MIN: usize = 8;
@@ -52,7 +52,12 @@ impl PartialEq for SourceIds {
 impl SourceIds {
     /// Nothing remembered.
     pub fn new(source: SourceIndex) -> Self {
-        Self { source, floor_ms: BEFORE_ALL_MS, ids: VecDeque::new(), index: None }
+        Self {
+            source,
+            floor_ms: BEFORE_ALL_MS,
+            ids: VecDeque::new(),
+            index: None,
+        }
     }
 
     /// Number of ids held.
@@ -69,7 +74,10 @@ impl SourceIds {
     pub fn look(&mut self, hash: u64, ts_ms: i64, horizon_ms: i64) -> Seen {
         let horizon_s = seconds(horizon_ms);
         while self.ids.len() > IDS_KEPT_MIN
-            && self.ids.front().is_some_and(|(second, _)| *second < horizon_s)
+            && self
+                .ids
+                .front()
+                .is_some_and(|(second, _)| *second < horizon_s)
         {
             self.forget_oldest();
         }
@@ -119,18 +127,24 @@ impl SourceIds {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((second, hash)) = self.ids.pop_front() else { return };
+        let Some((second, hash)) = self.ids.pop_front() else {
+            return;
+        };
         if let Some(index) = &mut self.index
             && let Ok(entry) = index.find_entry(hash, |held| *held == hash)
         {
             entry.remove();
         }
-        // the whole second is below the floor: its milliseconds were not kept
-        self.floor_ms = self.floor_ms.max(i64::from(second) * 1_000 + 999);
+        // the whole second is below the floor: its milliseconds were not kept; the last one stands for all after it
+        let floor_ms = match second {
+            u32::MAX => NEVER_MS,
+            _ => i64::from(second) * 1_000 + 999,
+        };
+        self.floor_ms = self.floor_ms.max(floor_ms);
     }
 }
 
-/// Whole seconds, rounded down; event times lie within 32 bits of them.
+/// Whole seconds, rounded down; those after 2106 are all the last one that 32 bits hold.
 fn seconds(ms: i64) -> u32 {
     ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32
 }

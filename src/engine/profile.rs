@@ -78,6 +78,18 @@ impl Profile {
         }
     }
 
+    /// About how many bytes its state record and its row have together, from above.
+    pub fn bytes_guess(&self) -> usize {
+        let ids: usize = self.ids.iter().map(SourceIds::len).sum();
+        let purchases = self
+            .purchases
+            .as_ref()
+            .map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
+        let tickets = self.support.as_ref().map_or(0, |s| s.tickets.len());
+        let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len());
+        800 + ids * 15 + purchases + (tickets + sessions) * 40
+    }
+
     /// The lifecycle state.
     pub fn lifecycle(&self) -> Lifecycle {
         Lifecycle::from_number(self.lifecycle).unwrap_or(Lifecycle::Prospect)

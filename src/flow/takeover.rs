@@ -83,7 +83,10 @@ fn begin(facts: &Facts) -> Decision {
         }
     }
     let offsets = facts.sources.iter().map(|place| place.start).collect();
-    Decision::Begin { offsets, mail: facts.mail.low }
+    Decision::Begin {
+        offsets,
+        mail: facts.mail.low,
+    }
 }
 
 fn go_on(facts: &Facts, meta: &Meta) -> Decision {
@@ -96,7 +99,11 @@ fn go_on(facts: &Facts, meta: &Meta) -> Decision {
             join(facts.sources.iter().map(|place| place.topic.as_str())),
         ));
     }
-    let positions = meta.positions.iter().map(|(_, offset)| *offset).chain([meta.mail_to]);
+    let positions = meta
+        .positions
+        .iter()
+        .map(|(_, offset)| *offset)
+        .chain([meta.mail_to]);
     let places = facts.sources.iter().chain([&facts.mail]);
     let mut gaps = Vec::new();
     for (index, (position, place)) in positions.zip(places).enumerate() {
@@ -104,7 +111,11 @@ fn go_on(facts: &Facts, meta: &Meta) -> Decision {
             return Decision::Refuse(refusal);
         }
         if position < place.low && index < facts.sources.len() {
-            gaps.push(Gap { source: index as SourceIndex, from: position, to: place.low });
+            gaps.push(Gap {
+                source: index as SourceIndex,
+                from: position,
+                to: place.low,
+            });
         }
     }
     Decision::GoOn { gaps }
@@ -138,7 +149,13 @@ mod tests {
     use super::*;
 
     fn place(topic: &str, group: Option<i64>) -> Place {
-        Place { topic: topic.to_owned(), group, low: 0, high: 100, start: 7 }
+        Place {
+            topic: topic.to_owned(),
+            group,
+            low: 0,
+            high: 100,
+            start: 7,
+        }
     }
 
     fn facts(meta: Option<[i64; 3]>, group: [Option<i64>; 3]) -> Facts {
@@ -174,7 +191,10 @@ mod tests {
 
     #[test]
     fn expired_group_offsets_take_those_of_meta() {
-        assert_eq!(decide(&facts(Some([5, 6, 0]), [None; 3])), Decision::GoOn { gaps: vec![] });
+        assert_eq!(
+            decide(&facts(Some([5, 6, 0]), [None; 3])),
+            Decision::GoOn { gaps: vec![] }
+        );
         // Offsets of the mail topic, which nobody subscribes to, may expire alone.
         let part = facts(Some([5, 6, 0]), [Some(5), Some(6), None]);
         assert_eq!(decide(&part), Decision::GoOn { gaps: vec![] });
@@ -183,7 +203,10 @@ mod tests {
     #[test]
     fn different_positions_are_refused_with_both_numbers() {
         let why = refusal(&facts(Some([5, 6, 0]), [Some(5), Some(4), Some(0)]));
-        assert!(why.contains("the state says 6") && why.contains("says 4"), "{why}");
+        assert!(
+            why.contains("the state says 6") && why.contains("says 4"),
+            "{why}"
+        );
         assert!(why.contains("--rebuild"), "{why}");
     }
 
@@ -196,7 +219,10 @@ mod tests {
 
     #[test]
     fn a_new_shard_begins_at_the_start_position() {
-        let expected = Decision::Begin { offsets: vec![7, 7], mail: 0 };
+        let expected = Decision::Begin {
+            offsets: vec![7, 7],
+            mail: 0,
+        };
         assert_eq!(decide(&facts(None, [None; 3])), expected);
     }
 
@@ -204,7 +230,11 @@ mod tests {
     fn what_retention_removed_is_a_gap() {
         let mut facts = facts(Some([5, 6, 0]), [Some(5), Some(6), Some(0)]);
         facts.sources[1].low = 10;
-        let gaps = vec![Gap { source: 1, from: 6, to: 10 }];
+        let gaps = vec![Gap {
+            source: 1,
+            from: 6,
+            to: 10,
+        }];
         assert_eq!(decide(&facts), Decision::GoOn { gaps });
     }
 

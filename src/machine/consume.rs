@@ -25,7 +25,9 @@ impl Machine {
         } = self;
         merge.take(source, |batch, waiting| {
             let progress = &mut cycle.sources[usize::from(source)];
-            progress.order_breaks += u64::from(broke);
+            // a reject has no time of its own; it stands at the frontier of the record before it
+            let timed = matches!(waiting.taken, Taken::Event(_));
+            progress.order_breaks += u64::from(broke && timed);
             let outcome = match &waiting.taken {
                 Taken::Reject(_) => Outcome::Rejected,
                 Taken::Event(event) if dropped(plan, source, batch, event).is_some() => {

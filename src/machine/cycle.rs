@@ -31,8 +31,11 @@ pub(super) struct OpenCycle {
     records: usize,
 }
 
-/// A guess of what one changed profile costs in state and rows, bytes.
-const CHANGED_BYTES: usize = 800;
+/// A guess of what a due costs, in the state and the row of a profile of usual size, bytes.
+const DUE_BYTES: usize = 800;
+
+/// A guess of what a word for the next stage costs, bytes.
+const WORD_BYTES: usize = 200;
 
 /// A guess of a profile's state record alone, bytes.
 const STATE_BYTES: usize = 256;
@@ -57,21 +60,41 @@ impl OpenCycle {
     /// Whether a limit of the definition is reached.
     pub fn is_full(&mut self, plan: &Plan, engine: &Engine) -> bool {
         self.records += 1;
-        let bytes =
-            || engine.rows.len_bytes() + self.letter_bytes + engine.dirty.len() * CHANGED_BYTES;
         let full = self.records() + self.dues > plan.limits.cycle_records_max
-            || bytes() >= plan.limits.cycle_bytes_max;
+            || self.bytes(engine) >= plan.limits.cycle_bytes_max;
         if full {
             self.records -= 1;
         }
         full
     }
 
+    /// About how many bytes the effects would have if the cycle ended now.
+    fn bytes(&self, engine: &Engine) -> usize {
+        engine.rows.len_bytes()
+            + self.letter_bytes
+            + engine.dirty_bytes
+            + engine.activity.changed_bytes()
+            + engine.moved.len() * WORD_BYTES
+    }
+
     /// How many dues the cycle may still fire; at least one, so that it always gets on.
-    pub fn budget(&self, plan: &Plan) -> usize {
+    pub fn budget(&self, plan: &Plan, engine: &Engine) -> usize {
+        let records = plan
+            .limits
+            .cycle_records_max
+            .saturating_sub(self.records() + self.dues);
+        let bytes = plan
+            .limits
+            .cycle_bytes_max
+            .saturating_sub(self.bytes(engine));
+        records.min(bytes / DUE_BYTES).max(1)
+    }
+
+    /// The budget of a cycle in which nothing has happened.
+    fn budget_max(plan: &Plan) -> usize {
         plan.limits
             .cycle_records_max
-            .saturating_sub(self.records() + self.dues)
+            .min(plan.limits.cycle_bytes_max / DUE_BYTES)
             .max(1)
     }
 
@@ -127,13 +150,13 @@ impl Machine {
             }
             return;
         }
-        let mut budget = self.cycle.budget(&self.plan);
+        let mut budget = self.cycle.budget(&self.plan, &self.engine);
         let slots = self.engine.refresh.len() as i64;
         let mut minute = self.state.refreshed_to.max(now - slots);
         while minute < now {
             minute += 1;
             let due = &self.engine.refresh[minute.rem_euclid(slots) as usize];
-            if due.len() > budget && budget < self.plan.limits.cycle_records_max {
+            if due.len() > budget && budget < OpenCycle::budget_max(&self.plan) {
                 minute -= 1;
                 break;
             }
@@ -155,10 +178,7 @@ impl Machine {
             return;
         }
         purchases.expected_as_of_ms = tau_ms;
-        if !entry.dirty {
-            entry.dirty = true;
-            self.engine.dirty.push(slot);
-        }
+        self.engine.mark(slot);
     }
 
     /// Turns everything that changed into effects.
@@ -193,7 +213,10 @@ impl Machine {
         self.collect_words(effects);
         let Self { engine, .. } = self;
         let mut key = Vec::new();
-        effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
+        effects
+            .state
+            .reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
+        engine.dirty_bytes = 0;
         for slot in engine.dirty.drain(..) {
             let entry = engine.store.get_mut(slot);
             entry.dirty = false;

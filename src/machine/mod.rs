@@ -186,7 +186,7 @@ impl Machine {
             let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
             let mut passed = self.watermark;
             let broke = passed.record(frontier_ms, self.plan.disorder_ms);
-            let budget = self.cycle.budget(&self.plan);
+            let budget = self.cycle.budget(&self.plan, &self.engine);
             let (fired, left) = self.engine.fire_until(passed.at_ms, budget);
             self.cycle.count_dues(fired);
             if left {
@@ -235,7 +235,7 @@ impl Machine {
             self.watermark
                 .idle(confirmed_ms, idle_ms, self.plan.disorder_ms);
         }
-        let budget = self.cycle.budget(&self.plan);
+        let budget = self.cycle.budget(&self.plan, &self.engine);
         let (fired, _) = self.engine.fire_until(self.watermark.at_ms, budget);
         self.cycle.count_dues(fired);
     }

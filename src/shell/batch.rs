@@ -56,7 +56,11 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         }
         // SAFETY: `queue` is the valid handle just received; a null destination switches forwarding off.
         unsafe { sys::rd_kafka_queue_forward(queue, std::ptr::null_mut()) };
-        Some(Self { queue, messages: Vec::with_capacity(BATCH_MAX), _consumer: consumer })
+        Some(Self {
+            queue,
+            messages: Vec::with_capacity(BATCH_MAX),
+            _consumer: consumer,
+        })
     }
 
     /// Takes what is there, waiting at most `timeout_ms` for the first message.
@@ -74,7 +78,9 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         let count = usize::try_from(count).unwrap_or(0).min(BATCH_MAX);
         // SAFETY: the first `count` pointers were just written.
         unsafe { self.messages.set_len(count) };
-        Batch { messages: &mut self.messages }
+        Batch {
+            messages: &mut self.messages,
+        }
     }
 }
 
@@ -116,7 +122,9 @@ impl Batch<'_> {
 
     /// The stretches of the batch.
     pub fn segments(&self) -> Segments<'_> {
-        Segments { rest: self.messages }
+        Segments {
+            rest: self.messages,
+        }
     }
 }
 
@@ -140,8 +148,9 @@ impl<'b> Iterator for Segments<'b> {
     fn next(&mut self) -> Option<Segment<'b>> {
         let first = message(self.rest.first()?);
         if first.err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            let is_record =
-                |m: &&*mut _| message(m).err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+            let is_record = |m: &&*mut _| {
+                message(m).err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+            };
             let count = self.rest.iter().take_while(is_record).count();
             let (records, rest) = self.rest.split_at(count);
             self.rest = rest;
@@ -149,7 +158,9 @@ impl<'b> Iterator for Segments<'b> {
         }
         self.rest = &self.rest[1..];
         if first.err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF {
-            return Some(Segment::Eof { offset: first.offset });
+            return Some(Segment::Eof {
+                offset: first.offset,
+            });
         }
         // SAFETY: for an error message librdkafka returns a C string that lives as long as the message.
         let text = unsafe {
@@ -160,14 +171,17 @@ impl<'b> Iterator for Segments<'b> {
                 CStr::from_ptr(text).to_string_lossy().into_owned()
             }
         };
-        Some(Segment::Error { code: first.err.into(), text })
+        Some(Segment::Error {
+            code: first.err.into(),
+            text,
+        })
     }
 }
 
 /// The message behind a pointer of a live batch.
-fn message<'b>(pointer: &'b *mut sys::rd_kafka_message_t) -> &'b sys::rd_kafka_message_t {
-    // SAFETY: pointers in a batch are valid until the batch is dropped, and `'b` is a borrow of the batch. Nobody
-    // writes to the message meanwhile.
+fn message(pointer: &*mut sys::rd_kafka_message_t) -> &sys::rd_kafka_message_t {
+    // SAFETY: pointers in a batch are valid until the batch is dropped, and `pointer` is borrowed from the batch.
+    // Nobody writes to the message meanwhile.
     unsafe { &**pointer }
 }
 

@@ -198,7 +198,12 @@ impl Carrier {
         let blocks = batch.len() as u64;
         let sink = Arc::clone(&self.sink);
         let task = self.tokio.spawn(async move { sink.carry(&batch).await });
-        self.under_way = Some(UnderWay { task, next, blocks, began: Instant::now() });
+        self.under_way = Some(UnderWay {
+            task,
+            next,
+            blocks,
+            began: Instant::now(),
+        });
     }
 
     /// Commits the offsets of a batch that is in.
@@ -232,10 +237,15 @@ impl Carrier {
 
     /// Pauses while ClickHouse is away and the next batch is full, so that the group can still be polled.
     fn hold_back(&mut self) {
-        let away = self.under_way.as_ref().is_some_and(|u| u.began.elapsed() >= PAUSE_AFTER);
+        let away = self
+            .under_way
+            .as_ref()
+            .is_some_and(|u| u.began.elapsed() >= PAUSE_AFTER);
         match (&self.paused, away && self.is_full()) {
             (None, true) => {
-                let Ok(list) = self.consumer.assignment() else { return };
+                let Ok(list) = self.consumer.assignment() else {
+                    return;
+                };
                 if self.consumer.pause(&list).is_ok() {
                     self.paused = Some(list);
                 }
@@ -274,13 +284,22 @@ impl Carrier {
             list.add_partition_offset(&self.topic, element.partition(), Offset::Offset(before))?;
         }
         let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
-        self.tokio.block_on(self.admin.delete_records(&list, &options)).map(drop)
+        self.tokio
+            .block_on(self.admin.delete_records(&list, &options))
+            .map(drop)
     }
 }
 
 /// The block of a record of the rows topic.
 fn block_of(message: &BorrowedMessage<'_>) -> Result<Block, String> {
-    let place = || format!("{} partition {} offset {}", message.topic(), message.partition(), message.offset());
+    let place = || {
+        format!(
+            "{} partition {} offset {}",
+            message.topic(),
+            message.partition(),
+            message.offset()
+        )
+    };
     let header = |name: &str| {
         let headers = message.headers()?;
         let value = headers.iter().find(|h| h.key == name)?.value?;

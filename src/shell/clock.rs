@@ -6,7 +6,9 @@ use crate::plan;
 
 /// Now on the wall, milliseconds since the epoch.
 pub fn wall_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -20,7 +22,10 @@ pub struct PipelineClock {
 impl PipelineClock {
     /// The clock of a definition, begun now.
     pub fn new(kind: plan::Clock) -> Self {
-        Self { kind, began: Instant::now() }
+        Self {
+            kind,
+            began: Instant::now(),
+        }
     }
 
     /// Now, milliseconds.

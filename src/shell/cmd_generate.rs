@@ -19,7 +19,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Write records to this file, one JSON object a line (- is standard output)
+    /// Write records to this file (- is standard output), one JSON object a line: topic, partition, kafka_ms
+    /// (milliseconds), key, value (the record's text as a JSON string, because a malformed one is no JSON)
     #[arg(long, value_name = "FILE", required_unless_present = "brokers", conflicts_with = "brokers")]
     pub out: Option<PathBuf>,
     /// Send records to Kafka; security and further properties come from the settings

@@ -85,7 +85,10 @@ impl ConsumerContext for MemberContext {
         } else {
             Stashed::Revoke(list.clone(), consumer.assignment_lost())
         };
-        self.stash.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.stash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(event);
     }
 }
 
@@ -111,8 +114,10 @@ impl Member {
     /// # Errors
     /// When librdkafka refuses the settings.
     pub fn join(link: &Link, names: &Names, plan: &Plan) -> KafkaResult<Self> {
-        let context =
-            MemberContext { stash: Mutex::default(), closing: AtomicBool::new(false) };
+        let context = MemberContext {
+            stash: Mutex::default(),
+            closing: AtomicBool::new(false),
+        };
         let consumer: BaseConsumer<MemberContext> =
             link.member(names).create_with_context(context)?;
         let topics: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -124,15 +129,20 @@ impl Member {
     pub fn poll(&self, timeout: Duration) -> Option<Membership> {
         let polled = self.consumer.poll(timeout).map(|result| result.map(drop));
         let stashed = {
-            let mut stash =
-                self.consumer.context().stash.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut stash = self
+                .consumer
+                .context()
+                .stash
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             stash.pop_front()
         };
         match (stashed, polled) {
             (Some(Stashed::Assign(list)), _) => Some(Membership::Given(self.places(list))),
-            (Some(Stashed::Revoke(list, lost)), _) => {
-                Some(Membership::Taken { partitions: self.places(list), lost })
-            }
+            (Some(Stashed::Revoke(list, lost)), _) => Some(Membership::Taken {
+                partitions: self.places(list),
+                lost,
+            }),
             (None, Some(Err(error))) => Some(self.trouble(&error)),
             // Paused partitions may still have delivered what was under way: not ours to read.
             (None, Some(Ok(())) | None) => None,
@@ -151,8 +161,11 @@ impl Member {
             let source = self.topics.iter().position(|t| t == topic)?;
             Some((source, u16::try_from(partition).ok()?))
         };
-        let places =
-            list.elements().iter().filter_map(|e| place(e.topic(), e.partition())).collect();
+        let places = list
+            .elements()
+            .iter()
+            .filter_map(|e| place(e.topic(), e.partition()))
+            .collect();
         Partitions { list, places }
     }
 
@@ -191,7 +204,10 @@ impl Member {
 
     /// Leaves the group. Everything that is to be committed has been.
     pub fn leave(self) {
-        self.consumer.context().closing.store(true, Ordering::SeqCst);
+        self.consumer
+            .context()
+            .closing
+            .store(true, Ordering::SeqCst);
         drop(self.consumer);
     }
 }
@@ -224,7 +240,11 @@ impl Fetcher {
         let topics: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
         let partitions = (topics.len() + 1) * usize::from(shards);
         let consumer = Arc::new(link.fetcher(names, partitions).create()?);
-        Ok(Self { consumer, topics, mail: names.mail() })
+        Ok(Self {
+            consumer,
+            topics,
+            mail: names.mail(),
+        })
     }
 
     /// Begins to read a shard at the given offsets (sources in order, and the mail).
@@ -236,8 +256,15 @@ impl Fetcher {
             PartitionQueue::new(Arc::clone(&self.consumer), topic, i32::from(shard))
                 .ok_or_else(|| KafkaError::Subscription(format!("no queue for {topic} {shard}")))
         };
-        let sources = self.topics.iter().map(|t| queue(t)).collect::<KafkaResult<_>>()?;
-        let queues = ShardQueues { sources, mail: queue(&self.mail)? };
+        let sources = self
+            .topics
+            .iter()
+            .map(|t| queue(t))
+            .collect::<KafkaResult<_>>()?;
+        let queues = ShardQueues {
+            sources,
+            mail: queue(&self.mail)?,
+        };
         let mut list = TopicPartitionList::new();
         for (topic, offset) in self.topics.iter().zip(offsets) {
             list.add_partition_offset(topic, i32::from(shard), Offset::Offset(*offset))?;
@@ -252,7 +279,9 @@ impl Fetcher {
     /// # Errors
     /// When librdkafka refuses.
     pub fn move_to(&self, shard: u16, source: SourceIndex, offset: i64) -> KafkaResult<()> {
-        let Some(topic) = self.topics.get(usize::from(source)) else { return Ok(()) };
+        let Some(topic) = self.topics.get(usize::from(source)) else {
+            return Ok(());
+        };
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, i32::from(shard), Offset::Offset(offset))?;
         self.consumer.incremental_unassign(&list)?;
@@ -264,8 +293,14 @@ impl Fetcher {
     /// # Errors
     /// When the broker does not answer.
     pub fn first_offset(&self, shard: u16, source: SourceIndex) -> KafkaResult<i64> {
-        let topic = self.topics.get(usize::from(source)).map_or("", String::as_str);
-        let low = self.consumer.fetch_watermarks(topic, i32::from(shard), REQUEST_TIMEOUT)?.0;
+        let topic = self
+            .topics
+            .get(usize::from(source))
+            .map_or("", String::as_str);
+        let low = self
+            .consumer
+            .fetch_watermarks(topic, i32::from(shard), REQUEST_TIMEOUT)?
+            .0;
         Ok(low)
     }
 

@@ -26,7 +26,6 @@ use crate::plan::{self, Clock, Plan};
 
 use super::carrier::{self, SharedCarrier};
 use super::client::Link;
-use super::clock::PipelineClock;
 use super::migrate::{MigrateError, Retention, migrate};
 use super::runtime::{self, Options, RunError};
 use super::settings::Start;
@@ -180,9 +179,9 @@ async fn run(
     let mut pipeline = Pipeline::start(&plan, &databases, &client, story)?;
     let watched = pipeline.watch(&client, screen, engine, stop).await;
     let ended = pipeline.stop().await;
-    let finished = watched?;
+    // What the pipeline ended with says more than that it ended.
     ended?;
-    let Some(summary) = finished else {
+    let Some(summary) = watched? else {
         screen.say("\nstopped before the end; nothing is left behind");
         return Ok(());
     };
@@ -245,14 +244,18 @@ impl Pipeline {
         )
         .map_err(kafka("starting the carrier"))?;
 
-        // The replay's clock begins a moment before the pipeline's: what is replayed is there when the pipeline's
-        // clock passes it.
-        let clock = PipelineClock::new(plan.clock);
-        let sources = plan.sources.iter().map(|s| s.topic.clone()).collect();
-        let replay = Replay::start(&link.brokers, sources, PARTITIONS, story.records, clock)
-            .map_err(kafka("starting the replay"))?;
         let (status, quit) = (SharedStatus::default(), Arc::new(AtomicBool::new(false)));
-        let running = runtime::run(Arc::clone(plan), options(link), status.clone(), Arc::clone(&quit));
+        let sources = plan.sources.iter().map(|s| s.topic.clone()).collect();
+        let replay = Replay::start(
+            &link.brokers,
+            sources,
+            PARTITIONS,
+            story.records,
+            plan.clock,
+            status.clone(),
+        )
+        .map_err(kafka("starting the replay"))?;
+        let running = runtime::run(Arc::clone(plan), options(link), status.clone(), None, Arc::clone(&quit));
         Ok(Self {
             replay,
             runtime: tokio::spawn(running),

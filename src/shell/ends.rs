@@ -43,7 +43,11 @@ impl Ends {
 
     /// The last answer for a shard.
     pub fn of(&self, shard: u16) -> Option<Answer> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&shard)
+            .cloned()
     }
 }
 
@@ -56,7 +60,11 @@ pub fn run(
     quit: &Receiver<()>,
 ) {
     while let Err(RecvTimeoutError::Timeout) = quit.recv_timeout(INTERVAL) {
-        let held = ends.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let held = ends
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if held.is_empty() {
             continue;
         }
@@ -93,7 +101,10 @@ fn ask(
         }
     };
     let known = shards.iter().filter_map(|&shard| {
-        let ends = topics.iter().map(|topic| end(topic, shard)).collect::<Option<Vec<_>>>()?;
+        let ends = topics
+            .iter()
+            .map(|topic| end(topic, shard))
+            .collect::<Option<Vec<_>>>()?;
         Some((shard, Answer { asked_ms, ends }))
     });
     Ok(known.collect())

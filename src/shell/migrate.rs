@@ -86,6 +86,21 @@ pub async fn migrate(
     databases: &Databases,
     retention: Retention,
 ) -> Result<Vec<String>, MigrateError> {
+    let done = migrate_tables(client, plan, databases, retention).await?;
+    write_views(client, plan, databases).await?;
+    Ok(done)
+}
+
+/// The tables alone: a rebuild fills generation N + 1 while the views still show N; [`write_views`] then is the switch.
+///
+/// # Errors
+/// See [`migrate`].
+pub async fn migrate_tables(
+    client: &Client,
+    plan: &Plan,
+    databases: &Databases,
+    retention: Retention,
+) -> Result<Vec<String>, MigrateError> {
     let mut done = apply(client, databases, MIGRATIONS).await?;
     let kept = match plan.clock {
         Clock::Wall => retention,
@@ -101,7 +116,6 @@ pub async fn migrate(
     for (table, time, days) in tables {
         done.extend(keep(client, databases, table, time, days).await?);
     }
-    write_views(client, plan, databases).await?;
     Ok(done)
 }
 

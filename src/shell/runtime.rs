@@ -23,10 +23,11 @@ use super::clock::PipelineClock;
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
+use super::metrics::Metrics;
 use super::producer::{Outcome, Place, Transactions};
+use super::settings::{Settings, Start};
 use super::shards::Shards;
 use super::status::SharedStatus;
-use super::settings::{Settings, Start};
 use super::takeover::{TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
 use super::worker::{self, Command, Gauges, Shared};
@@ -65,7 +66,11 @@ impl Options {
             commit_interval_ms: kafka.commit_interval_ms,
             restore_timeout_ms: kafka.restore_timeout_ms,
             revoke_limit_ms: settings.run.shutdown_timeout_ms.min(REVOKE_LIMIT_MS_MAX),
-            workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
+            workers: if settings.run.workers == 0 {
+                cores
+            } else {
+                settings.run.workers
+            },
         }
     }
 }
@@ -114,6 +119,8 @@ pub enum Report {
     CutDone(usize),
     /// A shard that was taken away has handed over everything.
     Finished(u16, u64),
+    /// A worker has forgotten a shard: nobody reads its queues any more.
+    Dropped(u16),
     /// A shard cannot go on, for this reason.
     Stopped(u16, u64, String),
     /// The transaction in flight has ended.
@@ -138,18 +145,23 @@ pub async fn run(
     plan: Arc<Plan>,
     options: Options,
     status: SharedStatus,
+    metrics: Option<Arc<Metrics>>,
     quit: Arc<AtomicBool>,
 ) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
     let topics = topics::prepare(&options.link, &plan, &names).await?;
-    let running = std::thread::Builder::new().name("retain-loop".to_owned()).spawn(move || {
-        let runtime = Runtime::start(plan, options, names, topics, status, quit)?;
-        runtime.run()
-    })?;
+    let running = std::thread::Builder::new()
+        .name("retain-loop".to_owned())
+        .spawn(move || {
+            let runtime = Runtime::start(plan, options, names, topics, (status, metrics), quit)?;
+            runtime.run()
+        })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
     match ended {
         Ok(Ok(result)) => result,
-        _ => Err(RunError::Left("the loop panicked; this is a bug".to_owned())),
+        _ => Err(RunError::Left(
+            "the loop panicked; this is a bug".to_owned(),
+        )),
     }
 }
 
@@ -172,6 +184,8 @@ struct Runtime {
     threads: Vec<JoinHandle<()>>,
     ends_quit: Sender<()>,
     status: SharedStatus,
+    /// Counts what is committed, where somebody wants to know.
+    metrics: Option<Arc<Metrics>>,
     quit: Arc<AtomicBool>,
     next_cut: Instant,
     /// A cut was asked for: when, and how many workers have not answered.
@@ -185,18 +199,20 @@ impl Runtime {
         options: Options,
         names: Names,
         topics: topics::Topics,
-        status: SharedStatus,
+        (status, metrics): (SharedStatus, Option<Arc<Metrics>>),
         quit: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         let kafka = |what| move |source| RunError::Kafka { what, source };
         let link = &options.link;
-        let fetcher =
-            Fetcher::new(link, &names, &plan, topics.shards).map_err(kafka("opening the fetcher"))?;
+        let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
+            .map_err(kafka("opening the fetcher"))?;
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, options.start, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer =
-            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
+        let asker: BaseConsumer = link
+            .query(&names, true)
+            .create()
+            .map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -257,6 +273,7 @@ impl Runtime {
             threads,
             ends_quit,
             status,
+            metrics,
             quit,
             next_cut: Instant::now(),
             gathering: None,
@@ -276,7 +293,8 @@ impl Runtime {
                 break Err(error);
             }
         };
-        self.leave();
+        // Put out by the group or a twin: nothing can be committed any more.
+        self.leave(ended.is_ok());
         ended
     }
 
@@ -295,7 +313,10 @@ impl Runtime {
     }
 }
 
-fn thread(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, std::io::Error> {
+fn thread(
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, std::io::Error> {
     std::thread::Builder::new().name(name).spawn(work)
 }
 

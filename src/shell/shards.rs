@@ -38,13 +38,21 @@ pub struct Shards {
     /// What the group has given us: (source, partition).
     places: Vec<(usize, u16)>,
     held: BTreeMap<u16, Held>,
+    /// Shards that a worker was told to forget, and how often it has not yet said that it has.
+    dropping: BTreeMap<u16, usize>,
     tenures: u64,
 }
 
 impl Shards {
     /// Nothing yet, of a pipeline with so many sources.
     pub fn new(sources: usize) -> Self {
-        Self { sources, places: Vec::new(), held: BTreeMap::new(), tenures: 0 }
+        Self {
+            sources,
+            places: Vec::new(),
+            held: BTreeMap::new(),
+            dropping: BTreeMap::new(),
+            tenures: 0,
+        }
     }
 
     /// Partitions have arrived. A shard begins when its partition of every source is there.
@@ -55,7 +63,13 @@ impl Shards {
         for shard in guard::whole_shards(self.sources, &self.places) {
             if !self.held.contains_key(&shard) {
                 let tenure = self.tenure();
-                self.held.insert(shard, Held { tenure, doing: Doing::Waiting(Instant::now()) });
+                self.held.insert(
+                    shard,
+                    Held {
+                        tenure,
+                        doing: Doing::Waiting(Instant::now()),
+                    },
+                );
             }
         }
     }
@@ -79,9 +93,30 @@ impl Shards {
         let old = self.held.remove(&shard);
         if let Some(at) = again {
             let tenure = self.tenure();
-            self.held.insert(shard, Held { tenure, doing: Doing::Waiting(at) });
+            self.held.insert(
+                shard,
+                Held {
+                    tenure,
+                    doing: Doing::Waiting(at),
+                },
+            );
         }
         old
+    }
+
+    /// A worker is told to forget the shard.
+    pub fn dropping(&mut self, shard: u16) {
+        *self.dropping.entry(shard).or_default() += 1;
+    }
+
+    /// A worker has forgotten the shard.
+    pub fn dropped(&mut self, shard: u16) {
+        if let Some(count) = self.dropping.get_mut(&shard) {
+            *count -= 1;
+            if *count == 0 {
+                self.dropping.remove(&shard);
+            }
+        }
     }
 
     fn tenure(&mut self) -> u64 {
@@ -91,14 +126,16 @@ impl Shards {
 
     /// Whether the shard is ours in this very tenure, and runs.
     pub fn runs(&self, shard: u16, tenure: u64) -> bool {
-        self.held
-            .get(&shard)
-            .is_some_and(|h| h.tenure == tenure && matches!(h.doing, Doing::Running { .. } | Doing::Finished))
+        self.held.get(&shard).is_some_and(|h| {
+            h.tenure == tenure && matches!(h.doing, Doing::Running { .. } | Doing::Finished)
+        })
     }
 
     /// The shard, if it is ours in this very tenure.
     pub fn of(&mut self, shard: u16, tenure: u64) -> Option<&mut Held> {
-        self.held.get_mut(&shard).filter(|held| held.tenure == tenure)
+        self.held
+            .get_mut(&shard)
+            .filter(|held| held.tenure == tenure)
     }
 
     /// The shard, if it is ours.
@@ -113,21 +150,29 @@ impl Shards {
 
     /// How many are being restored.
     pub fn restoring(&self) -> usize {
-        self.held.values().filter(|h| matches!(h.doing, Doing::Restoring(_))).count()
+        self.held
+            .values()
+            .filter(|h| matches!(h.doing, Doing::Restoring(_)))
+            .count()
     }
 
-    /// A shard whose take-over is to begin now.
+    /// A shard whose take-over is to begin now; none whose old machine may still read.
     pub fn waiting(&self, now: Instant) -> Option<(u16, u64)> {
         let due = |held: &Held| matches!(held.doing, Doing::Waiting(at) if at <= now);
-        self.held.iter().find(|(_, held)| due(held)).map(|(shard, held)| (*shard, held.tenure))
+        let free = |shard: &u16| !self.dropping.contains_key(shard);
+        let mut held = self.held.iter();
+        held.find(|(shard, held)| free(shard) && due(held))
+            .map(|(shard, held)| (*shard, held.tenure))
     }
 
     /// How far the shards that are being restored have come.
     pub fn watches(&self) -> impl Iterator<Item = (u16, &Watch)> {
-        self.held.iter().filter_map(|(shard, held)| match &held.doing {
-            Doing::Restoring(watch) => Some((*shard, watch)),
-            _ => None,
-        })
+        self.held
+            .iter()
+            .filter_map(|(shard, held)| match &held.doing {
+                Doing::Restoring(watch) => Some((*shard, watch)),
+                _ => None,
+            })
     }
 }
 
@@ -162,6 +207,9 @@ mod tests {
         let now = Instant::now();
         let (shard, tenure) = shards.waiting(now).unwrap();
         shards.forget(shard, Some(now));
+        shards.dropping(shard);
+        assert_eq!(shards.waiting(now), None, "the old machine may still read");
+        shards.dropped(shard);
         let (_, again) = shards.waiting(now).unwrap();
         assert!(again > tenure);
         assert!(!shards.runs(0, again));

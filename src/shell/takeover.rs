@@ -104,26 +104,48 @@ impl TakeOver {
     /// See [`TakeOverError`].
     pub fn run(&self, identity: Identity, watch: &Watch) -> Result<Taken, TakeOverError> {
         let shard = identity.shard;
-        let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
+        let kafka = |what| {
+            move |source| TakeOverError::Kafka {
+                shard,
+                what,
+                source,
+            }
+        };
         // 1. The group's offsets, once no transaction is pending on them.
-        let group = self.group_offsets(shard).map_err(kafka("asking for the group's offsets"))?;
+        let group = self
+            .group_offsets(shard)
+            .map_err(kafka("asking for the group's offsets"))?;
         // 2. Only then the end of the state, open transactions included, and everything up to it.
         let mut machine = Machine::new(Arc::clone(&self.plan), identity);
         self.restore(&mut machine, shard, watch)?;
-        let restored = machine.restored().map_err(|e| TakeOverError::Refused(e.to_string()))?;
+        let restored = machine
+            .restored()
+            .map_err(|e| TakeOverError::Refused(e.to_string()))?;
         // 3. Meta is the truth.
         let meta = match restored {
             Restored::New => None,
             Restored::At { meta, retimed } => {
                 if !retimed.is_empty() {
-                    tracing::info!(shard, ?retimed, "the definition has changed; dues are timed anew");
+                    tracing::info!(
+                        shard,
+                        ?retimed,
+                        "the definition has changed; dues are timed anew"
+                    );
                 }
                 Some(meta)
             }
         };
-        let places = self.places(shard, &group).map_err(kafka("asking for the ends of the topics"))?;
+        let places = self
+            .places(shard, &group)
+            .map_err(kafka("asking for the ends of the topics"))?;
         let (sources, mail) = places;
-        let facts = Facts { group: self.names.group(), shard, meta, sources, mail };
+        let facts = Facts {
+            group: self.names.group(),
+            shard,
+            meta,
+            sources,
+            mail,
+        };
         self.apply(machine, facts)
     }
 
@@ -139,20 +161,35 @@ impl TakeOver {
                     let reason = "retention removed records before they were read";
                     machine.skip_to(gap.source, gap.to, super::clock::wall_ms(), reason);
                 }
-                facts.meta.as_ref().map_or(0, |meta| meta.mail_to).max(facts.mail.low)
+                facts
+                    .meta
+                    .as_ref()
+                    .map_or(0, |meta| meta.mail_to)
+                    .max(facts.mail.low)
             }
         };
         let sources = 0..self.plan.sources.len();
-        let offsets = sources.map(|source| machine.read_position(source as u8)).collect();
-        Ok(Taken { machine, offsets, mail })
+        let offsets = sources
+            .map(|source| machine.read_position(source as u8))
+            .collect();
+        Ok(Taken {
+            machine,
+            offsets,
+            mail,
+        })
     }
 
     /// What the group has committed: by source, then the mail.
     fn group_offsets(&self, shard: u16) -> KafkaResult<Vec<Option<i64>>> {
         let mut list = TopicPartitionList::new();
         let mail = self.names.mail();
-        let topics: Vec<&str> =
-            self.plan.sources.iter().map(|s| s.topic.as_str()).chain([mail.as_str()]).collect();
+        let topics: Vec<&str> = self
+            .plan
+            .sources
+            .iter()
+            .map(|s| s.topic.as_str())
+            .chain([mail.as_str()])
+            .collect();
         for topic in &topics {
             list.add_partition(topic, i32::from(shard));
         }
@@ -171,8 +208,19 @@ impl TakeOver {
         Ok(offsets)
     }
 
-    fn restore(&self, machine: &mut Machine, shard: u16, watch: &Watch) -> Result<(), TakeOverError> {
-        let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
+    fn restore(
+        &self,
+        machine: &mut Machine,
+        shard: u16,
+        watch: &Watch,
+    ) -> Result<(), TakeOverError> {
+        let kafka = |what| {
+            move |source| TakeOverError::Kafka {
+                shard,
+                what,
+                source,
+            }
+        };
         let topic = self.names.state();
         let partition = i32::from(shard);
         let (low, end) = self
@@ -181,8 +229,11 @@ impl TakeOver {
             .map_err(kafka("asking for the end of the state"))?;
         watch.at.store(low.max(0) as u64, Ordering::Relaxed);
         watch.end.store(end.max(0) as u64, Ordering::Relaxed);
-        let reader: BaseConsumer =
-            self.link.restorer(&self.names).create().map_err(kafka("opening a reader"))?;
+        let reader: BaseConsumer = self
+            .link
+            .restorer(&self.names)
+            .create()
+            .map_err(kafka("opening a reader"))?;
         let reader = Arc::new(reader);
         let mut queue = PartitionQueue::new(Arc::clone(&reader), &topic, partition)
             .ok_or_else(|| TakeOverError::Refused(format!("no queue for {topic} {shard}")))?;
@@ -227,23 +278,39 @@ impl TakeOver {
 
     fn place(&self, topic: &str, shard: u16, group: Option<i64>) -> KafkaResult<Place> {
         let partition = i32::from(shard);
-        let (low, high) = self.uncommitted.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+        let (low, high) = self
+            .uncommitted
+            .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
         let start = match self.start {
             Start::Earliest => low,
             Start::Latest => high,
-            Start::At(ms) => self.offset_at(topic, partition, ms)?.unwrap_or(high).max(low),
+            Start::At(ms) => self
+                .offset_at(topic, partition, ms)?
+                .unwrap_or(high)
+                .max(low),
         };
-        Ok(Place { topic: topic.to_owned(), group, low, high, start })
+        Ok(Place {
+            topic: topic.to_owned(),
+            group,
+            low,
+            high,
+            start,
+        })
     }
 
     fn offset_at(&self, topic: &str, partition: i32, ms: i64) -> KafkaResult<Option<i64>> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(ms))?;
         let answer = self.uncommitted.offsets_for_times(list, REQUEST_TIMEOUT)?;
-        Ok(match answer.find_partition(topic, partition).map(|element| element.offset()) {
-            Some(Offset::Offset(offset)) => Some(offset),
-            _ => None,
-        })
+        Ok(
+            match answer
+                .find_partition(topic, partition)
+                .map(|element| element.offset())
+            {
+                Some(Offset::Offset(offset)) => Some(offset),
+                _ => None,
+            },
+        )
     }
 }
 
@@ -261,7 +328,9 @@ fn read_batch(
         match segment {
             Segment::Records(records) => {
                 for record in records {
-                    watch.at.store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
+                    watch
+                        .at
+                        .store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
                     let Some(key) = record.key else { continue };
                     machine
                         .restore(key, record.payload)

@@ -57,7 +57,12 @@ struct Acks {
     first: Mutex<Option<String>>,
 }
 
-impl ClientContext for Acks {}
+impl ClientContext for Acks {
+    /// librdkafka repeats "all brokers are down" twenty times a second; the call that fails says it once.
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+    }
+}
 
 impl ProducerContext for Acks {
     type DeliveryOpaque = ();

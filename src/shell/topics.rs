@@ -1,8 +1,12 @@
 //! The topics: the sources are counted, our own are created with the right settings or checked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -19,7 +23,9 @@ pub enum TopicError {
     #[error("{0}")]
     Refused(String),
     /// The broker does not answer.
-    #[error("kafka at {brokers} does not answer: {source}; check kafka.brokers and that it is reachable")]
+    #[error(
+        "kafka at {brokers} does not answer: {source}; check kafka.brokers and that it is reachable"
+    )]
     Unreachable {
         /// Where we asked.
         brokers: String,
@@ -53,6 +59,9 @@ const MESSAGE_BYTES_MAX: usize = 1_048_588;
 /// How much larger than the source's the limit of its dead-letter topic is, for the headers.
 const DEAD_LETTER_ROOM_BYTES: usize = 65_536;
 
+/// How long a broker may take to say what its topics are like; one that cannot say is not waited for.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// A setting with its value.
 type Setting = (&'static str, &'static str);
 
@@ -60,14 +69,27 @@ const LOG_APPEND: Setting = ("message.timestamp.type", "LogAppendTime");
 /// What is made at creation for each of our own topics; `cleanup.policy` and `retention.ms` are also checked.
 fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
     let compacted = |lag: &'static [Setting]| {
-        let mut settings =
-            vec![LOG_APPEND, ("cleanup.policy", "compact"), ("delete.retention.ms", "604800000")];
+        let mut settings = vec![
+            LOG_APPEND,
+            ("cleanup.policy", "compact"),
+            ("delete.retention.ms", "604800000"),
+        ];
         settings.extend_from_slice(lag);
         settings
     };
-    let kept = || vec![LOG_APPEND, ("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")];
+    let kept = || {
+        vec![
+            LOG_APPEND,
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+        ]
+    };
     // Segments are rolled and compacted daily, so that a restart reads little more than the live state.
-    let state: &[Setting] = &[("max.compaction.lag.ms", "86400000"), ("segment.ms", "21600000")];
+    let state: &[Setting] = &[
+        ("max.compaction.lag.ms", "86400000"),
+        ("segment.ms", "21600000"),
+    ];
     let lagged: &[Setting] = &[("min.compaction.lag.ms", "604800000")];
     let mut alerts = compacted(lagged);
     alerts.push(("retention.ms", "-1"));
@@ -86,34 +108,59 @@ fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
 /// # Errors
 /// When a topic is missing or not as it must be, with the cure, or when the broker does not answer.
 pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, TopicError> {
-    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let unreachable = |source| TopicError::Unreachable {
+        brokers: link.brokers.clone(),
+        source,
+    };
     let admin: AdminClient<DefaultClientContext> = link.admin().create().map_err(unreachable)?;
     let before = counts(&admin).map_err(unreachable)?;
     let counted = |topic: &str| Counted {
         topic: topic.to_owned(),
-        partitions: before.iter().find(|(name, _)| name == topic).map(|(_, count)| *count),
+        partitions: before
+            .iter()
+            .find(|(name, _)| name == topic)
+            .map(|(_, count)| *count),
     };
     let sources: Vec<Counted> = plan.sources.iter().map(|s| counted(&s.topic)).collect();
     let shards = guard::shards(&sources, plan.partitioner).map_err(TopicError::Refused)?;
 
-    for (name, settings) in own_topics(names) {
-        match counted(&name).partitions {
+    let own = own_topics(names);
+    let letters: Vec<String> = plan
+        .sources
+        .iter()
+        .map(|s| Names::dead_letters(&s.topic))
+        .collect();
+    let all = own
+        .iter()
+        .map(|(name, _)| name)
+        .chain(&letters)
+        .map(String::as_str);
+    let all = all.chain(plan.sources.iter().map(|s| s.topic.as_str()));
+    let known: Vec<&str> = all
+        .filter(|name| counted(name).partitions.is_some())
+        .collect();
+    let described = describe(&admin, &known).await;
+    for (name, settings) in &own {
+        match counted(name).partitions {
             Some(partitions) => {
-                guard::own_topic(&name, partitions, shards).map_err(TopicError::Refused)?;
-                check(&admin, &name, &settings).await?;
+                guard::own_topic(name, partitions, shards).map_err(TopicError::Refused)?;
+                check(&described, name, settings)?;
             }
-            None => create(&admin, link, &name, shards, &settings).await?,
+            None => create(&admin, link, name, shards, settings).await?,
         }
     }
     let mut dead_letters = Vec::new();
-    for source in &plan.sources {
-        let name = Names::dead_letters(&source.topic);
-        let wanted = message_bytes_max(&admin, &source.topic).await + DEAD_LETTER_ROOM_BYTES;
+    for (source, name) in plan.sources.iter().zip(letters) {
+        let wanted = message_bytes_max(&described, &source.topic) + DEAD_LETTER_ROOM_BYTES;
         let (partitions, bytes_max) = match counted(&name).partitions {
-            Some(partitions) => (partitions, message_bytes_max(&admin, &name).await),
+            Some(partitions) => (partitions, message_bytes_max(&described, &name)),
             None => {
                 let limit = wanted.to_string();
-                let settings = [LOG_APPEND, ("cleanup.policy", "delete"), ("retention.ms", "-1")];
+                let settings = [
+                    LOG_APPEND,
+                    ("cleanup.policy", "delete"),
+                    ("retention.ms", "-1"),
+                ];
                 let mut settings: Vec<(&str, &str)> = settings.to_vec();
                 settings.push(("max.message.bytes", &limit));
                 create(&admin, link, &name, shards, &settings).await?;
@@ -121,9 +168,16 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
             }
         };
         let partitions = u16::try_from(partitions).unwrap_or(u16::MAX).max(1);
-        dead_letters.push(DeadLetterTopic { name, partitions, bytes_max });
+        dead_letters.push(DeadLetterTopic {
+            name,
+            partitions,
+            bytes_max,
+        });
     }
-    Ok(Topics { shards, dead_letters })
+    Ok(Topics {
+        shards,
+        dead_letters,
+    })
 }
 
 /// All topics and their partition counts.
@@ -132,7 +186,10 @@ fn counts(
 ) -> Result<Vec<(String, usize)>, rdkafka::error::KafkaError> {
     let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?;
     let topics = metadata.topics().iter();
-    Ok(topics.map(|t| (t.name().to_owned(), t.partitions().len())).filter(|t| t.1 > 0).collect())
+    Ok(topics
+        .map(|t| (t.name().to_owned(), t.partitions().len()))
+        .filter(|t| t.1 > 0)
+        .collect())
 }
 
 fn options() -> AdminOptions {
@@ -153,8 +210,14 @@ async fn create(
     for (key, value) in settings {
         topic = topic.set(key, value);
     }
-    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
-    let results = admin.create_topics([&topic], &options()).await.map_err(unreachable)?;
+    let unreachable = |source| TopicError::Unreachable {
+        brokers: link.brokers.clone(),
+        source,
+    };
+    let results = admin
+        .create_topics([&topic], &options())
+        .await
+        .map_err(unreachable)?;
     for result in results {
         match result {
             // Another copy was quicker.
@@ -163,7 +226,11 @@ async fn create(
                 return Err(TopicError::Refused(format!(
                     "could not create topic {topic}: {code}; create it with {shards} partitions and {}, or allow this \
                      user to create topics (check kafka.replication_factor, which is {})",
-                    settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" "),
+                    settings
+                        .iter()
+                        .map(|(k, v)| format!("{k}={v}"))
+                        .collect::<Vec<_>>()
+                        .join(" "),
                     link.replication_factor
                 )));
             }
@@ -181,9 +248,15 @@ async fn await_leaders(
 ) -> Result<(), TopicError> {
     let deadline = tokio::time::Instant::now() + REQUEST_TIMEOUT;
     loop {
-        let metadata =
-            admin.inner().fetch_metadata(Some(name), REQUEST_TIMEOUT).map_err(&unreachable)?;
-        let led = metadata.topics().iter().flat_map(|t| t.partitions()).filter(|p| p.leader() >= 0);
+        let metadata = admin
+            .inner()
+            .fetch_metadata(Some(name), REQUEST_TIMEOUT)
+            .map_err(&unreachable)?;
+        let led = metadata
+            .topics()
+            .iter()
+            .flat_map(|t| t.partitions())
+            .filter(|p| p.leader() >= 0);
         if led.count() == usize::from(shards) {
             return Ok(());
         }
@@ -198,18 +271,22 @@ async fn await_leaders(
 }
 
 /// Checks the settings that correctness hangs on: nothing of ours may be deleted unread, or kept where it must go.
-async fn check(
-    admin: &AdminClient<DefaultClientContext>,
-    name: &str,
-    settings: &[Setting],
-) -> Result<(), TopicError> {
-    let actual = describe(admin, name).await;
+fn check(described: &Described, name: &str, settings: &[Setting]) -> Result<(), TopicError> {
     for (key, wanted) in settings {
-        if !["cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type"].contains(key) {
+        if ![
+            "cleanup.policy",
+            "retention.ms",
+            "retention.bytes",
+            "message.timestamp.type",
+        ]
+        .contains(key)
+        {
             continue;
         }
         // Where a broker cannot say, that is no error.
-        let Some((_, value)) = actual.iter().find(|(k, _)| k == key) else { continue };
+        let Some(value) = described.get(&(name.to_owned(), (*key).to_owned())) else {
+            continue;
+        };
         if value != wanted {
             return Err(TopicError::Refused(format!(
                 "topic {name} has {key}={value}, it must be {wanted}, else what was not read yet could be lost: \
@@ -220,18 +297,35 @@ async fn check(
     Ok(())
 }
 
-/// The settings of a topic; empty where the broker cannot say.
-async fn describe(admin: &AdminClient<DefaultClientContext>, name: &str) -> Vec<(String, String)> {
-    let Ok(results) = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options()).await
-    else {
-        return Vec::new();
+/// Settings by topic and key; empty where the broker cannot say.
+type Described = BTreeMap<(String, String), String>;
+
+async fn describe(admin: &AdminClient<DefaultClientContext>, names: &[&str]) -> Described {
+    let topics: Vec<ResourceSpecifier<'_>> = names
+        .iter()
+        .map(|name| ResourceSpecifier::Topic(name))
+        .collect();
+    let options = AdminOptions::new().request_timeout(Some(DESCRIBE_TIMEOUT));
+    let Ok(results) = admin.describe_configs(&topics, &options).await else {
+        return Described::new();
     };
-    let entries = results.into_iter().flatten().flat_map(|resource| resource.entries);
-    entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
+    let mut described = Described::new();
+    for resource in results.into_iter().flatten() {
+        let OwnedResourceSpecifier::Topic(topic) = &resource.specifier else {
+            continue;
+        };
+        for entry in resource.entries {
+            if let Some(value) = entry.value {
+                described.insert((topic.clone(), entry.name), value);
+            }
+        }
+    }
+    described
 }
 
-async fn message_bytes_max(admin: &AdminClient<DefaultClientContext>, name: &str) -> usize {
-    let settings = describe(admin, name).await;
-    let value = settings.iter().find(|(key, _)| key == "max.message.bytes");
-    value.and_then(|(_, value)| value.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
+fn message_bytes_max(described: &Described, name: &str) -> usize {
+    let value = described.get(&(name.to_owned(), "max.message.bytes".to_owned()));
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(MESSAGE_BYTES_MAX)
 }

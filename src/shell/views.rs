@@ -129,15 +129,23 @@ GROUP BY minute, source, type, channel"
     )
 }
 
-/// Per shard and source: outcomes, and whether every offset is in exactly one cycle or in `gaps`.
+/// Per shard and source: outcomes, and whether every offset is in exactly one cycle or in `gaps`. A gap may lie within
+/// a cycle's range or between two: both count as explained.
 fn completeness_select(tables: &str) -> String {
+    let overlap = |from: &str, to: &str| {
+        format!(
+            "arraySum(arrayMap((a, b) -> greatest(least({to}, b) - greatest({from}, a), 0), gap_from, gap_to))"
+        )
+    };
+    let gaps = overlap("offset_from", "offset_to");
+    let in_holes = overlap("f", "t");
     format!(
         "SELECT l.shard AS shard, l.source AS source, complete_to, offset_from, offset_to, consumed,
     applied, duplicate, late, filtered, rejected, order_breaks,
-    arraySum(arrayMap((a, b) -> toInt64(b) - toInt64(a), gap_from, gap_to)) AS gap_offsets,
-    read_offsets - consumed AS offsets_without_record,
-    arraySum(arrayMap((f, t) -> (t - f) - arraySum(arrayMap(
-        (a, b) -> greatest(least(t, b) - greatest(f, a), 0), gap_from, gap_to)), hole_from, hole_to)) AS missing,
+    {gaps} AS gap_offsets,
+    arraySum(arrayMap((f, t) -> {in_holes}, hole_from, hole_to)) AS gap_offsets_between,
+    read_offsets - consumed - (gap_offsets - gap_offsets_between) AS offsets_without_record,
+    arraySum(arrayMap((f, t) -> t - f, hole_from, hole_to)) - gap_offsets_between AS missing,
     twice
 FROM
 (

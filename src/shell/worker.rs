@@ -27,7 +27,7 @@ pub enum Command {
     Committed(u16, u64),
     /// The shard is taken away: read nothing more, and hand over what is computed.
     Finish(u16, u64),
-    /// Forget the shard.
+    /// Forget the shard, and say so.
     Drop(u16, u64),
 }
 
@@ -69,8 +69,9 @@ pub struct Gauges {
 
 /// Records merged before the worker looks at its commands again.
 const RECORDS_PER_STEP: usize = 2_000;
-/// How long a worker with nothing to do waits for a command before it looks at the queues again.
+/// How long a worker with nothing to do waits for a command before it looks at the queues again; longer after a while.
 const IDLE_WAIT: Duration = Duration::from_millis(2);
+const IDLE_WAIT_MAX: Duration = Duration::from_millis(10);
 /// A shard that only time has changed commits this often.
 const TIME_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -96,9 +97,20 @@ struct Shard {
 
 /// Runs a worker until its commands end.
 pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>, shared: &Shared) {
-    let mut worker = Worker { index, reports, shared, shards: Vec::new() };
+    let mut worker = Worker {
+        index,
+        reports,
+        shared,
+        shards: Vec::new(),
+    };
     let mut busy = false;
+    let mut idle_wait = IDLE_WAIT;
     loop {
+        idle_wait = if busy {
+            IDLE_WAIT
+        } else {
+            (idle_wait * 21 / 20).min(IDLE_WAIT_MAX)
+        };
         let command = if busy {
             match commands.try_recv() {
                 Ok(command) => Some(command),
@@ -106,7 +118,7 @@ pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>,
                 Err(TryRecvError::Disconnected) => return,
             }
         } else {
-            match commands.recv_timeout(IDLE_WAIT) {
+            match commands.recv_timeout(idle_wait) {
                 Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -152,6 +164,7 @@ impl Worker<'_> {
             }
             Command::Drop(shard, tenure) => {
                 self.shards.retain(|s| (s.id, s.tenure) != (shard, tenure));
+                self.report(Report::Dropped(shard));
             }
         }
     }
@@ -177,7 +190,9 @@ impl Worker<'_> {
     }
 
     fn find(&self, shard: u16, tenure: u64) -> Option<usize> {
-        self.shards.iter().position(|s| (s.id, s.tenure) == (shard, tenure))
+        self.shards
+            .iter()
+            .position(|s| (s.id, s.tenure) == (shard, tenure))
     }
 
     fn report(&self, report: Report) {
@@ -279,11 +294,16 @@ impl Shard {
             let there =
                 ends.all(|(source, end)| self.machine.read_position(source as SourceIndex) >= *end);
             if there {
-                let later = self.ends_confirmed_ms.map_or(answer.asked_ms, |ms| ms.max(answer.asked_ms));
+                let later = self
+                    .ends_confirmed_ms
+                    .map_or(answer.asked_ms, |ms| ms.max(answer.asked_ms));
                 self.ends_confirmed_ms = Some(later);
             }
         }
-        ClockReading { now_ms: shared.clock.now_ms(), ends_confirmed_ms: self.ends_confirmed_ms }
+        ClockReading {
+            now_ms: shared.clock.now_ms(),
+            ends_confirmed_ms: self.ends_confirmed_ms,
+        }
     }
 
     fn hand_over(&self, effects: Effects, urgent: bool) -> Report {
@@ -291,9 +311,16 @@ impl Shard {
         let gauges = Gauges {
             customers: self.machine.customers(),
             dues_pending: self.machine.dues_pending(),
-            waiting_bytes: sources.map(|s| self.machine.waiting_bytes(s as SourceIndex)).sum(),
+            waiting_bytes: sources
+                .map(|s| self.machine.waiting_bytes(s as SourceIndex))
+                .sum(),
         };
-        Report::Cycle { tenure: self.tenure, effects: Box::new(effects), urgent, gauges }
+        Report::Cycle {
+            tenure: self.tenure,
+            effects: Box::new(effects),
+            urgent,
+            gauges,
+        }
     }
 
     /// Feeds the machine: the source the merge waits for always, the others up to their share of memory.
@@ -319,7 +346,9 @@ impl Shard {
     }
 
     fn drain_source(&mut self, source: SourceIndex, shared: &Shared) -> Result<bool, String> {
-        let Some(queue) = self.queues.sources.get_mut(usize::from(source)) else { return Ok(false) };
+        let Some(queue) = self.queues.sources.get_mut(usize::from(source)) else {
+            return Ok(false);
+        };
         let batch = queue.poll(0);
         let mut trouble = None;
         for segment in batch.segments() {
@@ -348,7 +377,9 @@ impl Shard {
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 let low = shared.fetcher.first_offset(self.id, source).map_err(|e| {
-                    format!("source {source} has no offset {position}, nor says where it begins: {e}")
+                    format!(
+                        "source {source} has no offset {position}, nor says where it begins: {e}"
+                    )
                 })?;
                 if low <= position {
                     return Err(format!(
@@ -357,8 +388,12 @@ impl Shard {
                     ));
                 }
                 let reason = "retention removed records before they were read";
-                self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
-                shared.fetcher.move_to(self.id, source, low).map_err(|e| e.to_string())
+                self.machine
+                    .skip_to(source, low, shared.clock.now_ms(), reason);
+                shared
+                    .fetcher
+                    .move_to(self.id, source, low)
+                    .map_err(|e| e.to_string())
             }
             RDKafkaErrorCode::NotImplemented | RDKafkaErrorCode::BadCompression => Err(format!(
                 "source {source} cannot be read at offset {position}: {text}; its compression is not supported"

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -23,28 +23,20 @@ pub struct Broker {
     stdin: Option<ChildStdin>,
     /// `HOST:PORT`.
     pub bootstrap: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Broker {
     /// Starts one with further broker settings (`KEY=VALUE`).
     pub fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let script =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/kafka.sh");
-        let mut script = Command::new(script)
-            .arg("run")
-            .arg(folder.path())
-            .args(settings)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdin = script.stdin.take();
-        let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("the broker did not start; see above").unwrap();
-        let bootstrap = line.strip_prefix("bootstrap ").unwrap().to_owned();
-        Self { script, stdin, bootstrap, _folder: folder }
+        let (script, stdin, bootstrap) = launch(folder.path(), settings);
+        Self {
+            script,
+            stdin: Some(stdin),
+            bootstrap,
+            folder,
+        }
     }
 
     /// The broker of this test binary, started once.
@@ -66,13 +58,15 @@ impl Broker {
             .iter()
             .map(|t| NewTopic::new(t, partitions, TopicReplication::Fixed(1)))
             .collect();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let results = runtime.block_on(admin.create_topics(&new, &AdminOptions::new())).unwrap();
+        let results = wait_for(admin.create_topics(&new, &AdminOptions::new())).unwrap();
         results.into_iter().for_each(|r| drop(r.unwrap()));
         for topic in topics {
             let led = || {
                 let metadata = admin.inner().fetch_metadata(Some(topic), WAIT).unwrap();
-                let led = metadata.topics()[0].partitions().iter().filter(|p| p.leader() >= 0);
+                let led = metadata.topics()[0]
+                    .partitions()
+                    .iter()
+                    .filter(|p| p.leader() >= 0);
                 led.count() == partitions as usize
             };
             until("a leader for each partition", led);
@@ -82,22 +76,63 @@ impl Broker {
     /// Deletes the offsets of a group (which must have no members).
     pub fn delete_group(&self, group: &str) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         until("the group to be empty", || {
-            let results =
-                runtime.block_on(admin.delete_groups(&[group], &AdminOptions::new())).unwrap();
+            let results = wait_for(admin.delete_groups(&[group], &AdminOptions::new())).unwrap();
             results.into_iter().all(|r| r.is_ok())
         });
     }
 
+    /// Creates a topic with settings.
+    pub fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        for (key, value) in settings {
+            new = new.set(key, value);
+        }
+        let created = wait_for(admin.create_topics([&new], &AdminOptions::new())).unwrap();
+        created.into_iter().for_each(|r| drop(r.unwrap()));
+    }
+
+    /// Removes all records of a topic, as retention would; returns where each partition begins then.
+    pub fn delete_all(&self, topic: &str, partitions: i32) -> Vec<i64> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition, Offset::End)
+                .unwrap();
+        }
+        let done = wait_for(admin.delete_records(&list, &AdminOptions::new())).unwrap();
+        let mut begins = vec![0; partitions as usize];
+        for element in done.elements() {
+            element.error().unwrap();
+            begins[element.partition() as usize] = element.offset().to_raw().unwrap();
+        }
+        begins
+    }
+
+    /// Sets an offset of a group that has no members.
+    pub fn set_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))
+            .unwrap();
+        until("the offset to be set", || {
+            consumer.commit(&list, CommitMode::Sync).is_ok()
+        });
+    }
+
+    /// Stops the broker and starts it again on its data and ports.
+    pub fn restart(&mut self) {
+        drop(self.stdin.take());
+        self.script.wait().unwrap();
+        let (script, stdin, bootstrap) = launch(self.folder.path(), &[]);
+        assert_eq!(bootstrap, self.bootstrap);
+        (self.script, self.stdin) = (script, Some(stdin));
+    }
+
     /// A producer that places keys as Java's does.
     pub fn producer(&self) -> BaseProducer {
-        self.client()
-            .set("partitioner", "murmur2_random")
-            .set("linger.ms", "5")
-            .set("acks", "all")
-            .create()
-            .unwrap()
+        producer(&self.bootstrap)
     }
 
     /// Everything committed in a topic so far, by partition in offset order.
@@ -115,7 +150,8 @@ impl Broker {
         let partitions = metadata.topics()[0].partitions().len();
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
-            list.add_partition_offset(topic, partition as i32, Offset::Beginning).unwrap();
+            list.add_partition_offset(topic, partition as i32, Offset::Beginning)
+                .unwrap();
         }
         consumer.assign(&list).unwrap();
         let mut messages = Vec::new();
@@ -135,7 +171,12 @@ impl Broker {
     }
 
     /// What a group has committed: (topic, partition, offset); nothing while its coordinator moves.
-    pub fn committed(&self, group: &str, topics: &[&str], partitions: i32) -> Vec<(String, i32, i64)> {
+    pub fn committed(
+        &self,
+        group: &str,
+        topics: &[&str],
+        partitions: i32,
+    ) -> Vec<(String, i32, i64)> {
         let consumer: BaseConsumer = self
             .client()
             .set("group.id", group)
@@ -146,9 +187,15 @@ impl Broker {
         for topic in topics {
             list.add_partition_range(topic, 0, partitions - 1);
         }
-        let Ok(answer) = consumer.committed_offsets(list, WAIT) else { return Vec::new() };
+        let Ok(answer) = consumer.committed_offsets(list, WAIT) else {
+            return Vec::new();
+        };
         let place = |e: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
-            (e.topic().to_owned(), e.partition(), e.offset().to_raw().unwrap())
+            (
+                e.topic().to_owned(),
+                e.partition(),
+                e.offset().to_raw().unwrap(),
+            )
         };
         answer.elements().iter().map(place).collect()
     }
@@ -159,6 +206,45 @@ impl Drop for Broker {
         drop(self.stdin.take());
         let _ = self.script.wait();
     }
+}
+
+fn launch(folder: &Path, settings: &[&str]) -> (Child, ChildStdin, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/kafka.sh");
+    let mut script = Command::new(script)
+        .arg("run")
+        .arg(folder)
+        .args(settings)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdin = script.stdin.take().unwrap();
+    let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
+    let line = lines
+        .next()
+        .expect("the broker did not start; see above")
+        .unwrap();
+    let bootstrap = line.strip_prefix("bootstrap ").unwrap().to_owned();
+    (script, stdin, bootstrap)
+}
+
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
+/// A producer that places keys as Java's does.
+pub fn producer(bootstrap: &str) -> BaseProducer {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", "5")
+        .set("acks", "all")
+        .create()
+        .unwrap()
 }
 
 /// Sends a record and serves the producer while its queue is full.

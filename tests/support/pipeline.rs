@@ -18,7 +18,7 @@ use retain::shell::runtime::{self, Options, RunError};
 use retain::shell::settings::Start;
 use retain::shell::status::{ShardState, SharedStatus};
 
-use super::broker::{Broker, flush, send, until_within};
+use super::broker::{Broker, flush, producer, send, until_within};
 use super::outbox::{Row, last, rows};
 
 /// The definition of the tests: the shipped one under another name, with topics of its own.
@@ -83,15 +83,24 @@ impl Running {
     /// Starts it.
     pub fn start(plan: &Arc<Plan>, options: Options) -> Self {
         let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .try_init();
         let (status, quit) = (SharedStatus::default(), Arc::new(AtomicBool::new(false)));
         let (plan, told, quitting) = (Arc::clone(plan), status.clone(), Arc::clone(&quit));
         let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(runtime::run(plan, options, told, quitting))
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(runtime::run(plan, options, told, None, quitting))
         });
-        Self { status, quit, thread: Some(thread) }
+        Self {
+            status,
+            quit,
+            thread: Some(thread),
+        }
     }
 
     /// Whether it has ended by itself.
@@ -129,7 +138,10 @@ impl Process {
     pub fn start(bootstrap: &str, name: &str, instance: &str, classic: bool) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "child", "--nocapture"])
-            .env("RETAIN_CHILD", format!("{bootstrap} {name} {instance} {classic}"))
+            .env(
+                "RETAIN_CHILD",
+                format!("{bootstrap} {name} {instance} {classic}"),
+            )
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -137,7 +149,9 @@ impl Process {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let Some(numbers) = line.strip_prefix("news ") else { continue };
+                let Some(numbers) = line.strip_prefix("news ") else {
+                    continue;
+                };
                 let (commits, shards) = numbers.split_once(' ').unwrap();
                 let told = News {
                     commits: commits.parse().unwrap(),
@@ -148,7 +162,11 @@ impl Process {
                 }
             }
         });
-        Self { child, news, last: News::default() }
+        Self {
+            child,
+            news,
+            last: News::default(),
+        }
     }
 
     /// Waits until it has told something that fits.
@@ -164,7 +182,10 @@ impl Process {
     /// Sends a signal (`KILL`, `STOP`, `CONT`).
     pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid).status();
+        let sent = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(pid)
+            .status();
         assert!(sent.unwrap().success());
     }
 
@@ -192,8 +213,15 @@ pub fn child() {
     let mut told = News::default();
     while !running.has_ended() {
         let status = running.status.get();
-        let shards = status.shards.values().filter(|s| s.state == ShardState::Running).count();
-        let news = News { commits: status.commits, shards };
+        let shards = status
+            .shards
+            .values()
+            .filter(|s| s.state == ShardState::Running)
+            .count();
+        let news = News {
+            commits: status.commits,
+            shards,
+        };
         if news != told {
             println!("news {} {}", news.commits, news.shards);
             told = news;
@@ -250,9 +278,14 @@ pub struct Feed {
 impl Feed {
     /// A feed for a pipeline.
     pub fn new(broker: &Broker, name: &str) -> Self {
+        Self::to(&broker.bootstrap, name)
+    }
+
+    /// A feed for a pipeline on any broker.
+    pub fn to(bootstrap: &str, name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            producer: broker.producer(),
+            producer: producer(bootstrap),
             sent: 0,
             random: 0x9e37_79b9_7f4a_7c15,
             without_support: false,
@@ -277,7 +310,8 @@ impl Feed {
             let n = self.sent;
             let customer = format!("c{:04}", self.below(500));
             let ts = jiff::Timestamp::now();
-            let common = format!("\"event_id\":\"e{n}\",\"customer_id\":\"{customer}\",\"ts\":\"{ts}\"");
+            let common =
+                format!("\"event_id\":\"e{n}\",\"customer_id\":\"{customer}\",\"ts\":\"{ts}\"");
             let cents = 100 + self.below(10_000);
             let entry = self.truth.entry(customer.clone()).or_default();
             let (source, text) = match n % 10 {
@@ -285,15 +319,30 @@ impl Feed {
                     entry.0 += 1;
                     entry.1 += i128::from(cents);
                     let amount = format!("{}.{:02}", cents / 100, cents % 100);
-                    (0, format!("{{{common},\"type\":\"purchase\",\"amount\":\"{amount}\",\"currency\":\"USD\"}}"))
+                    (
+                        0,
+                        format!(
+                            "{{{common},\"type\":\"purchase\",\"amount\":\"{amount}\",\"currency\":\"USD\"}}"
+                        ),
+                    )
                 }
                 5 if !self.without_support => {
                     entry.2 += 1;
-                    (1, format!("{{{common},\"type\":\"support\",\"ticket_id\":\"t{n}\",\"action\":\"opened\"}}"))
+                    (
+                        1,
+                        format!(
+                            "{{{common},\"type\":\"support\",\"ticket_id\":\"t{n}\",\"action\":\"opened\"}}"
+                        ),
+                    )
                 }
                 _ => {
                     entry.3 += 1;
-                    (2, format!("{{{common},\"type\":\"web\",\"action\":\"page_view\",\"session_id\":\"s{n}\"}}"))
+                    (
+                        2,
+                        format!(
+                            "{{{common},\"type\":\"web\",\"action\":\"page_view\",\"session_id\":\"s{n}\"}}"
+                        ),
+                    )
                 }
             };
             let topic = format!("{}.{}", self.name, ["purchases", "support", "web"][source]);
@@ -308,7 +357,10 @@ impl Feed {
     }
 
     fn topics(&self) -> Vec<String> {
-        ["purchases", "support", "web"].iter().map(|t| format!("{}.{t}", self.name)).collect()
+        ["purchases", "support", "web"]
+            .iter()
+            .map(|t| format!("{}.{t}", self.name))
+            .collect()
     }
 
     /// Whether the group's committed offsets have reached the ends of all sources.
@@ -316,13 +368,18 @@ impl Feed {
         let topics = self.topics();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         let committed = broker.committed(&format!("{}.g1", self.name), &names, partitions);
-        let total: i64 = committed.iter().map(|(_, _, offset)| (*offset).max(0)).sum();
+        let total: i64 = committed
+            .iter()
+            .map(|(_, _, offset)| (*offset).max(0))
+            .sum();
         total as u64 == self.records.iter().sum::<u64>()
     }
 
     /// Waits until everything sent is committed.
     pub fn await_consumed(&self, broker: &Broker, partitions: i32, limit: Duration) {
-        until_within(limit, "all events to be committed", &mut || self.is_consumed(broker, partitions));
+        until_within(limit, "all events to be committed", &mut || {
+            self.is_consumed(broker, partitions)
+        });
     }
 
     /// Holds the outbox against what was sent: nothing lost, nothing twice.
@@ -334,11 +391,21 @@ impl Feed {
             .values()
             .map(|row| {
                 let int = |name: &str| row[name].int();
-                let numbers = (int("orders"), int("revenue_minor"), int("tickets"), int("visits"));
+                let numbers = (
+                    int("orders"),
+                    int("revenue_minor"),
+                    int("tickets"),
+                    int("visits"),
+                );
                 (row["customer_id"].text().to_owned(), numbers)
             })
             .collect();
-        assert_eq!(found, self.truth, "customers (read in {:?})", began.elapsed());
+        assert_eq!(
+            found,
+            self.truth,
+            "customers (read in {:?})",
+            began.elapsed()
+        );
         self.verify_ledger(rows(&outbox, Table::Ledger));
     }
 
@@ -347,7 +414,10 @@ impl Feed {
         let ledger = last(ledger, &["shard", "source", "version"]);
         let mut by_place: BTreeMap<(String, i128), Vec<&Row>> = BTreeMap::new();
         for row in ledger.values() {
-            by_place.entry((row["source"].text().to_owned(), row["shard"].int())).or_default().push(row);
+            by_place
+                .entry((row["source"].text().to_owned(), row["shard"].int()))
+                .or_default()
+                .push(row);
         }
         let mut applied = [0; 3];
         let mut duplicate = [0; 3];
@@ -356,11 +426,19 @@ impl Feed {
             let mut next = 0;
             for row in cycles {
                 let (from, to) = (row["offset_from"].int(), row["offset_to"].int());
-                assert_eq!(from, next, "{source} {shard} at version {}", row["version"].int());
+                assert_eq!(
+                    from,
+                    next,
+                    "{source} {shard} at version {}",
+                    row["version"].int()
+                );
                 let outcomes = ["applied", "duplicate", "late", "filtered", "rejected"];
                 let consumed: i128 = outcomes.iter().map(|o| row[o].int()).sum();
                 assert_eq!(consumed, to - from, "{source} {shard} [{from}, {to})");
-                let at = ["purchases", "support", "web"].iter().position(|s| *s == source).unwrap();
+                let at = ["purchases", "support", "web"]
+                    .iter()
+                    .position(|s| *s == source)
+                    .unwrap();
                 applied[at] += row["applied"].int() as u64;
                 duplicate[at] += row["duplicate"].int() as u64;
                 next = to;

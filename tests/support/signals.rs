@@ -121,7 +121,12 @@ fn history(row: &Row, at: i64) -> Option<(f64, f64, f64)> {
     (row.n_days > 0).then(|| {
         (
             (row.n_days - 1) as f64,
-            days(last - first),
+            // One day of purchases is one purchase to the models.
+            if row.n_days == 1 {
+                0.0
+            } else {
+                days(last - first)
+            },
             days(at.max(last) - first),
         )
     })
@@ -204,10 +209,11 @@ pub fn customers() -> Vec<Row> {
             let (one, two) = (since(&mut dice), since(&mut dice));
             let n_days = [0, 1, 2, 7, 120, 5_000][n % 6];
             let bought = n_days > 0;
+            // Who bought on one day only may have done so at two hours of it.
             let t_last = if n_days > 1 {
                 one.max(two)
             } else {
-                one.min(two)
+                one.max(two).min(one.min(two) + 20 * 3_600_000)
             };
             let kt = as_of / BUCKET;
             let mut buckets: Vec<(u16, i64)> = (0..dice.below(34))

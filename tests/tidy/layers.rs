@@ -6,7 +6,7 @@ use crate::scan::{code_only, identifier, line_of, matching_brace, words};
 /// ARCHITECTURE.md explains them; a new module is entered here when its place is decided.
 const LAYERS: [&[&str]; 6] = [
     &["model"],
-    &["wire", "decode", "plan", "signal"],
+    &["wire", "decode", "plan", "signal", "generate"],
     &["flow", "engine"],
     &["snapshot", "invariants"],
     &["machine"],

@@ -41,6 +41,9 @@ pub struct Minute {
     changed: bool,
 }
 
+/// A guess of what a cell costs in rows and state, bytes.
+const CELL_BYTES: usize = 128;
+
 /// Key of a minute: minutes since the epoch, source.
 pub type MinuteKey = (i64, SourceIndex);
 
@@ -58,6 +61,8 @@ pub enum Counted {
 pub struct Activity {
     open: BTreeMap<MinuteKey, Minute>,
     changed: Vec<MinuteKey>,
+    /// Cells of those minutes.
+    changed_cells: usize,
     /// Minutes below this one are sealed.
     pub sealed_to: i64,
 }
@@ -98,6 +103,7 @@ impl Activity {
         let minute = self.open.entry(key).or_default();
         if !minute.changed {
             minute.changed = true;
+            self.changed_cells += minute.cells.len();
             self.changed.push(key);
         }
         let same = |c: &&mut Cell| c.event_type == event_type && c.channel == channel;
@@ -107,17 +113,26 @@ impl Activity {
                 cell.tally.revenue_minor += tally.revenue_minor;
                 cell.tally.tickets += tally.tickets;
             }
-            None => minute.cells.push(Cell {
-                event_type,
-                channel,
-                tally,
-            }),
+            None => {
+                self.changed_cells += 1;
+                minute.cells.push(Cell {
+                    event_type,
+                    channel,
+                    tally,
+                });
+            }
         }
         Counted::InMinute
     }
 
+    /// About how many bytes the rows and states of the changed minutes will have.
+    pub fn changed_bytes(&self) -> usize {
+        self.changed_cells * CELL_BYTES
+    }
+
     /// The minutes that changed since the last call, in order.
     pub fn take_changed(&mut self) -> Vec<(MinuteKey, &Minute)> {
+        self.changed_cells = 0;
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         for key in &changed {

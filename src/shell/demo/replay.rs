@@ -10,10 +10,16 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::model::partition::murmur2_partition;
+use crate::plan::Clock;
 use crate::shell::clock::PipelineClock;
+use crate::shell::status::SharedStatus;
 
 use super::story::Record;
 
+/// How far the replay is ahead of the pipeline's clock: what is replayed is there when that passes it.
+const AHEAD: Duration = Duration::from_millis(200);
+/// How often is looked whether the pipeline's clock has begun.
+const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 /// How often the clock is looked at.
 const STEP: Duration = Duration::from_millis(20);
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,8 +32,8 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins: each record is sent when `clock` has reached its time, with that time as its Kafka timestamp, into the
-    /// partition where Java's partitioner would put its key.
+    /// Begins with the pipeline's clock: each record is sent when that has reached its time, with that time as its
+    /// Kafka timestamp, into the partition where Java's partitioner would put its key.
     ///
     /// # Errors
     /// When the producer or the thread cannot be made.
@@ -36,7 +42,8 @@ impl Replay {
         topics: Vec<String>,
         partitions: u16,
         records: Vec<Record>,
-        clock: PipelineClock,
+        clock: Clock,
+        pipeline: SharedStatus,
     ) -> Result<Self, KafkaError> {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
@@ -47,6 +54,11 @@ impl Replay {
         let (sent, quit) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (counter, asked) = (Arc::clone(&sent), Arc::clone(&quit));
         let work = move || {
+            // The pipeline's clock begins when it has opened its clients, which is when it counts its sources.
+            while pipeline.get().counts.is_empty() && !asked.load(Ordering::SeqCst) {
+                std::thread::sleep(LOOK_INTERVAL);
+            }
+            let clock = PipelineClock::new(ahead(clock));
             let mut records = records.iter().peekable();
             while records.peek().is_some() && !asked.load(Ordering::SeqCst) {
                 let now_ms = clock.now_ms();
@@ -86,6 +98,16 @@ impl Replay {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(KafkaError::Canceled),
             None => Ok(()),
+        }
+    }
+}
+
+fn ahead(clock: Clock) -> Clock {
+    match clock {
+        Clock::Wall => Clock::Wall,
+        Clock::Simulated { origin_ms, speed } => {
+            let ahead_ms = AHEAD.as_secs_f64() * 1_000.0 * speed;
+            Clock::Simulated { origin_ms: origin_ms + ahead_ms as i64, speed }
         }
     }
 }

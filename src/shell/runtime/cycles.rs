@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::effects::Effects;
 use crate::shell::clock::wall_ms;
 use crate::shell::commits::Settled;
+use crate::shell::metrics::CommitResult;
 use crate::shell::producer::Outcome;
 use crate::shell::shards::Doing;
 use crate::shell::worker::Command;
-use crate::model::effects::Effects;
 
 use super::{Report, RunError, Runtime};
 
@@ -19,7 +20,9 @@ const GATHER: Duration = Duration::from_millis(30);
 impl Runtime {
     /// Takes what the other threads report, waiting a moment for the first.
     pub(super) fn take_reports(&mut self) -> Result<(), RunError> {
-        let Ok(first) = self.inbox.recv_timeout(TICK) else { return Ok(()) };
+        let Ok(first) = self.inbox.recv_timeout(TICK) else {
+            return Ok(());
+        };
         self.take_report(first)?;
         while let Ok(report) = self.inbox.try_recv() {
             self.take_report(report)?;
@@ -30,7 +33,12 @@ impl Runtime {
     fn take_report(&mut self, report: Report) -> Result<(), RunError> {
         match report {
             Report::TakenOver(shard, tenure, result) => self.taken_over(shard, tenure, *result),
-            Report::Cycle { tenure, effects, urgent, gauges } => {
+            Report::Cycle {
+                tenure,
+                effects,
+                urgent,
+                gauges,
+            } => {
                 // The memory of an older tenure is gone, and its cycle with it.
                 if self.shards.runs(effects.shard, tenure) {
                     if let Some(shard) = self.status.lock().shards.get_mut(&effects.shard) {
@@ -50,8 +58,13 @@ impl Runtime {
                     held.doing = Doing::Finished;
                 }
             }
+            Report::Dropped(shard) => self.shards.dropped(shard),
             Report::Stopped(shard, tenure, reason) => self.stop(shard, tenure, reason),
-            Report::Done { outcome, cycles, took } => self.settle(outcome, cycles, took)?,
+            Report::Done {
+                outcome,
+                cycles,
+                took,
+            } => self.settle(outcome, cycles, took)?,
         }
         Ok(())
     }
@@ -93,15 +106,27 @@ impl Runtime {
         }
     }
 
-    fn settle(&mut self, outcome: Outcome, cycles: Vec<Effects>, took: Duration) -> Result<(), RunError> {
-        let Settled { committed, unknown, stopped, fenced, aborted } =
-            self.commits.settle(outcome, cycles);
+    fn settle(
+        &mut self,
+        outcome: Outcome,
+        cycles: Vec<Effects>,
+        took: Duration,
+    ) -> Result<(), RunError> {
+        let Settled {
+            committed,
+            unknown,
+            stopped,
+            fenced,
+            aborted,
+        } = self.commits.settle(outcome, cycles);
         if let Some(why) = fenced {
             return Err(RunError::Left(why));
         }
         if let Some(why) = aborted {
             self.status.lock().aborts += 1;
-            self.trouble(format!("a transaction was aborted and will be repeated: {why}"));
+            self.trouble(format!(
+                "a transaction was aborted and will be repeated: {why}"
+            ));
         }
         if !committed.is_empty() {
             self.count(&committed, took);
@@ -110,11 +135,17 @@ impl Runtime {
             self.tell(shard, Command::Committed(shard, tenure));
         }
         for (shard, tenure, why) in stopped {
-            self.stop(shard, tenure, format!("its cycle cannot be committed: {why}"));
+            self.stop(
+                shard,
+                tenure,
+                format!("its cycle cannot be committed: {why}"),
+            );
         }
         if let Some((_, _, why)) = unknown.first() {
             self.status.lock().unknown += 1;
-            self.trouble(format!("the outcome of a transaction is unknown, its shards are taken over anew: {why}"));
+            self.trouble(format!(
+                "the outcome of a transaction is unknown, its shards are taken over anew: {why}"
+            ));
         }
         for (shard, tenure, _) in unknown {
             // Meta decides what happened.
@@ -130,6 +161,12 @@ impl Runtime {
         status.commits += 1;
         status.commit_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         status.committed_at_ms = Some(wall_ms());
+        if let Some(metrics) = &self.metrics {
+            metrics.observe_commit(CommitResult::Committed, took.as_secs_f64());
+            for (_, _, effects) in committed {
+                metrics.observe_cycle(&self.plan.sources, effects);
+            }
+        }
         for (shard, _, effects) in committed {
             status.dead_letters += effects.dead_letters.len() as u64;
             for (total, source) in status.counts.iter_mut().zip(&effects.sources) {

@@ -71,7 +71,9 @@ impl Runtime {
     fn finish(&mut self, shards: &[u16]) {
         let deadline = Instant::now() + Duration::from_millis(self.options.revoke_limit_ms);
         for shard in shards {
-            let Some(held) = self.shards.get(*shard) else { continue };
+            let Some(held) = self.shards.get(*shard) else {
+                continue;
+            };
             if let Doing::Running { finishing: false } = held.doing {
                 let tenure = held.tenure;
                 self.tell(*shard, Command::Finish(*shard, tenure));
@@ -102,12 +104,14 @@ impl Runtime {
 
     /// The shard's memory goes, and with it what it has computed and not committed.
     pub(super) fn forget(&mut self, shard: u16, again: Option<Instant>) {
-        let Some(Held { tenure, doing }) = self.shards.forget(shard, again) else { return };
+        let Some(Held { tenure, doing }) = self.shards.forget(shard, again) else {
+            return;
+        };
         self.commits.forget(shard);
         match doing {
             Doing::Restoring(watch) => watch.cancel.store(true, Ordering::SeqCst),
             Doing::Running { .. } | Doing::Finished | Doing::Stopped => {
-                self.tell(shard, Command::Drop(shard, tenure));
+                self.drop_shard(shard, tenure);
                 if let Err(error) = self.fetcher.end(shard) {
                     tracing::debug!(shard, %error, "the fetcher had nothing of the shard");
                 }
@@ -121,16 +125,25 @@ impl Runtime {
 
     /// The shard stops by itself; the others go on.
     pub(super) fn stop(&mut self, shard: u16, tenure: u64, reason: String) {
-        let Some(held) = self.shards.of(shard, tenure) else { return };
+        let Some(held) = self.shards.of(shard, tenure) else {
+            return;
+        };
         let fetched = matches!(held.doing, Doing::Running { .. } | Doing::Finished);
         held.doing = Doing::Stopped;
         self.commits.forget(shard);
-        self.tell(shard, Command::Drop(shard, tenure));
+        self.drop_shard(shard, tenure);
         if fetched && let Err(error) = self.fetcher.end(shard) {
             self.trouble(format!("ending shard {shard}: {error}"));
         }
         tracing::error!(shard, %reason, "the shard stops");
         self.set_state(shard, ShardState::Stopped { reason });
+    }
+
+    /// Has the worker forget the shard. Until it says that it has, the shard is not taken over again: the old queues
+    /// are the new ones, and a record that the old machine took would be missing in the new.
+    fn drop_shard(&mut self, shard: u16, tenure: u64) {
+        self.shards.dropping(shard);
+        self.tell(shard, Command::Drop(shard, tenure));
     }
 
     pub(super) fn tell(&self, shard: u16, command: Command) {
@@ -144,14 +157,17 @@ impl Runtime {
         let shards = self.shards.all();
         let partitions = (shards.len() * self.plan.sources.len()).max(1);
         let share = self.options.link.memory_budget_bytes / 2 / partitions;
-        self.share_bytes.store(share.max(SHARE_BYTES_MIN), Ordering::Relaxed);
+        self.share_bytes
+            .store(share.max(SHARE_BYTES_MIN), Ordering::Relaxed);
         self.ends.hold(shards);
     }
 
     /// Starts the take-overs that are due, a few at a time.
     pub(super) fn begin_take_overs(&mut self) -> Result<(), RunError> {
         while self.shards.restoring() < RESTORES_MAX {
-            let Some((shard, tenure)) = self.shards.waiting(Instant::now()) else { break };
+            let Some((shard, tenure)) = self.shards.waiting(Instant::now()) else {
+                break;
+            };
             let watch = Watch::default();
             if let Some(held) = self.shards.of(shard, tenure) {
                 held.doing = Doing::Restoring(watch.clone());
@@ -180,15 +196,27 @@ impl Runtime {
     }
 
     /// A take-over has ended; its shard may be gone meanwhile.
-    pub(super) fn taken_over(&mut self, shard: u16, tenure: u64, result: Result<Taken, TakeOverError>) {
-        let Some(held) = self.shards.of(shard, tenure) else { return };
+    pub(super) fn taken_over(
+        &mut self,
+        shard: u16,
+        tenure: u64,
+        result: Result<Taken, TakeOverError>,
+    ) {
+        let Some(held) = self.shards.of(shard, tenure) else {
+            return;
+        };
         match result {
             Ok(taken) => match self.fetcher.begin(shard, &taken.offsets, taken.mail) {
                 Ok(queues) => {
                     held.doing = Doing::Running { finishing: false };
                     tracing::info!(shard, tenure, offsets = ?taken.offsets, "the shard runs");
                     let machine = taken.machine;
-                    let new = NewShard { shard, tenure, machine, queues };
+                    let new = NewShard {
+                        shard,
+                        tenure,
+                        machine,
+                        queues,
+                    };
                     self.tell(shard, Command::Take(Box::new(new)));
                     self.set_state(shard, ShardState::Running);
                 }
@@ -219,10 +247,12 @@ impl Runtime {
         entry.state = state;
     }
 
-    /// Commits what is computed, gives everything back and leaves the group.
-    pub(super) fn leave(mut self) {
+    /// Commits what is computed (if it still can), gives everything back and leaves the group.
+    pub(super) fn leave(mut self, commit: bool) {
         let shards = self.shards.all();
-        self.finish(&shards);
+        if commit {
+            self.finish(&shards);
+        }
         for shard in shards {
             self.forget(shard, None);
         }

@@ -1,0 +1,350 @@
+//! `retain run`, `migrate`, `sink` and `check`: a definition and settings become a running pipeline.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clickhouse::Client;
+use tokio::runtime::Handle;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::board::{Status, StatusBoard};
+use super::carrier::{self, SharedCarrier};
+use super::client::Link;
+use super::columns::check_columns;
+use super::http::{Pages, Server};
+use super::metrics::Metrics;
+use super::migrate::{MigrateError, Retention, migrate_tables, write_views};
+use super::observe::Observer;
+use super::runtime::{self, Options, RunError};
+use super::settings::{ClickHouse, Settings};
+use super::sink::{Sink, SinkOptions};
+use super::status::SharedStatus;
+use super::views::Databases;
+use crate::flow::names::Names;
+use crate::plan::{Plan, Severity, parse};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The definition file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The definition has errors; the text is one line each, with file and line.
+    #[error("the definition has errors:\n{0}")]
+    Definition(String),
+    /// The pipeline ended.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A listener or signal handler.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// Anything else, in words that say what to do.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A definition that has been read and checked.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Hash of the file's text, for the headers of dead letters.
+    pub version: String,
+    /// Warnings, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Definition {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has errors; all of them at once.
+    pub fn read(path: &Path) -> Result<Self, CommandError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
+        Self::of(&text, &path.display().to_string())
+    }
+
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// When it has errors.
+    pub fn of(text: &str, name: &str) -> Result<Self, CommandError> {
+        let (plan, findings) = parse(text);
+        let lines = |severity| {
+            findings.iter().filter(move |d| d.severity == severity).map(|d| d.render(name))
+        };
+        let Some(plan) = plan else {
+            let errors: Vec<String> = lines(Severity::Error).collect();
+            return Err(CommandError::Definition(errors.join("\n")));
+        };
+        Ok(Self {
+            plan: Arc::new(plan),
+            version: format!("{:016x}", xxh3_64(text.as_bytes())),
+            warnings: lines(Severity::Warning).collect(),
+        })
+    }
+}
+
+/// A client for ClickHouse with the address and user of the settings.
+pub fn clickhouse_client(settings: &ClickHouse) -> Client {
+    let client = Client::default().with_url(&settings.url).with_user(&settings.user);
+    match &settings.password {
+        Some(password) => client.with_password(password.expose()),
+        None => client,
+    }
+}
+
+/// What the tables of a generation need.
+#[derive(Clone, Debug)]
+struct Target {
+    client: Client,
+    databases: Databases,
+    retention: Retention,
+    options: SinkOptions,
+}
+
+impl Target {
+    fn new(settings: &ClickHouse, generation: u32) -> Result<Self, CommandError> {
+        let databases =
+            Databases::new(&settings.database, generation).map_err(CommandError::Other)?;
+        let mut options = SinkOptions::new(databases.tables.clone());
+        options.timeout_ms = settings.insert_timeout_ms;
+        options.backoff.max_ms = settings.retry_max_interval_ms;
+        let retention = Retention {
+            events_days: settings.events_ttl_days,
+            ledger_days: settings.ledger_ttl_days,
+        };
+        Ok(Self { client: clickhouse_client(settings), databases, retention, options })
+    }
+
+    async fn prepare(&self, plan: &Plan) -> Result<Vec<String>, String> {
+        let words = |e: MigrateError| e.to_string();
+        let done = migrate_tables(&self.client, plan, &self.databases, self.retention).await;
+        let done = done.map_err(words)?;
+        check_columns(&self.client, &self.databases.tables).await?;
+        write_views(&self.client, plan, &self.databases).await.map_err(words)?;
+        Ok(done)
+    }
+}
+
+/// `retain migrate`: brings tables and views to what this binary and the definition need.
+///
+/// # Errors
+/// ClickHouse's, in words.
+pub async fn migrate(
+    settings: &Settings,
+    definition: &Definition,
+    generation: u32,
+) -> Result<Vec<String>, CommandError> {
+    let target = Target::new(&settings.clickhouse, generation)?;
+    target.prepare(&definition.plan).await.map_err(CommandError::Other)
+}
+
+/// Which parts of the pipeline this process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// Machines and carrier.
+    All,
+    /// Machines only; the carrier runs elsewhere (`retain sink`).
+    Machines,
+    /// The carrier only.
+    Carrier,
+}
+
+/// Runs the pipeline until SIGTERM or Ctrl-C: then what is computed is committed, and the group left.
+///
+/// # Errors
+/// When it cannot start, or was put out.
+pub async fn run(
+    settings: &Settings,
+    definition: &Definition,
+    generation: u32,
+    parts: Parts,
+) -> Result<(), CommandError> {
+    let quit = Arc::new(AtomicBool::new(false));
+    stop_on_signal(Arc::clone(&quit))?;
+    run_until(settings, definition, generation, parts, quit).await
+}
+
+/// Like [`run`], until `quit` is set.
+///
+/// # Errors
+/// See [`run`].
+pub async fn run_until(
+    settings: &Settings,
+    definition: &Definition,
+    generation: u32,
+    parts: Parts,
+    quit: Arc<AtomicBool>,
+) -> Result<(), CommandError> {
+    for warning in &definition.warnings {
+        tracing::warn!("{warning}");
+    }
+    let plan = &definition.plan;
+    let link = Link::from(&settings.kafka);
+    let names = Names::new(&plan.name, generation);
+    let metrics = Metrics::new().map_err(|e| CommandError::Other(e.to_string()))?;
+    let metrics = Arc::new(metrics);
+    let board = StatusBoard::new(Status {
+        pipeline: plan.name.clone(),
+        generation,
+        owner: settings.kafka.instance.clone().unwrap_or_default(),
+        consumes: parts != Parts::Carrier,
+        ..Status::default()
+    });
+    let pages = Pages {
+        board: Arc::clone(&board),
+        metrics: Arc::clone(&metrics),
+        live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
+    };
+    let server = Server::bind(&settings.http.listen, pages).await?;
+    tracing::info!(address = %server.local_addr()?, "http");
+    let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
+
+    let status = SharedStatus::default();
+    let carried = SharedCarrier::default();
+    let sink = match parts {
+        Parts::Machines => None,
+        Parts::All | Parts::Carrier => {
+            let target = Target::new(&settings.clickhouse, generation)?;
+            let sink = Arc::new(Sink::new(target.client.clone(), target.options.clone()));
+            let carrier = Carry {
+                target,
+                sink: Arc::clone(&sink),
+                link: link.clone(),
+                names: names.clone(),
+                plan: Arc::clone(plan),
+                status: carried.clone(),
+                board: Arc::clone(&board),
+                quit: Arc::clone(&quit),
+            };
+            Some((sink, tokio::spawn(carrier.run())))
+        }
+    };
+    let observer = Observer {
+        plan: Arc::clone(plan),
+        status: status.clone(),
+        carrier: carried,
+        sink: sink.as_ref().map(|(sink, _)| Arc::clone(sink)),
+        board: Arc::clone(&board),
+        metrics: Arc::clone(&metrics),
+    };
+    let observed = tokio::spawn(observer.run(until(Arc::clone(&quit))));
+
+    let ended = if parts == Parts::Carrier {
+        until(Arc::clone(&quit)).await;
+        Ok(())
+    } else {
+        let options = Options {
+            link,
+            generation,
+            definition: definition.version.clone(),
+            start: settings.kafka.start,
+            commit_interval_ms: settings.kafka.commit_interval_ms,
+            restore_timeout_ms: settings.kafka.restore_timeout_ms,
+            revoke_limit_ms: settings.run.shutdown_timeout_ms,
+            workers: workers(settings.run.workers),
+        };
+        runtime::run(Arc::clone(plan), options, status, Some(metrics), Arc::clone(&quit)).await
+    };
+    quit.store(true, Ordering::SeqCst);
+    if let Some((_, carrier)) = sink
+        && let Ok(Some(thread)) = carrier.await
+    {
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+    let _ = tokio::join!(served, observed);
+    Ok(ended?)
+}
+
+fn workers(wanted: usize) -> usize {
+    match wanted {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    }
+}
+
+/// Everything the carrier needs to start once ClickHouse answers.
+struct Carry {
+    target: Target,
+    sink: Arc<Sink>,
+    link: Link,
+    names: Names,
+    plan: Arc<Plan>,
+    status: SharedCarrier,
+    board: Arc<StatusBoard>,
+    quit: Arc<AtomicBool>,
+}
+
+/// How long is waited before ClickHouse is asked for its tables again.
+const PREPARE_AGAIN: Duration = Duration::from_secs(2);
+
+impl Carry {
+    /// Prepares the tables, however long ClickHouse is away; then carries. The machines do not wait for it.
+    async fn run(self) -> Option<std::thread::JoinHandle<()>> {
+        while !self.quit.load(Ordering::SeqCst) {
+            match self.target.prepare(&self.plan).await {
+                Ok(done) => {
+                    done.iter().for_each(|what| tracing::info!("{what}"));
+                    return self.start();
+                }
+                Err(reason) => {
+                    tracing::warn!(%reason, "the tables cannot be prepared yet");
+                    self.board.update(|status| {
+                        status.sink.enabled = true;
+                        status.sink.reachable = false;
+                        status.sink.detail = Some(reason);
+                    });
+                }
+            }
+            let asked = until(Arc::clone(&self.quit));
+            let _ = tokio::time::timeout(PREPARE_AGAIN, asked).await;
+        }
+        None
+    }
+
+    fn start(self) -> Option<std::thread::JoinHandle<()>> {
+        let Self { sink, link, names, status, board, quit, .. } = self;
+        match carrier::start(&link, &names, sink, status, quit, Handle::current()) {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                let reason = format!("the carrier cannot start: {error}");
+                tracing::error!("{reason}");
+                board.update(|status| status.stop_reasons.push(reason));
+                None
+            }
+        }
+    }
+}
+
+/// Waits until `quit` is set.
+async fn until(quit: Arc<AtomicBool>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(50));
+    while !quit.load(Ordering::SeqCst) {
+        tick.tick().await;
+    }
+}
+
+/// Sets `quit` at SIGTERM or Ctrl-C.
+fn stop_on_signal(quit: Arc<AtomicBool>) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: committing what is computed, leaving the group");
+        quit.store(true, Ordering::SeqCst);
+    });
+    Ok(())
+}

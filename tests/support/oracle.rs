@@ -1,0 +1,514 @@
+//! A slow and plain recomputation of everything from the raw records: own parsing of time and money, sums over all events.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use retain::model::partition::murmur2;
+use retain::plan::Plan;
+use serde_json::Value as Json;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::sim::{Entry, Log};
+
+const DAY_MS: i64 = 86_400_000;
+const HALF_HOUR_MS: i64 = 1_800_000;
+const BUCKET_MS: i64 = 3 * DAY_MS;
+
+/// A decayed sum: its contributions and its half-life.
+#[derive(Clone, Debug, Default)]
+pub struct Sum {
+    /// Half-life, days.
+    pub half_life_d: f64,
+    /// When and how much.
+    pub parts: Vec<(i64, f64)>,
+}
+
+impl Sum {
+    /// The sum at `tau_ms`, and that of the absolute values.
+    pub fn at(&self, tau_ms: i64) -> (f64, f64) {
+        let weight = |t: i64| {
+            (-std::f64::consts::LN_2 / self.half_life_d * (tau_ms - t) as f64 / DAY_MS as f64).exp()
+        };
+        let values = self.parts.iter().map(|(t, y)| weight(*t) * y);
+        values.fold((0.0, 0.0), |(sum, abs), v| (sum + v, abs + v.abs()))
+    }
+}
+
+/// What is known of a customer.
+#[derive(Clone, Debug, Default)]
+pub struct Customer {
+    /// Columns that hold whole numbers or nothing.
+    pub ints: BTreeMap<&'static str, Option<i128>>,
+    /// Columns that hold texts.
+    pub texts: BTreeMap<&'static str, String>,
+    /// Bucket numbers and their money.
+    pub buckets: BTreeMap<i128, i128>,
+    /// Column of the sum, column of its time, the sum.
+    pub sums: Vec<(&'static str, &'static str, Sum)>,
+}
+
+/// Events, revenue, tickets.
+pub type Tally = (i128, i128, i128);
+/// Source, minute, type, channel.
+pub type Minute = (String, i64, String, String);
+
+/// Everything a shard must come to.
+#[derive(Debug, Default)]
+pub struct Expected {
+    /// By id.
+    pub customers: BTreeMap<String, Customer>,
+    /// Sums of the activity table.
+    pub activity: BTreeMap<Minute, Tally>,
+    /// Applied, duplicate, late, filtered, rejected, by source.
+    pub counts: Vec<[u64; 5]>,
+    /// Sum of the hashes of applied ids, by source.
+    pub id_hashes: Vec<u64>,
+    /// Outcome by (source, offset), as an index of `counts`.
+    pub outcomes: BTreeMap<(usize, i64), usize>,
+    /// Records that the events table keeps whole: source and offset.
+    pub kept: BTreeSet<(usize, i64)>,
+}
+
+/// An accepted event.
+struct Event {
+    source: usize,
+    offset: i64,
+    ts_ms: i64,
+    kind: String,
+    json: Json,
+    minor: i128,
+}
+
+impl Event {
+    fn text(&self, name: &str) -> &str {
+        self.json[name].as_str().unwrap_or("")
+    }
+
+    fn stamp(&self) -> (i64, usize, i64) {
+        (self.ts_ms, self.source, self.offset)
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SS[.fff]` and `Z` or an offset. Days by counting years and months.
+pub fn time_of(text: &str) -> i64 {
+    let number = |from: usize, to: usize| text[from..to].parse::<i64>().unwrap();
+    let leap = |y: i64| y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let mut days = day - 1;
+    for y in 1970..year {
+        days += 365 + i64::from(leap(y));
+    }
+    for y in year..1970 {
+        days -= 365 + i64::from(leap(y));
+    }
+    let lengths = [
+        31,
+        28 + i64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    days += lengths.iter().take(month as usize - 1).sum::<i64>();
+    let seconds = number(11, 13) * 3_600 + number(14, 16) * 60 + number(17, 19);
+    let rest = &text[19..];
+    let zone_at = rest.find(['Z', '+', '-']).unwrap();
+    let millis = match rest[..zone_at].strip_prefix('.') {
+        None => 0,
+        Some(digits) => format!("{digits:0<3}")[..3].parse::<i64>().unwrap(),
+    };
+    let zone = &rest[zone_at..];
+    let offset_min = match zone.as_bytes()[0] {
+        b'Z' => 0,
+        sign => {
+            let minutes =
+                zone[1..3].parse::<i64>().unwrap() * 60 + zone[4..6].parse::<i64>().unwrap();
+            if sign == b'-' { -minutes } else { minutes }
+        }
+    };
+    days * DAY_MS + seconds * 1_000 + millis - offset_min * 60_000
+}
+
+fn half_even(numerator: i128, denominator: i128) -> i128 {
+    let (floor, rest) = (
+        numerator.div_euclid(denominator),
+        numerator.rem_euclid(denominator),
+    );
+    match (rest * 2).cmp(&denominator) {
+        std::cmp::Ordering::Less => floor,
+        std::cmp::Ordering::Greater => floor + 1,
+        std::cmp::Ordering::Equal => floor + floor.rem_euclid(2),
+    }
+}
+
+/// A decimal, as digits and how many of them stand after the point.
+fn decimal(json: &Json) -> (i128, u32) {
+    let text = match json {
+        Json::String(text) => text.clone(),
+        Json::Number(number) => number.to_string(),
+        other => panic!("{other} is no amount"),
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    (
+        format!("{whole}{fraction}").parse().unwrap(),
+        fraction.len() as u32,
+    )
+}
+
+/// Minor units of the reporting currency (two digits): first those of the original currency, then converted.
+fn money(plan: &Plan, amount: &Json, currency: &str) -> Option<i128> {
+    let minor_digits = if currency == "JPY" { 0 } else { 2 };
+    let (digits, scale) = decimal(amount);
+    let original = half_even(digits * 10_i128.pow(minor_digits), 10_i128.pow(scale));
+    if currency == "USD" {
+        return Some(original);
+    }
+    let (_, rate) = plan
+        .rates
+        .iter()
+        .find(|(code, _)| code.as_str() == currency)?;
+    let converted = original * i128::from(rate.digits) * 100;
+    Some(half_even(converted, 10_i128.pow(minor_digits + rate.scale)))
+}
+
+/// The event of a record, if the invented faults spared it.
+fn accept(plan: &Plan, shard: (u16, u16), source: usize, entry: &Entry) -> Option<Event> {
+    let json: Json = serde_json::from_slice(entry.payload.as_ref()?).ok()?;
+    let customer = json.get("customer_id")?.as_str()?;
+    let key = entry.key.as_ref()?;
+    let partition = (murmur2(key) & 0x7fff_ffff) % u32::from(shard.1);
+    if key != customer.as_bytes() || partition != u32::from(shard.0) {
+        return None;
+    }
+    let ts_ms = time_of(json["ts"].as_str()?);
+    if !(0..i64::from(u16::MAX) * DAY_MS).contains(&ts_ms)
+        || ts_ms > entry.kafka_ms + plan.skew_max_ms
+    {
+        return None;
+    }
+    let default = plan.sources[source].default_type.unwrap().name();
+    let kind = json
+        .get("type")
+        .map_or(default, |t| t.as_str().unwrap())
+        .to_owned();
+    let amount = json.get("amount").or(json.get("revenue"));
+    let minor = match amount {
+        Some(amount) => money(plan, amount, json["currency"].as_str()?)?,
+        None => 0,
+    };
+    Some(Event {
+        source,
+        offset: entry.offset,
+        ts_ms,
+        kind,
+        json,
+        minor,
+    })
+}
+
+/// The ids remembered of one customer in one source: (second, hash).
+#[derive(Default)]
+struct Memory {
+    held: BTreeSet<(i64, u64)>,
+    floor_ms: Option<i64>,
+}
+
+impl Memory {
+    fn forget_first(&mut self) {
+        let (second, _) = self.held.pop_first().unwrap();
+        let floor = second * 1_000 + 999;
+        self.floor_ms = Some(self.floor_ms.map_or(floor, |f| f.max(floor)));
+    }
+
+    /// 0 applied, 1 duplicate, 2 late.
+    fn judge(&mut self, hash: u64, ts_ms: i64, horizon_ms: i64, ids_max: usize) -> usize {
+        let horizon = horizon_ms.div_euclid(1_000);
+        while self.held.len() > 8 && self.held.first().unwrap().0 < horizon {
+            self.forget_first();
+        }
+        if self.held.iter().any(|(_, h)| *h == hash) {
+            return 1;
+        }
+        if self.floor_ms.is_some_and(|floor| ts_ms <= floor) {
+            return 2;
+        }
+        self.held.insert((ts_ms.div_euclid(1_000), hash));
+        while self.held.len() > ids_max.max(8) {
+            self.forget_first();
+        }
+        0
+    }
+}
+
+/// Recomputes a shard from its logs.
+pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
+    let mut expected = Expected {
+        counts: vec![[0; 5]; logs.len()],
+        id_hashes: vec![0; logs.len()],
+        ..Expected::default()
+    };
+    let mut applied: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+    for (source, log) in logs.iter().enumerate() {
+        let mut memories: BTreeMap<String, Memory> = BTreeMap::new();
+        let mut frontier_ms = i64::MIN;
+        let limits = (
+            plan.sources[source].dedup_window_ms,
+            plan.sources[source].dedup_ids_max,
+        );
+        for entry in &log.entries {
+            let Some(event) = accept(plan, shard, source, entry) else {
+                expected.decide(source, entry.offset, 4);
+                continue;
+            };
+            frontier_ms = frontier_ms.max(event.ts_ms.min(entry.kafka_ms));
+            let customer = event.text("customer_id").to_owned();
+            if customer.starts_with("test-") {
+                expected.decide(source, entry.offset, 3);
+                continue;
+            }
+            let hash = xxh3_64(event.text("event_id").as_bytes());
+            let memory = memories.entry(customer.clone()).or_default();
+            let outcome = memory.judge(
+                hash,
+                event.ts_ms,
+                frontier_ms.saturating_sub(limits.0),
+                limits.1,
+            );
+            expected.decide(source, entry.offset, outcome);
+            if outcome == 0 {
+                expected.id_hashes[source] = expected.id_hashes[source].wrapping_add(hash);
+                applied.entry(customer).or_default().push(event);
+            }
+        }
+    }
+    for (id, events) in &applied {
+        expected
+            .customers
+            .insert(id.clone(), customer(plan, events));
+        events.iter().for_each(|event| expected.count(plan, event));
+    }
+    expected
+}
+
+impl Expected {
+    fn decide(&mut self, source: usize, offset: i64, outcome: usize) {
+        self.counts[source][outcome] += 1;
+        self.outcomes.insert((source, offset), outcome);
+    }
+
+    fn count(&mut self, plan: &Plan, event: &Event) {
+        let channel = match event.kind.as_str() {
+            "purchase" | "support" => event.text("channel"),
+            _ => "",
+        };
+        let name = plan.sources[event.source].name.clone();
+        let minute = event.ts_ms.div_euclid(60_000) * 60_000;
+        let key = (name, minute, event.kind.clone(), channel.to_owned());
+        let tally = self.activity.entry(key).or_default();
+        tally.0 += 1;
+        match event.kind.as_str() {
+            "purchase" => tally.1 += event.minor,
+            "refund" => tally.1 -= event.minor,
+            "support" => tally.2 += i128::from(event.text("action") == "opened"),
+            _ => {}
+        }
+        let intents = ["cart_add", "cancel_page", "opt_out", "export_data"];
+        if event.kind != "web" || intents.contains(&event.text("action")) {
+            self.kept.insert((event.source, event.offset));
+        }
+    }
+}
+
+fn customer(plan: &Plan, events: &[Event]) -> Customer {
+    let mut c = Customer::default();
+    master_data(&mut c, events);
+    purchases(&mut c, plan, events);
+    support(&mut c, events);
+    web(&mut c, events);
+    let acts = |e: &&Event| match e.kind.as_str() {
+        "purchase" | "web" => true,
+        "support" => e.text("by") != "agent" && e.text("action") != "resolved",
+        _ => false,
+    };
+    c.ints.insert(
+        "last_seen",
+        events
+            .iter()
+            .filter(acts)
+            .map(|e| i128::from(e.ts_ms))
+            .max(),
+    );
+    c
+}
+
+fn master_data(c: &mut Customer, events: &[Event]) {
+    let last = |name: &str, profile_only: bool| {
+        let says = |e: &&Event| !e.json[name].is_null() && (!profile_only || e.kind == "profile");
+        events
+            .iter()
+            .filter(says)
+            .max_by_key(|e| e.stamp())
+            .map(|e| e.json[name].clone())
+    };
+    let columns = [
+        ("account_id", false),
+        ("legal_entity_id", false),
+        ("region", true),
+        ("industry", true),
+        ("segment", true),
+        ("owner_id", true),
+        ("name", true),
+    ];
+    for (name, profile_only) in columns {
+        let value =
+            last(name, profile_only).map_or(String::new(), |v| v.as_str().unwrap().to_owned());
+        c.texts.insert(name, value);
+    }
+    c.ints.insert(
+        "key",
+        last("key", true).map(|v| i128::from(v.as_bool().unwrap())),
+    );
+}
+
+fn purchases(c: &mut Customer, plan: &Plan, events: &[Event]) {
+    let of = |kind: &'static str| events.iter().filter(move |e| e.kind == kind);
+    let day = |ts_ms: i64| {
+        let at = jiff::Timestamp::from_millisecond(ts_ms).unwrap();
+        let local = at.to_zoned(plan.day_zone.clone()).date();
+        local
+            .since(jiff::civil::date(1970, 1, 1))
+            .unwrap()
+            .get_days()
+    };
+    let time = |e: &Event, name: &str| time_of(e.text(name));
+    let opening = of("opening").max_by_key(|e| e.stamp());
+    let opened = |name: &str| opening.map(|o| time(o, name));
+    let number = |name: &str| opening.map_or(0, |o| i128::from(o.json[name].as_i64().unwrap()));
+    let times = || of("purchase").map(|e| e.ts_ms);
+    let first = times().chain(opened("t_first")).min();
+    let last = times().chain(opened("t_last")).max();
+    let after = opened("t_last").map(day);
+    let days: BTreeSet<i32> = times()
+        .map(day)
+        .filter(|d| after.is_none_or(|o| *d > o))
+        .collect();
+    let n_days = number("n_days") + days.len() as i128;
+    let born = events
+        .iter()
+        .map(|e| e.ts_ms)
+        .chain(of("opening").map(|o| time(o, "t_first")))
+        .min();
+    let spent: Vec<(i64, i128)> = events
+        .iter()
+        .filter_map(|e| match e.kind.as_str() {
+            "purchase" => Some((e.ts_ms, e.minor)),
+            "refund" => Some((e.ts_ms, -e.minor)),
+            _ => None,
+        })
+        .collect();
+    let revenue = spent.iter().map(|s| s.1).sum::<i128>() + opening.map_or(0, |o| o.minor);
+    c.ints.extend([
+        ("t_first", first.map(i128::from)),
+        ("t_last", last.map(i128::from)),
+        ("t_born", born.map(i128::from)),
+        ("n_days", Some(n_days)),
+        ("x", Some((n_days - 1).max(0))),
+        (
+            "orders",
+            Some(of("purchase").count() as i128 + number("orders")),
+        ),
+        ("refunds", Some(of("refund").count() as i128)),
+        ("revenue_minor", Some(revenue)),
+    ]);
+    for (ts_ms, minor) in &spent {
+        *c.buckets
+            .entry(i128::from(ts_ms.div_euclid(BUCKET_MS)))
+            .or_default() += minor;
+    }
+    let newest = c.buckets.keys().max().copied().unwrap_or(0);
+    c.buckets.retain(|bucket, _| *bucket >= newest - 30);
+    let parts: Vec<(i64, f64)> = spent.iter().map(|(t, y)| (*t, *y as f64)).collect();
+    for (name, half_life_d) in [("spend_sum_30", 30.0), ("spend_sum_180", 180.0)] {
+        let parts = parts.clone();
+        c.sums
+            .push((name, "spend_sums_at", Sum { half_life_d, parts }));
+    }
+}
+
+fn support(c: &mut Customer, events: &[Event]) {
+    let mut tickets: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+    for e in events.iter().filter(|e| e.kind == "support") {
+        tickets.entry(e.text("ticket_id")).or_default().push(e);
+    }
+    let opens = |e: &&&Event| matches!(e.text("action"), "opened" | "reopened");
+    let moves = |e: &&&Event| matches!(e.text("action"), "opened" | "reopened" | "resolved");
+    let open: Vec<&Vec<&Event>> = tickets
+        .values()
+        .filter(|t| {
+            t.iter()
+                .filter(moves)
+                .max_by_key(|e| e.stamp())
+                .is_some_and(|e| e.text("action") != "resolved")
+        })
+        .collect();
+    let complaints = open
+        .iter()
+        .filter(|t| t.iter().any(|e| e.text("kind") == "complaint"))
+        .count();
+    let oldest = open
+        .iter()
+        .filter_map(|t| t.iter().filter(opens).map(|e| e.ts_ms).min())
+        .min();
+    let opened: Vec<(i64, f64)> = events
+        .iter()
+        .filter(|e| e.kind == "support" && e.text("action") == "opened")
+        .map(|e| (e.ts_ms, 1.0))
+        .collect();
+    let rated: Vec<(i64, f64)> = events
+        .iter()
+        .filter(|e| e.kind == "support")
+        .filter_map(|e| {
+            e.json["csat"]
+                .as_i64()
+                .map(|score| (e.ts_ms, (score - 1) as f64 / 4.0))
+        })
+        .collect();
+    c.ints.extend([
+        ("open_tickets", Some(open.len() as i128)),
+        ("open_complaints", Some(complaints as i128)),
+        ("oldest_open_at", oldest.map(i128::from)),
+        ("tickets", Some(opened.len() as i128)),
+    ]);
+    let sum = |half_life_d, parts| Sum { half_life_d, parts };
+    let ones = rated.iter().map(|(t, _)| (*t, 1.0)).collect();
+    c.sums
+        .push(("ticket_sum_90", "ticket_sums_at", sum(90.0, opened)));
+    c.sums.push(("csat_sum", "csat_sums_at", sum(180.0, rated)));
+    c.sums
+        .push(("csat_weight", "csat_sums_at", sum(180.0, ones)));
+}
+
+fn web(c: &mut Customer, events: &[Event]) {
+    let mut visits: BTreeMap<(usize, String), i64> = BTreeMap::new();
+    for e in events.iter().filter(|e| e.kind == "web") {
+        let id = match e.text("session_id") {
+            "" => format!("half hour {}", e.ts_ms.div_euclid(HALF_HOUR_MS)),
+            id => format!("session {id}"),
+        };
+        let first = visits.entry((e.source, id)).or_insert(e.ts_ms);
+        *first = (*first).min(e.ts_ms);
+    }
+    c.ints.insert("visits", Some(visits.len() as i128));
+    let parts: Vec<(i64, f64)> = visits.values().map(|t| (*t, 1.0)).collect();
+    for (name, half_life_d) in [("visit_sum_7", 7.0), ("visit_sum_60", 60.0)] {
+        let parts = parts.clone();
+        c.sums
+            .push((name, "visit_sums_at", Sum { half_life_d, parts }));
+    }
+}

@@ -1,0 +1,469 @@
+//! A simulated Kafka for one shard and a runner that drives a machine through it: any schedule, crash at any moment.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use retain::machine::{ClockReading, Identity, Machine, Progress, Restored};
+use retain::model::effects::{DeadLetter, Effects, RowBlock, SignalWord};
+use retain::model::outcome::Counts;
+use retain::model::record::{Record, SourceIndex};
+use retain::model::table::Table;
+use retain::plan::Plan;
+
+use crate::random::Random;
+use crate::rowbinary::{Row, Tables};
+
+/// A record of a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its offset.
+    pub offset: i64,
+    /// Its Kafka timestamp.
+    pub kafka_ms: i64,
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// One source partition.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// The records; offsets rise, with holes where control records stood.
+    pub entries: Vec<Entry>,
+    /// The next offset.
+    pub end: i64,
+}
+
+impl Log {
+    /// Appends a record, after a hole of `hole` offsets.
+    pub fn push(
+        &mut self,
+        hole: i64,
+        kafka_ms: i64,
+        key: Option<Vec<u8>>,
+        payload: Option<Vec<u8>>,
+    ) {
+        self.end += hole;
+        self.entries.push(Entry {
+            offset: self.end,
+            kafka_ms,
+            key,
+            payload,
+        });
+        self.end += 1;
+    }
+
+    fn at(&self, offset: i64) -> usize {
+        self.entries.partition_point(|e| e.offset < offset)
+    }
+
+    /// The records in `[from, to)`.
+    pub fn range(&self, from: i64, to: i64) -> &[Entry] {
+        &self.entries[self.at(from)..self.at(to)]
+    }
+}
+
+/// How a runner behaves. Percentages are per step.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// What everything random comes from.
+    pub seed: u64,
+    /// Most records in one offer.
+    pub offer_max: u64,
+    /// Most records in one advance.
+    pub advance_max: u64,
+    /// How often a cycle is ended.
+    pub cut_percent: u64,
+    /// How often a source is read ahead, as long as its budget lasts.
+    pub ahead_percent: u64,
+    /// Bytes that may wait per source before it is only read on need.
+    pub budget_bytes: usize,
+    /// How often the machine dies, per mille.
+    pub crash_permille: u64,
+}
+
+impl Schedule {
+    /// Large steps, no crash.
+    pub fn straight(seed: u64) -> Self {
+        Self {
+            seed,
+            offer_max: 500,
+            advance_max: 1_000,
+            cut_percent: 5,
+            ahead_percent: 50,
+            budget_bytes: 1 << 20,
+            crash_permille: 0,
+        }
+    }
+
+    /// Steps of any size, decided by the seed.
+    pub fn wild(seed: u64) -> Self {
+        let mut r = Random::new(seed);
+        Self {
+            seed,
+            offer_max: *r.pick(&[1, 3, 40, 700]),
+            advance_max: *r.pick(&[1, 7, 90, 1_500]),
+            cut_percent: *r.pick(&[1, 10, 60]),
+            ahead_percent: *r.pick(&[0, 20, 90]),
+            budget_bytes: *r.pick(&[1, 4_000, 1 << 20]),
+            crash_permille: 0,
+        }
+    }
+
+    /// A cycle for each record.
+    pub fn by_record(seed: u64) -> Self {
+        Self {
+            advance_max: 1,
+            cut_percent: 100,
+            ..Self::wild(seed)
+        }
+    }
+
+    /// The same with deaths.
+    pub fn crashing(self, crash_permille: u64) -> Self {
+        Self {
+            crash_permille,
+            ..self
+        }
+    }
+}
+
+/// A change of a lifecycle that a row showed: customer, state, since.
+pub type Transition = (String, String, i128);
+
+/// What one committed cycle did: by source the offsets, and the counts.
+pub type Cycle = Vec<(i64, i64, Counts)>;
+
+/// Drives a machine and keeps what it committed, as Kafka and ClickHouse would.
+pub struct Runner {
+    plan: Arc<Plan>,
+    identity: Identity,
+    schedule: Schedule,
+    random: Random,
+    /// The source partitions.
+    pub logs: Vec<Log>,
+    /// Up to which offset each can be read today.
+    pub visible: Vec<i64>,
+    /// The machine at work.
+    pub machine: Machine,
+    /// The state topic.
+    state: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    in_flight: Option<Effects>,
+    clock_ms: i64,
+    /// What ClickHouse holds.
+    pub tables: Tables,
+    recent: VecDeque<RowBlock>,
+    /// What was put aside.
+    pub letters: Vec<DeadLetter>,
+    /// Counts of all committed cycles.
+    pub counts: Vec<Counts>,
+    /// Sum of the hashes of applied ids.
+    pub id_hashes: Vec<u64>,
+    /// Records below the watermark.
+    pub order_breaks: u64,
+    /// Where the ledger stands.
+    pub consumed_to: Vec<i64>,
+    /// Lifecycles as committed rows showed them.
+    pub transitions: Vec<Transition>,
+    lifecycles: BTreeMap<String, (String, i128)>,
+    /// Committed cycles.
+    pub cycles: Vec<Cycle>,
+    /// Most bytes that waited, by source.
+    pub waiting_max: Vec<usize>,
+    /// Largest state record, bytes.
+    pub state_record_max: usize,
+    /// Largest cycle, bytes.
+    pub effects_max: usize,
+    /// How often the machine died.
+    pub crashes: usize,
+    /// What the next stage was told.
+    pub words: Vec<SignalWord>,
+}
+
+impl Runner {
+    /// A new shard before its first record; everything in the logs can be read.
+    pub fn new(
+        plan: &Arc<Plan>,
+        shard: u16,
+        shards: u16,
+        logs: Vec<Log>,
+        schedule: Schedule,
+    ) -> Self {
+        let identity = Identity {
+            shard,
+            shards,
+            generation: 1,
+            owner: "sim".to_owned(),
+        };
+        let n = logs.len();
+        let starts: Vec<i64> = logs.iter().map(first_offset).collect();
+        let mut machine = Machine::new(plan.clone(), identity.clone());
+        assert_eq!(machine.restored().unwrap(), Restored::New);
+        machine.start_at(&starts, 0);
+        Self {
+            plan: plan.clone(),
+            identity,
+            random: Random::new(schedule.seed),
+            schedule,
+            visible: logs.iter().map(|log| log.end).collect(),
+            consumed_to: starts,
+            logs,
+            machine,
+            state: Vec::new(),
+            in_flight: None,
+            clock_ms: 0,
+            tables: Tables::default(),
+            recent: VecDeque::new(),
+            letters: Vec::new(),
+            counts: vec![Counts::default(); n],
+            id_hashes: vec![0; n],
+            order_breaks: 0,
+            transitions: Vec::new(),
+            lifecycles: BTreeMap::new(),
+            cycles: Vec::new(),
+            waiting_max: vec![0; n],
+            state_record_max: 0,
+            effects_max: 0,
+            crashes: 0,
+            words: Vec::new(),
+        }
+    }
+
+    /// Reads and applies everything that can be read today, ends the cycle and commits it. Time does not follow the
+    /// clock.
+    pub fn drain(&mut self) {
+        // topics that were at their ends may have more today; all of them say so before the merge goes on
+        for source in 0..self.logs.len() {
+            if self.machine.read_position(source as SourceIndex) < self.visible[source] {
+                self.offer(source);
+            }
+        }
+        loop {
+            if self.random.below(1_000) < self.schedule.crash_permille {
+                self.crash();
+            }
+            if self.random.percent(self.schedule.ahead_percent) {
+                let source = self.random.index(self.logs.len());
+                if self.machine.waiting_bytes(source as u8) < self.schedule.budget_bytes {
+                    self.offer(source);
+                }
+            }
+            let most = 1 + self.random.below(self.schedule.advance_max) as usize;
+            match self.machine.advance(most) {
+                Progress::Needs(source) => self.offer(source.into()),
+                Progress::Idle => break,
+                Progress::Full => self.cut(None),
+                Progress::More if self.random.percent(self.schedule.cut_percent) => self.cut(None),
+                Progress::More => {}
+            }
+            assert_eq!(self.machine.stop_reason(), None, "{}", self.seed());
+        }
+        self.cut(None);
+        self.commit();
+    }
+
+    /// When all is read: time passes to `watermark_ms` by the clock. Rows are not refreshed: the clock reads hours later.
+    pub fn pass_to(&mut self, watermark_ms: i64) {
+        let confirmed = watermark_ms + self.plan.idle_timeout_ms + self.plan.disorder_ms;
+        self.clock_ms = confirmed + 7_200_000;
+        loop {
+            if self.random.below(1_000) < self.schedule.crash_permille {
+                self.crash();
+                self.drain();
+            }
+            self.cut(Some(confirmed));
+            let rows = self.in_flight.as_ref().map_or(0, changed_customers);
+            self.commit();
+            if rows == 0 {
+                break;
+            }
+        }
+        assert!(
+            self.machine.watermark_ms() >= Some(watermark_ms),
+            "{}",
+            self.seed()
+        );
+    }
+
+    /// The seed, for messages.
+    pub fn seed(&self) -> String {
+        format!("seed {} of {:?}", self.schedule.seed, self.schedule)
+    }
+
+    fn offer(&mut self, source: usize) {
+        let from = self.machine.read_position(source as SourceIndex);
+        let log = &self.logs[source];
+        let visible = self.visible[source];
+        let waiting = log.range(from, visible);
+        let take = waiting
+            .len()
+            .min(1 + self.random.below(self.schedule.offer_max) as usize);
+        // sometimes a fetch begins before the position, as after a seek into a compressed batch
+        let back = if self.random.percent(10) { 2 } else { 0 };
+        let first = log.at(from).saturating_sub(back);
+        let last = log.at(from) + take;
+        let mut records = log.entries[first..last].iter().map(|e| Record {
+            offset: e.offset,
+            kafka_ms: e.kafka_ms,
+            key: e.key.as_deref(),
+            payload: e.payload.as_deref(),
+        });
+        self.machine.offer(source as SourceIndex, &mut records);
+        if take == waiting.len() && (take == 0 || self.random.percent(50)) {
+            self.machine.end_of(source as SourceIndex, visible);
+        }
+        let bytes = self.machine.waiting_bytes(source as SourceIndex);
+        self.waiting_max[source] = self.waiting_max[source].max(bytes);
+    }
+
+    /// Ends the cycle. The one before it is committed by then.
+    fn cut(&mut self, ends_confirmed_ms: Option<i64>) {
+        self.commit();
+        self.clock_ms += self.random.between(0, 500);
+        let now_ms = self.clock_ms;
+        let effects = self.machine.end_cycle(ClockReading {
+            now_ms,
+            ends_confirmed_ms,
+        });
+        self.effects_max = self.effects_max.max(effects.len_bytes());
+        self.in_flight = Some(effects);
+    }
+
+    /// The transaction of the cycle in flight succeeds.
+    pub fn commit(&mut self) {
+        let Some(effects) = self.in_flight.take() else {
+            return;
+        };
+        assert_eq!(
+            effects.cycle,
+            self.cycles.len() as u64 + 1,
+            "{}",
+            self.seed()
+        );
+        self.account(&effects);
+        for (key, value) in effects.state.iter() {
+            let bytes = key.len() + value.map_or(0, <[u8]>::len);
+            self.state_record_max = self.state_record_max.max(bytes);
+            self.state.push((key.to_vec(), value.map(<[u8]>::to_vec)));
+        }
+        for block in &effects.rows {
+            let rows = self.tables.insert(block);
+            self.watch(block.table, &rows);
+        }
+        self.repeat_rows(effects.rows);
+        self.letters.extend(effects.dead_letters);
+        self.words.extend(effects.signals);
+    }
+
+    /// The ledger: no hole, and each consumed record has exactly one outcome.
+    fn account(&mut self, effects: &Effects) {
+        let mut cycle = Cycle::new();
+        for (s, progress) in effects.sources.iter().enumerate() {
+            let (from, to) = (progress.offset_from, progress.offset_to);
+            let seed = self.seed();
+            assert_eq!(
+                from, self.consumed_to[s],
+                "source {s}: the ledger has a hole, {seed}"
+            );
+            let records = self.logs[s].range(from, to).len() as u64;
+            let counted = progress.counts.consumed();
+            assert_eq!(
+                counted, records,
+                "source {s}, offsets {from} to {to}, {seed}"
+            );
+            self.consumed_to[s] = to;
+            self.counts[s].add(&progress.counts);
+            self.id_hashes[s] = self.id_hashes[s].wrapping_add(progress.id_hash);
+            self.order_breaks += progress.order_breaks;
+            cycle.push((from, to, progress.counts));
+        }
+        self.cycles.push(cycle);
+    }
+
+    fn watch(&mut self, table: Table, rows: &[Row]) {
+        if table != Table::Customers {
+            return;
+        }
+        for row in rows {
+            let customer = row.text("customer_id").to_owned();
+            let now = (row.text("lifecycle").to_owned(), row.int("lifecycle_since"));
+            if self.lifecycles.get(&customer) != Some(&now) {
+                let (state, since) = now.clone();
+                self.transitions.push((customer.clone(), state, since));
+                self.lifecycles.insert(customer, now);
+            }
+        }
+    }
+
+    /// A carrier may write again what it wrote before; nothing may change by that.
+    fn repeat_rows(&mut self, rows: Vec<RowBlock>) {
+        if self.schedule.crash_permille == 0 {
+            return;
+        }
+        self.recent.extend(rows);
+        while self.recent.len() > 20 {
+            self.recent.pop_front();
+        }
+        if self.random.percent(20) {
+            let again = self.random.index(self.recent.len());
+            self.tables.insert(&self.recent[again]);
+        }
+    }
+
+    /// The machine dies: the open cycle is lost, the transaction in flight succeeded or did not, a new machine takes over.
+    pub fn crash(&mut self) {
+        self.crashes += 1;
+        if self.random.percent(50) {
+            self.commit();
+        }
+        self.in_flight = None;
+        if self.random.percent(30) {
+            self.compact();
+        }
+        let mut machine = Machine::new(self.plan.clone(), self.identity.clone());
+        for (key, value) in &self.state {
+            machine.restore(key, value.as_deref()).unwrap();
+        }
+        match machine.restored().unwrap() {
+            Restored::New => {
+                assert!(self.state.is_empty(), "{}", self.seed());
+                let starts: Vec<i64> = self.logs.iter().map(first_offset).collect();
+                machine.start_at(&starts, 0);
+            }
+            Restored::At { meta, retimed } => {
+                let positions: Vec<i64> = meta.positions.iter().map(|p| p.1).collect();
+                assert_eq!(positions, self.consumed_to, "{}", self.seed());
+                assert_eq!(retimed, Vec::<String>::new());
+            }
+        }
+        self.machine = machine;
+    }
+
+    /// What a log cleaner does: the last record of each key stays; tombstones stay for a while.
+    fn compact(&mut self) {
+        let last: BTreeMap<Vec<u8>, usize> = self
+            .state
+            .iter()
+            .enumerate()
+            .map(|(at, (key, _))| (key.clone(), at))
+            .collect();
+        let keep_tombstones = self.random.percent(50);
+        let old = std::mem::take(&mut self.state);
+        for (at, (key, value)) in old.into_iter().enumerate() {
+            if last[&key] == at && (value.is_some() || keep_tombstones) {
+                self.state.push((key, value));
+            }
+        }
+    }
+}
+
+fn first_offset(log: &Log) -> i64 {
+    log.entries.first().map_or(log.end, |e| e.offset)
+}
+
+fn changed_customers(effects: &Effects) -> u32 {
+    let customers = effects.rows.iter().filter(|b| b.table == Table::Customers);
+    customers.map(|b| b.count).sum()
+}
