@@ -47,8 +47,8 @@ const PARTITIONS: u16 = 4;
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the last events may take into the tables once they are sent.
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
-/// Milliseconds of a day.
-const DAY: f64 = 86_400.0;
+/// Seconds of a day.
+const DAY_S: f64 = 86_400.0;
 
 /// What the command line says.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -158,7 +158,10 @@ fn definition(days_per_second: f64) -> Result<Plan, DemoError> {
     let (plan, problems) = plan::parse(DEFINITION);
     let mut plan = plan.ok_or_else(|| DemoError::Stuck(format!("pipelines/demo.toml: {problems:?}")))?;
     if let Clock::Simulated { speed, .. } = &mut plan.clock {
-        *speed = days_per_second * DAY;
+        // The disorder stays the same part of a second.
+        let ratio = days_per_second * DAY_S / *speed;
+        plan.disorder_ms = (plan.disorder_ms as f64 * ratio) as i64;
+        *speed = days_per_second * DAY_S;
     }
     Ok(plan)
 }

@@ -16,8 +16,9 @@ use crate::shell::status::SharedStatus;
 
 use super::story::Record;
 
-/// How far the replay is ahead of the pipeline's clock: what is replayed is there when that passes it.
-const AHEAD: Duration = Duration::from_millis(200);
+/// How far the replay is ahead of the pipeline's clock: what is replayed is there when that passes it. Less than the
+/// disorder of `pipelines/demo.toml`, so that time is never certain before the clock shows it.
+const AHEAD: Duration = Duration::from_millis(150);
 /// How often is looked whether the pipeline's clock has begun.
 const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 /// How often the clock is looked at.

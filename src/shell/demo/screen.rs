@@ -98,6 +98,9 @@ pub fn dollars(minor: i64) -> String {
 }
 
 fn line(summary: &Summary, rows: u64, trouble: Option<&str>) -> String {
+    if summary.clock_ms.is_none() {
+        return "starting the pipeline".to_owned();
+    }
     let consumed: i64 = summary.sources.iter().map(|s| s.consumed).sum();
     let (missing, twice) = summary.faults();
     let mut text = format!(
@@ -121,6 +124,11 @@ fn count(summary: &Summary, lifecycle: &str) -> u64 {
 }
 
 fn picture(summary: &Summary, rows: u64, trouble: Option<&str>) -> Vec<String> {
+    if summary.clock_ms.is_none() {
+        let mut lines = vec![String::new(), "  starting the pipeline".to_owned()];
+        lines.extend(trouble.map(|trouble| format!("  trouble: {trouble}")));
+        return lines;
+    }
     let done = summary.clock_ms.map_or(0, |ms| (ms - BEGIN_MS) * BAR / (END_MS - BEGIN_MS));
     let done = done.clamp(0, BAR) as usize;
     let bar = format!("{}{}", "█".repeat(done), "░".repeat(BAR as usize - done));
@@ -148,9 +156,9 @@ fn picture(summary: &Summary, rows: u64, trouble: Option<&str>) -> Vec<String> {
     lines.push(String::new());
     lines.push("  slipping, worth most     spent      last bought    silent 90 d".to_owned());
     for customer in &summary.slipping {
-        let complaint = if customer.open_complaints > 0 { "open complaint" } else { "" };
+        let complaint = if customer.open_complaints > 0 { "complaint" } else { "" };
         lines.push(format!(
-            "  {} {:<6} {:<5} {:>12} {:>8.0} days ago {:>10.0} %   {complaint}",
+            "  {} {:<6} {:<5} {:>12} {:>8.0} days ago {:>12.0} %   {complaint}",
             customer.customer_id,
             customer.region,
             customer.owner,
