@@ -349,3 +349,27 @@ fn several_shards() {
         check_tables(&tables, &whole, &format!("seed {seed}"));
     }
 }
+
+#[test]
+fn a_sealed_minute_stays_sealed_after_a_death() {
+    let plan = Arc::new(plan());
+    let mut log = Log::default();
+    for n in 0..2 {
+        let ts_ms = BEGIN_MS + n * 1_000;
+        let ts = stream::spell_time(ts_ms, 0);
+        let value = format!(
+            r#"{{"event_id":"e{n}","customer_id":"c","ts":"{ts}","amount":5,"currency":"USD"}}"#
+        );
+        log.push(0, ts_ms, Some(b"c".to_vec()), Some(value.into_bytes()));
+    }
+    let logs = vec![log, Log::default(), Log::default()];
+    let mut runner = Runner::new(&plan, 0, 1, logs.clone(), Schedule::straight(1));
+    runner.visible[PURCHASES] = 1;
+    runner.drain();
+    runner.pass_to(BEGIN_MS + DAY_MS);
+    runner.crash();
+    runner.visible[PURCHASES] = 2;
+    runner.drain();
+    check_shard(&plan, &runner, &recompute(&plan, (0, 1), &logs));
+    assert_eq!(runner.tables.rows("activity").count(), 2);
+}
