@@ -73,9 +73,9 @@ pub fn compare(totals: &Totals, truth: &Truth, summary: &Summary) -> (Vec<String
 pub const QUERIES: [(&str, &str); 5] = [
     (
         "who is about to be lost, and was worth most",
-        "SELECT customer_id, lifecycle, round(p_silent_90, 2) AS silent, round(recency_d) AS days, \
-         revenue_minor / 100 AS spent FROM retain.customers_now \
-         WHERE lifecycle IN ('active', 'slipping') AND p_silent_90 > 0.7 ORDER BY spent DESC LIMIT 10",
+        "SELECT customer_id, lifecycle, round(p_silent_90, 2) AS silent, round(recency_d) AS days, n_days, \
+         round(spend_rate_180 * 365) AS a_year FROM retain.customers_now \
+         WHERE lifecycle IN ('active', 'slipping') AND p_silent_90 > 0.7 ORDER BY a_year DESC LIMIT 5",
     ),
     (
         "everything about one customer",
