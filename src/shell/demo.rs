@@ -62,7 +62,10 @@ pub struct Args {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    let days = text.parse().ok().filter(|days| (0.01..=100.0).contains(days));
+    let days = text
+        .parse()
+        .ok()
+        .filter(|days| (0.01..=100.0).contains(days));
     days.ok_or_else(|| "expected days per second from 0.01 to 100".to_owned())
 }
 
@@ -121,7 +124,8 @@ pub async fn demo(args: Args) -> Result<(), DemoError> {
     let started = tokio::task::spawn_blocking(move || Engine::start(&path)).await;
     let mut engine = started.map_err(|e| DemoError::Engine(e.to_string()))??;
     let result = run(args, story, &mut engine, &mut screen, &mut stop).await;
-    // The engine ends before its folder is removed.
+    // The engine ends before its folder is removed, which takes seconds on a slow disk.
+    screen.say("Ending ClickHouse and removing its data.");
     let _ = tokio::task::spawn_blocking(move || drop(engine)).await;
     drop(folder);
     result
@@ -140,8 +144,10 @@ fn introduce(screen: &mut Screen, story: &Story, speed: f64) {
 /// Turns true with Ctrl-C or SIGTERM.
 fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         tokio::select! {
@@ -156,7 +162,8 @@ fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
 /// The definition, at the speed that was asked for.
 fn definition(days_per_second: f64) -> Result<Plan, DemoError> {
     let (plan, problems) = plan::parse(DEFINITION);
-    let mut plan = plan.ok_or_else(|| DemoError::Stuck(format!("pipelines/demo.toml: {problems:?}")))?;
+    let mut plan =
+        plan.ok_or_else(|| DemoError::Stuck(format!("pipelines/demo.toml: {problems:?}")))?;
     if let Clock::Simulated { speed, .. } = &mut plan.clock {
         // The disorder stays the same part of a second.
         let ratio = days_per_second * DAY_S / *speed;
@@ -176,7 +183,16 @@ async fn run(
     let plan = Arc::new(definition(args.speed)?);
     let client = Client::default().with_url(&engine.url);
     let databases = Databases::new("retain", 1).map_err(DemoError::Stuck)?;
-    migrate(&client, &plan, &databases, Retention { events_days: 0, ledger_days: 0 }).await?;
+    migrate(
+        &client,
+        &plan,
+        &databases,
+        Retention {
+            events_days: 0,
+            ledger_days: 0,
+        },
+    )
+    .await?;
 
     let truth = story.truth.clone();
     let mut pipeline = Pipeline::start(&plan, &databases, &client, story)?;
@@ -195,7 +211,10 @@ async fn run(
     if !equal {
         return Err(DemoError::Totals);
     }
-    screen.say(&format!("\nLook further:\n\n{}", finale::commands(&engine.url).join("\n")));
+    screen.say(&format!(
+        "\nLook further:\n\n{}",
+        finale::commands(&engine.url).join("\n")
+    ));
     if !args.exit && std::io::stdin().is_terminal() {
         screen.say("ClickHouse stays until Ctrl-C.");
         // The sender lives as long as the runtime; should it not, there is nothing to wait for.
@@ -235,7 +254,10 @@ impl Pipeline {
                 .map_err(kafka("creating a topic"))?;
         }
         let link = link(broker.bootstrap_servers());
-        let sink = Arc::new(Sink::new(client.clone(), SinkOptions::new(&databases.tables)));
+        let sink = Arc::new(Sink::new(
+            client.clone(),
+            SinkOptions::new(&databases.tables),
+        ));
         let (carried, carrier_quit) = (SharedCarrier::default(), Arc::new(AtomicBool::new(false)));
         let carrier = carrier::start(
             &link,
@@ -258,7 +280,13 @@ impl Pipeline {
             status.clone(),
         )
         .map_err(kafka("starting the replay"))?;
-        let running = runtime::run(Arc::clone(plan), options(link), status.clone(), None, Arc::clone(&quit));
+        let running = runtime::run(
+            Arc::clone(plan),
+            options(link),
+            status.clone(),
+            None,
+            Arc::clone(&quit),
+        );
         Ok(Self {
             replay,
             runtime: tokio::spawn(running),
@@ -287,19 +315,24 @@ impl Pipeline {
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
             }
             if engine.has_ended() {
-                return Err(DemoError::Engine("the ClickHouse engine has ended by itself".to_owned()));
+                return Err(DemoError::Engine(
+                    "the ClickHouse engine has ended by itself".to_owned(),
+                ));
             }
             if self.runtime.is_finished() || self.carried.get().stopped.is_some() {
                 let reason = self.carried.get().stopped;
-                return Err(DemoError::Stuck(reason.unwrap_or_else(|| {
-                    "the pipeline has ended by itself".to_owned()
-                })));
+                return Err(DemoError::Stuck(
+                    reason.unwrap_or_else(|| "the pipeline has ended by itself".to_owned()),
+                ));
             }
             let summary = look(client, &SOURCES).await?;
             let trouble = self.status.get().trouble;
             screen.show(&summary, self.sink.status().rows, trouble.as_deref());
             if self.replay.has_ended() {
-                self.replay.stop().map_err(|source| DemoError::Kafka { what: "replaying", source })?;
+                self.replay.stop().map_err(|source| DemoError::Kafka {
+                    what: "replaying",
+                    source,
+                })?;
                 let consumed: i64 = summary.sources.iter().map(|s| s.consumed).sum();
                 let sent = i64::try_from(self.replay.sent()).unwrap_or(i64::MAX);
                 if consumed >= sent && summary.complete_to_ms.is_some_and(|ms| ms >= END_MS) {
@@ -327,7 +360,10 @@ impl Pipeline {
         if let Some(carrier) = self.carrier.take() {
             let _ = tokio::task::spawn_blocking(move || carrier.join()).await;
         }
-        replayed.map_err(|source| DemoError::Kafka { what: "replaying", source })?;
+        replayed.map_err(|source| DemoError::Kafka {
+            what: "replaying",
+            source,
+        })?;
         match ended {
             Ok(result) => Ok(result?),
             Err(error) => Err(DemoError::Stuck(format!("the pipeline's task: {error}"))),
