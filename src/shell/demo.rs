@@ -3,6 +3,7 @@
 //! Everything but the broker is what `retain run` runs. The broker is librdkafka's own mock: it has no transactions to
 //! speak of (offsets in them are forgotten), so a demo runs once from start to end and is no test of delivery.
 
+mod cluster;
 mod engine;
 mod finale;
 mod replay;
@@ -17,18 +18,14 @@ use std::time::{Duration, Instant};
 
 use clickhouse::Client;
 use rdkafka::error::KafkaError;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 use tokio::sync::watch;
 
 use crate::flow::names::Names;
 use crate::plan::{self, Clock, Plan};
 
 use super::carrier::{self, SharedCarrier};
-use super::client::Link;
 use super::migrate::{MigrateError, Retention, migrate};
-use super::runtime::{self, Options, RunError};
-use super::settings::Start;
+use super::runtime::{self, RunError};
 use super::sink::{Sink, SinkOptions};
 use super::status::SharedStatus;
 use super::views::Databases;
@@ -41,8 +38,6 @@ use summary::{Summary, look};
 
 /// The definition that the demo runs.
 const DEFINITION: &str = include_str!("../../pipelines/demo.toml");
-/// Partitions of each topic. The broker keeps 5 MB of each.
-const PARTITIONS: u16 = 4;
 /// How often the summary is asked for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the last events may take into the tables once they are sent.
@@ -234,7 +229,7 @@ struct Pipeline {
     quit: Arc<AtomicBool>,
     carrier_quit: Arc<AtomicBool>,
     /// Last: the broker outlives its clients.
-    _broker: MockCluster<'static, DefaultProducerContext>,
+    _broker: cluster::Cluster,
 }
 
 impl Pipeline {
@@ -246,14 +241,9 @@ impl Pipeline {
     ) -> Result<Self, DemoError> {
         let kafka = |what| move |source| DemoError::Kafka { what, source };
         let names = Names::new(&plan.name, 1);
-        let broker = MockCluster::new(1).map_err(kafka("starting the in-process broker"))?;
-        for topic in topics(plan, &names) {
-            // It serves no request for creating topics, so all are made here.
-            broker
-                .create_topic(&topic, i32::from(PARTITIONS), 1)
-                .map_err(kafka("creating a topic"))?;
-        }
-        let link = link(broker.bootstrap_servers());
+        let broker =
+            cluster::start(plan, &names).map_err(kafka("starting the in-process broker"))?;
+        let link = cluster::link(broker.bootstrap_servers());
         let sink = Arc::new(Sink::new(
             client.clone(),
             SinkOptions::new(&databases.tables),
@@ -274,7 +264,7 @@ impl Pipeline {
         let replay = Replay::start(
             &link.brokers,
             sources,
-            PARTITIONS,
+            cluster::PARTITIONS,
             story.records,
             plan.clock,
             status.clone(),
@@ -282,7 +272,7 @@ impl Pipeline {
         .map_err(kafka("starting the replay"))?;
         let running = runtime::run(
             Arc::clone(plan),
-            options(link),
+            cluster::options(link),
             status.clone(),
             None,
             Arc::clone(&quit),
@@ -368,48 +358,5 @@ impl Pipeline {
             Ok(result) => Ok(result?),
             Err(error) => Err(DemoError::Stuck(format!("the pipeline's task: {error}"))),
         }
-    }
-}
-
-/// All topics of the demo.
-fn topics(plan: &Plan, names: &Names) -> Vec<String> {
-    let mut topics = vec![
-        names.state(),
-        names.mail(),
-        names.rows(),
-        names.signals(),
-        names.alerts(),
-        names.notified(),
-    ];
-    for source in &plan.sources {
-        topics.push(source.topic.clone());
-        topics.push(Names::dead_letters(&source.topic));
-    }
-    topics
-}
-
-fn link(brokers: String) -> Link {
-    Link {
-        properties: vec![("bootstrap.servers".to_owned(), brokers.clone())],
-        brokers,
-        classic: false,
-        instance: Some("demo".to_owned()),
-        group_instance: None,
-        replication_factor: 1,
-        transaction_timeout_ms: 20_000,
-        memory_budget_bytes: 64 << 20,
-    }
-}
-
-fn options(link: Link) -> Options {
-    Options {
-        link,
-        generation: 1,
-        definition: "demo".to_owned(),
-        start: Start::Earliest,
-        commit_interval_ms: 250,
-        restore_timeout_ms: 30_000,
-        revoke_limit_ms: 5_000,
-        workers: 1,
     }
 }

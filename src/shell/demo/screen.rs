@@ -161,13 +161,7 @@ fn picture(summary: &Summary, rows: u64, trouble: Option<&str>) -> Vec<String> {
     lines.push(String::new());
     let customers = |name: &&str| format!("{name} {}", grouped(count(summary, name)));
     let (first, second) = LIFECYCLES.split_at(4);
-    let row = |names: &[&str]| {
-        names
-            .iter()
-            .map(|n| customers(n))
-            .collect::<Vec<_>>()
-            .join("   ")
-    };
+    let row = |names: &[&str]| names.iter().map(customers).collect::<Vec<_>>().join("   ");
     lines.push(format!("  customers      {}", row(first)));
     lines.push(format!("                 {}", row(second)));
     let [slipping, dormant, lost, won_back] = summary.moved;
