@@ -66,6 +66,8 @@ pub enum Decision {
         offsets: Vec<i64>,
         /// First mail offset.
         mail: i64,
+        /// What of it retention has removed: a rebuild begins where the generation before it began.
+        gaps: Vec<Gap>,
     },
     /// Do not start; the sentence says why and what to do.
     Refuse(String),
@@ -84,16 +86,23 @@ fn begin(facts: &Facts) -> Decision {
         if let Some(offset) = place.group {
             return Decision::Refuse(format!(
                 "group {} has offset {offset} for {} partition {}, but the state topic holds nothing of this shard: \
-                 its profiles are lost; rebuild with `retain run --rebuild`, or delete the group's offsets to begin \
+                 its profiles are lost; rebuild with `retain run --rebuild FILE`, or delete the group's offsets to begin \
                  this generation again from its start position",
                 facts.group, place.topic, facts.shard
             ));
         }
     }
     let offsets = facts.sources.iter().map(|place| place.start).collect();
+    let lost = facts.sources.iter().enumerate().filter(|(_, place)| place.start < place.low);
+    let gaps = lost.map(|(index, place)| Gap {
+        source: index as SourceIndex,
+        from: place.start,
+        to: place.low,
+    });
     Decision::Begin {
         offsets,
         mail: facts.mail.low,
+        gaps: gaps.collect(),
     }
 }
 
@@ -101,7 +110,7 @@ fn go_on(facts: &Facts, meta: &Known) -> Decision {
     let names = meta.positions.iter().map(|(topic, _)| topic.as_str());
     if !names.eq(facts.sources.iter().map(|place| place.topic.as_str())) {
         return Decision::Refuse(format!(
-            "shard {} was built from the topics {}, the definition names {}: rebuild with `retain run --rebuild`",
+            "shard {} was built from the topics {}, the definition names {}: rebuild with `retain run --rebuild FILE`",
             facts.shard,
             join(meta.positions.iter().map(|(topic, _)| topic.as_str())),
             join(facts.sources.iter().map(|place| place.topic.as_str())),
@@ -135,14 +144,14 @@ fn contradiction(facts: &Facts, position: i64, place: &Place) -> Option<String> 
         return Some(format!(
             "{} partition {}: the state says {position}, group {} says {group}; the two are committed together, so \
              somebody has set the group's offsets: set them back to {position} or delete them to go on from the \
-             state, or rebuild with `retain run --rebuild` to read again",
+             state, or rebuild with `retain run --rebuild FILE` to read again",
             place.topic, facts.shard, facts.group
         ));
     }
     (position > place.high).then(|| {
         format!(
             "{} partition {}: the state says {position}, but the topic ends at {}: it was deleted and made again, or \
-             cut; rebuild with `retain run --rebuild`",
+             cut; rebuild with `retain run --rebuild FILE`",
             place.topic, facts.shard, place.high
         )
     })
@@ -225,9 +234,17 @@ mod tests {
     fn a_new_shard_begins_at_the_start_position() {
         let expected = Decision::Begin {
             offsets: vec![7, 7],
-            mail: 0,
+            mail: 0, gaps: vec![]
         };
         assert_eq!(decide(&facts(None, [None; 3])), expected);
+    }
+
+    #[test]
+    fn a_rebuild_begins_where_the_one_before_began_and_what_is_gone_is_a_gap() {
+        let mut facts = facts(None, [None; 3]);
+        facts.sources[1].low = 30;
+        let gaps = vec![Gap { source: 1, from: 7, to: 30 }];
+        assert_eq!(decide(&facts), Decision::Begin { offsets: vec![7, 7], mail: 0, gaps });
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Ends {
 pub fn run(
     consumer: &BaseConsumer,
     topics: &[String],
-    clock: PipelineClock,
+    clock: &PipelineClock,
     ends: &Arc<Ends>,
     quit: &Receiver<()>,
 ) {
@@ -83,7 +83,7 @@ fn ask(
     consumer: &BaseConsumer,
     topics: &[String],
     shards: &[u16],
-    clock: PipelineClock,
+    clock: &PipelineClock,
 ) -> KafkaResult<Vec<(u16, Answer)>> {
     let asked_ms = clock.now_ms();
     let mut list = TopicPartitionList::new();

@@ -8,13 +8,16 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::flow::generation::Beginning;
 use crate::flow::names::Names;
-use crate::flow::takeover::{Decision, Facts, Known, Place, decide};
+use crate::flow::takeover::{Decision, Facts, Gap, Known, Place, decide};
 use crate::machine::{Identity, Machine, Restored};
 use crate::plan::Plan;
+use crate::snapshot::StateKey;
 
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::clock::PipelineClock;
 use super::settings::Start;
 
 /// What all take-overs of a pipeline share.
@@ -22,12 +25,23 @@ pub struct TakeOver {
     link: Link,
     names: Names,
     plan: Arc<Plan>,
-    start: Start,
+    begins: Begins,
     restore_timeout: Duration,
     /// Told the last stable offset.
     committed: BaseConsumer,
     /// Told the end whatever transactions are open.
     uncommitted: BaseConsumer,
+}
+
+/// How new shards begin.
+#[derive(Clone, Debug)]
+pub struct Begins {
+    /// Where a new pipeline begins.
+    pub start: Start,
+    /// Where this generation begins, if that is known: instead of `start`.
+    pub beginning: Option<Beginning>,
+    /// The pipeline's clock, which goes on from what the states say.
+    pub clock: PipelineClock,
 }
 
 /// How a take-over can be watched and stopped.
@@ -84,14 +98,14 @@ impl TakeOver {
         link: &Link,
         names: &Names,
         plan: &Arc<Plan>,
-        start: Start,
+        begins: Begins,
         restore_timeout: Duration,
     ) -> KafkaResult<Self> {
         Ok(Self {
             link: link.clone(),
             names: names.clone(),
             plan: Arc::clone(plan),
-            start,
+            begins,
             restore_timeout,
             committed: link.query(names, true).create()?,
             uncommitted: link.query(names, false).create()?,
@@ -117,10 +131,16 @@ impl TakeOver {
             .map_err(kafka("asking for the group's offsets"))?;
         // 2. Only then the end of the state, open transactions included, and everything up to it.
         let mut machine = Machine::new(Arc::clone(&self.plan), identity);
-        self.restore(&mut machine, shard, watch)?;
+        let last_commit_ms = self.restore(&mut machine, shard, watch)?;
         let restored = machine
             .restored()
             .map_err(|e| TakeOverError::Refused(e.to_string()))?;
+        let jump_max_ms = self.plan.clock_jump_max_ms;
+        if let Some(why) = self.begins.clock.refuses(last_commit_ms, jump_max_ms) {
+            return Err(TakeOverError::Refused(why));
+        }
+        self.begins.clock.goes_on_from(machine.clock_wall_origin_ms());
+        machine.keep_clock_wall_origin(self.begins.clock.wall_origin_ms());
         // 3. Meta is the truth.
         let meta = match restored {
             Restored::New => None,
@@ -152,15 +172,17 @@ impl TakeOver {
     fn apply(&self, mut machine: Machine, facts: Facts) -> Result<Taken, TakeOverError> {
         let mail = match decide(&facts) {
             Decision::Refuse(why) => return Err(TakeOverError::Refused(why)),
-            Decision::Begin { offsets, mail } => {
+            Decision::Begin {
+                offsets,
+                mail,
+                gaps,
+            } => {
                 machine.start_at(&offsets, mail);
+                self.skip(&mut machine, &gaps);
                 mail
             }
             Decision::GoOn { gaps } => {
-                for gap in gaps {
-                    let reason = "retention removed records before they were read";
-                    machine.skip_to(gap.source, gap.to, super::clock::wall_ms(), reason);
-                }
+                self.skip(&mut machine, &gaps);
                 facts
                     .meta
                     .as_ref()
@@ -177,6 +199,13 @@ impl TakeOver {
             offsets,
             mail,
         })
+    }
+
+    fn skip(&self, machine: &mut Machine, gaps: &[Gap]) {
+        for gap in gaps {
+            let reason = "retention removed records before they were read";
+            machine.skip_to(gap.source, gap.to, self.begins.clock.now_ms(), reason);
+        }
     }
 
     /// What the group has committed: by source, then the mail.
@@ -208,12 +237,13 @@ impl TakeOver {
         Ok(offsets)
     }
 
+    /// Reads the state; returns the broker's timestamp of the last commit.
     fn restore(
         &self,
         machine: &mut Machine,
         shard: u16,
         watch: &Watch,
-    ) -> Result<(), TakeOverError> {
+    ) -> Result<Option<i64>, TakeOverError> {
         let kafka = |what| {
             move |source| TakeOverError::Kafka {
                 shard,
@@ -242,6 +272,7 @@ impl TakeOver {
             .and_then(|()| reader.assign(&list))
             .map_err(kafka("assigning the state"))?;
         let deadline = Instant::now() + self.restore_timeout;
+        let mut last_commit_ms = None;
         loop {
             if watch.cancel.load(Ordering::SeqCst) {
                 return Err(TakeOverError::Cancelled);
@@ -258,8 +289,10 @@ impl TakeOver {
             if let Some(Err(error)) = reader.poll(Duration::ZERO) {
                 tracing::warn!(shard, %error, "reading the state");
             }
-            if read_batch(&mut queue, machine, watch, shard, end)? {
-                return Ok(());
+            let (reached, meta_ms) = read_batch(&mut queue, machine, watch, shard, end)?;
+            last_commit_ms = meta_ms.or(last_commit_ms);
+            if reached {
+                return Ok(last_commit_ms);
             }
         }
     }
@@ -281,10 +314,13 @@ impl TakeOver {
         let (low, high) = self
             .uncommitted
             .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
-        let start = match self.start {
-            Start::Earliest => low,
-            Start::Latest => high,
-            Start::At(ms) => self
+        let known = self.begins.beginning.as_ref().and_then(|b| b.get(topic));
+        let known = known.and_then(|offsets| offsets.get(usize::from(shard)));
+        let start = match (known, self.begins.start) {
+            (Some(offset), _) => *offset,
+            (None, Start::Earliest) => low,
+            (None, Start::Latest) => high,
+            (None, Start::At(ms)) => self
                 .offset_at(topic, partition, ms)?
                 .unwrap_or(high)
                 .max(low),
@@ -314,16 +350,16 @@ impl TakeOver {
     }
 }
 
-/// Reads one batch of the state; true when its end has been reached.
+/// Reads one batch of the state: whether its end has been reached, and the broker's timestamp of the last `meta` in it.
 fn read_batch(
     queue: &mut super::consumer::Queue,
     machine: &mut Machine,
     watch: &Watch,
     shard: u16,
     end: i64,
-) -> Result<bool, TakeOverError> {
+) -> Result<(bool, Option<i64>), TakeOverError> {
     let batch = queue.poll(POLL_MS);
-    let mut reached = false;
+    let (mut reached, mut meta_ms) = (false, None);
     for segment in batch.segments() {
         match segment {
             Segment::Records(records) => {
@@ -332,6 +368,9 @@ fn read_batch(
                         .at
                         .store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
                     let Some(key) = record.key else { continue };
+                    if record.kafka_ms >= 0 && StateKey::decode(key) == Ok(StateKey::Meta) {
+                        meta_ms = Some(record.kafka_ms);
+                    }
                     machine
                         .restore(key, record.payload)
                         .map_err(|e| TakeOverError::Refused(e.to_string()))?;
@@ -345,5 +384,5 @@ fn read_batch(
             }
         }
     }
-    Ok(reached)
+    Ok((reached, meta_ms))
 }
