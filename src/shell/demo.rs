@@ -3,6 +3,7 @@
 //! Everything but the broker is what `retain run` runs. The broker is librdkafka's own mock: it has no transactions to
 //! speak of (offsets in them are forgotten), so a demo runs once from start to end and is no test of delivery.
 
+mod cluster;
 mod engine;
 mod finale;
 mod replay;
@@ -17,18 +18,14 @@ use std::time::{Duration, Instant};
 
 use clickhouse::Client;
 use rdkafka::error::KafkaError;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 use tokio::sync::watch;
 
 use crate::flow::names::Names;
 use crate::plan::{self, Clock, Plan};
 
 use super::carrier::{self, SharedCarrier};
-use super::client::Link;
 use super::migrate::{MigrateError, Retention, migrate};
-use super::runtime::{self, Options, RunError};
-use super::settings::Start;
+use super::runtime::{self, RunError};
 use super::sink::{Sink, SinkOptions};
 use super::status::SharedStatus;
 use super::views::Databases;
@@ -41,8 +38,6 @@ use summary::{Summary, look};
 
 /// The definition that the demo runs.
 const DEFINITION: &str = include_str!("../../pipelines/demo.toml");
-/// Partitions of each topic. The broker keeps 5 MB of each.
-const PARTITIONS: u16 = 4;
 /// How often the summary is asked for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the last events may take into the tables once they are sent.
@@ -62,7 +57,10 @@ pub struct Args {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    let days = text.parse().ok().filter(|days| (0.01..=100.0).contains(days));
+    let days = text
+        .parse()
+        .ok()
+        .filter(|days| (0.01..=100.0).contains(days));
     days.ok_or_else(|| "expected days per second from 0.01 to 100".to_owned())
 }
 
@@ -121,7 +119,8 @@ pub async fn demo(args: Args) -> Result<(), DemoError> {
     let started = tokio::task::spawn_blocking(move || Engine::start(&path)).await;
     let mut engine = started.map_err(|e| DemoError::Engine(e.to_string()))??;
     let result = run(args, story, &mut engine, &mut screen, &mut stop).await;
-    // The engine ends before its folder is removed.
+    // The engine ends before its folder is removed, which takes seconds on a slow disk.
+    screen.say("Ending ClickHouse and removing its data.");
     let _ = tokio::task::spawn_blocking(move || drop(engine)).await;
     drop(folder);
     result
@@ -140,8 +139,10 @@ fn introduce(screen: &mut Screen, story: &Story, speed: f64) {
 /// Turns true with Ctrl-C or SIGTERM.
 fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         tokio::select! {
@@ -156,7 +157,8 @@ fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
 /// The definition, at the speed that was asked for.
 fn definition(days_per_second: f64) -> Result<Plan, DemoError> {
     let (plan, problems) = plan::parse(DEFINITION);
-    let mut plan = plan.ok_or_else(|| DemoError::Stuck(format!("pipelines/demo.toml: {problems:?}")))?;
+    let mut plan =
+        plan.ok_or_else(|| DemoError::Stuck(format!("pipelines/demo.toml: {problems:?}")))?;
     if let Clock::Simulated { speed, .. } = &mut plan.clock {
         // The disorder stays the same part of a second.
         let ratio = days_per_second * DAY_S / *speed;
@@ -176,7 +178,16 @@ async fn run(
     let plan = Arc::new(definition(args.speed)?);
     let client = Client::default().with_url(&engine.url);
     let databases = Databases::new("retain", 1).map_err(DemoError::Stuck)?;
-    migrate(&client, &plan, &databases, Retention { events_days: 0, ledger_days: 0 }).await?;
+    migrate(
+        &client,
+        &plan,
+        &databases,
+        Retention {
+            events_days: 0,
+            ledger_days: 0,
+        },
+    )
+    .await?;
 
     let truth = story.truth.clone();
     let mut pipeline = Pipeline::start(&plan, &databases, &client, story)?;
@@ -195,7 +206,10 @@ async fn run(
     if !equal {
         return Err(DemoError::Totals);
     }
-    screen.say(&format!("\nLook further:\n\n{}", finale::commands(&engine.url).join("\n")));
+    screen.say(&format!(
+        "\nLook further:\n\n{}",
+        finale::commands(&engine.url).join("\n")
+    ));
     if !args.exit && std::io::stdin().is_terminal() {
         screen.say("ClickHouse stays until Ctrl-C.");
         // The sender lives as long as the runtime; should it not, there is nothing to wait for.
@@ -215,7 +229,7 @@ struct Pipeline {
     quit: Arc<AtomicBool>,
     carrier_quit: Arc<AtomicBool>,
     /// Last: the broker outlives its clients.
-    _broker: MockCluster<'static, DefaultProducerContext>,
+    _broker: cluster::Cluster,
 }
 
 impl Pipeline {
@@ -227,15 +241,13 @@ impl Pipeline {
     ) -> Result<Self, DemoError> {
         let kafka = |what| move |source| DemoError::Kafka { what, source };
         let names = Names::new(&plan.name, 1);
-        let broker = MockCluster::new(1).map_err(kafka("starting the in-process broker"))?;
-        for topic in topics(plan, &names) {
-            // It serves no request for creating topics, so all are made here.
-            broker
-                .create_topic(&topic, i32::from(PARTITIONS), 1)
-                .map_err(kafka("creating a topic"))?;
-        }
-        let link = link(broker.bootstrap_servers());
-        let sink = Arc::new(Sink::new(client.clone(), SinkOptions::new(&databases.tables)));
+        let broker =
+            cluster::start(plan, &names).map_err(kafka("starting the in-process broker"))?;
+        let link = cluster::link(broker.bootstrap_servers());
+        let sink = Arc::new(Sink::new(
+            client.clone(),
+            SinkOptions::new(&databases.tables),
+        ));
         let (carried, carrier_quit) = (SharedCarrier::default(), Arc::new(AtomicBool::new(false)));
         let carrier = carrier::start(
             &link,
@@ -252,13 +264,19 @@ impl Pipeline {
         let replay = Replay::start(
             &link.brokers,
             sources,
-            PARTITIONS,
+            cluster::PARTITIONS,
             story.records,
             plan.clock,
             status.clone(),
         )
         .map_err(kafka("starting the replay"))?;
-        let running = runtime::run(Arc::clone(plan), options(link), status.clone(), None, Arc::clone(&quit));
+        let running = runtime::run(
+            Arc::clone(plan),
+            cluster::options(link),
+            status.clone(),
+            None,
+            Arc::clone(&quit),
+        );
         Ok(Self {
             replay,
             runtime: tokio::spawn(running),
@@ -287,19 +305,24 @@ impl Pipeline {
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
             }
             if engine.has_ended() {
-                return Err(DemoError::Engine("the ClickHouse engine has ended by itself".to_owned()));
+                return Err(DemoError::Engine(
+                    "the ClickHouse engine has ended by itself".to_owned(),
+                ));
             }
             if self.runtime.is_finished() || self.carried.get().stopped.is_some() {
                 let reason = self.carried.get().stopped;
-                return Err(DemoError::Stuck(reason.unwrap_or_else(|| {
-                    "the pipeline has ended by itself".to_owned()
-                })));
+                return Err(DemoError::Stuck(
+                    reason.unwrap_or_else(|| "the pipeline has ended by itself".to_owned()),
+                ));
             }
             let summary = look(client, &SOURCES).await?;
             let trouble = self.status.get().trouble;
             screen.show(&summary, self.sink.status().rows, trouble.as_deref());
             if self.replay.has_ended() {
-                self.replay.stop().map_err(|source| DemoError::Kafka { what: "replaying", source })?;
+                self.replay.stop().map_err(|source| DemoError::Kafka {
+                    what: "replaying",
+                    source,
+                })?;
                 let consumed: i64 = summary.sources.iter().map(|s| s.consumed).sum();
                 let sent = i64::try_from(self.replay.sent()).unwrap_or(i64::MAX);
                 if consumed >= sent && summary.complete_to_ms.is_some_and(|ms| ms >= END_MS) {
@@ -327,53 +350,13 @@ impl Pipeline {
         if let Some(carrier) = self.carrier.take() {
             let _ = tokio::task::spawn_blocking(move || carrier.join()).await;
         }
-        replayed.map_err(|source| DemoError::Kafka { what: "replaying", source })?;
+        replayed.map_err(|source| DemoError::Kafka {
+            what: "replaying",
+            source,
+        })?;
         match ended {
             Ok(result) => Ok(result?),
             Err(error) => Err(DemoError::Stuck(format!("the pipeline's task: {error}"))),
         }
-    }
-}
-
-/// All topics of the demo.
-fn topics(plan: &Plan, names: &Names) -> Vec<String> {
-    let mut topics = vec![
-        names.state(),
-        names.mail(),
-        names.rows(),
-        names.signals(),
-        names.alerts(),
-        names.notified(),
-    ];
-    for source in &plan.sources {
-        topics.push(source.topic.clone());
-        topics.push(Names::dead_letters(&source.topic));
-    }
-    topics
-}
-
-fn link(brokers: String) -> Link {
-    Link {
-        properties: vec![("bootstrap.servers".to_owned(), brokers.clone())],
-        brokers,
-        classic: false,
-        instance: Some("demo".to_owned()),
-        group_instance: None,
-        replication_factor: 1,
-        transaction_timeout_ms: 20_000,
-        memory_budget_bytes: 64 << 20,
-    }
-}
-
-fn options(link: Link) -> Options {
-    Options {
-        link,
-        generation: 1,
-        definition: "demo".to_owned(),
-        start: Start::Earliest,
-        commit_interval_ms: 250,
-        restore_timeout_ms: 30_000,
-        revoke_limit_ms: 5_000,
-        workers: 1,
     }
 }

@@ -84,13 +84,20 @@ impl Engine {
             // An error leaves the line empty, which is one.
             let _ = BufReader::new(stdout).read_line(&mut line);
         }
-        let mut engine = Self { child, stdin, url: String::new() };
+        let mut engine = Self {
+            child,
+            stdin,
+            url: String::new(),
+        };
         match line.trim().strip_prefix("listening on ") {
             Some(url) => engine.url = url.to_owned(),
             None => {
                 engine.stop();
                 let said = std::fs::read_to_string(&said).unwrap_or_default();
-                return Err(failed(format!("the ClickHouse engine did not start: {}", said.trim())));
+                return Err(failed(format!(
+                    "the ClickHouse engine did not start: {}",
+                    said.trim()
+                )));
             }
         }
         Ok(engine)
@@ -127,7 +134,8 @@ fn program() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("CLICKHOUSE_EMBEDDED_BIN") {
         return Ok(path.into());
     }
-    let own = std::env::current_exe().map_err(|e| format!("where this program is, is not known: {e}"))?;
+    let own =
+        std::env::current_exe().map_err(|e| format!("where this program is, is not known: {e}"))?;
     let program = own.with_file_name(PROGRAM);
     if program.is_file() {
         Ok(program)

@@ -57,12 +57,18 @@ pub struct Summary {
 impl Summary {
     /// Offsets missing and read twice, over all sources.
     pub fn faults(&self) -> (i64, i64) {
-        self.sources.iter().fold((0, 0), |sum, s| (sum.0 + s.missing, sum.1 + s.twice))
+        self.sources
+            .iter()
+            .fold((0, 0), |sum, s| (sum.0 + s.missing, sum.1 + s.twice))
     }
 
     /// The line of a source.
     pub fn source(&self, name: &str) -> SourceLine {
-        self.sources.iter().find(|s| s.source == name).cloned().unwrap_or_default()
+        self.sources
+            .iter()
+            .find(|s| s.source == name)
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
@@ -137,14 +143,15 @@ async fn slipping_most_valuable(client: &Client) -> Result<Vec<Slipping>, Error>
         )
         .fetch_all::<Row>()
         .await?;
-    let customer = |(customer_id, region, owner, revenue_minor, recency_d, p_silent_90, open)| Slipping {
-        customer_id,
-        region,
-        owner,
-        revenue_minor,
-        recency_d,
-        p_silent_90,
-        open_complaints: open,
-    };
+    let customer =
+        |(customer_id, region, owner, revenue_minor, recency_d, p_silent_90, open)| Slipping {
+            customer_id,
+            region,
+            owner,
+            revenue_minor,
+            recency_d,
+            p_silent_90,
+            open_complaints: open,
+        };
     Ok(rows.into_iter().map(customer).collect())
 }
