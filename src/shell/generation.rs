@@ -227,7 +227,7 @@ impl ControlTopic {
     /// # Errors
     /// Kafka's, or a record that cannot be read.
     pub fn read(&self) -> Result<Option<Control>, GenerationError> {
-        self.watch()?.to_end()
+        self.watch()?.read_to_end()
     }
 
     /// Reads on from the beginning, and whatever comes.
@@ -388,7 +388,7 @@ impl Watcher {
         Ok(reached)
     }
 
-    fn to_end(mut self) -> Result<Option<Control>, GenerationError> {
+    fn read_to_end(mut self) -> Result<Option<Control>, GenerationError> {
         let deadline = Instant::now() + READ_TIMEOUT;
         while !self.step(Duration::from_millis(100))? {
             if Instant::now() >= deadline {
