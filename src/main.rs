@@ -1,6 +1,6 @@
 //! The command line: reads arguments and settings, and hands over to one function of `shell` for each command.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use retain::plan::{guarantees, parse};
 use retain::shell::cmd_run::{self, Definition, Parts};
 use retain::shell::generation::Choice;
 use retain::shell::settings::Settings;
-use retain::shell::{cmd_check, cmd_config, cmd_generate, logs};
+use retain::shell::{cmd_check, cmd_config, cmd_generate, demo, logs};
 
 /// librdkafka allocates for each message; this halves what it costs.
 #[global_allocator]
@@ -65,6 +65,8 @@ enum Command {
     },
     /// Only carry committed rows to ClickHouse
     Sink(Pipeline),
+    /// Show it all on real purchases: nothing to install or to start, under 3 minutes
+    Demo(demo::Args),
 }
 
 /// Which pipeline.
@@ -130,6 +132,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             start(cli, pipeline, rebuild, parts)?;
         }
         Command::Sink(pipeline) => start(cli, pipeline, None, Parts::Carrier)?,
+        Command::Demo(args) => {
+            // A terminal shows the demo's own picture; log lines would break it.
+            if !io::stdout().is_terminal() {
+                logs::init(&settings(cli)?.settings.log)?;
+            }
+            tokio()?.block_on(demo::demo(*args)).context("demo")?;
+        }
     }
     Ok(())
 }

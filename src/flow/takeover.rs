@@ -1,6 +1,5 @@
 //! Where a shard goes on after a take-over, decided from what the state topic, the group and the broker say.
 
-use crate::machine::Meta;
 use crate::model::record::SourceIndex;
 
 /// What is known about one partition: a source's, or the mail's.
@@ -18,15 +17,24 @@ pub struct Place {
     pub start: i64,
 }
 
+/// Where the shard's own record says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Topic name and next offset, by source.
+    pub positions: Vec<(String, i64)>,
+    /// Next mail offset.
+    pub mail_to: i64,
+}
+
 /// Everything the decision is made from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The consumer group, for messages.
     pub group: String,
     /// The shard.
     pub shard: u16,
     /// The shard's own record of where it is.
-    pub meta: Option<Meta>,
+    pub meta: Option<Known>,
     /// The source partitions, in the definition's order.
     pub sources: Vec<Place>,
     /// The mail partition.
@@ -45,7 +53,7 @@ pub struct Gap {
 }
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Go on at meta's positions, after these gaps.
     GoOn {
@@ -98,7 +106,7 @@ fn begin(facts: &Facts) -> Decision {
     }
 }
 
-fn go_on(facts: &Facts, meta: &Meta) -> Decision {
+fn go_on(facts: &Facts, meta: &Known) -> Decision {
     let names = meta.positions.iter().map(|(topic, _)| topic.as_str());
     if !names.eq(facts.sources.iter().map(|place| place.topic.as_str())) {
         return Decision::Refuse(format!(
@@ -168,11 +176,7 @@ mod tests {
     }
 
     fn facts(meta: Option<[i64; 3]>, group: [Option<i64>; 3]) -> Facts {
-        let meta = meta.map(|[p, w, mail_to]| Meta {
-            format: 1,
-            cycle: 9,
-            tenure: 1,
-            owner: "a".to_owned(),
+        let meta = meta.map(|[p, w, mail_to]| Known {
             positions: vec![("p".to_owned(), p), ("w".to_owned(), w)],
             mail_to,
         });

@@ -165,6 +165,7 @@ impl Machine {
                 bytes + WAITING_BYTES,
             );
         }
+        self.engine.store.warm(run.subjects(&plan));
         self.cycle.unknown_fields(source, run.batch.unknown_fields);
         self.merge.push(source, run, frontier_ms, read_to);
     }

@@ -27,7 +27,7 @@ use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
 use super::metrics::Metrics;
 use super::producer::{Outcome, Place, Transactions};
-use super::settings::{Settings, Start};
+use super::settings::Start;
 use super::shards::Shards;
 use super::status::SharedStatus;
 use super::takeover::{Begins, TakeOver, TakeOverError, Taken};
@@ -54,31 +54,6 @@ pub struct Options {
     /// Threads that run machines.
     pub workers: usize,
 }
-
-impl Options {
-    /// The options that the settings say. `definition` is its version, for the headers of dead letters.
-    pub fn of(settings: &Settings, generation: u32, definition: String) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let kafka = &settings.kafka;
-        Self {
-            link: Link::from(kafka),
-            generation,
-            definition,
-            start: kafka.start,
-            commit_interval_ms: kafka.commit_interval_ms,
-            restore_timeout_ms: kafka.restore_timeout_ms,
-            revoke_limit_ms: settings.run.shutdown_timeout_ms.min(REVOKE_LIMIT_MS_MAX),
-            workers: if settings.run.workers == 0 {
-                cores
-            } else {
-                settings.run.workers
-            },
-        }
-    }
-}
-
-/// A group does not wait longer for a member that gives partitions back.
-const REVOKE_LIMIT_MS_MAX: u64 = 30_000;
 
 /// Why the runtime ended, other than by being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -234,10 +209,8 @@ impl Runtime {
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer = link
-            .query(&names, true)
-            .create()
-            .map_err(kafka("opening the client for ends"))?;
+        let asker: BaseConsumer =
+            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -250,32 +223,14 @@ impl Runtime {
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 
-        let shared = Shared {
-            fetcher: fetcher.clone(),
-            ends: Arc::default(),
-            clock: clock.clone(),
-            share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
-        };
+        let share_bytes = Arc::new(AtomicUsize::new(SHARE_BYTES_MIN));
+        let ends = Arc::default();
+        let shared = Shared { fetcher: fetcher.clone(), ends, clock: clock.clone(), share_bytes };
         let (reports, inbox) = channel();
         let mut threads = Vec::new();
-        let mut workers = Vec::new();
-        for index in 0..options.workers.max(1) {
-            let (sender, commands) = channel();
-            let (reports, shared) = (reports.clone(), shared.clone());
-            let work = move || worker::run(index, &commands, &reports, &shared);
-            threads.push(thread(format!("retain-work-{index}"), work)?);
-            workers.push(sender);
-        }
-        let (jobs, job_queue) = channel();
-        let (commit_reports, commit_quit) = (reports.clone(), Arc::clone(&quit));
-        threads.push(thread("retain-commit".to_owned(), move || {
-            commits::run(transactions, &job_queue, &commit_reports, &commit_quit);
-        })?);
-        let (ends_quit, ends_quitting) = channel();
-        let (ends, asked_clock) = (Arc::clone(&shared.ends), clock.clone());
-        threads.push(thread("retain-ends".to_owned(), move || {
-            ends::run(&asker, &sources, &asked_clock, &ends, &ends_quitting);
-        })?);
+        let workers = start_workers(options.workers, &shared, &reports, &mut threads)?;
+        let jobs = start_commits(transactions, &reports, &quit, &mut threads)?;
+        let ends_quit = start_ends(asker, sources, &shared, &mut threads)?;
         status.lock().counts = vec![Default::default(); plan.sources.len()];
         // Last, when everything else is ready: from now on the group waits for us.
         let member =
@@ -342,6 +297,49 @@ impl Runtime {
         self.commit();
         Ok(())
     }
+}
+
+fn start_workers(
+    count: usize,
+    shared: &Shared,
+    reports: &Sender<Report>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Vec<Sender<Command>>, std::io::Error> {
+    let mut workers = Vec::new();
+    for index in 0..count.max(1) {
+        let (sender, commands) = channel();
+        let (reports, shared) = (reports.clone(), shared.clone());
+        let work = move || worker::run(index, &commands, &reports, &shared);
+        threads.push(thread(format!("retain-work-{index}"), work)?);
+        workers.push(sender);
+    }
+    Ok(workers)
+}
+
+fn start_commits(
+    transactions: Transactions,
+    reports: &Sender<Report>,
+    quit: &Arc<AtomicBool>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Sender<Job>, std::io::Error> {
+    let (jobs, queue) = channel();
+    let (reports, quit) = (reports.clone(), Arc::clone(quit));
+    let work = move || commits::run(transactions, &queue, &reports, &quit);
+    threads.push(thread("retain-commit".to_owned(), work)?);
+    Ok(jobs)
+}
+
+fn start_ends(
+    asker: BaseConsumer,
+    sources: Vec<String>,
+    shared: &Shared,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Sender<()>, std::io::Error> {
+    let (quit, quitting) = channel();
+    let (ends, clock) = (Arc::clone(&shared.ends), shared.clock.clone());
+    let work = move || ends::run(&asker, &sources, &clock, &ends, &quitting);
+    threads.push(thread("retain-ends".to_owned(), work)?);
+    Ok(quit)
 }
 
 fn thread(

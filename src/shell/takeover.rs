@@ -10,7 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::flow::generation::Beginning;
 use crate::flow::names::Names;
-use crate::flow::takeover::{Decision, Facts, Gap, Place, decide};
+use crate::flow::takeover::{Decision, Facts, Gap, Known, Place, decide};
 use crate::machine::{Identity, Machine, Restored};
 use crate::plan::Plan;
 use crate::snapshot::StateKey;
@@ -152,7 +152,7 @@ impl TakeOver {
                         "the definition has changed; dues are timed anew"
                     );
                 }
-                Some(meta)
+                Some(Known { positions: meta.positions, mail_to: meta.mail_to })
             }
         };
         let places = self

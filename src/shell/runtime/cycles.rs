@@ -129,6 +129,7 @@ impl Runtime {
             ));
         }
         if !committed.is_empty() {
+            tracing::debug!(shards = committed.len(), "committed");
             self.count(&committed, took);
         }
         for (shard, tenure, _) in committed {
