@@ -135,3 +135,36 @@ impl Machine {
         crate::model::table::version(self.identity.generation, self.state.meta.cycle + 1)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::machine::{ClockReading, Identity};
+    use crate::plan::parse;
+
+    fn machine() -> Machine {
+        let (plan, problems) = parse(include_str!("../../pipelines/customers.toml"));
+        let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+        let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "test".to_owned() };
+        Machine::new(Arc::new(plan), identity)
+    }
+
+    #[test]
+    fn the_origin_of_the_clock_comes_back_with_the_state() {
+        let mut first = machine();
+        assert_eq!(first.restored().unwrap(), Restored::New);
+        first.start_at(&[0, 0, 0], 0);
+        first.keep_clock_wall_origin(1_700_000_000_123);
+        let effects = first.end_cycle(ClockReading { now_ms: 5, ends_confirmed_ms: None });
+        let mut second = machine();
+        assert_eq!(second.clock_wall_origin_ms(), 0);
+        for (key, value) in effects.state.iter() {
+            second.restore(key, value).unwrap();
+        }
+        assert!(matches!(second.restored().unwrap(), Restored::At { .. }));
+        assert_eq!(second.clock_wall_origin_ms(), 1_700_000_000_123);
+    }
+}

@@ -234,8 +234,6 @@ async fn run_chosen(
         tracing::warn!("{warning}");
     }
     let plan = &definition.plan;
-    let link = Link::from(&settings.kafka);
-    let names = Names::new(&plan.name, generation);
     let metrics = Metrics::new().map_err(|e| CommandError::Other(e.to_string()))?;
     let metrics = Arc::new(metrics);
     let board = StatusBoard::new(Status {
@@ -245,34 +243,14 @@ async fn run_chosen(
         consumes: parts != Parts::Carrier,
         ..Status::default()
     });
-    let pages = Pages {
-        board: Arc::clone(&board),
-        metrics: Arc::clone(&metrics),
-        live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
-    };
-    let server = Server::bind(&settings.http.listen, pages).await?;
-    tracing::info!(address = %server.local_addr()?, "http");
-    let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
-
+    let served = serve(settings, &board, &metrics, &quit).await?;
     let status = SharedStatus::default();
     let carried = SharedCarrier::default();
     let sink = match parts {
         Parts::Machines => None,
         Parts::All | Parts::Carrier => {
-            let target = Target::new(&settings.clickhouse, generation)?;
-            let sink = Arc::new(Sink::new(target.client.clone(), target.options.clone()));
-            let carrier = Carry {
-                target,
-                views: chosen.writes_views,
-                sink: Arc::clone(&sink),
-                link: link.clone(),
-                names: names.clone(),
-                plan: Arc::clone(plan),
-                status: carried.clone(),
-                board: Arc::clone(&board),
-                quit: Arc::clone(&quit),
-            };
-            Some((sink, tokio::spawn(carrier.run())))
+            let carry = Carry::new(settings, plan, &chosen, (&carried, &board), &quit)?;
+            Some((Arc::clone(&carry.sink), tokio::spawn(carry.run())))
         }
     };
     let observer = Observer {
@@ -284,24 +262,15 @@ async fn run_chosen(
         metrics: Arc::clone(&metrics),
     };
     let observed = tokio::spawn(observer.run(until(Arc::clone(&quit))));
-
     let follow = follow(settings, plan, &chosen, &quit)?;
     let ended = if parts == Parts::Carrier {
         until(Arc::clone(&quit)).await;
         Ok(())
     } else {
-        let options = Options {
-            link,
-            generation,
-            definition: definition.version.clone(),
-            start: settings.kafka.start,
-            commit_interval_ms: settings.kafka.commit_interval_ms,
-            restore_timeout_ms: settings.kafka.restore_timeout_ms,
-            revoke_limit_ms: settings.run.shutdown_timeout_ms,
-            workers: workers(settings.run.workers),
-        };
+        let options = options(settings, generation, definition.version.clone());
         let told = (status, Some(metrics));
-        runtime::run_from(Arc::clone(plan), options, chosen.beginning, told, Arc::clone(&quit)).await
+        let quit = Arc::clone(&quit);
+        runtime::run_from(Arc::clone(plan), options, chosen.beginning, told, quit).await
     };
     quit.store(true, Ordering::SeqCst);
     if let Some((_, carrier)) = sink
@@ -316,6 +285,37 @@ async fn run_chosen(
         return Err(CommandError::Replaced(why));
     }
     Ok(ended?)
+}
+
+/// Opens the operator's pages.
+async fn serve(
+    settings: &Settings,
+    board: &Arc<StatusBoard>,
+    metrics: &Arc<Metrics>,
+    quit: &Arc<AtomicBool>,
+) -> Result<tokio::task::JoinHandle<std::io::Result<()>>, CommandError> {
+    let pages = Pages {
+        board: Arc::clone(board),
+        metrics: Arc::clone(metrics),
+        live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
+    };
+    let server = Server::bind(&settings.http.listen, pages).await?;
+    tracing::info!(address = %server.local_addr()?, "http");
+    Ok(tokio::spawn(server.serve(until(Arc::clone(quit)))))
+}
+
+fn options(settings: &Settings, generation: u32, definition: String) -> Options {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Options {
+        link: Link::from(&settings.kafka),
+        generation,
+        definition,
+        start: settings.kafka.start,
+        commit_interval_ms: settings.kafka.commit_interval_ms,
+        restore_timeout_ms: settings.kafka.restore_timeout_ms,
+        revoke_limit_ms: settings.run.shutdown_timeout_ms,
+        workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
+    }
 }
 
 /// Follows the control topic, if there is one.
@@ -339,13 +339,6 @@ fn follow(
     Ok(Some(follow.start()?))
 }
 
-fn workers(wanted: usize) -> usize {
-    match wanted {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    }
-}
-
 /// Everything the carrier needs to start once ClickHouse answers.
 struct Carry {
     target: Target,
@@ -364,6 +357,27 @@ struct Carry {
 const PREPARE_AGAIN: Duration = Duration::from_secs(2);
 
 impl Carry {
+    fn new(
+        settings: &Settings,
+        plan: &Arc<Plan>,
+        chosen: &Chosen,
+        (status, board): (&SharedCarrier, &Arc<StatusBoard>),
+        quit: &Arc<AtomicBool>,
+    ) -> Result<Self, CommandError> {
+        let target = Target::new(&settings.clickhouse, chosen.generation)?;
+        Ok(Self {
+            sink: Arc::new(Sink::new(target.client.clone(), target.options.clone())),
+            target,
+            views: chosen.writes_views,
+            link: Link::from(&settings.kafka),
+            names: Names::new(&plan.name, chosen.generation),
+            plan: Arc::clone(plan),
+            status: status.clone(),
+            board: Arc::clone(board),
+            quit: Arc::clone(quit),
+        })
+    }
+
     /// Prepares the tables, however long ClickHouse is away; then carries. The machines do not wait for it.
     async fn run(self) -> Option<std::thread::JoinHandle<()>> {
         while !self.quit.load(Ordering::SeqCst) {
