@@ -201,25 +201,17 @@ impl Runtime {
         let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
             .map_err(kafka("opening the fetcher"))?;
         let clock = PipelineClock::new(plan.clock);
-        let begins = Begins {
-            start: options.start,
-            beginning,
-            clock: clock.clone(),
-        };
-        let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
-        let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
+        let begins = Begins { start: options.start, beginning, clock: clock.clone() };
+        let limit = Duration::from_millis(options.restore_timeout_ms);
+        let take_over = TakeOver::new(link, &names, &plan, begins, limit)
             .map_err(kafka("opening the clients for take-overs"))?;
         let asker: BaseConsumer =
             link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
-        let place = Place {
-            names: names.clone(),
-            sources: sources.clone(),
-            topics,
-            definition: options.definition.clone(),
-        };
+        let definition = options.definition.clone();
+        let place = Place { names: names.clone(), sources: sources.clone(), topics, definition };
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 
