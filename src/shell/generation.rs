@@ -28,6 +28,12 @@ const KEY: &str = "current";
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a change is decided anew because another copy changed the record at the same moment.
 const CHANGES_MAX: usize = 5;
+/// How long a copy that was fenced waits for the record of the one that fenced it.
+const FENCED_WAIT: Duration = Duration::from_millis(700);
+/// By how much that wait differs between copies at most, milliseconds.
+const FENCED_SPREAD_MS: u64 = 800;
+/// How often it looks meanwhile.
+const FENCED_LOOK: Duration = Duration::from_millis(50);
 
 /// Why the generation is not known.
 #[derive(Debug, thiserror::Error)]
@@ -265,10 +271,33 @@ impl ControlTopic {
                     if is_fenced(&source) && attempts < CHANGES_MAX =>
                 {
                     attempts += 1;
+                    if let Some(settled) = self.let_the_other_finish(&decide)? {
+                        return Ok(Some(settled));
+                    }
                 }
                 ended => return ended,
             }
         }
+    }
+
+    /// Another copy took the transactional id: it is about to write. Waits a while, not the same for everybody (two
+    /// that always came back at once would fence each other for ever), for its record to make ours needless.
+    fn let_the_other_finish(
+        &self,
+        decide: impl Fn(Option<&Control>) -> Result<Option<Control>, String>,
+    ) -> Result<Option<Control>, GenerationError> {
+        use std::hash::{BuildHasher, RandomState};
+        let spread_ms = RandomState::new().hash_one(std::process::id()) % FENCED_SPREAD_MS;
+        let until = Instant::now() + FENCED_WAIT + Duration::from_millis(spread_ms);
+        while Instant::now() < until {
+            let stands = self.read()?;
+            let settled = decide(stands.as_ref()).map_err(GenerationError::Refused)?.is_none();
+            if settled && stands.is_some() {
+                return Ok(stands);
+            }
+            std::thread::sleep(FENCED_LOOK);
+        }
+        Ok(None)
     }
 
     fn try_change(
