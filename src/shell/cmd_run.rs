@@ -9,18 +9,16 @@ use clickhouse::Client;
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::board::{Status, StatusBoard};
-use super::carrier::{self, SharedCarrier};
+use super::board::Status;
+use super::carrier;
 use super::client::Link;
 use super::columns::check_columns;
 use super::http::{Pages, Server};
-use super::metrics::Metrics;
 use super::migrate::{MigrateError, Retention, migrate_tables, write_views};
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
 use super::settings::{ClickHouse, Settings};
 use super::sink::{Sink, SinkOptions};
-use super::status::SharedStatus;
 use super::views::Databases;
 use crate::flow::names::Names;
 use crate::plan::{Plan, Severity, parse};
@@ -191,85 +189,55 @@ pub async fn run_until(
     let plan = &definition.plan;
     let link = Link::from(&settings.kafka);
     let names = Names::new(&plan.name, generation);
-    let metrics = Metrics::new().map_err(|e| CommandError::Other(e.to_string()))?;
-    let metrics = Arc::new(metrics);
-    let board = StatusBoard::new(Status {
+    let observer = Observer::new(Status {
         pipeline: plan.name.clone(),
         generation,
         owner: settings.kafka.instance.clone().unwrap_or_default(),
         consumes: parts != Parts::Carrier,
         ..Status::default()
     });
+    let observer = observer.map_err(|e| CommandError::Other(e.to_string()))?;
     let pages = Pages {
-        board: Arc::clone(&board),
-        metrics: Arc::clone(&metrics),
+        board: Arc::clone(&observer.board),
+        metrics: Arc::clone(&observer.metrics),
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
     let server = Server::bind(&settings.http.listen, pages).await?;
     tracing::info!(address = %server.local_addr()?, "http");
     let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
 
-    let status = SharedStatus::default();
-    let carried = SharedCarrier::default();
     let sink = match parts {
         Parts::Machines => None,
         Parts::All | Parts::Carrier => {
             let target = Target::new(&settings.clickhouse, generation)?;
-            let sink = Arc::new(Sink::new(target.client.clone(), target.options.clone()));
+            let sink = Sink::new(target.client.clone(), target.options.clone());
             let carrier = Carry {
                 target,
-                sink: Arc::clone(&sink),
+                sink: Arc::new(sink.observed_by(&observer)),
                 link: link.clone(),
                 names: names.clone(),
                 plan: Arc::clone(plan),
-                status: carried.clone(),
-                board: Arc::clone(&board),
+                observer: observer.clone(),
                 quit: Arc::clone(&quit),
             };
-            Some((sink, tokio::spawn(carrier.run())))
+            Some(tokio::spawn(carrier.run()))
         }
     };
-    let observer = Observer {
-        plan: Arc::clone(plan),
-        status: status.clone(),
-        carrier: carried,
-        sink: sink.as_ref().map(|(sink, _)| Arc::clone(sink)),
-        board: Arc::clone(&board),
-        metrics: Arc::clone(&metrics),
-    };
-    let observed = tokio::spawn(observer.run(until(Arc::clone(&quit))));
-
     let ended = if parts == Parts::Carrier {
         until(Arc::clone(&quit)).await;
         Ok(())
     } else {
-        let options = Options {
-            link,
-            generation,
-            definition: definition.version.clone(),
-            start: settings.kafka.start,
-            commit_interval_ms: settings.kafka.commit_interval_ms,
-            restore_timeout_ms: settings.kafka.restore_timeout_ms,
-            revoke_limit_ms: settings.run.shutdown_timeout_ms,
-            workers: workers(settings.run.workers),
-        };
-        runtime::run(Arc::clone(plan), options, status, Some(metrics), Arc::clone(&quit)).await
+        let options = Options::of(settings, generation, definition.version.clone());
+        runtime::run(Arc::clone(plan), options, observer, Arc::clone(&quit)).await
     };
     quit.store(true, Ordering::SeqCst);
-    if let Some((_, carrier)) = sink
+    if let Some(carrier) = sink
         && let Ok(Some(thread)) = carrier.await
     {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
-    let _ = tokio::join!(served, observed);
+    let _ = served.await;
     Ok(ended?)
-}
-
-fn workers(wanted: usize) -> usize {
-    match wanted {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    }
 }
 
 /// Everything the carrier needs to start once ClickHouse answers.
@@ -279,8 +247,7 @@ struct Carry {
     link: Link,
     names: Names,
     plan: Arc<Plan>,
-    status: SharedCarrier,
-    board: Arc<StatusBoard>,
+    observer: Observer,
     quit: Arc<AtomicBool>,
 }
 
@@ -294,15 +261,12 @@ impl Carry {
             match self.target.prepare(&self.plan).await {
                 Ok(done) => {
                     done.iter().for_each(|what| tracing::info!("{what}"));
+                    self.observer.clickhouse(Ok(()));
                     return self.start();
                 }
                 Err(reason) => {
                     tracing::warn!(%reason, "the tables cannot be prepared yet");
-                    self.board.update(|status| {
-                        status.sink.enabled = true;
-                        status.sink.reachable = false;
-                        status.sink.detail = Some(reason);
-                    });
+                    self.observer.clickhouse(Err(reason));
                 }
             }
             let asked = until(Arc::clone(&self.quit));
@@ -312,13 +276,13 @@ impl Carry {
     }
 
     fn start(self) -> Option<std::thread::JoinHandle<()>> {
-        let Self { sink, link, names, status, board, quit, .. } = self;
-        match carrier::start(&link, &names, sink, status, quit, Handle::current()) {
+        let Self { sink, link, names, observer, quit, .. } = self;
+        match carrier::start(&link, &names, sink, observer.clone(), quit, Handle::current()) {
             Ok(thread) => Some(thread),
             Err(error) => {
                 let reason = format!("the carrier cannot start: {error}");
                 tracing::error!("{reason}");
-                board.update(|status| status.stop_reasons.push(reason));
+                observer.board.update(|status| status.stop_reasons.push(reason));
                 None
             }
         }

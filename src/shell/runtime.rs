@@ -23,14 +23,15 @@ use super::clock::PipelineClock;
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
-use super::metrics::Metrics;
+use super::board::Heartbeat;
+use super::observe::Observer;
 use super::producer::{Outcome, Place, Transactions};
+use super::quiet::Calm;
 use super::settings::{Settings, Start};
 use super::shards::Shards;
-use super::status::SharedStatus;
 use super::takeover::{TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
-use super::worker::{self, Command, Gauges, Shared};
+use super::worker::{self, Command, Shared};
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -112,8 +113,6 @@ pub enum Report {
         effects: Box<Effects>,
         /// The shard waits for its commit.
         urgent: bool,
-        /// Numbers of the machine.
-        gauges: Gauges,
     },
     /// A worker has ended all cycles it could.
     CutDone(usize),
@@ -144,8 +143,7 @@ const SHARE_BYTES_MIN: usize = 256 * 1024;
 pub async fn run(
     plan: Arc<Plan>,
     options: Options,
-    status: SharedStatus,
-    metrics: Option<Arc<Metrics>>,
+    observer: Observer,
     quit: Arc<AtomicBool>,
 ) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
@@ -153,7 +151,7 @@ pub async fn run(
     let running = std::thread::Builder::new()
         .name("retain-loop".to_owned())
         .spawn(move || {
-            let runtime = Runtime::start(plan, options, names, topics, (status, metrics), quit)?;
+            let runtime = Runtime::start(plan, options, names, topics, observer, quit)?;
             runtime.run()
         })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
@@ -183,9 +181,9 @@ struct Runtime {
     reports: Sender<Report>,
     threads: Vec<JoinHandle<()>>,
     ends_quit: Sender<()>,
-    status: SharedStatus,
-    /// Counts what is committed, where somebody wants to know.
-    metrics: Option<Arc<Metrics>>,
+    observer: Observer,
+    heartbeat: Heartbeat,
+    calm: Calm,
     quit: Arc<AtomicBool>,
     next_cut: Instant,
     /// A cut was asked for: when, and how many workers have not answered.
@@ -199,7 +197,7 @@ impl Runtime {
         options: Options,
         names: Names,
         topics: topics::Topics,
-        (status, metrics): (SharedStatus, Option<Arc<Metrics>>),
+        observer: Observer,
         quit: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         let kafka = |what| move |source| RunError::Kafka { what, source };
@@ -231,6 +229,8 @@ impl Runtime {
             ends: Arc::default(),
             clock,
             share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
+            topics: sources.clone().into(),
+            observer: observer.clone(),
         };
         let (reports, inbox) = channel();
         let mut threads = Vec::new();
@@ -238,21 +238,23 @@ impl Runtime {
         for index in 0..options.workers.max(1) {
             let (sender, commands) = channel();
             let (reports, shared) = (reports.clone(), shared.clone());
-            let work = move || worker::run(index, &commands, &reports, &shared);
+            let heartbeat = observer.board.watch(format!("worker {index}"));
+            let work = move || worker::run(index, &commands, &reports, &shared, heartbeat);
             threads.push(thread(format!("retain-work-{index}"), work)?);
             workers.push(sender);
         }
         let (jobs, job_queue) = channel();
         let (commit_reports, commit_quit) = (reports.clone(), Arc::clone(&quit));
+        let heartbeat = observer.board.watch("commit");
         threads.push(thread("retain-commit".to_owned(), move || {
-            commits::run(transactions, &job_queue, &commit_reports, &commit_quit);
+            commits::run(transactions, &job_queue, &commit_reports, &commit_quit, heartbeat);
         })?);
         let (ends_quit, ends_quitting) = channel();
-        let ends = Arc::clone(&shared.ends);
+        let (ends, watching) = (Arc::clone(&shared.ends), observer.clone());
         threads.push(thread("retain-ends".to_owned(), move || {
-            ends::run(&asker, &sources, clock, &ends, &ends_quitting);
+            ends::run(&asker, &sources, clock, &ends, &watching, &ends_quitting);
         })?);
-        status.lock().counts = vec![Default::default(); plan.sources.len()];
+        observer.board.update(|status| status.owner.clone_from(&instance));
         // Last, when everything else is ready: from now on the group waits for us.
         let member =
             Member::join(link, &names, &plan).map_err(kafka("joining the consumer group"))?;
@@ -272,8 +274,9 @@ impl Runtime {
             reports,
             threads,
             ends_quit,
-            status,
-            metrics,
+            heartbeat: observer.board.watch("loop"),
+            observer,
+            calm: Calm::default(),
             quit,
             next_cut: Instant::now(),
             gathering: None,
@@ -305,6 +308,7 @@ impl Runtime {
         if let Some(error) = self.fetcher.serve() {
             self.trouble(error);
         }
+        self.take_over.serve();
         self.take_reports()?;
         self.begin_take_overs()?;
         self.cut();

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::quiet::Calm;
 use super::settings::Start;
 
 /// What all take-overs of a pipeline share.
@@ -35,6 +36,8 @@ pub struct TakeOver {
 pub struct Watch {
     /// Set to give up.
     pub cancel: Arc<AtomicBool>,
+    /// First offset of the state partition.
+    pub from: Arc<AtomicU64>,
     /// Next offset of the state partition.
     pub at: Arc<AtomicU64>,
     /// The end that must be reached; 0 while not known.
@@ -98,6 +101,13 @@ impl TakeOver {
         })
     }
 
+    /// Takes the events of the two clients: while no broker answers there are many, and nobody else does.
+    pub fn serve(&self) {
+        for client in [&self.committed, &self.uncommitted] {
+            while client.poll(Duration::ZERO).is_some() {}
+        }
+    }
+
     /// Takes a shard over. Blocks for as long as the state takes to read.
     ///
     /// # Errors
@@ -158,6 +168,10 @@ impl TakeOver {
             }
             Decision::GoOn { gaps } => {
                 for gap in gaps {
+                    let topic = self.plan.sources.get(usize::from(gap.source));
+                    let topic = topic.map_or("", |s| s.topic.as_str());
+                    let (from, to) = (gap.from, gap.to);
+                    tracing::error!(shard = facts.shard, topic, from, to, "retention removed unread records");
                     let reason = "retention removed records before they were read";
                     machine.skip_to(gap.source, gap.to, super::clock::wall_ms(), reason);
                 }
@@ -227,6 +241,7 @@ impl TakeOver {
             .uncommitted
             .fetch_watermarks(&topic, partition, REQUEST_TIMEOUT)
             .map_err(kafka("asking for the end of the state"))?;
+        watch.from.store(low.max(0) as u64, Ordering::Relaxed);
         watch.at.store(low.max(0) as u64, Ordering::Relaxed);
         watch.end.store(end.max(0) as u64, Ordering::Relaxed);
         let reader: BaseConsumer = self
@@ -242,6 +257,7 @@ impl TakeOver {
             .and_then(|()| reader.assign(&list))
             .map_err(kafka("assigning the state"))?;
         let deadline = Instant::now() + self.restore_timeout;
+        let calm = Calm::default();
         loop {
             if watch.cancel.load(Ordering::SeqCst) {
                 return Err(TakeOverError::Cancelled);
@@ -255,8 +271,10 @@ impl TakeOver {
                 )));
             }
             // Errors that concern no partition; librdkafka goes on by itself, the deadline watches.
-            if let Some(Err(error)) = reader.poll(Duration::ZERO) {
-                tracing::warn!(shard, %error, "reading the state");
+            if let Some(Err(error)) = reader.poll(Duration::ZERO)
+                && let Some(left_out) = calm.say(&error.to_string())
+            {
+                tracing::warn!(shard, %error, left_out, "reading the state");
             }
             if read_batch(&mut queue, machine, watch, shard, end)? {
                 return Ok(());

@@ -7,7 +7,6 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
 };
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::flow::guard::{self, Counted};
@@ -15,6 +14,7 @@ use crate::flow::names::Names;
 use crate::plan::Plan;
 
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::quiet::Quiet;
 
 /// Why the topics cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
         brokers: link.brokers.clone(),
         source,
     };
-    let admin: AdminClient<DefaultClientContext> = link.admin().create().map_err(unreachable)?;
+    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
     let before = counts(&admin).map_err(unreachable)?;
     let counted = |topic: &str| Counted {
         topic: topic.to_owned(),
@@ -182,7 +182,7 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
 
 /// All topics and their partition counts.
 fn counts(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
 ) -> Result<Vec<(String, usize)>, rdkafka::error::KafkaError> {
     let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?;
     let topics = metadata.topics().iter();
@@ -199,7 +199,7 @@ fn options() -> AdminOptions {
 }
 
 async fn create(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
     link: &Link,
     name: &str,
     shards: u16,
@@ -241,7 +241,7 @@ async fn create(
 
 /// Waits until every partition of a topic that was just created has a leader.
 async fn await_leaders(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
     name: &str,
     shards: u16,
     unreachable: impl Fn(rdkafka::error::KafkaError) -> TopicError,
@@ -300,7 +300,7 @@ fn check(described: &Described, name: &str, settings: &[Setting]) -> Result<(), 
 /// Settings by topic and key; empty where the broker cannot say.
 type Described = BTreeMap<(String, String), String>;
 
-async fn describe(admin: &AdminClient<DefaultClientContext>, names: &[&str]) -> Described {
+async fn describe(admin: &AdminClient<Quiet>, names: &[&str]) -> Described {
     let topics: Vec<ResourceSpecifier<'_>> = names
         .iter()
         .map(|name| ResourceSpecifier::Topic(name))
