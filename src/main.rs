@@ -1,6 +1,6 @@
 //! The command line: reads arguments and settings, and hands over to one function of `shell` for each command.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::plan::{guarantees, parse};
 use retain::shell::cmd_run::{self, Definition, Parts};
 use retain::shell::settings::Settings;
-use retain::shell::{cmd_check, cmd_config, cmd_generate, logs};
+use retain::shell::{cmd_check, cmd_config, cmd_generate, demo, logs};
 
 /// librdkafka allocates for each message; this halves what it costs.
 #[global_allocator]
@@ -58,6 +58,8 @@ enum Command {
     },
     /// Only carry committed rows to ClickHouse
     Sink(Pipeline),
+    /// Show it all on real purchases: nothing to install or to start, under 3 minutes
+    Demo(demo::Args),
 }
 
 /// Which pipeline.
@@ -120,6 +122,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Run { pipeline, no_sink: false } => start(cli, pipeline, Parts::All)?,
         Command::Run { pipeline, no_sink: true } => start(cli, pipeline, Parts::Machines)?,
         Command::Sink(pipeline) => start(cli, pipeline, Parts::Carrier)?,
+        Command::Demo(args) => {
+            // A terminal shows the demo's own picture; log lines would break it.
+            if !io::stdout().is_terminal() {
+                logs::init(&settings(cli)?.settings.log)?;
+            }
+            tokio()?.block_on(demo::demo(*args)).context("demo")?;
+        }
     }
     Ok(())
 }

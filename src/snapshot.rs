@@ -85,6 +85,6 @@ pub fn write(value: &impl Serialize, out: &mut Vec<u8>) {
 /// A message that names the kind and what postcard found.
 pub fn read<T: DeserializeOwned>(what: &str, value: &[u8]) -> Result<T, String> {
     postcard::from_bytes(value).map_err(|error| {
-        format!("state record of {what} cannot be read ({error}); run with --rebuild, or the binary that wrote it")
+        format!("state record of {what} cannot be read ({error}); use the binary that wrote it, or build anew from the sources: retain run --rebuild FILE")
     })
 }

@@ -31,7 +31,7 @@ const END_MS: i64 = BEGIN_MS + 1_200 * DAY_MS;
 
 fn seeds() -> std::ops::Range<u64> {
     if std::env::var_os("RETAIN_SOAK").is_some() {
-        0..300
+        0..40
     } else {
         0..5
     }

@@ -13,6 +13,8 @@ mod random;
 mod rowbinary;
 #[path = "support/sim.rs"]
 mod sim;
+#[path = "support/spelling.rs"]
+mod spelling;
 #[path = "support/stream.rs"]
 mod stream;
 

@@ -29,12 +29,6 @@ fn topics(broker: &Broker, name: &str) {
 }
 
 #[test]
-#[ignore = "the body of child processes"]
-fn child() {
-    pipeline::child();
-}
-
-#[test]
 fn records_in_transactions_out_and_a_restart_goes_on() {
     let broker = Broker::shared();
     let name = "happy";

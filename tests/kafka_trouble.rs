@@ -53,12 +53,6 @@ fn header<'a>(message: &'a OwnedMessage, name: &str) -> &'a str {
 }
 
 #[test]
-#[ignore = "the body of child processes"]
-fn child() {
-    pipeline::child();
-}
-
-#[test]
 fn what_breaks_the_contract_is_put_aside_with_its_reason_and_bytes() {
     let broker = Broker::shared();
     let name = "letters";

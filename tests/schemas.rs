@@ -62,6 +62,7 @@ fn beyond_schemas(reject: &Reject) -> Option<&'static str> {
         Reason::TooLong => Some("lengths count bytes, and schemas characters"),
         Reason::BadField if says("1e15 minor units") => Some("the limit depends on the currency"),
         Reason::BadField if says("t_first at or before") => Some("t_last before t_first"),
+        Reason::BadField if says("the opening's ts at or after") => Some("t_last after ts"),
         Reason::BadField if says("`n_days`") && says("t_first") => {
             Some("n_days does not fit its span")
         }
@@ -275,7 +276,7 @@ fn schemas_and_decoder_agree() {
         }
     }
     assert!(accepted > 3_000 && refused > 3_000, "{accepted} accepted, {refused} refused");
-    assert_eq!(met.len(), 7, "a difference that no record shows is none: {met:?}");
+    assert_eq!(met.len(), 8, "a difference that no record shows is none: {met:?}");
 }
 
 /// A small generator (xorshift64*, Vigna 2016), so that a failure repeats.

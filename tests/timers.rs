@@ -13,13 +13,13 @@ mod sim;
 #[path = "support/stream.rs"]
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use retain::plan::Plan;
 use retain::signal::lifecycle::{Bands, Lifecycle, Step, next};
 use retain::signal::silence::{History, Params};
-use sim::{Log, Runner, Schedule};
+use sim::{Log, Runner, Schedule, Transition};
 use stream::DAY_MS;
 
 /// Horizon of the silence that the lifecycle is about, days.
@@ -104,16 +104,49 @@ fn plan() -> Plan {
     plan
 }
 
-#[test]
-fn dues_find_what_a_scan_finds() {
-    let purchases = purchases();
+fn log(purchases: &[Purchase]) -> (Log, Vec<i64>) {
     let mut log = Log::default();
     let mut ends = Vec::new();
-    for p in &purchases {
+    for p in purchases {
         let (key, value) = (p.customer.clone().into_bytes(), p.line.clone().into_bytes());
         log.push(0, p.day * DAY_MS, Some(key), Some(value));
         ends.push(log.end);
     }
+    (log, ends)
+}
+
+/// What purchases, not dues, brought about: they come at midnight.
+fn at_midnight(runner: &Runner) -> BTreeSet<Transition> {
+    let midnight = |t: &&Transition| t.2 % i128::from(DAY_MS) == 0;
+    runner
+        .transitions
+        .iter()
+        .filter(midnight)
+        .cloned()
+        .collect()
+}
+
+/// A purchase finds the state that the customer's own dues have brought about by then, however far behind time is held.
+#[test]
+fn a_purchase_comes_after_its_customers_dues() {
+    let (log, _) = log(&purchases());
+    let logs = vec![log, Log::default(), Log::default()];
+    let run = |disorder_ms: i64| {
+        let mut plan = plan();
+        plan.disorder_ms = disorder_ms;
+        let mut runner = Runner::new(&Arc::new(plan), 0, 1, logs.clone(), Schedule::by_record(3));
+        runner.drain();
+        at_midnight(&runner)
+    };
+    let prompt = run(0);
+    assert!(prompt.iter().filter(|t| t.1 == "won_back").count() > 100);
+    assert_eq!(run(60 * DAY_MS), prompt);
+}
+
+#[test]
+fn dues_find_what_a_scan_finds() {
+    let purchases = purchases();
+    let (log, ends) = log(&purchases);
     let logs = vec![log, Log::default(), Log::default()];
     let schedule = Schedule {
         crash_permille: 1,
@@ -155,8 +188,7 @@ fn dues_find_what_a_scan_finds() {
     // the dues did most of the work, and the scan looked at everyone on every day
     assert!(timed > 3_000, "{timed}");
     assert!(evaluations > 2_000_000, "{evaluations}");
-    let states: std::collections::BTreeSet<&str> =
-        runner.transitions.iter().map(|t| t.1.as_str()).collect();
+    let states: BTreeSet<&str> = runner.transitions.iter().map(|t| t.1.as_str()).collect();
     assert_eq!(states.len(), 6, "{states:?}");
 }
 

@@ -9,7 +9,7 @@ use super::dues::DueQueue;
 use super::ids::Seen;
 use super::lifecycle::{due_ms, step};
 use super::profile::{Field, Profile};
-use super::purchase::{Opening, Purchases};
+use super::purchase::Opening;
 use super::rows::{EventRow, Rows};
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::words::{Dimension, Word, Words};
@@ -17,7 +17,7 @@ use super::store::Store;
 use super::support::TicketEvent;
 use super::web::session_of;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event, TicketAction};
+use crate::model::event::{Body, Event, ProfileFields, TicketAction};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::NEVER_MS;
@@ -235,86 +235,39 @@ impl Engine {
         stamp: Stamp,
         horizon_ms: i64,
     ) -> (bool, bool) {
+        if let Body::Profile(fields) = event.body {
+            self.take_profile(slot, batch, fields, stamp);
+            return (false, false);
+        }
         let cx = &self.cx;
         let profile = &mut self.store.get_mut(slot).profile;
-        let ts_ms = event.ts_ms;
-        let purchases = |p: &mut Profile| p.purchases.take().unwrap_or_default();
-        let seen_ms = profile.last_seen_ms.max(ts_ms);
+        if is_act_of_customer(&event.body) {
+            profile.last_seen_ms = profile.last_seen_ms.max(event.ts_ms);
+        }
         match event.body {
-            Body::Purchase { amount, .. } => {
-                let mut section: Box<Purchases> = purchases(profile);
-                let bought = section.buy(cx, ts_ms, amount.minor);
-                profile.purchases = Some(section);
-                profile.last_seen_ms = seen_ms;
-                return (bought, false);
-            }
-            Body::Refund { amount, .. } => {
-                profile
-                    .purchases
-                    .get_or_insert_default()
-                    .refund(cx, ts_ms, amount.minor);
-            }
-            Body::Opening {
-                t_first_ms,
-                t_last_ms,
-                n_days,
-                orders,
-                revenue,
-            } => {
-                let last_day = cx.day(t_last_ms);
-                let revenue_minor = revenue.minor;
-                let opening = Opening {
-                    stamp,
-                    t_first_ms,
-                    t_last_ms,
-                    last_day,
-                    n_days,
-                    orders,
-                    revenue_minor,
-                };
-                profile.born_ms = profile.born_ms.min(t_first_ms);
-                profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
-                profile.purchases.get_or_insert_default().open(opening);
-            }
-            Body::Support {
-                ticket_id,
-                action,
-                complaint,
-                csat,
-                by_agent,
-                ..
-            } => {
-                let ticket = xxh3_64(batch.bytes(ticket_id));
-                let happened = TicketEvent {
-                    ticket,
-                    stamp,
-                    action,
-                    complaint,
-                    csat,
-                };
-                profile.support.get_or_insert_default().apply(cx, happened);
-                if !by_agent && action != TicketAction::Resolved {
-                    profile.last_seen_ms = seen_ms;
-                }
-            }
             Body::Web { session_id, .. } => {
-                let id = session_of(batch.bytes(session_id), ts_ms);
+                let id = session_of(batch.bytes(session_id), event.ts_ms);
                 let source = stamp.position.source;
                 let web = profile.web.get_or_insert_default();
-                let began = web.visit(cx, id, source, ts_ms, horizon_ms);
-                profile.last_seen_ms = seen_ms;
-                return (false, began);
+                return (false, web.visit(cx, id, source, event.ts_ms, horizon_ms));
             }
-            Body::Profile(_) => self.take_profile(slot, batch, event, stamp),
-            Body::Kept { .. } => {}
+            Body::Support { ticket_id, action, complaint, csat, .. } => {
+                let ticket = xxh3_64(batch.bytes(ticket_id));
+                let happened = TicketEvent { ticket, stamp, action, complaint, csat };
+                profile.support.get_or_insert_default().apply(cx, happened);
+            }
+            _ => return (take_money(cx, profile, &event.body, stamp), false),
         }
         (false, false)
     }
 
-    fn take_profile(&mut self, slot: u32, batch: &EventBatch, event: &Event, stamp: Stamp) {
-        let Body::Profile(fields) = event.body else {
-            return;
-        };
+    fn take_profile(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        fields: ProfileFields,
+        stamp: Stamp,
+    ) {
         let source = stamp.position.source;
         let max = self.cx.plan.limits.dimension_values_max;
         let limited = [
@@ -434,6 +387,39 @@ impl Engine {
             self.slots = slots;
         }
         (fired, false)
+    }
+}
+
+/// Purchases, refunds, openings; whether a new last purchase day was opened.
+fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) -> bool {
+    match *body {
+        Body::Purchase { amount, .. } => {
+            profile.purchases.get_or_insert_default().buy(cx, stamp.ts_ms, amount.minor)
+        }
+        Body::Refund { amount, .. } => {
+            profile.purchases.get_or_insert_default().refund(cx, stamp.ts_ms, amount.minor);
+            false
+        }
+        Body::Opening { t_first_ms, t_last_ms, n_days, orders, revenue } => {
+            let last_day = cx.day(t_last_ms);
+            let revenue_minor = revenue.minor;
+            let opening =
+                Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
+            profile.born_ms = profile.born_ms.min(t_first_ms);
+            profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
+            profile.purchases.get_or_insert_default().open(opening);
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Whether the customer did it, so that it counts as being seen.
+fn is_act_of_customer(body: &Body) -> bool {
+    match body {
+        Body::Purchase { .. } | Body::Web { .. } => true,
+        Body::Support { action, by_agent, .. } => !by_agent && *action != TicketAction::Resolved,
+        _ => false,
     }
 }
 

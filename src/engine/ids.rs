@@ -60,6 +60,11 @@ impl SourceIds {
         }
     }
 
+    /// The latest id's hash, or 0: see `Profile::first_bytes`.
+    pub fn first_bytes(&self) -> u64 {
+        self.ids.back().map_or(0, |id| id.1)
+    }
+
     /// Number of ids held.
     pub fn len(&self) -> usize {
         self.ids.len()

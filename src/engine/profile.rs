@@ -90,6 +90,15 @@ impl Profile {
         800 + ids * 15 + purchases + (tickets + sessions) * 40
     }
 
+    /// Something of each section: reading it brings the section's memory into the cache.
+    pub fn first_bytes(&self) -> u64 {
+        let ids = self.ids.first().map_or(0, SourceIds::first_bytes);
+        let web = self.web.as_ref().map_or(0, |w| {
+            u64::from(w.visits) + w.sessions.first().map_or(0, |session| session.id)
+        });
+        ids.wrapping_add(web)
+    }
+
     /// The lifecycle state.
     pub fn lifecycle(&self) -> Lifecycle {
         Lifecycle::from_number(self.lifecycle).unwrap_or(Lifecycle::Prospect)

@@ -9,6 +9,9 @@ use crate::model::time::NEVER_MS;
 /// Slots in a page: large enough to be cheap, small enough that growing never copies much.
 const PAGE: usize = 4096;
 
+/// Look-ups that overlap in [`Store::warm`].
+const WARM: usize = 32;
+
 /// One profile with its bookkeeping.
 #[derive(Debug)]
 pub struct Slot {
@@ -93,6 +96,32 @@ impl Store {
     /// A slot by number, to change.
     pub fn get_mut(&mut self, slot: u32) -> &mut Slot {
         &mut self.pages[slot as usize / PAGE][slot as usize % PAGE]
+    }
+
+    /// Brings what the next events will touch into the cache. The look-ups do not depend on each other, so their waits
+    /// for memory overlap; one after the other, as events are applied, they would add up. Changes nothing.
+    pub fn warm<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        let mut found = [0_u32; WARM];
+        let mut count = 0;
+        for key in keys {
+            if let Some(slot) = self.find(key) {
+                found[count] = slot;
+                count += 1;
+            }
+            if count == WARM {
+                self.touch(&found);
+                count = 0;
+            }
+        }
+        self.touch(&found[..count]);
+    }
+
+    fn touch(&self, slots: &[u32]) {
+        let mut sum = 0_u64;
+        for slot in slots {
+            sum = sum.wrapping_add(self.get(*slot).profile.first_bytes());
+        }
+        std::hint::black_box(sum);
     }
 
     /// Every slot number.

@@ -6,10 +6,11 @@
 
 use std::collections::VecDeque;
 
-use super::intake::Taken;
+use super::intake::{Taken, subject};
 use crate::model::batch::EventBatch;
 use crate::model::record::SourceIndex;
 use crate::model::time::BEFORE_ALL_MS;
+use crate::plan::Plan;
 
 /// A record that waits to be merged.
 #[derive(Clone, Debug)]
@@ -39,6 +40,14 @@ impl Run {
     pub fn push(&mut self, waiting: Waiting, bytes: usize) {
         self.records.push(waiting);
         self.bytes += bytes;
+    }
+
+    /// The subjects of its events, in order.
+    pub fn subjects(&self, plan: &Plan) -> impl Iterator<Item = &[u8]> {
+        self.records.iter().filter_map(|waiting| match &waiting.taken {
+            Taken::Event(event) => Some(self.batch.bytes(subject(plan, event))),
+            Taken::Reject(_) => None,
+        })
     }
 
     /// Whether it holds no record.

@@ -1,10 +1,12 @@
 //! Delivery as pure decisions: intake, merge by frontier, watermark, limits on rejects, commits, take-over,
-//! co-partitioning, what carriers do on errors.
+//! generations, co-partitioning, jumps of the clock, what carriers do on errors.
 
 pub mod carry;
 pub mod commit;
+pub mod generation;
 pub mod guard;
 pub mod intake;
+pub mod jump;
 pub mod merge;
 pub mod names;
 pub mod rejects;

@@ -67,6 +67,16 @@ impl Names {
         self.own("sink")
     }
 
+    /// The topic that says which generation is the current one (compacted, one partition): the same for all of them.
+    pub fn control(&self) -> String {
+        format!("{}.control", self.pipeline)
+    }
+
+    /// The transactional id of whoever changes the control topic: one at a time.
+    pub fn control_id(&self) -> String {
+        format!("{}/control", self.pipeline)
+    }
+
     /// The transactional id of one copy.
     pub fn transactional_id(&self, instance: &str) -> String {
         format!("{}/g{}/{instance}", self.pipeline, self.generation)
@@ -83,6 +93,7 @@ mod tests {
         assert_eq!(names.group(), "customers.g3");
         assert_eq!(names.state(), "customers.g3.state");
         assert_eq!(names.sink_group(), "customers.g3.sink");
+        assert_eq!(names.control(), "customers.control");
         assert_eq!(names.transactional_id("a"), "customers/g3/a");
         assert_eq!(Names::dead_letters("web"), "web.dlq");
     }

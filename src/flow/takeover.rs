@@ -1,6 +1,5 @@
 //! Where a shard goes on after a take-over, decided from what the state topic, the group and the broker say.
 
-use crate::machine::Meta;
 use crate::model::record::SourceIndex;
 
 /// What is known about one partition: a source's, or the mail's.
@@ -18,15 +17,24 @@ pub struct Place {
     pub start: i64,
 }
 
+/// Where the shard's own record says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Topic name and next offset, by source.
+    pub positions: Vec<(String, i64)>,
+    /// Next mail offset.
+    pub mail_to: i64,
+}
+
 /// Everything the decision is made from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The consumer group, for messages.
     pub group: String,
     /// The shard.
     pub shard: u16,
     /// The shard's own record of where it is.
-    pub meta: Option<Meta>,
+    pub meta: Option<Known>,
     /// The source partitions, in the definition's order.
     pub sources: Vec<Place>,
     /// The mail partition.
@@ -45,7 +53,7 @@ pub struct Gap {
 }
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Go on at meta's positions, after these gaps.
     GoOn {
@@ -58,6 +66,8 @@ pub enum Decision {
         offsets: Vec<i64>,
         /// First mail offset.
         mail: i64,
+        /// What of it retention has removed: a rebuild begins where the generation before it began.
+        gaps: Vec<Gap>,
     },
     /// Do not start; the sentence says why and what to do.
     Refuse(String),
@@ -76,24 +86,31 @@ fn begin(facts: &Facts) -> Decision {
         if let Some(offset) = place.group {
             return Decision::Refuse(format!(
                 "group {} has offset {offset} for {} partition {}, but the state topic holds nothing of this shard: \
-                 its profiles are lost; rebuild with `retain run --rebuild`, or delete the group's offsets to begin \
+                 its profiles are lost; rebuild with `retain run --rebuild FILE`, or delete the group's offsets to begin \
                  this generation again from its start position",
                 facts.group, place.topic, facts.shard
             ));
         }
     }
     let offsets = facts.sources.iter().map(|place| place.start).collect();
+    let lost = facts.sources.iter().enumerate().filter(|(_, place)| place.start < place.low);
+    let gaps = lost.map(|(index, place)| Gap {
+        source: index as SourceIndex,
+        from: place.start,
+        to: place.low,
+    });
     Decision::Begin {
         offsets,
         mail: facts.mail.low,
+        gaps: gaps.collect(),
     }
 }
 
-fn go_on(facts: &Facts, meta: &Meta) -> Decision {
+fn go_on(facts: &Facts, meta: &Known) -> Decision {
     let names = meta.positions.iter().map(|(topic, _)| topic.as_str());
     if !names.eq(facts.sources.iter().map(|place| place.topic.as_str())) {
         return Decision::Refuse(format!(
-            "shard {} was built from the topics {}, the definition names {}: rebuild with `retain run --rebuild`",
+            "shard {} was built from the topics {}, the definition names {}: rebuild with `retain run --rebuild FILE`",
             facts.shard,
             join(meta.positions.iter().map(|(topic, _)| topic.as_str())),
             join(facts.sources.iter().map(|place| place.topic.as_str())),
@@ -127,14 +144,14 @@ fn contradiction(facts: &Facts, position: i64, place: &Place) -> Option<String> 
         return Some(format!(
             "{} partition {}: the state says {position}, group {} says {group}; the two are committed together, so \
              somebody has set the group's offsets: set them back to {position} or delete them to go on from the \
-             state, or rebuild with `retain run --rebuild` to read again",
+             state, or rebuild with `retain run --rebuild FILE` to read again",
             place.topic, facts.shard, facts.group
         ));
     }
     (position > place.high).then(|| {
         format!(
             "{} partition {}: the state says {position}, but the topic ends at {}: it was deleted and made again, or \
-             cut; rebuild with `retain run --rebuild`",
+             cut; rebuild with `retain run --rebuild FILE`",
             place.topic, facts.shard, place.high
         )
     })
@@ -159,11 +176,7 @@ mod tests {
     }
 
     fn facts(meta: Option<[i64; 3]>, group: [Option<i64>; 3]) -> Facts {
-        let meta = meta.map(|[p, w, mail_to]| Meta {
-            format: 1,
-            cycle: 9,
-            tenure: 1,
-            owner: "a".to_owned(),
+        let meta = meta.map(|[p, w, mail_to]| Known {
             positions: vec![("p".to_owned(), p), ("w".to_owned(), w)],
             mail_to,
         });
@@ -221,9 +234,17 @@ mod tests {
     fn a_new_shard_begins_at_the_start_position() {
         let expected = Decision::Begin {
             offsets: vec![7, 7],
-            mail: 0,
+            mail: 0, gaps: vec![]
         };
         assert_eq!(decide(&facts(None, [None; 3])), expected);
+    }
+
+    #[test]
+    fn a_rebuild_begins_where_the_one_before_began_and_what_is_gone_is_a_gap() {
+        let mut facts = facts(None, [None; 3]);
+        facts.sources[1].low = 30;
+        let gaps = vec![Gap { source: 1, from: 7, to: 30 }];
+        assert_eq!(decide(&facts), Decision::Begin { offsets: vec![7, 7], mail: 0, gaps });
     }
 
     #[test]

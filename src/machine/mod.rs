@@ -95,6 +95,17 @@ impl Machine {
         self.begin_cycle();
     }
 
+    /// Wall time at which the simulated clock stood at its origin, milliseconds, as of the last commit; 0 with a wall
+    /// clock, and in a new shard. Whoever reads the clock goes on from it after a restart.
+    pub fn clock_wall_origin_ms(&self) -> i64 {
+        self.state.clock_wall_origin_ms
+    }
+
+    /// Keeps the origin of a simulated clock with the state, from the next cycle on.
+    pub fn keep_clock_wall_origin(&mut self, wall_ms: i64) {
+        self.state.clock_wall_origin_ms = wall_ms;
+    }
+
     /// Retention removed everything of a source below `to`: a `gaps` row, then reading goes on there.
     pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
         let from = self.merge.read_to(source);
@@ -153,6 +164,7 @@ impl Machine {
                 bytes + WAITING_BYTES,
             );
         }
+        self.engine.store.warm(run.subjects(&plan));
         self.cycle.unknown_fields(source, run.batch.unknown_fields);
         self.merge.push(source, run, frontier_ms, read_to);
     }

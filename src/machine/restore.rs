@@ -28,7 +28,7 @@ pub enum RestoreError {
     #[error("{0}")]
     Unreadable(String),
     /// The definition changed in a way that needs a rebuild.
-    #[error("the definition changed in a way that the state cannot follow: {}; run it as a new generation: retain run --rebuild", .0.join("; "))]
+    #[error("the definition changed in a way that the state cannot follow: {}; build a new generation beside the present one: retain run --rebuild FILE", .0.join("; "))]
     NeedsRebuild(Vec<String>),
 }
 
@@ -50,7 +50,7 @@ impl Machine {
                 if format != FORMAT {
                     return Err(format!(
                         "the state is of format {format}, this binary reads {FORMAT}: \
-                         use the binary that wrote it, or retain run --rebuild"
+                         use the binary that wrote it, or build anew from the sources: retain run --rebuild FILE"
                     ));
                 }
                 self.state = read("meta", value)?;

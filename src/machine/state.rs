@@ -64,6 +64,8 @@ pub struct ShardState {
     pub refreshed_to: i64,
     /// Clock of the last cycle.
     pub last_clock_ms: i64,
+    /// Wall time at which a simulated clock stood at its origin, milliseconds; 0 with a wall clock.
+    pub clock_wall_origin_ms: i64,
     /// Totals of the day.
     pub daily: Daily,
 }
@@ -87,6 +89,7 @@ impl ShardState {
             sealed_to: BEFORE_ALL_MS,
             refreshed_to: BEFORE_ALL_MS,
             last_clock_ms: 0,
+            clock_wall_origin_ms: 0,
             daily: Daily {
                 day: 0,
                 sources: vec![Default::default(); n],

@@ -178,6 +178,8 @@ pub struct Status {
     pub version: &'static str,
     /// Whether this process consumes at all (`retain sink` does not).
     pub consumes: bool,
+    /// When it had opened its clients, and the pipeline's clock began.
+    pub begun: Option<Moment>,
     /// Whether the group has answered with an assignment, be it an empty one.
     pub assigned: bool,
     /// Transactions.

@@ -227,7 +227,16 @@ pub async fn run_until(
         until(Arc::clone(&quit)).await;
         Ok(())
     } else {
-        let options = Options::of(settings, generation, definition.version.clone());
+        let options = Options {
+            link,
+            generation,
+            definition: definition.version.clone(),
+            start: settings.kafka.start,
+            commit_interval_ms: settings.kafka.commit_interval_ms,
+            restore_timeout_ms: settings.kafka.restore_timeout_ms,
+            revoke_limit_ms: settings.run.shutdown_timeout_ms,
+            workers: workers(settings.run.workers),
+        };
         runtime::run(Arc::clone(plan), options, observer, Arc::clone(&quit)).await
     };
     quit.store(true, Ordering::SeqCst);
@@ -238,6 +247,13 @@ pub async fn run_until(
     }
     let _ = served.await;
     Ok(ended?)
+}
+
+fn workers(wanted: usize) -> usize {
+    match wanted {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    }
 }
 
 /// Everything the carrier needs to start once ClickHouse answers.

@@ -294,6 +294,9 @@ impl Metrics {
         for result in RestoreResult::ALL {
             metrics.restores.with_label_values(&[result.name()]).inc_by(0);
         }
+        for table in Table::ALL {
+            metrics.insert_errors.with_label_values(&[table.name()]).inc_by(0);
+        }
         Ok(metrics)
     }
 

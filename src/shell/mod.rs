@@ -12,6 +12,7 @@ pub mod cmd_run;
 pub mod columns;
 pub mod commits;
 pub mod consumer;
+pub mod demo;
 pub mod ends;
 pub mod http;
 pub mod logs;

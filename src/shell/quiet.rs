@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 
@@ -45,17 +46,23 @@ impl Calm {
     }
 }
 
-/// The context of clients whose errors come as callbacks: producers and admin clients.
+/// The context of our clients, whose errors come as callbacks.
 #[derive(Debug, Default)]
 pub struct Quiet(Calm);
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
+        // A client that is closed reports the ends that nobody has taken as errors.
+        if matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            return;
+        }
         if let Some(left_out) = self.0.say(&error.to_string()) {
             tracing::warn!(%error, reason, left_out, "Kafka client");
         }
     }
 }
+
+impl ConsumerContext for Quiet {}
 
 impl ProducerContext for Quiet {
     type DeliveryOpaque = ();

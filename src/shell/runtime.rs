@@ -19,15 +19,15 @@ use crate::model::effects::Effects;
 use crate::plan::Plan;
 
 use super::client::Link;
-use super::clock::PipelineClock;
+use super::clock::{PipelineClock, wall_ms};
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
-use super::board::Heartbeat;
+use super::board::{Heartbeat, Moment};
 use super::observe::Observer;
 use super::producer::{Outcome, Place, Transactions};
 use super::quiet::Calm;
-use super::settings::{Settings, Start};
+use super::settings::Start;
 use super::shards::Shards;
 use super::takeover::{TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
@@ -53,31 +53,6 @@ pub struct Options {
     /// Threads that run machines.
     pub workers: usize,
 }
-
-impl Options {
-    /// The options that the settings say. `definition` is its version, for the headers of dead letters.
-    pub fn of(settings: &Settings, generation: u32, definition: String) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let kafka = &settings.kafka;
-        Self {
-            link: Link::from(kafka),
-            generation,
-            definition,
-            start: kafka.start,
-            commit_interval_ms: kafka.commit_interval_ms,
-            restore_timeout_ms: kafka.restore_timeout_ms,
-            revoke_limit_ms: settings.run.shutdown_timeout_ms.min(REVOKE_LIMIT_MS_MAX),
-            workers: if settings.run.workers == 0 {
-                cores
-            } else {
-                settings.run.workers
-            },
-        }
-    }
-}
-
-/// A group does not wait longer for a member that gives partitions back.
-const REVOKE_LIMIT_MS_MAX: u64 = 30_000;
 
 /// Why the runtime ended, other than by being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -207,10 +182,8 @@ impl Runtime {
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, options.start, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer = link
-            .query(&names, true)
-            .create()
-            .map_err(kafka("opening the client for ends"))?;
+        let asker: BaseConsumer =
+            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -224,37 +197,25 @@ impl Runtime {
             .map_err(kafka("opening the transactional producer"))?;
 
         let clock = PipelineClock::new(plan.clock);
+        let share_bytes = Arc::new(AtomicUsize::new(SHARE_BYTES_MIN));
+        let ends = Arc::default();
         let shared = Shared {
             fetcher: fetcher.clone(),
-            ends: Arc::default(),
+            ends,
             clock,
-            share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
+            share_bytes,
             topics: sources.clone().into(),
             observer: observer.clone(),
         };
         let (reports, inbox) = channel();
         let mut threads = Vec::new();
-        let mut workers = Vec::new();
-        for index in 0..options.workers.max(1) {
-            let (sender, commands) = channel();
-            let (reports, shared) = (reports.clone(), shared.clone());
-            let heartbeat = observer.board.watch(format!("worker {index}"));
-            let work = move || worker::run(index, &commands, &reports, &shared, heartbeat);
-            threads.push(thread(format!("retain-work-{index}"), work)?);
-            workers.push(sender);
-        }
-        let (jobs, job_queue) = channel();
-        let (commit_reports, commit_quit) = (reports.clone(), Arc::clone(&quit));
-        let heartbeat = observer.board.watch("commit");
-        threads.push(thread("retain-commit".to_owned(), move || {
-            commits::run(transactions, &job_queue, &commit_reports, &commit_quit, heartbeat);
-        })?);
-        let (ends_quit, ends_quitting) = channel();
-        let (ends, watching) = (Arc::clone(&shared.ends), observer.clone());
-        threads.push(thread("retain-ends".to_owned(), move || {
-            ends::run(&asker, &sources, clock, &ends, &watching, &ends_quitting);
-        })?);
-        observer.board.update(|status| status.owner.clone_from(&instance));
+        let workers = start_workers(options.workers, &shared, &reports, &mut threads)?;
+        let jobs = start_commits(transactions, (&reports, &observer), &quit, &mut threads)?;
+        let ends_quit = start_ends(asker, sources, &shared, &mut threads)?;
+        observer.board.update(|status| {
+            status.owner.clone_from(&instance);
+            status.begun = Some(Moment(wall_ms()));
+        });
         // Last, when everything else is ready: from now on the group waits for us.
         let member =
             Member::join(link, &names, &plan).map_err(kafka("joining the consumer group"))?;
@@ -315,6 +276,52 @@ impl Runtime {
         self.commit();
         Ok(())
     }
+}
+
+fn start_workers(
+    count: usize,
+    shared: &Shared,
+    reports: &Sender<Report>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Vec<Sender<Command>>, std::io::Error> {
+    let mut workers = Vec::new();
+    for index in 0..count.max(1) {
+        let (sender, commands) = channel();
+        let (reports, shared) = (reports.clone(), shared.clone());
+        let heartbeat = shared.observer.board.watch(format!("worker {index}"));
+        let work = move || worker::run(index, &commands, &reports, &shared, heartbeat);
+        threads.push(thread(format!("retain-work-{index}"), work)?);
+        workers.push(sender);
+    }
+    Ok(workers)
+}
+
+fn start_commits(
+    transactions: Transactions,
+    (reports, observer): (&Sender<Report>, &Observer),
+    quit: &Arc<AtomicBool>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Sender<Job>, std::io::Error> {
+    let (jobs, queue) = channel();
+    let (reports, quit) = (reports.clone(), Arc::clone(quit));
+    let heartbeat = observer.board.watch("commit");
+    let work = move || commits::run(transactions, &queue, &reports, &quit, heartbeat);
+    threads.push(thread("retain-commit".to_owned(), work)?);
+    Ok(jobs)
+}
+
+fn start_ends(
+    asker: BaseConsumer,
+    sources: Vec<String>,
+    shared: &Shared,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Sender<()>, std::io::Error> {
+    let (quit, quitting) = channel();
+    let (ends, clock) = (Arc::clone(&shared.ends), shared.clock);
+    let observer = shared.observer.clone();
+    let work = move || ends::run(&asker, &sources, clock, &ends, &observer, &quitting);
+    threads.push(thread("retain-ends".to_owned(), work)?);
+    Ok(quit)
 }
 
 fn thread(

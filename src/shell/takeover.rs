@@ -9,13 +9,13 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::flow::names::Names;
-use crate::flow::takeover::{Decision, Facts, Place, decide};
+use crate::flow::takeover::{Decision, Facts, Known, Place, decide};
 use crate::machine::{Identity, Machine, Restored};
 use crate::plan::Plan;
 
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
-use super::quiet::Calm;
+use super::quiet::{Calm, Quiet};
 use super::settings::Start;
 
 /// What all take-overs of a pipeline share.
@@ -142,7 +142,7 @@ impl TakeOver {
                         "the definition has changed; dues are timed anew"
                     );
                 }
-                Some(meta)
+                Some(Known { positions: meta.positions, mail_to: meta.mail_to })
             }
         };
         let places = self
@@ -162,19 +162,17 @@ impl TakeOver {
     fn apply(&self, mut machine: Machine, facts: Facts) -> Result<Taken, TakeOverError> {
         let mail = match decide(&facts) {
             Decision::Refuse(why) => return Err(TakeOverError::Refused(why)),
-            Decision::Begin { offsets, mail } => {
+            Decision::Begin {
+                offsets,
+                mail,
+                gaps,
+            } => {
                 machine.start_at(&offsets, mail);
+                self.skip(&mut machine, facts.shard, &gaps);
                 mail
             }
             Decision::GoOn { gaps } => {
-                for gap in gaps {
-                    let topic = self.plan.sources.get(usize::from(gap.source));
-                    let topic = topic.map_or("", |s| s.topic.as_str());
-                    let (from, to) = (gap.from, gap.to);
-                    tracing::error!(shard = facts.shard, topic, from, to, "retention removed unread records");
-                    let reason = "retention removed records before they were read";
-                    machine.skip_to(gap.source, gap.to, super::clock::wall_ms(), reason);
-                }
+                self.skip(&mut machine, facts.shard, &gaps);
                 facts
                     .meta
                     .as_ref()
@@ -191,6 +189,17 @@ impl TakeOver {
             offsets,
             mail,
         })
+    }
+
+    fn skip(&self, machine: &mut Machine, shard: u16, gaps: &[Gap]) {
+        for gap in gaps {
+            let topic = self.plan.sources.get(usize::from(gap.source));
+            let topic = topic.map_or("", |s| s.topic.as_str());
+            let (from, to) = (gap.from, gap.to);
+            tracing::error!(shard, topic, from, to, "retention removed unread records");
+            let reason = "retention removed records before they were read";
+            machine.skip_to(gap.source, gap.to, super::clock::wall_ms(), reason);
+        }
     }
 
     /// What the group has committed: by source, then the mail.
@@ -244,10 +253,10 @@ impl TakeOver {
         watch.from.store(low.max(0) as u64, Ordering::Relaxed);
         watch.at.store(low.max(0) as u64, Ordering::Relaxed);
         watch.end.store(end.max(0) as u64, Ordering::Relaxed);
-        let reader: BaseConsumer = self
+        let reader: BaseConsumer<Quiet> = self
             .link
             .restorer(&self.names)
-            .create()
+            .create_with_context(Quiet::default())
             .map_err(kafka("opening a reader"))?;
         let reader = Arc::new(reader);
         let mut queue = PartitionQueue::new(Arc::clone(&reader), &topic, partition)

@@ -149,21 +149,47 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
             None => create(&admin, link, name, shards, settings).await?,
         }
     }
+    let found = Found {
+        counts: before,
+        described,
+    };
+    let dead_letters = dead_letter_topics(&admin, link, plan, shards, &found).await?;
+    Ok(Topics {
+        shards,
+        dead_letters,
+    })
+}
+
+/// What the broker had at the start.
+struct Found {
+    counts: Vec<(String, usize)>,
+    described: Described,
+}
+
+/// Creates the dead-letter topics that are missing, and says what each takes.
+async fn dead_letter_topics(
+    admin: &AdminClient<Quiet>,
+    link: &Link,
+    plan: &Plan,
+    shards: u16,
+    found: &Found,
+) -> Result<Vec<DeadLetterTopic>, TopicError> {
     let mut dead_letters = Vec::new();
-    for (source, name) in plan.sources.iter().zip(letters) {
-        let wanted = message_bytes_max(&described, &source.topic) + DEAD_LETTER_ROOM_BYTES;
-        let (partitions, bytes_max) = match counted(&name).partitions {
-            Some(partitions) => (partitions, message_bytes_max(&described, &name)),
+    for source in &plan.sources {
+        let name = Names::dead_letters(&source.topic);
+        let wanted = message_bytes_max(&found.described, &source.topic) + DEAD_LETTER_ROOM_BYTES;
+        let there = found.counts.iter().find(|(topic, _)| *topic == name);
+        let (partitions, bytes_max) = match there {
+            Some((_, partitions)) => (*partitions, message_bytes_max(&found.described, &name)),
             None => {
                 let limit = wanted.to_string();
                 let settings = [
                     LOG_APPEND,
                     ("cleanup.policy", "delete"),
                     ("retention.ms", "-1"),
+                    ("max.message.bytes", &limit),
                 ];
-                let mut settings: Vec<(&str, &str)> = settings.to_vec();
-                settings.push(("max.message.bytes", &limit));
-                create(&admin, link, &name, shards, &settings).await?;
+                create(admin, link, &name, shards, &settings).await?;
                 (usize::from(shards), wanted)
             }
         };
@@ -174,10 +200,7 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
             bytes_max,
         });
     }
-    Ok(Topics {
-        shards,
-        dead_letters,
-    })
+    Ok(dead_letters)
 }
 
 /// All topics and their partition counts.

@@ -438,7 +438,7 @@ impl Shard {
                 if low <= position {
                     return Err(format!(
                         "topic {topic} has no offset {position}, though it begins at {low}: it was deleted and made \
-                         again, or cut; rebuild with `retain run --rebuild`"
+                         again, or cut; rebuild with `retain run --rebuild FILE`"
                     ));
                 }
                 let reason = "retention removed records before they were read";

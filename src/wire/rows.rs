@@ -38,6 +38,8 @@ pub struct TableRows {
     open: Vec<u8>,
     count: u32,
     full: Vec<RowBlock>,
+    /// Size of the last block: the next one begins with room for as much, so that it does not grow by copying.
+    expected_bytes: usize,
 }
 
 impl TableRows {
@@ -49,6 +51,7 @@ impl TableRows {
             open: Vec::new(),
             count: 0,
             full: Vec::new(),
+            expected_bytes: 0,
         }
     }
 
@@ -58,6 +61,7 @@ impl TableRows {
             self.cut();
         }
         if self.open.is_empty() {
+            self.open.reserve_exact(self.expected_bytes + self.expected_bytes / 8);
             self.open.extend_from_slice(&self.header);
         }
         self.count += 1;
@@ -70,6 +74,7 @@ impl TableRows {
 
     fn cut(&mut self) {
         let bytes = std::mem::take(&mut self.open);
+        self.expected_bytes = bytes.len();
         let count = std::mem::take(&mut self.count);
         self.full.push(RowBlock {
             table: self.table,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::BaseProducer;
 use retain::model::table::Table;
 use retain::plan::Plan;
-use retain::shell::board::{ShardState, Status, StatusBoard};
+use retain::shell::board::{Status, StatusBoard};
 use retain::shell::client::Link;
 use retain::shell::observe::Observer;
 use retain::shell::runtime::{self, Options, RunError};
@@ -124,16 +124,16 @@ impl Running {
     }
 }
 
-/// A pipeline in a process of its own: this test binary again, running its ignored test `child`. It prints a line
-/// whenever its commits or its shards change.
+/// `retain run` in a process of its own, which tells by its log what it does.
 pub struct Process {
     child: Child,
-    news: Receiver<News>,
-    /// The last news.
+    lines: Receiver<String>,
+    /// What it has told so far.
     pub last: News,
+    _folder: tempfile::TempDir,
 }
 
-/// What a child tells.
+/// What a process has told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct News {
     /// Committed transactions.
@@ -145,46 +145,60 @@ pub struct News {
 impl Process {
     /// Starts it.
     pub fn start(bootstrap: &str, name: &str, instance: &str, classic: bool) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "child", "--nocapture"])
-            .env(
-                "RETAIN_CHILD",
-                format!("{bootstrap} {name} {instance} {classic}"),
-            )
-            .stdout(Stdio::piped())
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("definition.toml");
+        std::fs::write(&file, definition(name)).unwrap();
+        let mut settings = vec![
+            format!("kafka.brokers={bootstrap}"),
+            format!("kafka.instance={instance}"),
+            "kafka.transaction_timeout_ms=10000".to_owned(),
+            "kafka.commit_interval_ms=100".to_owned(),
+            "http.listen=127.0.0.1:0".to_owned(),
+            "log.level=info,retain::shell::runtime=debug".to_owned(),
+        ];
+        if classic {
+            settings.push("kafka.protocol=classic".to_owned());
+            settings.push("kafka.properties.session.timeout.ms=1500".to_owned());
+            settings.push("kafka.properties.heartbeat.interval.ms=300".to_owned());
+        }
+        let mut child = Command::new(env!("CARGO_BIN_EXE_retain"))
+            .arg("run")
+            .arg(&file)
+            .arg("--no-sink")
+            .args(settings.iter().flat_map(|s| ["--set", s]))
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, news) = channel();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, lines) = channel();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let Some(numbers) = line.strip_prefix("news ") else {
-                    continue;
-                };
-                let (commits, shards) = numbers.split_once(' ').unwrap();
-                let told = News {
-                    commits: commits.parse().unwrap(),
-                    shards: shards.parse().unwrap(),
-                };
-                if sender.send(told).is_err() {
+            for line in log.map_while(Result::ok) {
+                if sender.send(line).is_err() {
                     return;
                 }
             }
         });
-        Self {
-            child,
-            news,
-            last: News::default(),
-        }
+        Self { child, lines, last: News::default(), _folder: folder }
     }
 
     /// Waits until it has told something that fits.
     pub fn until(&mut self, limit: Duration, what: &str, fits: impl Fn(News) -> bool) {
         let deadline = Instant::now() + limit;
+        let mut log = Vec::new();
         while !fits(self.last) {
             let left = deadline.saturating_duration_since(Instant::now());
-            let told = self.news.recv_timeout(left);
-            self.last = told.unwrap_or_else(|e| panic!("{what}: {e}; last news {:?}", self.last));
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("waited for {what}; {:?}; its log:\n{}", self.last, log.join("\n"));
+            };
+            if line.contains(" committed ") {
+                self.last.commits += 1;
+            } else if line.contains("the shard runs") {
+                self.last.shards += 1;
+            } else if line.contains("the shard is let go") {
+                self.last.shards -= 1;
+            } else {
+                log.push(line);
+            }
         }
     }
 
@@ -209,35 +223,6 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// What a child does: runs the pipeline until its parent ends it.
-pub fn child() {
-    let Ok(what) = std::env::var("RETAIN_CHILD") else {
-        panic!("this is the body of a child process of other tests; it is not run by itself");
-    };
-    let parts: Vec<&str> = what.split(' ').collect();
-    let plan = plan(&definition(parts[1]));
-    let running = Running::start(&plan, options(parts[0], Some(parts[2]), parts[3] == "true"));
-    let mut told = News::default();
-    while !running.has_ended() {
-        let status = running.board.snapshot();
-        let shards = status
-            .shards
-            .values()
-            .filter(|s| s.state == ShardState::Running)
-            .count();
-        let news = News {
-            commits: status.commits.committed,
-            shards,
-        };
-        if news != told {
-            println!("news {} {}", news.commits, news.shards);
-            told = news;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    running.thread.unwrap().join().unwrap().unwrap();
 }
 
 /// A feed that goes on by itself until it is asked back.

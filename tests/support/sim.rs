@@ -178,6 +178,8 @@ pub struct Runner {
     pub effects_max: usize,
     /// How often the machine died.
     pub crashes: usize,
+    /// How far time was when the last cycle was committed.
+    watermark_ms: Option<i64>,
     /// What the next stage was told.
     pub words: Vec<SignalWord>,
 }
@@ -227,6 +229,7 @@ impl Runner {
             state_record_max: 0,
             effects_max: 0,
             crashes: 0,
+            watermark_ms: None,
             words: Vec::new(),
         }
     }
@@ -343,6 +346,7 @@ impl Runner {
             self.seed()
         );
         self.account(&effects);
+        self.watermark_ms = effects.watermark_ms;
         for (key, value) in effects.state.iter() {
             let bytes = key.len() + value.map_or(0, <[u8]>::len);
             self.state_record_max = self.state_record_max.max(bytes);
@@ -438,6 +442,8 @@ impl Runner {
                 assert_eq!(retimed, Vec::<String>::new());
             }
         }
+        let watermark_ms = machine.watermark_ms();
+        assert_eq!(watermark_ms, self.watermark_ms, "{}", self.seed());
         self.machine = machine;
     }
 

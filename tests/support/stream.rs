@@ -279,7 +279,10 @@ impl Maker {
                 &customer,
                 &format!(r#"{fields},"ticket_id":"t{id}""#),
             );
-            ts_ms += self.random.between(1, 2 * DAY_MS);
+            // half of them soon after, some at the same moment
+            let soon = if self.random.percent(50) { 3 } else { 400_000 };
+            let pause = [soon, 2 * DAY_MS][self.random.index(2)];
+            ts_ms += self.random.between(0, pause);
             if ts_ms >= end_ms {
                 return;
             }

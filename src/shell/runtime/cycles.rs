@@ -126,6 +126,7 @@ impl Runtime {
             ));
         }
         if !committed.is_empty() {
+            tracing::debug!(shards = committed.len(), "committed");
             let cycles = committed.iter().map(|(_, _, effects)| effects);
             self.observer.committed(&self.plan, cycles, took);
         }

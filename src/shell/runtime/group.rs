@@ -115,6 +115,7 @@ impl Runtime {
         match doing {
             Doing::Restoring(watch, _) => watch.cancel.store(true, Ordering::SeqCst),
             Doing::Running { .. } | Doing::Finished | Doing::Stopped => {
+                tracing::info!(shard, tenure, "the shard is let go");
                 self.drop_shard(shard, tenure);
                 if let Err(error) = self.fetcher.end(shard) {
                     tracing::debug!(shard, %error, "the fetcher had nothing of the shard");
