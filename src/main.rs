@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::plan::{guarantees, parse};
 use retain::shell::cmd_run::{self, Definition, Parts};
+use retain::shell::generation::Choice;
 use retain::shell::settings::Settings;
 use retain::shell::{cmd_check, cmd_config, cmd_generate, demo, logs};
 
@@ -55,6 +56,12 @@ enum Command {
         /// Leave carrying the rows to `retain sink`
         #[arg(long)]
         no_sink: bool,
+        /// Build the next generation beside the current one, and switch to it when it has caught up (docs/rebuild.md)
+        #[arg(long, conflicts_with = "generation")]
+        rebuild: bool,
+        /// Rebuild though the sources no longer hold everything; what is missing is written to the table of gaps
+        #[arg(long, requires = "rebuild")]
+        accept_loss: bool,
     },
     /// Only carry committed rows to ClickHouse
     Sink(Pipeline),
@@ -68,9 +75,9 @@ struct Pipeline {
     /// The definition
     #[arg(default_value = "pipelines/customers.toml")]
     file: PathBuf,
-    /// Generation of the pipeline's topics and tables
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=0x00ff_ffff))]
-    generation: u32,
+    /// Generation of the pipeline's topics and tables, instead of the current one
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=0x00ff_ffff))]
+    generation: Option<u32>,
 }
 
 fn main() -> ExitCode {
@@ -119,9 +126,12 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 writeln!(io::stdout(), "{line}")?;
             }
         }
-        Command::Run { pipeline, no_sink: false } => start(cli, pipeline, Parts::All)?,
-        Command::Run { pipeline, no_sink: true } => start(cli, pipeline, Parts::Machines)?,
-        Command::Sink(pipeline) => start(cli, pipeline, Parts::Carrier)?,
+        Command::Run { pipeline, no_sink, rebuild, accept_loss } => {
+            let parts = if *no_sink { Parts::Machines } else { Parts::All };
+            let rebuild = rebuild.then_some(Choice::Rebuild { accept_loss: *accept_loss });
+            start(cli, pipeline, rebuild, parts)?;
+        }
+        Command::Sink(pipeline) => start(cli, pipeline, None, Parts::Carrier)?,
         Command::Demo(args) => {
             // A terminal shows the demo's own picture; log lines would break it.
             if !io::stdout().is_terminal() {
@@ -145,9 +155,10 @@ fn ready(cli: &Cli, file: &Path) -> anyhow::Result<(Settings, Definition)> {
     Ok((loaded.settings, Definition::read(file)?))
 }
 
-fn start(cli: &Cli, pipeline: &Pipeline, parts: Parts) -> anyhow::Result<()> {
+fn start(cli: &Cli, pipeline: &Pipeline, rebuild: Option<Choice>, parts: Parts) -> anyhow::Result<()> {
     let (settings, definition) = ready(cli, &pipeline.file)?;
-    let running = cmd_run::run(&settings, &definition, pipeline.generation, parts);
+    let choice = rebuild.unwrap_or(pipeline.generation.map_or(Choice::Current, Choice::Given));
+    let running = cmd_run::run(&settings, &definition, choice, parts);
     Ok(tokio()?.block_on(running)?)
 }
 

@@ -32,7 +32,7 @@ impl JumpGuard {
         let jump = moved.saturating_sub(passed);
         (jump.unsigned_abs() > jump_max_ms.unsigned_abs()).then(|| {
             format!(
-                "this machine's clock jumped by {} while {} passed, allowed are {}: nothing was computed with it; set \
+                "this machine's clock jumped by {} while {} passed, allowed are {}: nothing was committed with it; set \
                  the clock right, then start again (clock.jump_max)",
                 seconds(jump),
                 seconds(passed),

@@ -13,6 +13,8 @@ use super::board::Status;
 use super::carrier;
 use super::client::Link;
 use super::columns::check_columns;
+use super::follow::Follow;
+use super::generation::{self, Choice, Chosen, GenerationError};
 use super::http::{Pages, Server};
 use super::migrate::{MigrateError, Retention, migrate_tables, write_views};
 use super::observe::Observer;
@@ -40,6 +42,12 @@ pub enum CommandError {
     /// The pipeline ended.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Which generation to run is not known, or a rebuild is refused.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// Another generation has replaced the one that ran.
+    #[error("{0}")]
+    Replaced(String),
     /// A listener or signal handler.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -123,27 +131,34 @@ impl Target {
         Ok(Self { client: clickhouse_client(settings), databases, retention, options })
     }
 
-    async fn prepare(&self, plan: &Plan) -> Result<Vec<String>, String> {
+    async fn prepare(&self, plan: &Plan, views: bool) -> Result<Vec<String>, String> {
         let words = |e: MigrateError| e.to_string();
         let done = migrate_tables(&self.client, plan, &self.databases, self.retention).await;
         let done = done.map_err(words)?;
         check_columns(&self.client, &self.databases.tables).await?;
-        write_views(&self.client, plan, &self.databases).await.map_err(words)?;
+        if views {
+            write_views(&self.client, plan, &self.databases).await.map_err(words)?;
+        }
         Ok(done)
     }
 }
 
-/// `retain migrate`: brings tables and views to what this binary and the definition need.
+/// `retain migrate`: brings tables and views to what this binary and the definition need. `None`: those of the current
+/// generation.
 ///
 /// # Errors
 /// ClickHouse's, in words.
 pub async fn migrate(
     settings: &Settings,
     definition: &Definition,
-    generation: u32,
+    generation: Option<u32>,
 ) -> Result<Vec<String>, CommandError> {
+    let generation = match generation {
+        Some(generation) => generation,
+        None => generation::current(&Link::from(&settings.kafka), &definition.plan)?,
+    };
     let target = Target::new(&settings.clickhouse, generation)?;
-    target.prepare(&definition.plan).await.map_err(CommandError::Other)
+    target.prepare(&definition.plan, true).await.map_err(CommandError::Other)
 }
 
 /// Which parts of the pipeline this process runs.
@@ -164,15 +179,33 @@ pub enum Parts {
 pub async fn run(
     settings: &Settings,
     definition: &Definition,
-    generation: u32,
+    choice: Choice,
     parts: Parts,
 ) -> Result<(), CommandError> {
     let quit = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&quit))?;
-    run_until(settings, definition, generation, parts, quit).await
+    run_choice(settings, definition, choice, parts, quit).await
 }
 
 /// Like [`run`], until `quit` is set.
+///
+/// # Errors
+/// See [`run`].
+pub async fn run_choice(
+    settings: &Settings,
+    definition: &Definition,
+    choice: Choice,
+    parts: Parts,
+    quit: Arc<AtomicBool>,
+) -> Result<(), CommandError> {
+    let link = Link::from(&settings.kafka);
+    let start = (parts != Parts::Carrier).then_some(settings.kafka.start);
+    let (plan, version) = (&definition.plan, &definition.version);
+    let chosen = generation::choose(&link, plan, version, choice, start).await?;
+    run_chosen(settings, definition, chosen, parts, quit).await
+}
+
+/// Runs a generation that is known, without a control topic, until `quit` is set.
 ///
 /// # Errors
 /// See [`run`].
@@ -183,6 +216,18 @@ pub async fn run_until(
     parts: Parts,
     quit: Arc<AtomicBool>,
 ) -> Result<(), CommandError> {
+    run_chosen(settings, definition, Chosen::given(generation), parts, quit).await
+}
+
+async fn run_chosen(
+    settings: &Settings,
+    definition: &Definition,
+    chosen: Chosen,
+    parts: Parts,
+    quit: Arc<AtomicBool>,
+) -> Result<(), CommandError> {
+    let generation = chosen.generation;
+    tracing::info!(generation, rebuilds = chosen.rebuilds, "generation");
     for warning in &definition.warnings {
         tracing::warn!("{warning}");
     }
@@ -213,6 +258,7 @@ pub async fn run_until(
             let sink = Sink::new(target.client.clone(), target.options.clone());
             let carrier = Carry {
                 target,
+                views: chosen.writes_views,
                 sink: Arc::new(sink.observed_by(&observer)),
                 link: link.clone(),
                 names: names.clone(),
@@ -223,6 +269,7 @@ pub async fn run_until(
             Some(tokio::spawn(carrier.run()))
         }
     };
+    let follow = follow(settings, plan, &chosen, &quit)?;
     let ended = if parts == Parts::Carrier {
         until(Arc::clone(&quit)).await;
         Ok(())
@@ -237,7 +284,7 @@ pub async fn run_until(
             revoke_limit_ms: settings.run.shutdown_timeout_ms,
             workers: workers(settings.run.workers),
         };
-        runtime::run(Arc::clone(plan), options, observer, Arc::clone(&quit)).await
+        runtime::run_from(Arc::clone(plan), options, chosen.beginning, observer, Arc::clone(&quit)).await
     };
     quit.store(true, Ordering::SeqCst);
     if let Some(carrier) = sink
@@ -246,7 +293,33 @@ pub async fn run_until(
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
     let _ = served.await;
+    if let Some(thread) = follow
+        && let Ok(Ok(Some(why))) = tokio::task::spawn_blocking(move || thread.join()).await
+    {
+        return Err(CommandError::Replaced(why));
+    }
     Ok(ended?)
+}
+
+/// Follows the control topic, if there is one.
+fn follow(
+    settings: &Settings,
+    plan: &Arc<Plan>,
+    chosen: &Chosen,
+    quit: &Arc<AtomicBool>,
+) -> Result<Option<std::thread::JoinHandle<Option<String>>>, CommandError> {
+    let Some(control) = chosen.control.clone() else { return Ok(None) };
+    let target = Target::new(&settings.clickhouse, chosen.generation)?;
+    let follow = Follow {
+        link: Link::from(&settings.kafka),
+        plan: Arc::clone(plan),
+        generation: chosen.generation,
+        control,
+        rebuilds: chosen.rebuilds,
+        views: (target.client, target.databases),
+        quit: Arc::clone(quit),
+    };
+    Ok(Some(follow.start()?))
 }
 
 fn workers(wanted: usize) -> usize {
@@ -259,6 +332,8 @@ fn workers(wanted: usize) -> usize {
 /// Everything the carrier needs to start once ClickHouse answers.
 struct Carry {
     target: Target,
+    /// Whether the views are to show this generation.
+    views: bool,
     sink: Arc<Sink>,
     link: Link,
     names: Names,
@@ -274,7 +349,7 @@ impl Carry {
     /// Prepares the tables, however long ClickHouse is away; then carries. The machines do not wait for it.
     async fn run(self) -> Option<std::thread::JoinHandle<()>> {
         while !self.quit.load(Ordering::SeqCst) {
-            match self.target.prepare(&self.plan).await {
+            match self.target.prepare(&self.plan, self.views).await {
                 Ok(done) => {
                     done.iter().for_each(|what| tracing::info!("{what}"));
                     self.observer.clickhouse(Ok(()));

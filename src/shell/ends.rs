@@ -64,7 +64,7 @@ impl Ends {
 pub fn run(
     consumer: &BaseConsumer,
     topics: &[String],
-    clock: PipelineClock,
+    clock: &PipelineClock,
     ends: &Arc<Ends>,
     observer: &Observer,
     quit: &Receiver<()>,
@@ -111,7 +111,7 @@ fn ask(
     consumer: &BaseConsumer,
     topics: &[String],
     shards: &[u16],
-    clock: PipelineClock,
+    clock: &PipelineClock,
 ) -> KafkaResult<Vec<(u16, Answer)>> {
     let asked_ms = clock.now_ms();
     let mut list = TopicPartitionList::new();

@@ -14,6 +14,8 @@ pub mod commits;
 pub mod consumer;
 pub mod demo;
 pub mod ends;
+pub mod follow;
+pub mod generation;
 pub mod http;
 pub mod logs;
 pub mod metrics;

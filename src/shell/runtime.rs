@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
+use crate::flow::generation::Beginning;
+use crate::flow::jump::JumpGuard;
 use crate::flow::names::Names;
 use crate::model::effects::Effects;
 use crate::plan::Plan;
@@ -29,7 +31,7 @@ use super::producer::{Outcome, Place, Transactions};
 use super::quiet::Calm;
 use super::settings::Start;
 use super::shards::Shards;
-use super::takeover::{TakeOver, TakeOverError, Taken};
+use super::takeover::{Begins, TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
 use super::worker::{self, Command, Shared};
 
@@ -121,12 +123,28 @@ pub async fn run(
     observer: Observer,
     quit: Arc<AtomicBool>,
 ) -> Result<(), RunError> {
+    run_from(plan, options, None, observer, quit).await
+}
+
+/// Like [`run`]; new shards begin at these offsets, whatever the options say of the start. What retention has removed
+/// of them is a gap.
+///
+/// # Errors
+/// See [`run`].
+pub async fn run_from(
+    plan: Arc<Plan>,
+    options: Options,
+    beginning: Option<Beginning>,
+    observer: Observer,
+    quit: Arc<AtomicBool>,
+) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
     let topics = topics::prepare(&options.link, &plan, &names).await?;
     let running = std::thread::Builder::new()
         .name("retain-loop".to_owned())
         .spawn(move || {
-            let runtime = Runtime::start(plan, options, names, topics, observer, quit)?;
+            let begins = (topics, beginning);
+            let runtime = Runtime::start(plan, options, names, begins, observer, quit)?;
             runtime.run()
         })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
@@ -160,6 +178,8 @@ struct Runtime {
     heartbeat: Heartbeat,
     calm: Calm,
     quit: Arc<AtomicBool>,
+    clock: PipelineClock,
+    jumps: JumpGuard,
     next_cut: Instant,
     /// A cut was asked for: when, and how many workers have not answered.
     gathering: Option<(Instant, usize)>,
@@ -171,7 +191,7 @@ impl Runtime {
         plan: Arc<Plan>,
         options: Options,
         names: Names,
-        topics: topics::Topics,
+        (topics, beginning): (topics::Topics, Option<Beginning>),
         observer: Observer,
         quit: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
@@ -179,8 +199,14 @@ impl Runtime {
         let link = &options.link;
         let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
             .map_err(kafka("opening the fetcher"))?;
+        let clock = PipelineClock::new(plan.clock);
+        let begins = Begins {
+            start: options.start,
+            beginning,
+            clock: clock.clone(),
+        };
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
-        let take_over = TakeOver::new(link, &names, &plan, options.start, restore_timeout)
+        let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
         let asker: BaseConsumer =
             link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
@@ -196,13 +222,12 @@ impl Runtime {
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 
-        let clock = PipelineClock::new(plan.clock);
         let share_bytes = Arc::new(AtomicUsize::new(SHARE_BYTES_MIN));
         let ends = Arc::default();
         let shared = Shared {
             fetcher: fetcher.clone(),
             ends,
-            clock,
+            clock: clock.clone(),
             share_bytes,
             topics: sources.clone().into(),
             observer: observer.clone(),
@@ -239,6 +264,8 @@ impl Runtime {
             observer,
             calm: Calm::default(),
             quit,
+            clock,
+            jumps: JumpGuard::default(),
             next_cut: Instant::now(),
             gathering: None,
             urgent: false,
@@ -271,6 +298,11 @@ impl Runtime {
         }
         self.take_over.serve();
         self.take_reports()?;
+        // Between the reports and the commit: a cycle that was computed with a clock that jumped is not committed.
+        let jump_max_ms = self.plan.clock_jump_max_ms;
+        if let Some(why) = self.clock.jumped(&mut self.jumps, jump_max_ms) {
+            return Err(RunError::Left(why));
+        }
         self.begin_take_overs()?;
         self.cut();
         self.commit();
@@ -317,9 +349,9 @@ fn start_ends(
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<Sender<()>, std::io::Error> {
     let (quit, quitting) = channel();
-    let (ends, clock) = (Arc::clone(&shared.ends), shared.clock);
+    let (ends, clock) = (Arc::clone(&shared.ends), shared.clock.clone());
     let observer = shared.observer.clone();
-    let work = move || ends::run(&asker, &sources, clock, &ends, &observer, &quitting);
+    let work = move || ends::run(&asker, &sources, &clock, &ends, &observer, &quitting);
     threads.push(thread("retain-ends".to_owned(), work)?);
     Ok(quit)
 }

@@ -8,13 +8,16 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::flow::generation::Beginning;
 use crate::flow::names::Names;
-use crate::flow::takeover::{Decision, Facts, Known, Place, decide};
+use crate::flow::takeover::{Decision, Facts, Gap, Known, Place, decide};
 use crate::machine::{Identity, Machine, Restored};
 use crate::plan::Plan;
+use crate::snapshot::StateKey;
 
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::clock::PipelineClock;
 use super::quiet::{Calm, Quiet};
 use super::settings::Start;
 
@@ -23,12 +26,23 @@ pub struct TakeOver {
     link: Link,
     names: Names,
     plan: Arc<Plan>,
-    start: Start,
+    begins: Begins,
     restore_timeout: Duration,
     /// Told the last stable offset.
     committed: BaseConsumer,
     /// Told the end whatever transactions are open.
     uncommitted: BaseConsumer,
+}
+
+/// How new shards begin.
+#[derive(Clone, Debug)]
+pub struct Begins {
+    /// Where a new pipeline begins.
+    pub start: Start,
+    /// Where this generation begins, if that is known: instead of `start`.
+    pub beginning: Option<Beginning>,
+    /// The pipeline's clock, which goes on from what the states say.
+    pub clock: PipelineClock,
 }
 
 /// How a take-over can be watched and stopped.
@@ -87,14 +101,14 @@ impl TakeOver {
         link: &Link,
         names: &Names,
         plan: &Arc<Plan>,
-        start: Start,
+        begins: Begins,
         restore_timeout: Duration,
     ) -> KafkaResult<Self> {
         Ok(Self {
             link: link.clone(),
             names: names.clone(),
             plan: Arc::clone(plan),
-            start,
+            begins,
             restore_timeout,
             committed: link.query(names, true).create()?,
             uncommitted: link.query(names, false).create()?,
@@ -127,10 +141,16 @@ impl TakeOver {
             .map_err(kafka("asking for the group's offsets"))?;
         // 2. Only then the end of the state, open transactions included, and everything up to it.
         let mut machine = Machine::new(Arc::clone(&self.plan), identity);
-        self.restore(&mut machine, shard, watch)?;
+        let last_commit_ms = self.restore(&mut machine, shard, watch)?;
         let restored = machine
             .restored()
             .map_err(|e| TakeOverError::Refused(e.to_string()))?;
+        let jump_max_ms = self.plan.clock_jump_max_ms;
+        if let Some(why) = self.begins.clock.refuses(last_commit_ms, jump_max_ms) {
+            return Err(TakeOverError::Refused(why));
+        }
+        self.begins.clock.goes_on_from(machine.clock_wall_origin_ms());
+        machine.keep_clock_wall_origin(self.begins.clock.wall_origin_ms());
         // 3. Meta is the truth.
         let meta = match restored {
             Restored::New => None,
@@ -198,7 +218,7 @@ impl TakeOver {
             let (from, to) = (gap.from, gap.to);
             tracing::error!(shard, topic, from, to, "retention removed unread records");
             let reason = "retention removed records before they were read";
-            machine.skip_to(gap.source, gap.to, super::clock::wall_ms(), reason);
+            machine.skip_to(gap.source, gap.to, self.begins.clock.now_ms(), reason);
         }
     }
 
@@ -231,12 +251,13 @@ impl TakeOver {
         Ok(offsets)
     }
 
+    /// Reads the state; returns the broker's timestamp of the last commit.
     fn restore(
         &self,
         machine: &mut Machine,
         shard: u16,
         watch: &Watch,
-    ) -> Result<(), TakeOverError> {
+    ) -> Result<Option<i64>, TakeOverError> {
         let kafka = |what| {
             move |source| TakeOverError::Kafka {
                 shard,
@@ -267,6 +288,7 @@ impl TakeOver {
             .map_err(kafka("assigning the state"))?;
         let deadline = Instant::now() + self.restore_timeout;
         let calm = Calm::default();
+        let mut last_commit_ms = None;
         loop {
             if watch.cancel.load(Ordering::SeqCst) {
                 return Err(TakeOverError::Cancelled);
@@ -285,8 +307,10 @@ impl TakeOver {
             {
                 tracing::warn!(shard, %error, left_out, "reading the state");
             }
-            if read_batch(&mut queue, machine, watch, shard, end)? {
-                return Ok(());
+            let (reached, meta_ms) = read_batch(&mut queue, machine, watch, shard, end)?;
+            last_commit_ms = meta_ms.or(last_commit_ms);
+            if reached {
+                return Ok(last_commit_ms);
             }
         }
     }
@@ -308,10 +332,13 @@ impl TakeOver {
         let (low, high) = self
             .uncommitted
             .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
-        let start = match self.start {
-            Start::Earliest => low,
-            Start::Latest => high,
-            Start::At(ms) => self
+        let known = self.begins.beginning.as_ref().and_then(|b| b.get(topic));
+        let known = known.and_then(|offsets| offsets.get(usize::from(shard)));
+        let start = match (known, self.begins.start) {
+            (Some(offset), _) => *offset,
+            (None, Start::Earliest) => low,
+            (None, Start::Latest) => high,
+            (None, Start::At(ms)) => self
                 .offset_at(topic, partition, ms)?
                 .unwrap_or(high)
                 .max(low),
@@ -341,16 +368,16 @@ impl TakeOver {
     }
 }
 
-/// Reads one batch of the state; true when its end has been reached.
+/// Reads one batch of the state: whether its end has been reached, and the broker's timestamp of the last `meta` in it.
 fn read_batch(
     queue: &mut super::consumer::Queue,
     machine: &mut Machine,
     watch: &Watch,
     shard: u16,
     end: i64,
-) -> Result<bool, TakeOverError> {
+) -> Result<(bool, Option<i64>), TakeOverError> {
     let batch = queue.poll(POLL_MS);
-    let mut reached = false;
+    let (mut reached, mut meta_ms) = (false, None);
     for segment in batch.segments() {
         match segment {
             Segment::Records(records) => {
@@ -359,6 +386,9 @@ fn read_batch(
                         .at
                         .store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
                     let Some(key) = record.key else { continue };
+                    if record.kafka_ms >= 0 && StateKey::decode(key) == Ok(StateKey::Meta) {
+                        meta_ms = Some(record.kafka_ms);
+                    }
                     machine
                         .restore(key, record.payload)
                         .map_err(|e| TakeOverError::Refused(e.to_string()))?;
@@ -372,5 +402,5 @@ fn read_batch(
             }
         }
     }
-    Ok(reached)
+    Ok((reached, meta_ms))
 }

@@ -149,7 +149,7 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
             None => create(&admin, link, name, shards, settings).await?,
         }
     }
-    let found = Found {
+    let found = Seen {
         counts: before,
         described,
     };
@@ -161,7 +161,7 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
 }
 
 /// What the broker had at the start.
-struct Found {
+struct Seen {
     counts: Vec<(String, usize)>,
     described: Described,
 }
@@ -172,7 +172,7 @@ async fn dead_letter_topics(
     link: &Link,
     plan: &Plan,
     shards: u16,
-    found: &Found,
+    found: &Seen,
 ) -> Result<Vec<DeadLetterTopic>, TopicError> {
     let mut dead_letters = Vec::new();
     for source in &plan.sources {
@@ -201,6 +201,55 @@ async fn dead_letter_topics(
         });
     }
     Ok(dead_letters)
+}
+
+/// What there is of the control topic, and of the topics that tell whether the pipeline ever ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Partitions of each source topic that exists.
+    pub sources: Vec<(String, usize)>,
+    /// Whether the control topic existed already.
+    pub control: bool,
+    /// Whether generation 1 has a state topic.
+    pub ran_before: bool,
+}
+
+/// Creates the control topic unless it is there.
+///
+/// # Errors
+/// When the broker does not answer, or does not let us create it.
+pub async fn prepare_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
+    let found = find_control(link, plan)?;
+    if !found.control {
+        let name = Names::new(&plan.name, 1).control();
+        let settings = [LOG_APPEND, ("cleanup.policy", "compact")];
+        let admin: AdminClient<Quiet> =
+            link.admin().create_with_context(Quiet::default()).map_err(|e| unreachable(link, e))?;
+        create(&admin, link, &name, 1, &settings).await?;
+    }
+    Ok(found)
+}
+
+/// Looks for the control topic.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
+    let unreachable = |e| unreachable(link, e);
+    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
+    let there = counts(&admin).map_err(unreachable)?;
+    let first = Names::new(&plan.name, 1);
+    let is_there = |name: String| there.iter().any(|(there, _)| *there == name);
+    let is_source = |name: &str| plan.sources.iter().any(|s| s.topic == name);
+    Ok(Found {
+        control: is_there(first.control()),
+        ran_before: is_there(first.state()),
+        sources: there.iter().filter(|(name, _)| is_source(name)).cloned().collect(),
+    })
+}
+
+fn unreachable(link: &Link, source: rdkafka::error::KafkaError) -> TopicError {
+    TopicError::Unreachable { brokers: link.brokers.clone(), source }
 }
 
 /// All topics and their partition counts.
