@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::board::Status;
 use super::carrier;
+use super::clickhouse_client::{CaFileError, client};
 use super::client::Link;
 use super::columns::check_columns;
 use super::follow::Follow;
@@ -48,6 +49,9 @@ pub enum CommandError {
     /// Another generation has replaced the one that ran.
     #[error("{0}")]
     Replaced(String),
+    /// The certificates for ClickHouse.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
     /// A listener or signal handler.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -99,15 +103,6 @@ impl Definition {
     }
 }
 
-/// A client for ClickHouse with the address and user of the settings.
-pub fn clickhouse_client(settings: &ClickHouse) -> Client {
-    let client = Client::default().with_url(&settings.url).with_user(&settings.user);
-    match &settings.password {
-        Some(password) => client.with_password(password.expose()),
-        None => client,
-    }
-}
-
 /// What the tables of a generation need.
 #[derive(Clone, Debug)]
 struct Target {
@@ -123,12 +118,13 @@ impl Target {
             Databases::new(&settings.database, generation).map_err(CommandError::Other)?;
         let mut options = SinkOptions::new(databases.tables.clone());
         options.timeout_ms = settings.insert_timeout_ms;
+        options.insert_quorum.clone_from(&settings.insert_quorum);
         options.backoff.max_ms = settings.retry_max_interval_ms;
         let retention = Retention {
             events_days: settings.events_ttl_days,
             ledger_days: settings.ledger_ttl_days,
         };
-        Ok(Self { client: clickhouse_client(settings), databases, retention, options })
+        Ok(Self { client: client(settings)?, databases, retention, options })
     }
 
     async fn prepare(&self, plan: &Plan, views: bool) -> Result<Vec<String>, String> {
