@@ -286,3 +286,78 @@ fn a_shard_that_has_gone_shows_no_gauges_and_keeps_its_counts() {
     assert!(!text.contains("retain_outbox_lag_records{"), "{text}");
     assert!(text.contains(r#"retain_events_total{outcome="applied",source="purchases"} 5"#));
 }
+
+/// The rows of the table in docs/metrics.md: name, kind and labels.
+fn documented() -> Vec<(String, String, Vec<String>)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let row = |row: &str| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let labels = cells[2].split(", ").filter(|l| *l != "-").map(str::to_owned).collect();
+        assert!(cells.len() >= 5 && !cells[3].is_empty() && !cells[4].is_empty(), "{row}");
+        (cells[0].trim_end_matches('`').to_owned(), cells[1].to_owned(), labels)
+    };
+    rows.map(row).collect()
+}
+
+#[test]
+fn the_documentation_has_each_metric_with_its_kind_and_labels() {
+    let metrics = Metrics::new().unwrap();
+    touch_everything(&metrics);
+    let text = metrics.text().unwrap();
+    let rows = documented();
+    let names: Vec<&str> = rows.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, metrics::NAMES);
+    for (name, kind, mut labels) in rows {
+        assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name} is no {kind}");
+        let sample = text.lines().find(|line| {
+            let rest = line.strip_prefix(name.as_str()).unwrap_or_default();
+            rest.starts_with(['{', ' ']) || rest.starts_with("_bucket{")
+        });
+        let sample = sample.unwrap_or_else(|| panic!("{name} has no sample"));
+        let inside = sample.split_once('{').map_or("", |(_, rest)| rest.split_once('}').unwrap().0);
+        let mut found: Vec<String> = inside
+            .split(',')
+            .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
+            .filter(|label| label != "le")
+            .collect();
+        found.sort();
+        labels.sort();
+        assert_eq!(labels, found, "labels of {name}");
+    }
+}
+
+#[test]
+fn readiness_does_not_flap_but_a_stop_counts_at_once() {
+    let running = start(LONG);
+    let board = &running.pages.board;
+    board.update(|status| status.assigned = true);
+    board.update_shard(0, |shard| shard.state = ShardState::Running);
+    assert_eq!(running.get("/readyz").0, 200);
+    board.update_shard(0, |shard| {
+        shard.state = ShardState::Restoring;
+        shard.trouble = Some("no broker answers".into());
+    });
+    let (code, text) = running.get("/readyz");
+    assert_eq!(code, 200, "it was ready a moment ago");
+    assert!(text.contains("shard 0 is restoring") && text.contains("no broker answers"), "{text}");
+    board.update(|status| status.sink.stopped = Some("no such table".into()));
+    let (code, text) = running.get("/readyz");
+    assert_eq!(code, 503);
+    assert!(text.contains("the carrier of rows has stopped: no such table"), "{text}");
+}
+
+#[test]
+fn waiting_for_somebody_else_is_no_sign_of_death() {
+    let board = StatusBoard::new(Status::default());
+    let beat = board.watch("commit");
+    beat.beat_after(Duration::from_secs(3600));
+    assert!(board.stuck(Duration::ZERO).is_empty());
+    beat.beat();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while board.stuck(Duration::ZERO).is_empty() {
+        assert!(Instant::now() < deadline, "a beat must end the wait");
+        std::thread::yield_now();
+    }
+}

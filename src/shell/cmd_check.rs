@@ -51,20 +51,12 @@ pub fn one_time_buyer(plan: &Plan) -> String {
 mod tests {
     use super::*;
 
-    fn sentence(extra: &str) -> String {
-        let text = include_str!("../../pipelines/customers.toml").replacen("[model]", extra, 1);
-        let (plan, findings) = crate::plan::parse(&text);
-        one_time_buyer(&plan.unwrap_or_else(|| panic!("{findings:?}")))
-    }
-
-    fn numbers(sentence: &str) -> Vec<f64> {
-        sentence.split(' ').filter_map(|word| word.parse().ok()).collect()
-    }
-
     #[test]
     fn a_one_time_buyer_is_first_dormant_then_lost() {
-        let found = numbers(&sentence("[model]"));
-        assert_eq!(found.len(), 2);
-        assert!(found[0] < found[1], "{found:?}");
+        let text = include_str!("../../pipelines/customers.toml");
+        let sentence = one_time_buyer(&crate::plan::parse(text).0.unwrap());
+        let found: Vec<f64> = sentence.split(' ').filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(found.len(), 2, "{sentence}");
+        assert!(found[0] > 0.0 && found[0] < found[1], "{sentence}");
     }
 }
