@@ -230,21 +230,7 @@ async fn run_chosen(
     let plan = &definition.plan;
     let link = Link::from(&settings.kafka);
     let names = Names::new(&plan.name, generation);
-    let observer = Observer::new(Status {
-        pipeline: plan.name.clone(),
-        generation,
-        owner: settings.kafka.instance.clone().unwrap_or_default(),
-        consumes: parts != Parts::Carrier,
-        ..Status::default()
-    });
-    let observer = observer.map_err(|e| CommandError::Other(e.to_string()))?;
-    let pages = Pages {
-        board: Arc::clone(&observer.board),
-        metrics: Arc::clone(&observer.metrics),
-        live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
-    };
-    let server = Server::bind(&settings.http.listen, pages).await?;
-    tracing::info!(address = %server.local_addr()?, "http");
+    let (observer, server) = pages(settings, plan, generation, parts).await?;
     let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
 
     let sink = match parts {
@@ -295,6 +281,31 @@ async fn run_chosen(
         return Err(CommandError::Replaced(why));
     }
     Ok(ended?)
+}
+
+/// The observer, and the pages that show what it is told.
+async fn pages(
+    settings: &Settings,
+    plan: &Plan,
+    generation: u32,
+    parts: Parts,
+) -> Result<(Observer, Server), CommandError> {
+    let observer = Observer::new(Status {
+        pipeline: plan.name.clone(),
+        generation,
+        owner: settings.kafka.instance.clone().unwrap_or_default(),
+        consumes: parts != Parts::Carrier,
+        ..Status::default()
+    });
+    let observer = observer.map_err(|e| CommandError::Other(e.to_string()))?;
+    let pages = Pages {
+        board: Arc::clone(&observer.board),
+        metrics: Arc::clone(&observer.metrics),
+        live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
+    };
+    let server = Server::bind(&settings.http.listen, pages).await?;
+    tracing::info!(address = %server.local_addr()?, "http");
+    Ok((observer, server))
 }
 
 /// Follows the control topic, if there is one.

@@ -74,6 +74,14 @@ impl Observer {
         Ok(Self { board: StatusBoard::new(status), metrics: Arc::new(Metrics::new()?) })
     }
 
+    /// The clients are open, and the pipeline's clock has begun.
+    pub fn begun(&self, owner: &str) {
+        self.board.update(|status| {
+            owner.clone_into(&mut status.owner);
+            status.begun = Some(Moment(wall_ms()));
+        });
+    }
+
     /// The group has answered.
     pub fn assigned(&self, incomplete: &[u16]) {
         self.board.update(|status| {

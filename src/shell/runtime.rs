@@ -21,11 +21,11 @@ use crate::model::effects::Effects;
 use crate::plan::Plan;
 
 use super::client::Link;
-use super::clock::{PipelineClock, wall_ms};
+use super::clock::PipelineClock;
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
-use super::board::{Heartbeat, Moment};
+use super::board::Heartbeat;
 use super::observe::Observer;
 use super::producer::{Outcome, Place, Transactions};
 use super::quiet::Calm;
@@ -200,11 +200,7 @@ impl Runtime {
         let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
             .map_err(kafka("opening the fetcher"))?;
         let clock = PipelineClock::new(plan.clock);
-        let begins = Begins {
-            start: options.start,
-            beginning,
-            clock: clock.clone(),
-        };
+        let begins = Begins { start: options.start, beginning, clock: clock.clone() };
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
@@ -213,34 +209,18 @@ impl Runtime {
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
-        let place = Place {
-            names: names.clone(),
-            sources: sources.clone(),
-            topics,
-            definition: options.definition.clone(),
-        };
+        let definition = options.definition.clone();
+        let place = Place { names: names.clone(), sources: sources.clone(), topics, definition };
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 
-        let share_bytes = Arc::new(AtomicUsize::new(SHARE_BYTES_MIN));
-        let ends = Arc::default();
-        let shared = Shared {
-            fetcher: fetcher.clone(),
-            ends,
-            clock: clock.clone(),
-            share_bytes,
-            topics: sources.clone().into(),
-            observer: observer.clone(),
-        };
+        let shared = share(&fetcher, &clock, &sources, &observer);
         let (reports, inbox) = channel();
         let mut threads = Vec::new();
         let workers = start_workers(options.workers, &shared, &reports, &mut threads)?;
         let jobs = start_commits(transactions, (&reports, &observer), &quit, &mut threads)?;
         let ends_quit = start_ends(asker, sources, &shared, &mut threads)?;
-        observer.board.update(|status| {
-            status.owner.clone_from(&instance);
-            status.begun = Some(Moment(wall_ms()));
-        });
+        observer.begun(&instance);
         // Last, when everything else is ready: from now on the group waits for us.
         let member =
             Member::join(link, &names, &plan).map_err(kafka("joining the consumer group"))?;
@@ -307,6 +287,22 @@ impl Runtime {
         self.cut();
         self.commit();
         Ok(())
+    }
+}
+
+fn share(
+    fetcher: &Fetcher,
+    clock: &PipelineClock,
+    topics: &[String],
+    observer: &Observer,
+) -> Shared {
+    Shared {
+        fetcher: fetcher.clone(),
+        ends: Arc::default(),
+        clock: clock.clone(),
+        share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
+        topics: topics.into(),
+        observer: observer.clone(),
     }
 }
 
