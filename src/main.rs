@@ -167,7 +167,11 @@ fn check(file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
     let (plan, findings) = parse(&text);
     let findings: Vec<String> = findings.iter().map(|d| d.render(&name)).collect();
-    let sentences = plan.as_ref().map(guarantees);
+    let sentences = plan.as_ref().map(|plan| {
+        let mut sentences = guarantees(plan);
+        sentences.push(cmd_check::one_time_buyer(plan));
+        sentences
+    });
     cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;
     anyhow::ensure!(plan.is_some(), "{name} cannot be used");
     Ok(())

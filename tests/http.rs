@@ -7,12 +7,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use retain::model::effects::{DeadLetter, Effects, SourceProgress};
+use retain::model::effects::{DeadLetter, Effects, RowBlock, SourceProgress};
 use retain::model::outcome::{Outcome, Reason};
+use retain::model::table::Table;
 use retain::plan::Source;
 use retain::shell::board::{Moment, ShardState, SourceStatus, Status, StatusBoard};
 use retain::shell::http::{Pages, Server};
-use retain::shell::metrics::{self, CommitResult, Metrics, ShardGauges};
+use retain::shell::metrics::{self, CommitResult, Metrics, RestoreResult, ShardGauges};
 
 struct Running {
     address: SocketAddr,
@@ -65,7 +66,7 @@ fn ready_only_when_assigned_restored_and_the_sink_is_reached() {
     board.update(|status| {
         status.assigned = true;
         status.sink.enabled = true;
-        status.sink.detail = Some("connection refused".into());
+        status.sink.last_error = Some("connection refused".into());
     });
     board.update_shard(3, |shard| {
         shard.state = ShardState::Restoring;
@@ -205,12 +206,13 @@ fn source(name: &str) -> Source {
 
 fn touch_everything(metrics: &Metrics) {
     let sources = [source("purchases"), source("web")];
-    let mut effects = Effects { shard: 2, ..Effects::default() };
+    let mut effects = Effects { shard: 2, newest_kafka_ms: Some(1_000), ..Effects::default() };
     let mut progress =
         SourceProgress { order_breaks: 1, unknown_fields: 4, ..SourceProgress::default() };
     progress.counts.by_outcome = [5, 2, 0, 0, 1];
     progress.reasons[Reason::BadJson as usize] = 1;
     effects.sources = vec![progress, SourceProgress::default()];
+    effects.rows.push(RowBlock { table: Table::Gaps, count: 2, bytes: Vec::new() });
     effects.dead_letters.push(DeadLetter {
         source: 0,
         offset: 0,
@@ -221,17 +223,17 @@ fn touch_everything(metrics: &Metrics) {
         key: None,
         payload: None,
     });
-    metrics.observe_cycle(&sources, &effects);
-    metrics.set_shard(2, ShardGauges { keys: 9, bytes: 8, timers: 7, watermark_lag_s: Some(1.5) });
+    metrics.observe_cycle(&sources, &effects, 1_200);
+    metrics.set_shard(2, ShardGauges { keys: 9, timers: 7, waiting_bytes: 8 });
+    metrics.set_watermark_lag(2, 1.5);
+    metrics.set_shards("running", 1);
     metrics.set_consumer_lag("shop.web", 2, 11);
     metrics.observe_commit(CommitResult::Committed, 0.01);
-    metrics.observe_latency(0.2);
     metrics.observe_insert("customers", 100, 0.3);
     metrics.observe_insert_error("events");
     metrics.set_outbox_lag(2, 3);
-    metrics.observe_gap("web");
     metrics.set_restore_progress(2, 0.5);
-    metrics.observe_restore(true, 4.0);
+    metrics.observe_restore(RestoreResult::Restored, 4.0);
 }
 
 #[test]
@@ -253,6 +255,12 @@ fn metrics_count_what_happened_under_documented_names() {
         r#"retain_order_breaks_total{source="purchases"} 1"#,
         r#"retain_unknown_fields_total{source="purchases"} 4"#,
         r#"retain_state_keys{shard="2"} 9"#,
+        r#"retain_waiting_bytes{shard="2"} 8"#,
+        r#"retain_shards{state="running"} 1"#,
+        r#"retain_gaps_total{shard="2"} 2"#,
+        r#"retain_end_to_end_latency_seconds_sum 0.2"#,
+        r#"retain_commits_total{result="fenced"} 0"#,
+        r#"retain_restores_total{result="restored"} 1"#,
     ] {
         assert!(text.lines().any(|found| found == line), "no line {line} in\n{text}");
     }
@@ -270,8 +278,86 @@ fn a_shard_that_has_gone_shows_no_gauges_and_keeps_its_counts() {
     metrics.forget_shard(&[source("purchases"), source("web")], 2);
     metrics.forget_outbox(2);
     let text = metrics.text().unwrap();
-    assert!(!text.contains(r#"shard="2""#), "{text}");
+    for gauge in ["watermark_lag_seconds", "state_keys", "timers_pending", "waiting_bytes"] {
+        assert!(!text.contains(&format!("retain_{gauge}{{")), "{text}");
+    }
+    assert!(!text.contains("retain_restore_progress_ratio{"), "{text}");
     assert!(!text.contains("retain_consumer_lag_records{"), "{text}");
     assert!(!text.contains("retain_outbox_lag_records{"), "{text}");
     assert!(text.contains(r#"retain_events_total{outcome="applied",source="purchases"} 5"#));
+}
+
+/// The rows of the table in docs/metrics.md: name, kind and labels.
+fn documented() -> Vec<(String, String, Vec<String>)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let row = |row: &str| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let labels = cells[2].split(", ").filter(|l| *l != "-").map(str::to_owned).collect();
+        assert!(cells.len() >= 5 && !cells[3].is_empty() && !cells[4].is_empty(), "{row}");
+        (cells[0].trim_end_matches('`').to_owned(), cells[1].to_owned(), labels)
+    };
+    rows.map(row).collect()
+}
+
+#[test]
+fn the_documentation_has_each_metric_with_its_kind_and_labels() {
+    let metrics = Metrics::new().unwrap();
+    touch_everything(&metrics);
+    let text = metrics.text().unwrap();
+    let rows = documented();
+    let names: Vec<&str> = rows.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, metrics::NAMES);
+    for (name, kind, mut labels) in rows {
+        assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name} is no {kind}");
+        let sample = text.lines().find(|line| {
+            let rest = line.strip_prefix(name.as_str()).unwrap_or_default();
+            rest.starts_with(['{', ' ']) || rest.starts_with("_bucket{")
+        });
+        let sample = sample.unwrap_or_else(|| panic!("{name} has no sample"));
+        let inside = sample.split_once('{').map_or("", |(_, rest)| rest.split_once('}').unwrap().0);
+        let mut found: Vec<String> = inside
+            .split(',')
+            .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
+            .filter(|label| label != "le")
+            .collect();
+        found.sort();
+        labels.sort();
+        assert_eq!(labels, found, "labels of {name}");
+    }
+}
+
+#[test]
+fn readiness_does_not_flap_but_a_stop_counts_at_once() {
+    let running = start(LONG);
+    let board = &running.pages.board;
+    board.update(|status| status.assigned = true);
+    board.update_shard(0, |shard| shard.state = ShardState::Running);
+    assert_eq!(running.get("/readyz").0, 200);
+    board.update_shard(0, |shard| {
+        shard.state = ShardState::Restoring;
+        shard.trouble = Some("no broker answers".into());
+    });
+    let (code, text) = running.get("/readyz");
+    assert_eq!(code, 200, "it was ready a moment ago");
+    assert!(text.contains("shard 0 is restoring") && text.contains("no broker answers"), "{text}");
+    board.update(|status| status.sink.stopped = Some("no such table".into()));
+    let (code, text) = running.get("/readyz");
+    assert_eq!(code, 503);
+    assert!(text.contains("the carrier of rows has stopped: no such table"), "{text}");
+}
+
+#[test]
+fn waiting_for_somebody_else_is_no_sign_of_death() {
+    let board = StatusBoard::new(Status::default());
+    let beat = board.watch("commit");
+    beat.beat_after(Duration::from_secs(3600));
+    assert!(board.stuck(Duration::ZERO).is_empty());
+    beat.beat();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while board.stuck(Duration::ZERO).is_empty() {
+        assert!(Instant::now() < deadline, "a beat must end the wait");
+        std::thread::yield_now();
+    }
 }

@@ -45,10 +45,10 @@ fn records_in_transactions_out_and_a_restart_goes_on() {
     feed.send(3_000);
     let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
     feed.await_consumed(broker, PARTITIONS, LONG);
-    let status = running.status.get();
+    let status = running.board.snapshot();
     running.stop().unwrap();
     feed.verify(broker);
-    assert_eq!((status.aborts, status.unknown), (0, 0), "{status:?}");
+    assert_eq!((status.commits.aborted, status.commits.unknown), (0, 0), "{status:?}");
 }
 
 #[test]
@@ -93,11 +93,11 @@ fn copies_join_and_leave(name: &str, classic: bool) {
     let plan = plan(&definition(name));
     let load = Load::start(Feed::new(broker, name), 200, Duration::from_millis(20));
     let first = Running::start(&plan, options(&broker.bootstrap, Some("a"), classic));
-    let runs = |running: &Running| running.status.get().shards.len();
+    let runs = |running: &Running| running.board.snapshot().shards.len();
     broker::until("the first copy to hold everything", || runs(&first) == 4);
     for round in 0..3 {
         let second = Running::start(&plan, options(&broker.bootstrap, Some("b"), classic));
-        let commits = |running: &Running| running.status.get().commits;
+        let commits = |running: &Running| running.board.snapshot().commits.committed;
         broker::until("both copies to commit", || {
             runs(&first) == 2 && runs(&second) == 2 && commits(&second) > 3
         });

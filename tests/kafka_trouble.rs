@@ -22,10 +22,11 @@ use rdkafka::mocking::MockCluster;
 use retain::flow::carry::Backoff;
 use retain::flow::names::Names;
 use retain::model::table::Table;
-use retain::shell::carrier::{self, SharedCarrier};
+use retain::shell::board::{ShardState, ShardStatus, Status};
+use retain::shell::carrier;
+use retain::shell::observe::Observer;
 use retain::shell::migrate::{Retention, migrate};
 use retain::shell::sink::{Sink, SinkOptions};
-use retain::shell::status::ShardState;
 use retain::shell::views::Databases;
 
 const PARTITIONS: i32 = 4;
@@ -78,7 +79,7 @@ fn what_breaks_the_contract_is_put_aside_with_its_reason_and_bytes() {
         options(&broker.bootstrap, None, false),
     );
     until("two dead letters", || {
-        running.status.get().dead_letters == 2
+        running.board.snapshot().dead_letters == 2
     });
     running.stop().unwrap();
 
@@ -173,7 +174,7 @@ fn a_twin_with_the_same_instance_puts_the_first_out_with_its_name() {
     let plan = plan(&definition(name));
     let load = Load::start(Feed::new(broker, name), 100, Duration::from_millis(20));
     let first = Running::start(&plan, options(&broker.bootstrap, Some("same"), false));
-    until("commits", || first.status.get().commits > 3);
+    until("commits", || first.board.snapshot().commits.committed > 3);
     let second = Running::start(&plan, options(&broker.bootstrap, Some("same"), false));
     until("the first to leave", || first.has_ended());
     let why = first.stop().unwrap_err().to_string();
@@ -202,10 +203,10 @@ fn group_offsets_that_somebody_set_are_refused_with_both_numbers() {
     broker.set_offset(&format!("{name}.g1"), &format!("{name}.web"), 2, 1);
     let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
     until("shard 2 to be refused and the others to run", || {
-        let shards = running.status.get().shards;
-        let state = |shard| shards.get(&shard).map(|s| s.state.clone());
-        let refused = match state(2) {
-            Some(ShardState::Stopped { reason }) => {
+        let shards = running.board.snapshot().shards;
+        let state = |shard| shards.get(&shard).map(|s: &ShardStatus| s.state);
+        let refused = match shards.get(&2).and_then(|s| s.stop_reason.as_ref()) {
+            Some(reason) => {
                 reason.contains("web") && reason.contains("says 1;") && reason.contains("--rebuild")
             }
             _ => false,
@@ -228,11 +229,11 @@ fn a_broker_that_restarts_under_load_costs_nothing() {
         &plan(&definition(name)),
         options(&broker.bootstrap, Some("a"), false),
     );
-    until("commits", || running.status.get().commits > 5);
+    until("commits", || running.board.snapshot().commits.committed > 5);
     broker.restart();
-    let commits = running.status.get().commits;
+    let commits = running.board.snapshot().commits.committed;
     until("commits after the restart", || {
-        running.status.get().commits > commits + 5
+        running.board.snapshot().commits.committed > commits + 5
     });
     let feed = load.stop();
     feed.await_consumed(&broker, PARTITIONS, LONG);
@@ -266,23 +267,25 @@ fn clickhouse_may_be_away_and_gets_everything_later() {
         backoff,
         ..SinkOptions::new("retain_g1")
     };
-    let sink = Arc::new(Sink::new(engine.client(), sink_options));
-    let (status, quit) = (SharedCarrier::default(), Arc::new(AtomicBool::new(false)));
+    let sink = Sink::new(engine.client(), sink_options);
+    let observer = Observer::new(Status::default()).unwrap();
+    let sink = Arc::new(sink.observed_by(&observer));
+    let (status, quit) = (Arc::clone(&observer.board), Arc::new(AtomicBool::new(false)));
     let link = options(&broker.bootstrap, None, false).link;
     let names = Names::new(name, 1);
     let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
-    until("the rows topic", || running.status.get().joined);
+    until("the rows topic", || running.board.snapshot().assigned);
     let carrying = carrier::start(
         &link,
         &names,
         Arc::clone(&sink),
-        status.clone(),
+        observer,
         Arc::clone(&quit),
         tokio.handle().clone(),
     );
     let mut feed = Feed::new(broker, name);
     feed.send(2_000);
-    until("the first rows to be carried", || status.get().blocks > 0);
+    until("the first rows to be carried", || status.snapshot().sink.blocks > 0);
 
     let away = engine.kill();
     feed.send(2_000);
@@ -298,7 +301,7 @@ fn clickhouse_may_be_away_and_gets_everything_later() {
     });
     let query = "SELECT count() FROM retain_g1.customers FINAL";
     assert_eq!(tokio.block_on(engine.number(query)) as usize, customers);
-    assert_eq!(status.get().stopped, None);
+    assert_eq!(status.snapshot().sink.stopped, None);
     running.stop().unwrap();
     quit.store(true, Ordering::SeqCst);
     carrying.unwrap().join().unwrap();
@@ -325,16 +328,12 @@ fn librdkafkas_own_broker_carries_a_first_run() {
     let running = Running::start(&plan(&definition(name)), options(&broker, None, false));
     let sent: u64 = feed.records.iter().sum();
     until("all events to be committed", || {
-        running
-            .status
-            .get()
-            .counts
-            .iter()
-            .map(|c| c.consumed())
-            .sum::<u64>()
+        let shards = running.board.snapshot().shards;
+        let sources = shards.values().flat_map(|shard| &shard.sources);
+        sources.map(|s| s.outcomes.consumed()).sum::<u64>()
             == sent
     });
-    let status = running.status.get();
-    assert_eq!((status.aborts, status.unknown), (0, 0), "{status:?}");
+    let status = running.board.snapshot();
+    assert_eq!((status.commits.aborted, status.commits.unknown), (0, 0), "{status:?}");
     running.stop().unwrap();
 }

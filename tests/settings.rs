@@ -270,3 +270,30 @@ fn every_key_is_documented() {
         assert!(meaning.len() > 4, "{} has no meaning: {row}", entry.key);
     }
 }
+
+#[test]
+fn certificates_need_https_and_a_quorum_is_a_number_or_auto() {
+    let with = |list: &[&str]| Sources { flags: flags(list), ..Sources::default() };
+    let told = problems(&with(&["clickhouse.ca_file=/ca.pem"]));
+    assert!(told[0].contains("clickhouse.ca_file") && told[0].contains("https://"), "{told:?}");
+    let told = problems(&with(&["clickhouse.insert_quorum=most"]));
+    assert!(told[0].contains("clickhouse.insert_quorum") && told[0].contains("auto"), "{told:?}");
+    let right = with(&[
+        "clickhouse.url=https://ch:8443",
+        "clickhouse.ca_file=/ca.pem",
+        "clickhouse.insert_quorum=2",
+    ]);
+    let settings = load(&right).unwrap().settings.clickhouse;
+    assert_eq!(settings.insert_quorum.as_deref(), Some("2"));
+    let error = retain::shell::clickhouse_client::client(&settings).err().unwrap().to_string();
+    assert!(error.contains("clickhouse.ca_file: /ca.pem"), "{error}");
+}
+
+#[test]
+fn a_file_without_certificates_is_refused() {
+    let (_folder, path) = file("no certificate");
+    let mut settings = load(&Sources::default()).unwrap().settings.clickhouse;
+    settings.ca_file = Some(path.to_str().unwrap().to_owned());
+    let error = retain::shell::clickhouse_client::client(&settings).err().unwrap().to_string();
+    assert!(error.contains("no certificate"), "{error}");
+}

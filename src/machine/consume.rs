@@ -28,6 +28,9 @@ impl Machine {
             // a reject has no time of its own; it stands at the frontier of the record before it
             let timed = matches!(waiting.taken, Taken::Event(_));
             progress.order_breaks += u64::from(broke && timed);
+            if waiting.kafka_ms >= 0 {
+                cycle.newest_kafka_ms = cycle.newest_kafka_ms.max(Some(waiting.kafka_ms));
+            }
             let outcome = match &waiting.taken {
                 Taken::Reject(_) => Outcome::Rejected,
                 Taken::Event(event) if dropped(plan, source, batch, event).is_some() => {

@@ -23,6 +23,8 @@ use crate::wire::signals::{Word, joined, left};
 pub(super) struct OpenCycle {
     /// By source.
     pub sources: Vec<SourceProgress>,
+    /// The newest Kafka timestamp of a record, milliseconds.
+    pub newest_kafka_ms: Option<i64>,
     dead_letters: Vec<DeadLetter>,
     letter_bytes: usize,
     gaps: TableRows,
@@ -44,6 +46,7 @@ impl OpenCycle {
     pub fn new(sources: usize) -> Self {
         Self {
             sources: vec![SourceProgress::default(); sources],
+            newest_kafka_ms: None,
             dead_letters: Vec::new(),
             letter_bytes: 0,
             gaps: TableRows::new(Table::Gaps),
@@ -190,6 +193,7 @@ impl Machine {
             cycle: self.state.meta.cycle,
             mail_to: self.state.meta.mail_to,
             watermark_ms: self.watermark_ms(),
+            newest_kafka_ms: self.cycle.newest_kafka_ms,
             ..Effects::default()
         };
         self.collect_customers(&mut effects, version);

@@ -153,6 +153,8 @@ pub struct Effects {
     pub mail_to: i64,
     /// How far time has certainly passed; `None` before the first record.
     pub watermark_ms: Option<i64>,
+    /// The newest Kafka timestamp among the cycle's records, milliseconds; `None` when no record has one.
+    pub newest_kafka_ms: Option<i64>,
 }
 
 impl Effects {

@@ -29,12 +29,27 @@ pub enum ShardState {
     /// Not all of its partitions are assigned to this copy yet.
     #[default]
     Waiting,
-    /// Its state is being read back.
+    /// Its take-over is queued or its state is being read back.
     Restoring,
     /// It consumes.
     Running,
-    /// It has stopped; see the reason.
+    /// It has stopped; see the reason. The other shards go on.
     Stopped,
+}
+
+impl ShardState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Restoring, Self::Running, Self::Stopped];
+
+    /// The name used in `/status` and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Restoring => "restoring",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// One source partition of a shard.
@@ -44,13 +59,15 @@ pub struct SourceStatus {
     pub source: String,
     /// Its topic.
     pub topic: String,
-    /// Next offset to read.
+    /// Next offset to consume, as committed.
     pub position: i64,
-    /// End of the partition, when last heard of.
+    /// Next offset to fetch: what lies between waits for the merge or for the commit.
+    pub fetched_to: i64,
+    /// End of the partition (last stable offset), when last heard of.
     pub end: Option<i64>,
-    /// Records between the two.
+    /// Records between position and end.
     pub lag: Option<i64>,
-    /// Whether it was read to its end.
+    /// Whether it was read to its end in the last committed cycle.
     pub at_end: bool,
     /// Outcomes since this copy took the shard over.
     #[serde(serialize_with = "outcomes")]
@@ -66,24 +83,32 @@ fn outcomes<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::E
 pub struct ShardStatus {
     /// What it is doing.
     pub state: ShardState,
+    /// Since when this copy holds it.
+    pub held_since: Option<Moment>,
     /// How much of the state has been read back, 0 to 1, while restoring.
     pub restore_progress: Option<f64>,
+    /// How long the rest of the state will take at the speed so far, seconds.
+    pub restore_eta_s: Option<f64>,
     /// Last committed cycle.
     pub cycle: u64,
-    /// Number of owners so far.
+    /// Number of owners so far, this one included.
     pub tenure: u64,
     /// How far time has certainly passed.
     pub watermark: Option<Moment>,
-    /// Up to when the tables are complete.
+    /// Up to when the committed rows are complete.
     pub complete_to: Option<Moment>,
     /// Its source partitions, in the definition's order.
     pub sources: Vec<SourceStatus>,
-    /// The source whose next records the merge waits for, and why it has to.
+    /// The topic whose next records the merge waits for, and why it has to.
     pub waiting_for: Option<String>,
     /// Customers held.
     pub customers: u64,
     /// Dues that wait for their time.
     pub dues_pending: u64,
+    /// Bytes that were fetched and not merged yet.
+    pub waiting_bytes: u64,
+    /// The last thing that went wrong with it and is tried again.
+    pub trouble: Option<String>,
     /// Why it has stopped.
     pub stop_reason: Option<String>,
 }
@@ -95,12 +120,49 @@ pub struct SinkStatus {
     pub enabled: bool,
     /// Whether the last attempt reached ClickHouse.
     pub reachable: bool,
-    /// What the last failed attempt said.
-    pub detail: Option<String>,
+    /// Set while an insert is being repeated: the last error, with the attempt.
+    pub retrying: Option<String>,
+    /// Set while only a person can help (credentials, disk).
+    pub needs_person: bool,
+    /// What the last failed attempt said; it stays after a success.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Moment>,
+    /// Why the carrier has stopped for good, and what to do.
+    pub stopped: Option<String>,
     /// Tables that have stopped, with the reason.
     pub stopped_tables: BTreeMap<String, String>,
+    /// Next record of the outbox that is not yet in ClickHouse, by partition.
+    pub acknowledged: BTreeMap<u16, i64>,
     /// Outbox records not carried yet, by partition.
     pub outbox_lag: BTreeMap<u16, i64>,
+    /// Blocks carried since the start, repeats included.
+    pub blocks: u64,
+    /// Rows inserted since the start, repeats included.
+    pub rows: u64,
+    /// Inserts that succeeded.
+    pub inserts: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// When the last batch was in.
+    pub carried_at: Option<Moment>,
+}
+
+/// Transactions of this process, by how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CommitStatus {
+    /// Committed.
+    pub committed: u64,
+    /// Aborted, and repeated.
+    pub aborted: u64,
+    /// Ended by another copy with the same transactional id.
+    pub fenced: u64,
+    /// Nobody could say: their shards went through take-over.
+    pub unknown: u64,
+    /// How long the last committed one took, milliseconds.
+    pub last_ms: u64,
+    /// When it was committed.
+    pub last_at: Option<Moment>,
 }
 
 /// Everything `/status` shows.
@@ -116,48 +178,95 @@ pub struct Status {
     pub version: &'static str,
     /// Whether this process consumes at all (`retain sink` does not).
     pub consumes: bool,
+    /// When it had opened its clients, and the pipeline's clock began.
+    pub begun: Option<Moment>,
     /// Whether the group has answered with an assignment, be it an empty one.
     pub assigned: bool,
+    /// Transactions.
+    pub commits: CommitStatus,
+    /// Records put aside since the start.
+    pub dead_letters: u64,
+    /// Why the ends of the sources are not known, while they are not: nobody answers.
+    pub ends_unknown: Option<String>,
     /// Shards of this copy.
     pub shards: BTreeMap<u16, ShardStatus>,
     /// The carrier.
     pub sink: SinkStatus,
+    /// The last thing that went wrong and passed by itself.
+    pub trouble: Option<String>,
+    /// When that was.
+    pub trouble_at: Option<Moment>,
     /// Why the process is about to stop, or cannot go on.
     pub stop_reasons: Vec<String>,
 }
 
+/// Why a process is not ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotReady {
+    /// What only a person changes.
+    pub lasting: Vec<String>,
+    /// What usually passes by itself: a rebalance, a broker or ClickHouse away for a moment.
+    pub passing: Vec<String>,
+}
+
+impl NotReady {
+    /// All reasons, the lasting ones first.
+    pub fn all(self) -> Vec<String> {
+        self.lasting.into_iter().chain(self.passing).collect()
+    }
+}
+
 impl Status {
-    /// Why the process is not ready: empty when it is assigned, restored and reaches its sink.
-    pub fn not_ready(&self) -> Vec<String> {
-        let mut reasons = self.stop_reasons.clone();
+    /// Why the process is not ready: nothing when it is assigned, restored and reaches its sink.
+    pub fn not_ready(&self) -> NotReady {
+        let mut why = NotReady {
+            lasting: self.stop_reasons.clone(),
+            passing: Vec::new(),
+        };
         if self.consumes && !self.assigned {
-            reasons.push("the group has not assigned partitions yet".to_owned());
+            why.passing.push("the group has not assigned partitions yet".to_owned());
         }
         for (shard, status) in &self.shards {
-            match status.state {
-                ShardState::Running => {}
-                ShardState::Waiting => {
-                    reasons.push(format!("shard {shard} waits for the rest of its partitions"));
-                }
-                ShardState::Restoring => {
-                    let percent = status.restore_progress.unwrap_or(0.0) * 100.0;
-                    reasons
-                        .push(format!("shard {shard} is restoring its state, {percent:.0} % read"));
-                }
-                ShardState::Stopped => {
-                    let reason = status.stop_reason.as_deref().unwrap_or("no reason given");
-                    reasons.push(format!("shard {shard} has stopped: {reason}"));
-                }
+            status.not_ready(*shard, &mut why);
+        }
+        self.sink.not_ready(&mut why);
+        why
+    }
+}
+
+impl ShardStatus {
+    fn not_ready(&self, shard: u16, why: &mut NotReady) {
+        let trouble = self.trouble.as_ref().map(|t| format!(" ({t})")).unwrap_or_default();
+        match self.state {
+            ShardState::Running => {}
+            ShardState::Waiting => {
+                why.passing.push(format!("shard {shard} waits for the rest of its partitions"));
+            }
+            ShardState::Restoring => {
+                let percent = self.restore_progress.unwrap_or(0.0) * 100.0;
+                why.passing.push(format!(
+                    "shard {shard} is restoring its state, {percent:.0} % read{trouble}"
+                ));
+            }
+            ShardState::Stopped => {
+                let reason = self.stop_reason.as_deref().unwrap_or("no reason given");
+                why.lasting.push(format!("shard {shard} has stopped: {reason}"));
             }
         }
-        if self.sink.enabled && !self.sink.reachable {
-            let detail = self.sink.detail.as_deref().unwrap_or("not tried yet");
-            reasons.push(format!("ClickHouse cannot be reached: {detail}"));
+    }
+}
+
+impl SinkStatus {
+    fn not_ready(&self, why: &mut NotReady) {
+        for (table, reason) in &self.stopped_tables {
+            why.lasting.push(format!("table {table} has stopped: {reason}"));
         }
-        for (table, reason) in &self.sink.stopped_tables {
-            reasons.push(format!("table {table} has stopped: {reason}"));
+        if let Some(reason) = &self.stopped {
+            why.lasting.push(format!("the carrier of rows has stopped: {reason}"));
+        } else if self.enabled && !self.reachable {
+            let detail = self.last_error.as_deref().unwrap_or("not tried yet");
+            why.passing.push(format!("ClickHouse cannot be reached: {detail}"));
         }
-        reasons
     }
 }
 
@@ -175,6 +284,14 @@ impl Heartbeat {
         self.last_ms.store(self.board.elapsed_ms(), Ordering::Relaxed);
     }
 
+    /// The loop goes into a call that may take so long by itself, because somebody else does not answer: that is no
+    /// sign of death. The next beat ends it.
+    pub fn beat_after(&self, longest: Duration) {
+        let longest_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        let until_ms = self.board.elapsed_ms().saturating_add(longest_ms);
+        self.last_ms.store(until_ms, Ordering::Relaxed);
+    }
+
     /// The loop has ended on purpose: it is not watched any more.
     pub fn end(self) {
         lock(&self.board.loops).remove(&self.name);
@@ -187,7 +304,12 @@ pub struct StatusBoard {
     born: Instant,
     status: Mutex<Status>,
     loops: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    /// When the process was last found ready, milliseconds since its birth.
+    ready_ms: Mutex<Option<u64>>,
 }
+
+/// For how long a process that was ready may have a reason that passes: readiness must not flap when a broker restarts.
+const READY_GRACE: Duration = Duration::from_secs(30);
 
 impl StatusBoard {
     /// A board that begins with `status`; its version is filled in.
@@ -197,12 +319,36 @@ impl StatusBoard {
             born: Instant::now(),
             status: Mutex::new(status),
             loops: Mutex::new(BTreeMap::new()),
+            ready_ms: Mutex::new(None),
         })
     }
 
     /// Changes the status. Keep `change` short: HTTP and the other workers wait meanwhile.
     pub fn update<T>(&self, change: impl FnOnce(&mut Status) -> T) -> T {
         change(&mut lock(&self.status))
+    }
+
+    /// Whether the process is ready, and why not. One that was ready stays so for half a minute while there are only
+    /// reasons that pass by themselves.
+    pub fn ready(&self) -> (bool, NotReady) {
+        let why = self.update(|status| status.not_ready());
+        let now_ms = self.elapsed_ms();
+        let mut ready_ms = lock(&self.ready_ms);
+        if why.lasting.is_empty() && why.passing.is_empty() {
+            *ready_ms = Some(now_ms);
+        }
+        let grace_ms = u64::try_from(READY_GRACE.as_millis()).unwrap_or(u64::MAX);
+        let recent = ready_ms.is_some_and(|ms| now_ms.saturating_sub(ms) <= grace_ms);
+        (why.lasting.is_empty() && recent, why)
+    }
+
+    /// Changes one shard, if it is there.
+    pub fn change_shard<T>(
+        &self,
+        shard: u16,
+        change: impl FnOnce(&mut ShardStatus) -> T,
+    ) -> Option<T> {
+        self.update(|status| status.shards.get_mut(&shard).map(change))
     }
 
     /// Changes one shard, which appears if it was not there.

@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -24,6 +23,9 @@ use crate::model::time::DAY_MS;
 
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::wall_ms;
+use super::board::Heartbeat;
+use super::observe::Observer;
+use super::quiet::{Calm, Quiet};
 use super::sink::{Sink, Stopped};
 
 /// A batch is carried when it has so many bytes, or when nothing more comes for a moment.
@@ -33,38 +35,15 @@ const LINGER: Duration = Duration::from_millis(50);
 /// An insert that takes longer is a ClickHouse that is away: the partitions are paused meanwhile. Pausing throws away
 /// what was fetched, so it is not done for less.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
+/// How often is asked where the outbox ends, and how long is waited for the answer: no row is carried meanwhile.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(2);
+const MEASURE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Committing offsets may wait so long for a coordinator that is away.
+const ACKNOWLEDGE_LONGEST: Duration = Duration::from_secs(120);
 /// How often acknowledged records are deleted.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(3_600);
 /// How long records are kept after they were written and read.
 const KEEP_MS: i64 = 7 * DAY_MS;
-
-/// What the carrier is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CarrierStatus {
-    /// Next offset of the rows topic that is not yet in ClickHouse, by partition.
-    pub acknowledged: BTreeMap<i32, i64>,
-    /// Blocks carried since the start, repeats included.
-    pub blocks: u64,
-    /// When the last batch was in, wall clock, milliseconds.
-    pub carried_at_ms: Option<i64>,
-    /// Set when it has stopped for good: why, and what to do.
-    pub stopped: Option<String>,
-}
-
-/// The status, shared.
-#[derive(Clone, Debug, Default)]
-pub struct SharedCarrier(Arc<Mutex<CarrierStatus>>);
-
-impl SharedCarrier {
-    /// A copy of it.
-    pub fn get(&self) -> CarrierStatus {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, CarrierStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Starts the carrier on a thread of its own. It ends when `quit` is set, or when a table refuses a block.
 ///
@@ -74,12 +53,12 @@ pub fn start(
     link: &Link,
     names: &Names,
     sink: Arc<Sink>,
-    status: SharedCarrier,
+    observer: Observer,
     quit: Arc<AtomicBool>,
     tokio: Handle,
 ) -> KafkaResult<std::thread::JoinHandle<()>> {
     let consumer: BaseConsumer = link.carrier(names).create()?;
-    let admin: AdminClient<DefaultClientContext> = link.admin().create()?;
+    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default())?;
     let topic = names.rows();
     consumer.subscribe(&[&topic])?;
     let carrier = Carrier {
@@ -88,13 +67,18 @@ pub fn start(
         topic,
         sink,
         tokio,
-        status,
+        heartbeat: observer.board.watch("carrier"),
+        observer,
+        calm: Calm::default(),
+        acknowledged: BTreeMap::new(),
         batch: Vec::new(),
         bytes: 0,
         under_way: None,
         paused: None,
         cleaned: Instant::now(),
+        measured: None,
     };
+    carrier.observer.board.update(|status| status.sink.enabled = true);
     std::thread::Builder::new()
         .name("retain-carrier".to_owned())
         .spawn(move || carrier.run(&quit))
@@ -112,16 +96,21 @@ struct UnderWay {
 
 struct Carrier {
     consumer: BaseConsumer,
-    admin: AdminClient<DefaultClientContext>,
+    admin: AdminClient<Quiet>,
     topic: String,
     sink: Arc<Sink>,
     tokio: Handle,
-    status: SharedCarrier,
+    observer: Observer,
+    heartbeat: Heartbeat,
+    calm: Calm,
+    /// Next offset that is not yet in ClickHouse, by partition that is ours.
+    acknowledged: BTreeMap<i32, i64>,
     batch: Vec<Block>,
     bytes: usize,
     under_way: Option<UnderWay>,
     paused: Option<TopicPartitionList>,
     cleaned: Instant,
+    measured: Option<Instant>,
 }
 
 impl Carrier {
@@ -129,10 +118,11 @@ impl Carrier {
         while !quit.load(Ordering::SeqCst) {
             if let Err(reason) = self.turn() {
                 tracing::error!(%reason, "the carrier stops");
-                self.status.lock().stopped = Some(reason);
-                return;
+                self.observer.board.update(|status| status.sink.stopped = Some(reason));
+                break;
             }
         }
+        self.heartbeat.end();
         // What is under way is simply written again by the next carrier.
         if let Some(under_way) = self.under_way {
             under_way.task.abort();
@@ -140,14 +130,25 @@ impl Carrier {
     }
 
     fn turn(&mut self) -> Result<(), String> {
+        self.heartbeat.beat();
         let quiet = self.read()?;
         self.settle()?;
         if self.under_way.is_none() && !self.batch.is_empty() && (quiet || self.is_full()) {
             self.begin();
         }
         self.hold_back();
+        if self.measured.is_none_or(|at| at.elapsed() >= MEASURE_INTERVAL) {
+            self.heartbeat.beat_after(MEASURE_TIMEOUT * 2);
+            if let Err(error) = self.measure()
+                && let Some(left_out) = self.calm.say(&error.to_string())
+            {
+                tracing::warn!(%error, left_out, "the end of the outbox is not known");
+            }
+            self.measured = Some(Instant::now());
+        }
         if self.cleaned.elapsed() >= CLEAN_INTERVAL {
             self.cleaned = Instant::now();
+            self.heartbeat.beat_after(REQUEST_TIMEOUT * 4);
             if let Err(error) = self.clean() {
                 tracing::warn!(%error, "deleting rows that were carried long ago");
             }
@@ -170,7 +171,9 @@ impl Carrier {
             match self.consumer.poll(LINGER) {
                 None => return Ok(true),
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "reading the rows");
+                    if let Some(left_out) = self.calm.say(&error.to_string()) {
+                        tracing::warn!(%error, left_out, "reading the rows");
+                    }
                     return Ok(true);
                 }
                 // Also what still comes during a pause (from a partition given to us meanwhile) is kept: what is
@@ -224,14 +227,13 @@ impl Carrier {
             list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
                 .map_err(|e| e.to_string())?;
         }
+        self.heartbeat.beat_after(ACKNOWLEDGE_LONGEST);
         if let Err(error) = self.consumer.commit(&list, CommitMode::Sync) {
             // The rows are in; the next carrier writes them again, which changes nothing.
             tracing::warn!(%error, "acknowledging rows");
         }
-        let mut status = self.status.lock();
-        status.acknowledged.extend(under_way.next);
-        status.blocks += under_way.blocks;
-        status.carried_at_ms = Some(wall_ms());
+        self.acknowledged.extend(under_way.next);
+        self.observer.carried(&self.acknowledged, under_way.blocks);
         Ok(())
     }
 
@@ -261,9 +263,47 @@ impl Carrier {
         }
     }
 
+    /// Measures how much of the outbox is still to be carried, in the partitions that are ours.
+    fn measure(&mut self) -> KafkaResult<()> {
+        let assignment = self.consumer.assignment()?;
+        let ours: Vec<i32> = assignment.elements().iter().map(|e| e.partition()).collect();
+        let mut ends = TopicPartitionList::new();
+        let mut unknown = TopicPartitionList::new();
+        for partition in &ours {
+            ends.add_partition_offset(&self.topic, *partition, Offset::End)?;
+            if !self.acknowledged.contains_key(partition) {
+                unknown.add_partition(&self.topic, *partition);
+            }
+        }
+        if unknown.count() > 0 {
+            let answer = self.consumer.committed_offsets(unknown, MEASURE_TIMEOUT)?;
+            for element in answer.elements() {
+                let offset = match element.offset() {
+                    Offset::Offset(offset) => offset,
+                    _ => 0,
+                };
+                self.acknowledged.insert(element.partition(), offset);
+            }
+        }
+        self.acknowledged.retain(|partition, _| ours.contains(partition));
+        let mut lag = BTreeMap::new();
+        if !ours.is_empty() {
+            let answer = self.consumer.offsets_for_times(ends, MEASURE_TIMEOUT)?;
+            for element in answer.elements() {
+                let next = self.acknowledged.get(&element.partition()).copied().unwrap_or(0);
+                if let Offset::Offset(end) = element.offset() {
+                    // Behind the last record stands the marker of its transaction, which nobody carries.
+                    lag.insert(element.partition(), (end - next - 1).max(0));
+                }
+            }
+        }
+        self.observer.outbox(&self.acknowledged, &lag);
+        Ok(())
+    }
+
     /// Deletes rows that were carried, and written more than seven days ago. Nothing is deleted unread.
     fn clean(&self) -> KafkaResult<()> {
-        let acknowledged = self.status.get().acknowledged;
+        let acknowledged = &self.acknowledged;
         let mut times = TopicPartitionList::new();
         for partition in acknowledged.keys() {
             let before = Offset::Offset(wall_ms() - KEEP_MS);

@@ -9,20 +9,19 @@ use clickhouse::Client;
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::board::{Status, StatusBoard};
-use super::carrier::{self, SharedCarrier};
+use super::board::Status;
+use super::carrier;
+use super::clickhouse_client::{CaFileError, client};
 use super::client::Link;
 use super::columns::check_columns;
 use super::follow::Follow;
 use super::generation::{self, Choice, Chosen, GenerationError};
 use super::http::{Pages, Server};
-use super::metrics::Metrics;
 use super::migrate::{MigrateError, Retention, migrate_tables, write_views};
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
 use super::settings::{ClickHouse, Settings};
 use super::sink::{Sink, SinkOptions};
-use super::status::SharedStatus;
 use super::views::Databases;
 use crate::flow::names::Names;
 use crate::plan::{Plan, Severity, parse};
@@ -50,6 +49,9 @@ pub enum CommandError {
     /// Another generation has replaced the one that ran.
     #[error("{0}")]
     Replaced(String),
+    /// The certificates for ClickHouse.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
     /// A listener or signal handler.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -101,15 +103,6 @@ impl Definition {
     }
 }
 
-/// A client for ClickHouse with the address and user of the settings.
-pub fn clickhouse_client(settings: &ClickHouse) -> Client {
-    let client = Client::default().with_url(&settings.url).with_user(&settings.user);
-    match &settings.password {
-        Some(password) => client.with_password(password.expose()),
-        None => client,
-    }
-}
-
 /// What the tables of a generation need.
 #[derive(Clone, Debug)]
 struct Target {
@@ -125,12 +118,13 @@ impl Target {
             Databases::new(&settings.database, generation).map_err(CommandError::Other)?;
         let mut options = SinkOptions::new(databases.tables.clone());
         options.timeout_ms = settings.insert_timeout_ms;
+        options.insert_quorum.clone_from(&settings.insert_quorum);
         options.backoff.max_ms = settings.retry_max_interval_ms;
         let retention = Retention {
             events_days: settings.events_ttl_days,
             ledger_days: settings.ledger_ttl_days,
         };
-        Ok(Self { client: clickhouse_client(settings), databases, retention, options })
+        Ok(Self { client: client(settings)?, databases, retention, options })
     }
 
     async fn prepare(&self, plan: &Plan, views: bool) -> Result<Vec<String>, String> {
@@ -234,51 +228,32 @@ async fn run_chosen(
         tracing::warn!("{warning}");
     }
     let plan = &definition.plan;
-    let metrics = Metrics::new().map_err(|e| CommandError::Other(e.to_string()))?;
-    let metrics = Arc::new(metrics);
-    let board = StatusBoard::new(Status {
-        pipeline: plan.name.clone(),
-        generation,
-        owner: settings.kafka.instance.clone().unwrap_or_default(),
-        consumes: parts != Parts::Carrier,
-        ..Status::default()
-    });
-    let served = serve(settings, &board, &metrics, &quit).await?;
-    let status = SharedStatus::default();
-    let carried = SharedCarrier::default();
+    let (observer, server) = pages(settings, plan, generation, parts).await?;
+    let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
+
     let sink = match parts {
         Parts::Machines => None,
         Parts::All | Parts::Carrier => {
-            let carry = Carry::new(settings, plan, &chosen, (&carried, &board), &quit)?;
-            Some((Arc::clone(&carry.sink), tokio::spawn(carry.run())))
+            let carrier = Carry::new(settings, plan, &chosen, &observer, &quit)?;
+            Some(tokio::spawn(carrier.run()))
         }
     };
-    let observer = Observer {
-        plan: Arc::clone(plan),
-        status: status.clone(),
-        carrier: carried,
-        sink: sink.as_ref().map(|(sink, _)| Arc::clone(sink)),
-        board: Arc::clone(&board),
-        metrics: Arc::clone(&metrics),
-    };
-    let observed = tokio::spawn(observer.run(until(Arc::clone(&quit))));
     let follow = follow(settings, plan, &chosen, &quit)?;
     let ended = if parts == Parts::Carrier {
         until(Arc::clone(&quit)).await;
         Ok(())
     } else {
         let options = options(settings, generation, definition.version.clone());
-        let told = (status, Some(metrics));
         let quit = Arc::clone(&quit);
-        runtime::run_from(Arc::clone(plan), options, chosen.beginning, told, quit).await
+        runtime::run_from(Arc::clone(plan), options, chosen.beginning, observer, quit).await
     };
     quit.store(true, Ordering::SeqCst);
-    if let Some((_, carrier)) = sink
+    if let Some(carrier) = sink
         && let Ok(Some(thread)) = carrier.await
     {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
-    let _ = tokio::join!(served, observed);
+    let _ = served.await;
     if let Some(thread) = follow
         && let Ok(Ok(Some(why))) = tokio::task::spawn_blocking(move || thread.join()).await
     {
@@ -287,21 +262,29 @@ async fn run_chosen(
     Ok(ended?)
 }
 
-/// Opens the operator's pages.
-async fn serve(
+/// The observer, and the pages that show what it is told.
+async fn pages(
     settings: &Settings,
-    board: &Arc<StatusBoard>,
-    metrics: &Arc<Metrics>,
-    quit: &Arc<AtomicBool>,
-) -> Result<tokio::task::JoinHandle<std::io::Result<()>>, CommandError> {
+    plan: &Plan,
+    generation: u32,
+    parts: Parts,
+) -> Result<(Observer, Server), CommandError> {
+    let observer = Observer::new(Status {
+        pipeline: plan.name.clone(),
+        generation,
+        owner: settings.kafka.instance.clone().unwrap_or_default(),
+        consumes: parts != Parts::Carrier,
+        ..Status::default()
+    });
+    let observer = observer.map_err(|e| CommandError::Other(e.to_string()))?;
     let pages = Pages {
-        board: Arc::clone(board),
-        metrics: Arc::clone(metrics),
+        board: Arc::clone(&observer.board),
+        metrics: Arc::clone(&observer.metrics),
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
     let server = Server::bind(&settings.http.listen, pages).await?;
     tracing::info!(address = %server.local_addr()?, "http");
-    Ok(tokio::spawn(server.serve(until(Arc::clone(quit)))))
+    Ok((observer, server))
 }
 
 fn options(settings: &Settings, generation: u32, definition: String) -> Options {
@@ -348,8 +331,7 @@ struct Carry {
     link: Link,
     names: Names,
     plan: Arc<Plan>,
-    status: SharedCarrier,
-    board: Arc<StatusBoard>,
+    observer: Observer,
     quit: Arc<AtomicBool>,
 }
 
@@ -361,19 +343,19 @@ impl Carry {
         settings: &Settings,
         plan: &Arc<Plan>,
         chosen: &Chosen,
-        (status, board): (&SharedCarrier, &Arc<StatusBoard>),
+        observer: &Observer,
         quit: &Arc<AtomicBool>,
     ) -> Result<Self, CommandError> {
         let target = Target::new(&settings.clickhouse, chosen.generation)?;
+        let sink = Sink::new(target.client.clone(), target.options.clone());
         Ok(Self {
-            sink: Arc::new(Sink::new(target.client.clone(), target.options.clone())),
+            sink: Arc::new(sink.observed_by(observer)),
             target,
             views: chosen.writes_views,
             link: Link::from(&settings.kafka),
             names: Names::new(&plan.name, chosen.generation),
             plan: Arc::clone(plan),
-            status: status.clone(),
-            board: Arc::clone(board),
+            observer: observer.clone(),
             quit: Arc::clone(quit),
         })
     }
@@ -384,15 +366,12 @@ impl Carry {
             match self.target.prepare(&self.plan, self.views).await {
                 Ok(done) => {
                     done.iter().for_each(|what| tracing::info!("{what}"));
+                    self.observer.clickhouse(Ok(()));
                     return self.start();
                 }
                 Err(reason) => {
                     tracing::warn!(%reason, "the tables cannot be prepared yet");
-                    self.board.update(|status| {
-                        status.sink.enabled = true;
-                        status.sink.reachable = false;
-                        status.sink.detail = Some(reason);
-                    });
+                    self.observer.clickhouse(Err(reason));
                 }
             }
             let asked = until(Arc::clone(&self.quit));
@@ -402,13 +381,13 @@ impl Carry {
     }
 
     fn start(self) -> Option<std::thread::JoinHandle<()>> {
-        let Self { sink, link, names, status, board, quit, .. } = self;
-        match carrier::start(&link, &names, sink, status, quit, Handle::current()) {
+        let Self { sink, link, names, observer, quit, .. } = self;
+        match carrier::start(&link, &names, sink, observer.clone(), quit, Handle::current()) {
             Ok(thread) => Some(thread),
             Err(error) => {
                 let reason = format!("the carrier cannot start: {error}");
                 tracing::error!("{reason}");
-                board.update(|status| status.stop_reasons.push(reason));
+                observer.board.update(|status| status.stop_reasons.push(reason));
                 None
             }
         }

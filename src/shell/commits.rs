@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -11,6 +11,7 @@ use rdkafka::consumer::ConsumerGroupMetadata;
 use crate::flow::commit::{Repeat, after_abort};
 use crate::model::effects::Effects;
 
+use super::board::Heartbeat;
 use super::producer::{Outcome, Transactions};
 use super::runtime::Report;
 
@@ -22,6 +23,8 @@ pub struct Job {
     pub group: ConsumerGroupMetadata,
 }
 
+/// How often the idle commit thread gives a sign of life.
+const BEAT_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the commit thread waits before it tries again to open a producer.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a repeat waits for each attempt before it: what made the abort (a rebalance, a broker away) takes a moment.
@@ -33,16 +36,28 @@ pub fn run(
     jobs: &Receiver<Job>,
     reports: &Sender<Report>,
     quit: &Arc<AtomicBool>,
+    heartbeat: Heartbeat,
 ) {
-    while let Ok(job) = jobs.recv() {
+    // An attempt, its abort and the opening of a new producer may each wait this long for a broker.
+    let longest = transactions.timeout() * 4;
+    loop {
+        heartbeat.beat();
+        let job = match jobs.recv_timeout(BEAT_INTERVAL) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        heartbeat.beat_after(longest);
         let began = Instant::now();
         let outcome = transactions.commit(&job.cycles, &job.group);
         if matches!(outcome, Outcome::Unknown(_)) {
             while let Err(error) = transactions.reopen() {
                 tracing::error!(%error, "opening a new producer");
                 if quit.load(Ordering::SeqCst) {
+                    heartbeat.end();
                     return;
                 }
+                heartbeat.beat_after(longest);
                 std::thread::sleep(REOPEN_INTERVAL);
             }
         }
@@ -52,9 +67,10 @@ pub fn run(
             took: began.elapsed(),
         };
         if reports.send(done).is_err() {
-            return;
+            break;
         }
     }
+    heartbeat.end();
 }
 
 /// A shard's computed cycle and the tenure it was computed in.

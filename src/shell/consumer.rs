@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{
-    BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, DefaultConsumerContext,
+    BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata,
     RebalanceProtocol,
 };
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -25,6 +25,7 @@ use crate::plan::Plan;
 
 use super::batch::{self, PartitionQueue};
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::quiet::Quiet;
 
 /// What the group says.
 #[derive(Debug)]
@@ -213,7 +214,7 @@ impl Member {
 }
 
 /// The queue of a partition that a worker polls.
-pub type Queue = PartitionQueue<DefaultConsumerContext>;
+pub type Queue = PartitionQueue<Quiet>;
 
 /// The queues of one shard.
 pub struct ShardQueues {
@@ -226,7 +227,7 @@ pub struct ShardQueues {
 /// Reads partitions that we assign ourselves.
 #[derive(Clone)]
 pub struct Fetcher {
-    consumer: Arc<BaseConsumer<DefaultConsumerContext>>,
+    consumer: Arc<BaseConsumer<Quiet>>,
     topics: Vec<String>,
     mail: String,
 }
@@ -239,7 +240,7 @@ impl Fetcher {
     pub fn new(link: &Link, names: &Names, plan: &Plan, shards: u16) -> KafkaResult<Self> {
         let topics: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
         let partitions = (topics.len() + 1) * usize::from(shards);
-        let consumer = Arc::new(link.fetcher(names, partitions).create()?);
+        let consumer = Arc::new(link.fetcher(names, partitions).create_with_context(Quiet::default())?);
         Ok(Self {
             consumer,
             topics,

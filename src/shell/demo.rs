@@ -23,11 +23,12 @@ use tokio::sync::watch;
 use crate::flow::names::Names;
 use crate::plan::{self, Clock, Plan};
 
-use super::carrier::{self, SharedCarrier};
+use super::board::Status;
+use super::carrier;
 use super::migrate::{MigrateError, Retention, migrate};
+use super::observe::Observer;
 use super::runtime::{self, RunError};
 use super::sink::{Sink, SinkOptions};
-use super::status::SharedStatus;
 use super::views::Databases;
 
 use engine::{Engine, Folder};
@@ -222,10 +223,9 @@ async fn run(
 struct Pipeline {
     replay: Replay,
     runtime: tokio::task::JoinHandle<Result<(), RunError>>,
-    status: SharedStatus,
+    observer: Observer,
     sink: Arc<Sink>,
     carrier: Option<std::thread::JoinHandle<()>>,
-    carried: SharedCarrier,
     quit: Arc<AtomicBool>,
     carrier_quit: Arc<AtomicBool>,
     /// Last: the broker outlives its clients.
@@ -244,22 +244,22 @@ impl Pipeline {
         let broker =
             cluster::start(plan, &names).map_err(kafka("starting the in-process broker"))?;
         let link = cluster::link(broker.bootstrap_servers());
-        let sink = Arc::new(Sink::new(
-            client.clone(),
-            SinkOptions::new(&databases.tables),
-        ));
-        let (carried, carrier_quit) = (SharedCarrier::default(), Arc::new(AtomicBool::new(false)));
+        let observer = Observer::new(Status { consumes: true, ..Status::default() })
+            .map_err(|error| DemoError::Stuck(format!("the metrics: {error}")))?;
+        let sink = Sink::new(client.clone(), SinkOptions::new(&databases.tables));
+        let sink = Arc::new(sink.observed_by(&observer));
+        let carrier_quit = Arc::new(AtomicBool::new(false));
         let carrier = carrier::start(
             &link,
             &names,
             Arc::clone(&sink),
-            carried.clone(),
+            observer.clone(),
             Arc::clone(&carrier_quit),
             tokio::runtime::Handle::current(),
         )
         .map_err(kafka("starting the carrier"))?;
 
-        let (status, quit) = (SharedStatus::default(), Arc::new(AtomicBool::new(false)));
+        let quit = Arc::new(AtomicBool::new(false));
         let sources = plan.sources.iter().map(|s| s.topic.clone()).collect();
         let replay = Replay::start(
             &link.brokers,
@@ -267,23 +267,18 @@ impl Pipeline {
             cluster::PARTITIONS,
             story.records,
             plan.clock,
-            status.clone(),
+            Arc::clone(&observer.board),
         )
         .map_err(kafka("starting the replay"))?;
-        let running = runtime::run(
-            Arc::clone(plan),
-            cluster::options(link),
-            status.clone(),
-            None,
-            Arc::clone(&quit),
-        );
+        let options = cluster::options(link);
+        let running =
+            runtime::run(Arc::clone(plan), options, observer.clone(), Arc::clone(&quit));
         Ok(Self {
             replay,
             runtime: tokio::spawn(running),
-            status,
+            observer,
             sink,
             carrier: Some(carrier),
-            carried,
             quit,
             carrier_quit,
             _broker: broker,
@@ -309,14 +304,15 @@ impl Pipeline {
                     "the ClickHouse engine has ended by itself".to_owned(),
                 ));
             }
-            if self.runtime.is_finished() || self.carried.get().stopped.is_some() {
-                let reason = self.carried.get().stopped;
-                return Err(DemoError::Stuck(
-                    reason.unwrap_or_else(|| "the pipeline has ended by itself".to_owned()),
-                ));
+            let status = self.observer.board.snapshot();
+            if self.runtime.is_finished() || status.sink.stopped.is_some() {
+                let reason = status.sink.stopped;
+                return Err(DemoError::Stuck(reason.unwrap_or_else(|| {
+                    "the pipeline has ended by itself".to_owned()
+                })));
             }
             let summary = look(client, &SOURCES).await?;
-            let trouble = self.status.get().trouble;
+            let trouble = status.trouble;
             screen.show(&summary, self.sink.status().rows, trouble.as_deref());
             if self.replay.has_ended() {
                 self.replay.stop().map_err(|source| DemoError::Kafka {

@@ -1,4 +1,5 @@
-//! Asks the broker where the source partitions end, for all shards we hold, at most once a second.
+//! Asks the broker where the source partitions end, for all shards we hold, at most once a second; and tells the
+//! status what grows with time alone.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -11,6 +12,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::REQUEST_TIMEOUT;
 use super::clock::PipelineClock;
+use super::observe::Observer;
+use super::quiet::Calm;
 
 /// How often is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -29,6 +32,7 @@ pub struct Answer {
 pub struct Ends {
     answers: Mutex<BTreeMap<u16, Answer>>,
     held: Mutex<Vec<u16>>,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Ends {
@@ -39,6 +43,11 @@ impl Ends {
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|shard, _| shards.contains(shard));
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = shards;
+    }
+
+    /// Why the last question had no answer; `None` when it had one.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The last answer for a shard.
@@ -57,9 +66,14 @@ pub fn run(
     topics: &[String],
     clock: &PipelineClock,
     ends: &Arc<Ends>,
+    observer: &Observer,
     quit: &Receiver<()>,
 ) {
+    let calm = Calm::default();
     while let Err(RecvTimeoutError::Timeout) = quit.recv_timeout(INTERVAL) {
+        observer.time_is(clock.now_ms());
+        // Nobody else takes this client's events; while no broker answers there are many.
+        while consumer.poll(Duration::ZERO).is_some() {}
         let held = ends
             .held
             .lock()
@@ -70,11 +84,25 @@ pub fn run(
         }
         match ask(consumer, topics, &held, clock) {
             Ok(answers) => {
+                observer.board.update(|status| status.ends_unknown = None);
+                for (shard, answer) in &answers {
+                    observer.ends(*shard, &answer.ends);
+                }
+                *ends.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 let mut known = ends.answers.lock().unwrap_or_else(PoisonError::into_inner);
                 known.extend(answers);
             }
             // Without an answer the watermark stands: time has not certainly passed.
-            Err(error) => tracing::warn!(%error, "the ends of the sources are not known"),
+            Err(error) => {
+                let why = error.to_string();
+                if let Some(left_out) = calm.say(&why) {
+                    tracing::warn!(%error, left_out, "the ends of the sources are not known");
+                }
+                let mut trouble = ends.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                *trouble = Some(why.clone());
+                drop(trouble);
+                observer.board.update(|status| status.ends_unknown = Some(why));
+            }
         }
     }
 }

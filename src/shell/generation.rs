@@ -15,6 +15,7 @@ use crate::flow::generation::{Beginning, Control, Reading, Wanted};
 use crate::flow::names::Names;
 use crate::plan::Plan;
 
+use super::quiet::Quiet;
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::wall_ms;
@@ -243,7 +244,9 @@ impl ControlTopic {
     pub fn watch(&self) -> Result<Watcher, GenerationError> {
         let kafka = self.kafka("reading");
         let topic = self.names.control();
-        let consumer: BaseConsumer = self.link.restorer(&self.names).create().map_err(&kafka)?;
+        let reader = self.link.restorer(&self.names);
+        let consumer: BaseConsumer<Quiet> =
+            reader.create_with_context(Quiet::default()).map_err(&kafka)?;
         let (low, end) = consumer.fetch_watermarks(&topic, 0, REQUEST_TIMEOUT).map_err(&kafka)?;
         let consumer = Arc::new(consumer);
         let queue = PartitionQueue::new(Arc::clone(&consumer), &topic, 0)
@@ -376,7 +379,7 @@ fn ask(consumer: &BaseConsumer, places: &[(&str, i32)], offset: Offset) -> Kafka
 pub struct Watcher {
     // Before the consumer: the queue goes first.
     queue: Queue,
-    consumer: Arc<BaseConsumer>,
+    consumer: Arc<BaseConsumer<Quiet>>,
     topic: String,
     end: i64,
     latest: Option<Control>,

@@ -91,17 +91,22 @@ async fn livez(State(pages): State<Pages>) -> Response {
 }
 
 async fn readyz(State(pages): State<Pages>) -> Response {
-    verdict(&pages.board.snapshot().not_ready())
+    let (ready, why) = pages.board.ready();
+    match (ready, why.all()) {
+        (false, reasons) => verdict(&reasons),
+        (true, reasons) if reasons.is_empty() => verdict(&[]),
+        (true, reasons) => format!("ok, for now\n{}\n", reasons.join("\n")).into_response(),
+    }
 }
 
 async fn status(State(pages): State<Pages>) -> Response {
     let status = pages.board.snapshot();
-    let not_ready = status.not_ready();
+    let (ready, why) = pages.board.ready();
     let stuck = pages.board.stuck(pages.live_timeout);
     match serde_json::to_value(&status) {
         Ok(mut value) => {
-            value["ready"] = not_ready.is_empty().into();
-            value["not_ready"] = not_ready.into();
+            value["ready"] = ready.into();
+            value["not_ready"] = why.all().into();
             value["stuck"] = stuck.into();
             Json(value).into_response()
         }

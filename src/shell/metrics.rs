@@ -9,6 +9,7 @@ use prometheus::{
 
 use crate::model::effects::{Effects, SourceProgress};
 use crate::model::outcome::{Outcome, Reason};
+use crate::model::table::Table;
 use crate::plan::Source;
 
 /// Records consumed, by topic and partition. Alert when it stands still while the producers' rate does not.
@@ -18,11 +19,11 @@ pub const EVENTS_CONSUMED: &str = "retain_events_consumed_total";
 pub const EVENTS: &str = "retain_events_total";
 /// Records that break the contract or came too late, by source and reason. Alert on any reason that is new after a deploy.
 pub const REJECTS: &str = "retain_rejects_total";
-/// Records between the read position and the end, by topic and partition. Alert when it grows for 10 minutes.
+/// Records between the committed position and the end, by topic and partition. Alert when it grows for 10 minutes.
 pub const CONSUMER_LAG: &str = "retain_consumer_lag_records";
 /// How far the watermark is behind the clock, by shard. Alert above the idle timeout plus the disorder plus what readers tolerate.
 pub const WATERMARK_LAG: &str = "retain_watermark_lag_seconds";
-/// From a record's Kafka timestamp to its committed effect. Alert on the 99th percentile against your promise.
+/// From the Kafka timestamp of the newest record of a cycle to the cycle's commit. Alert on the 99th percentile against your promise.
 pub const END_TO_END_LATENCY: &str = "retain_end_to_end_latency_seconds";
 /// Time of a Kafka transaction. Alert on the 99th percentile above a quarter of `kafka.transaction_timeout_ms`.
 pub const COMMIT_DURATION: &str = "retain_commit_duration_seconds";
@@ -30,8 +31,14 @@ pub const COMMIT_DURATION: &str = "retain_commit_duration_seconds";
 pub const COMMITS: &str = "retain_commits_total";
 /// Profiles held, by shard. Alert when one shard has many times the others': keys are placed unevenly.
 pub const STATE_KEYS: &str = "retain_state_keys";
-/// Bytes of state held, by shard. Alert against the memory of the machine.
-pub const STATE_BYTES: &str = "retain_state_bytes";
+/// Bytes of state records written, by shard: what the state topic grows by before it is compacted. Worth a look when
+/// restores take long; no alert.
+pub const STATE_WRITTEN: &str = "retain_state_written_bytes_total";
+/// Bytes that were fetched and wait for the merge, by shard. Alert when it stays near `kafka.memory_budget_bytes`: one
+/// topic is far behind the others.
+pub const WAITING_BYTES: &str = "retain_waiting_bytes";
+/// Shards of this copy by state: `waiting`, `restoring`, `running`, `stopped`. Alert on any `stopped`.
+pub const SHARDS: &str = "retain_shards";
 /// Dues that wait for their time, by shard. Alert when it only grows: time does not move (see the watermark).
 pub const TIMERS_PENDING: &str = "retain_timers_pending";
 /// Time of an insert into ClickHouse, by table. Alert on the 99th percentile above half of `clickhouse.insert_timeout_ms`.
@@ -49,9 +56,9 @@ pub const DLQ: &str = "retain_dlq_total";
 pub const ORDER_BREAKS: &str = "retain_order_breaks_total";
 /// Fields the contract does not know, by source. Worth a look after a producer's deploy; no alert.
 pub const UNKNOWN_FIELDS: &str = "retain_unknown_fields_total";
-/// Times at which retention had removed unread records, by source. Alert on any: data is lost.
+/// Ranges of records that retention had removed unread, by shard (the table `gaps` names them). Alert on any: data is lost.
 pub const GAPS: &str = "retain_gaps_total";
-/// Restored shards by result: `restored`, `failed`. Alert on any `failed`.
+/// Take-overs of shards by result: `restored`, `retried` (a broker did not answer), `refused`. Alert on any `refused`.
 pub const RESTORES: &str = "retain_restores_total";
 /// Time of restoring a shard. Alert when it comes near `kafka.restore_timeout_ms`.
 pub const RESTORE_DURATION: &str = "retain_restore_duration_seconds";
@@ -61,7 +68,7 @@ pub const RESTORE_PROGRESS: &str = "retain_restore_progress_ratio";
 pub const BUILD_INFO: &str = "retain_build_info";
 
 /// Every name, for the documentation and the dashboards' tests.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 25] = [
     EVENTS_CONSUMED,
     EVENTS,
     REJECTS,
@@ -71,7 +78,9 @@ pub const NAMES: [&str; 23] = [
     COMMIT_DURATION,
     COMMITS,
     STATE_KEYS,
-    STATE_BYTES,
+    STATE_WRITTEN,
+    WAITING_BYTES,
+    SHARDS,
     TIMERS_PENDING,
     INSERT_DURATION,
     INSERT_ROWS,
@@ -101,6 +110,8 @@ pub enum CommitResult {
 }
 
 impl CommitResult {
+    const ALL: [Self; 4] = [Self::Committed, Self::Aborted, Self::Fenced, Self::Unknown];
+
     fn name(self) -> &'static str {
         match self {
             Self::Committed => "committed",
@@ -111,17 +122,38 @@ impl CommitResult {
     }
 }
 
+/// How a take-over ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreResult {
+    /// The shard runs.
+    Restored,
+    /// A broker did not answer; it is tried again.
+    Retried,
+    /// It must not go on; a person decides.
+    Refused,
+}
+
+impl RestoreResult {
+    const ALL: [Self; 3] = [Self::Restored, Self::Retried, Self::Refused];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Restored => "restored",
+            Self::Retried => "retried",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// What a shard holds at a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShardGauges {
     /// Profiles.
     pub keys: u64,
-    /// Bytes of state.
-    pub bytes: u64,
     /// Dues that wait.
     pub timers: u64,
-    /// Clock less watermark, seconds; `None` before the first record.
-    pub watermark_lag_s: Option<f64>,
+    /// Bytes fetched and not merged.
+    pub waiting_bytes: u64,
 }
 
 /// All metrics of a process. Cheap to share behind an `Arc`; there is no global registry.
@@ -137,7 +169,9 @@ pub struct Metrics {
     commit_duration: Histogram,
     commits: IntCounterVec,
     state_keys: IntGaugeVec,
-    state_bytes: IntGaugeVec,
+    state_written: IntCounterVec,
+    waiting_bytes: IntGaugeVec,
+    shards: IntGaugeVec,
     timers: IntGaugeVec,
     insert_duration: HistogramVec,
     insert_rows: IntCounterVec,
@@ -210,7 +244,7 @@ impl Metrics {
         let build =
             Opts::new(BUILD_INFO, "always 1").const_label("version", env!("CARGO_PKG_VERSION"));
         r.add(Gauge::with_opts(build)?)?.set(1.0);
-        Ok(Self {
+        let metrics = Self {
             consumed: r.counters(EVENTS_CONSUMED, "records consumed", &["topic", "partition"])?,
             events: r.counters(EVENTS, "records by outcome", &["source", "outcome"])?,
             rejects: r.counters(REJECTS, "rejected or late records", &["source", "reason"])?,
@@ -228,7 +262,9 @@ impl Metrics {
             )?,
             commits: r.counters(COMMITS, "transactions by result", &["result"])?,
             state_keys: r.gauges(STATE_KEYS, "profiles held", of_shard)?,
-            state_bytes: r.gauges(STATE_BYTES, "bytes of state held", of_shard)?,
+            state_written: r.counters(STATE_WRITTEN, "bytes of state written", of_shard)?,
+            waiting_bytes: r.gauges(WAITING_BYTES, "bytes that wait for the merge", of_shard)?,
+            shards: r.gauges(SHARDS, "shards by state", &["state"])?,
             timers: r.gauges(TIMERS_PENDING, "dues that wait", of_shard)?,
             insert_duration: r.add(HistogramVec::new(inserts, of_table)?)?,
             insert_rows: r.counters(INSERT_ROWS, "rows written", of_table)?,
@@ -237,7 +273,7 @@ impl Metrics {
             dlq: r.counters(DLQ, "dead letters written", &["source", "reason"])?,
             order_breaks: r.counters(ORDER_BREAKS, "records below the watermark", of_source)?,
             unknown_fields: r.counters(UNKNOWN_FIELDS, "fields not in the contract", of_source)?,
-            gaps: r.counters(GAPS, "positions removed by retention", of_source)?,
+            gaps: r.counters(GAPS, "ranges removed by retention", of_shard)?,
             restores: r.counters(RESTORES, "restored shards by result", &["result"])?,
             restore_duration: r.histogram(
                 RESTORE_DURATION,
@@ -250,7 +286,18 @@ impl Metrics {
                 of_shard,
             )?,
             registry,
-        })
+        };
+        // From the first scrape on, so that the first of them is a rise.
+        for result in CommitResult::ALL {
+            metrics.commits.with_label_values(&[result.name()]).inc_by(0);
+        }
+        for result in RestoreResult::ALL {
+            metrics.restores.with_label_values(&[result.name()]).inc_by(0);
+        }
+        for table in Table::ALL {
+            metrics.insert_errors.with_label_values(&[table.name()]).inc_by(0);
+        }
+        Ok(metrics)
     }
 
     /// The text Prometheus scrapes.
@@ -261,8 +308,19 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    /// Counts a committed cycle. `sources` are those of the plan, in its order. Call it after the commit, once.
-    pub fn observe_cycle(&self, sources: &[Source], effects: &Effects) {
+    /// Counts a cycle that was committed at `now_ms` (wall clock). `sources` are those of the plan, in its order. Call it
+    /// after the commit, once.
+    pub fn observe_cycle(&self, sources: &[Source], effects: &Effects, now_ms: i64) {
+        let shard = effects.shard.to_string();
+        let label = &[shard.as_str()];
+        let gaps = effects.rows.iter().filter(|block| block.table == Table::Gaps);
+        let gaps = gaps.map(|block| u64::from(block.count)).sum();
+        self.gaps.with_label_values(label).inc_by(gaps);
+        self.state_written.with_label_values(label).inc_by(effects.state.len_bytes() as u64);
+        if let Some(newest_ms) = effects.newest_kafka_ms {
+            // The brokers' clocks may be ahead of ours.
+            self.latency.observe((now_ms - newest_ms).max(0) as f64 / 1_000.0);
+        }
         for (source, progress) in sources.iter().zip(&effects.sources) {
             self.observe_source(source, effects.shard, progress);
         }
@@ -296,14 +354,21 @@ impl Metrics {
         let shard = shard.to_string();
         let label = &[shard.as_str()];
         self.state_keys.with_label_values(label).set(signed(gauges.keys));
-        self.state_bytes.with_label_values(label).set(signed(gauges.bytes));
         self.timers.with_label_values(label).set(signed(gauges.timers));
-        if let Some(lag_s) = gauges.watermark_lag_s {
-            self.watermark_lag.with_label_values(label).set(lag_s);
-        }
+        self.waiting_bytes.with_label_values(label).set(signed(gauges.waiting_bytes));
     }
 
-    /// Sets the records between the read position and the end of a source partition.
+    /// Sets how far a shard's watermark is behind the clock, seconds.
+    pub fn set_watermark_lag(&self, shard: u16, lag_s: f64) {
+        self.watermark_lag.with_label_values(&[shard.to_string().as_str()]).set(lag_s);
+    }
+
+    /// Sets how many shards are in a state.
+    pub fn set_shards(&self, state: &str, count: u64) {
+        self.shards.with_label_values(&[state]).set(signed(count));
+    }
+
+    /// Sets the records between the committed position and the end of a source partition.
     pub fn set_consumer_lag(&self, topic: &str, shard: u16, records: u64) {
         let shard = shard.to_string();
         self.consumer_lag.with_label_values(&[topic, shard.as_str()]).set(signed(records));
@@ -314,7 +379,7 @@ impl Metrics {
         let shard = shard.to_string();
         let label = &[shard.as_str()];
         // "No such label" is not an error: the shard may have gone before it was first measured.
-        for gauges in [&self.state_keys, &self.state_bytes, &self.timers] {
+        for gauges in [&self.state_keys, &self.waiting_bytes, &self.timers] {
             let _ = gauges.remove_label_values(label);
         }
         for ratios in [&self.watermark_lag, &self.restore_progress] {
@@ -329,11 +394,6 @@ impl Metrics {
     pub fn observe_commit(&self, result: CommitResult, duration_s: f64) {
         self.commits.with_label_values(&[result.name()]).inc();
         self.commit_duration.observe(duration_s);
-    }
-
-    /// Takes the time from a record's Kafka timestamp to its commit (one sample a cycle is enough).
-    pub fn observe_latency(&self, latency_s: f64) {
-        self.latency.observe(latency_s);
     }
 
     /// Counts an insert that ClickHouse acknowledged.
@@ -358,22 +418,18 @@ impl Metrics {
         let _ = self.outbox_lag.remove_label_values(&[partition.to_string().as_str()]);
     }
 
-    /// Counts a position that retention had removed.
-    pub fn observe_gap(&self, source: &str) {
-        self.gaps.with_label_values(&[source]).inc();
-    }
-
     /// Sets how much of a shard's state has been read back, 0 to 1.
     pub fn set_restore_progress(&self, shard: u16, ratio: f64) {
         let shard = shard.to_string();
         self.restore_progress.with_label_values(&[shard.as_str()]).set(ratio);
     }
 
-    /// Counts the end of a restore.
-    pub fn observe_restore(&self, succeeded: bool, duration_s: f64) {
-        let result = if succeeded { "restored" } else { "failed" };
-        self.restores.with_label_values(&[result]).inc();
-        self.restore_duration.observe(duration_s);
+    /// Counts the end of a take-over; the time of those that succeeded.
+    pub fn observe_restore(&self, result: RestoreResult, duration_s: f64) {
+        self.restores.with_label_values(&[result.name()]).inc();
+        if result == RestoreResult::Restored {
+            self.restore_duration.observe(duration_s);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::model::effects::{DeadLetter, Effects};
 use crate::model::partition::murmur2_partition;
 
 use super::client::Link;
+use super::quiet::Quiet;
 use super::topics::Topics;
 
 /// What a transaction came to.
@@ -52,7 +53,7 @@ pub struct Transactions {
     link: Link,
     place: Place,
     transactional_id: String,
-    producer: BaseProducer,
+    producer: BaseProducer<Quiet>,
     timeout: Duration,
 }
 
@@ -81,6 +82,11 @@ impl Transactions {
             producer,
             timeout,
         })
+    }
+
+    /// How long one call may wait for the brokers.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Replaces the producer after an unknown outcome.
@@ -378,8 +384,9 @@ fn with_payload<'a, K: ToBytes + ?Sized>(
     }
 }
 
-fn connect(link: &Link, transactional_id: &str, timeout: Duration) -> KafkaResult<BaseProducer> {
-    let producer: BaseProducer = link.producer(transactional_id).create()?;
+fn connect(link: &Link, transactional_id: &str, timeout: Duration) -> KafkaResult<BaseProducer<Quiet>> {
+    let producer: BaseProducer<Quiet> =
+        link.producer(transactional_id).create_with_context(Quiet::default())?;
     producer.init_transactions(timeout)?;
     Ok(producer)
 }

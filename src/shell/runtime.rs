@@ -25,14 +25,15 @@ use super::clock::PipelineClock;
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
-use super::metrics::Metrics;
+use super::board::Heartbeat;
+use super::observe::Observer;
 use super::producer::{Outcome, Place, Transactions};
+use super::quiet::Calm;
 use super::settings::Start;
 use super::shards::Shards;
-use super::status::SharedStatus;
 use super::takeover::{Begins, TakeOver, TakeOverError, Taken};
 use super::topics::{self, TopicError};
-use super::worker::{self, Command, Gauges, Shared};
+use super::worker::{self, Command, Shared};
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -89,8 +90,6 @@ pub enum Report {
         effects: Box<Effects>,
         /// The shard waits for its commit.
         urgent: bool,
-        /// Numbers of the machine.
-        gauges: Gauges,
     },
     /// A worker has ended all cycles it could.
     CutDone(usize),
@@ -121,11 +120,10 @@ const SHARE_BYTES_MIN: usize = 256 * 1024;
 pub async fn run(
     plan: Arc<Plan>,
     options: Options,
-    status: SharedStatus,
-    metrics: Option<Arc<Metrics>>,
+    observer: Observer,
     quit: Arc<AtomicBool>,
 ) -> Result<(), RunError> {
-    run_from(plan, options, None, (status, metrics), quit).await
+    run_from(plan, options, None, observer, quit).await
 }
 
 /// Like [`run`]; new shards begin at these offsets, whatever the options say of the start. What retention has removed
@@ -137,7 +135,7 @@ pub async fn run_from(
     plan: Arc<Plan>,
     options: Options,
     beginning: Option<Beginning>,
-    told: (SharedStatus, Option<Arc<Metrics>>),
+    observer: Observer,
     quit: Arc<AtomicBool>,
 ) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
@@ -145,7 +143,8 @@ pub async fn run_from(
     let running = std::thread::Builder::new()
         .name("retain-loop".to_owned())
         .spawn(move || {
-            let runtime = Runtime::start(plan, options, names, (topics, beginning), told, quit)?;
+            let begins = (topics, beginning);
+            let runtime = Runtime::start(plan, options, names, begins, observer, quit)?;
             runtime.run()
         })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
@@ -175,9 +174,9 @@ struct Runtime {
     reports: Sender<Report>,
     threads: Vec<JoinHandle<()>>,
     ends_quit: Sender<()>,
-    status: SharedStatus,
-    /// Counts what is committed, where somebody wants to know.
-    metrics: Option<Arc<Metrics>>,
+    observer: Observer,
+    heartbeat: Heartbeat,
+    calm: Calm,
     quit: Arc<AtomicBool>,
     clock: PipelineClock,
     jumps: JumpGuard,
@@ -193,7 +192,7 @@ impl Runtime {
         options: Options,
         names: Names,
         (topics, beginning): (topics::Topics, Option<Beginning>),
-        (status, metrics): (SharedStatus, Option<Arc<Metrics>>),
+        observer: Observer,
         quit: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         let kafka = |what| move |source| RunError::Kafka { what, source };
@@ -202,8 +201,8 @@ impl Runtime {
             .map_err(kafka("opening the fetcher"))?;
         let clock = PipelineClock::new(plan.clock);
         let begins = Begins { start: options.start, beginning, clock: clock.clone() };
-        let limit = Duration::from_millis(options.restore_timeout_ms);
-        let take_over = TakeOver::new(link, &names, &plan, begins, limit)
+        let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
+        let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
         let asker: BaseConsumer =
             link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
@@ -215,15 +214,13 @@ impl Runtime {
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 
-        let share_bytes = Arc::new(AtomicUsize::new(SHARE_BYTES_MIN));
-        let ends = Arc::default();
-        let shared = Shared { fetcher: fetcher.clone(), ends, clock: clock.clone(), share_bytes };
+        let shared = share(&fetcher, &clock, &sources, &observer);
         let (reports, inbox) = channel();
         let mut threads = Vec::new();
         let workers = start_workers(options.workers, &shared, &reports, &mut threads)?;
-        let jobs = start_commits(transactions, &reports, &quit, &mut threads)?;
+        let jobs = start_commits(transactions, (&reports, &observer), &quit, &mut threads)?;
         let ends_quit = start_ends(asker, sources, &shared, &mut threads)?;
-        status.lock().counts = vec![Default::default(); plan.sources.len()];
+        observer.begun(&instance);
         // Last, when everything else is ready: from now on the group waits for us.
         let member =
             Member::join(link, &names, &plan).map_err(kafka("joining the consumer group"))?;
@@ -243,8 +240,9 @@ impl Runtime {
             reports,
             threads,
             ends_quit,
-            status,
-            metrics,
+            heartbeat: observer.board.watch("loop"),
+            observer,
+            calm: Calm::default(),
             quit,
             clock,
             jumps: JumpGuard::default(),
@@ -278,6 +276,7 @@ impl Runtime {
         if let Some(error) = self.fetcher.serve() {
             self.trouble(error);
         }
+        self.take_over.serve();
         self.take_reports()?;
         // Between the reports and the commit: a cycle that was computed with a clock that jumped is not committed.
         let jump_max_ms = self.plan.clock_jump_max_ms;
@@ -291,6 +290,22 @@ impl Runtime {
     }
 }
 
+fn share(
+    fetcher: &Fetcher,
+    clock: &PipelineClock,
+    topics: &[String],
+    observer: &Observer,
+) -> Shared {
+    Shared {
+        fetcher: fetcher.clone(),
+        ends: Arc::default(),
+        clock: clock.clone(),
+        share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
+        topics: topics.into(),
+        observer: observer.clone(),
+    }
+}
+
 fn start_workers(
     count: usize,
     shared: &Shared,
@@ -301,7 +316,8 @@ fn start_workers(
     for index in 0..count.max(1) {
         let (sender, commands) = channel();
         let (reports, shared) = (reports.clone(), shared.clone());
-        let work = move || worker::run(index, &commands, &reports, &shared);
+        let heartbeat = shared.observer.board.watch(format!("worker {index}"));
+        let work = move || worker::run(index, &commands, &reports, &shared, heartbeat);
         threads.push(thread(format!("retain-work-{index}"), work)?);
         workers.push(sender);
     }
@@ -310,13 +326,14 @@ fn start_workers(
 
 fn start_commits(
     transactions: Transactions,
-    reports: &Sender<Report>,
+    (reports, observer): (&Sender<Report>, &Observer),
     quit: &Arc<AtomicBool>,
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<Sender<Job>, std::io::Error> {
     let (jobs, queue) = channel();
     let (reports, quit) = (reports.clone(), Arc::clone(quit));
-    let work = move || commits::run(transactions, &queue, &reports, &quit);
+    let heartbeat = observer.board.watch("commit");
+    let work = move || commits::run(transactions, &queue, &reports, &quit, heartbeat);
     threads.push(thread("retain-commit".to_owned(), work)?);
     Ok(jobs)
 }
@@ -329,7 +346,8 @@ fn start_ends(
 ) -> Result<Sender<()>, std::io::Error> {
     let (quit, quitting) = channel();
     let (ends, clock) = (Arc::clone(&shared.ends), shared.clock.clone());
-    let work = move || ends::run(&asker, &sources, &clock, &ends, &quitting);
+    let observer = shared.observer.clone();
+    let work = move || ends::run(&asker, &sources, &clock, &ends, &observer, &quitting);
     threads.push(thread("retain-ends".to_owned(), work)?);
     Ok(quit)
 }

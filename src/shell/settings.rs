@@ -181,6 +181,9 @@ pub struct ClickHouse {
     /// Trusted certificates, a PEM file; `None` = the system's.
     #[serde(deserialize_with = "text_or_none")]
     pub ca_file: Option<String>,
+    /// On how many replicas an insert must be before it counts: a number, or `auto` (most of them); `None` = one.
+    #[serde(deserialize_with = "text_or_none")]
+    pub insert_quorum: Option<String>,
     /// Longest time for one insert, milliseconds.
     pub insert_timeout_ms: u64,
     /// Longest pause between attempts, milliseconds.
@@ -370,6 +373,18 @@ impl ClickHouse {
         }
         if self.user.is_empty() {
             problems.push("clickhouse.user: expected a name, found an empty text".to_owned());
+        }
+        if self.ca_file.is_some() && !self.url.starts_with("https://") {
+            problems.push(format!(
+                "clickhouse.ca_file is set, but clickhouse.url is {}: certificates need https://, or leave ca_file unset",
+                self.url
+            ));
+        }
+        let quorum = self.insert_quorum.as_deref().unwrap_or("auto");
+        if quorum != "auto" && !quorum.parse::<u16>().is_ok_and(|replicas| replicas > 0) {
+            problems.push(format!(
+                "clickhouse.insert_quorum: expected a number of replicas from 1 on, or auto, found {quorum:?}"
+            ));
         }
         within(problems, "clickhouse.insert_timeout_ms", self.insert_timeout_ms, 100, 3_600_000);
         within(

@@ -11,8 +11,8 @@ use super::takeover::Watch;
 pub enum Doing {
     /// Its take-over begins at this moment (a failed one is tried again later).
     Waiting(Instant),
-    /// Its state is being read.
-    Restoring(Watch),
+    /// Its state is being read, since this moment.
+    Restoring(Watch, Instant),
     /// A worker runs it.
     Running {
         /// It was asked for its last cycle.
@@ -30,6 +30,8 @@ pub struct Held {
     pub tenure: u64,
     /// What it is doing.
     pub doing: Doing,
+    /// A cycle of this tenure is committed.
+    pub committed: bool,
 }
 
 /// The shards of this process.
@@ -56,7 +58,9 @@ impl Shards {
     }
 
     /// Partitions have arrived. A shard begins when its partition of every source is there.
-    pub fn give(&mut self, places: &[(usize, u16)]) {
+    /// Returns those that begin.
+    pub fn give(&mut self, places: &[(usize, u16)]) -> Vec<u16> {
+        let mut begun = Vec::new();
         self.places.extend_from_slice(places);
         self.places.sort_unstable();
         self.places.dedup();
@@ -68,10 +72,22 @@ impl Shards {
                     Held {
                         tenure,
                         doing: Doing::Waiting(Instant::now()),
+                        committed: false,
                     },
                 );
+                begun.push(shard);
             }
         }
+        begun
+    }
+
+    /// Shards of which some partitions are ours and some are not.
+    pub fn incomplete(&self) -> Vec<u16> {
+        let mut shards: Vec<u16> = self.places.iter().map(|(_, shard)| *shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        shards.retain(|shard| !self.held.contains_key(shard));
+        shards
     }
 
     /// The shards that end when these partitions go: those of which any partition does.
@@ -98,6 +114,7 @@ impl Shards {
                 Held {
                     tenure,
                     doing: Doing::Waiting(at),
+                    committed: false,
                 },
             );
         }
@@ -152,7 +169,7 @@ impl Shards {
     pub fn restoring(&self) -> usize {
         self.held
             .values()
-            .filter(|h| matches!(h.doing, Doing::Restoring(_)))
+            .filter(|h| matches!(h.doing, Doing::Restoring(..)))
             .count()
     }
 
@@ -166,11 +183,11 @@ impl Shards {
     }
 
     /// How far the shards that are being restored have come.
-    pub fn watches(&self) -> impl Iterator<Item = (u16, &Watch)> {
+    pub fn watches(&self) -> impl Iterator<Item = (u16, &Watch, Instant)> {
         self.held
             .iter()
             .filter_map(|(shard, held)| match &held.doing {
-                Doing::Restoring(watch) => Some((*shard, watch)),
+                Doing::Restoring(watch, since) => Some((*shard, watch, *since)),
                 _ => None,
             })
     }
@@ -185,6 +202,7 @@ mod tests {
         let mut shards = Shards::new(2);
         shards.give(&[(0, 3), (1, 4)]);
         assert!(shards.all().is_empty());
+        assert_eq!(shards.incomplete(), vec![3, 4]);
         shards.give(&[(1, 3)]);
         assert_eq!(shards.all(), vec![3]);
         let first = shards.get(3).unwrap().tenure;

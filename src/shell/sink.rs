@@ -3,8 +3,8 @@
 //! What to do after an error is decided in [`crate::flow::carry`]; this file does it.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clickhouse::Client;
 use clickhouse::error::Error;
@@ -14,6 +14,11 @@ use crate::flow::carry::{
     inserts,
 };
 use crate::model::table::Table;
+
+use super::board::{Moment, SinkStatus, Status, StatusBoard};
+use super::clock::wall_ms;
+use super::metrics::Metrics;
+use super::observe::Observer;
 
 /// How blocks are inserted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,27 +62,13 @@ pub struct Stopped {
     pub reason: String,
 }
 
-/// What the sink is doing, for `/status` and `/readyz`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SinkStatus {
-    /// Rows inserted since the start, repeats included.
-    pub rows: u64,
-    /// Inserts that succeeded.
-    pub inserts: u64,
-    /// Attempts that failed.
-    pub failures: u64,
-    /// Set while an insert is being repeated: the last error, with the attempt.
-    pub retrying: Option<String>,
-    /// Set while only a person can help (credentials, disk).
-    pub needs_person: bool,
-}
-
 /// Inserts blocks into the tables of one generation. Cheap to share by reference; carries keep no state between calls
 /// but the counters.
 pub struct Sink {
     client: Client,
     options: SinkOptions,
-    status: Mutex<SinkStatus>,
+    board: Arc<StatusBoard>,
+    metrics: Option<Arc<Metrics>>,
     jitter: RandomState,
 }
 
@@ -103,18 +94,24 @@ impl Sink {
         Self {
             client,
             options,
-            status: Mutex::default(),
+            board: StatusBoard::new(Status::default()),
+            metrics: None,
             jitter: RandomState::new(),
+        }
+    }
+
+    /// Tells `observer` what it does; without it the sink keeps a board of its own.
+    pub fn observed_by(self, observer: &Observer) -> Self {
+        Self {
+            board: Arc::clone(&observer.board),
+            metrics: Some(Arc::clone(&observer.metrics)),
+            ..self
         }
     }
 
     /// What it is doing.
     pub fn status(&self) -> SinkStatus {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, SinkStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        self.board.update(|status| status.sink.clone())
     }
 
     /// One attempt to insert blocks of one table with equal headers, as one statement.
@@ -219,20 +216,28 @@ impl Sink {
     async fn repeat(&self, table: Table, blocks: &[&Block]) -> Result<(), Refusal> {
         let mut attempt = 0_u32;
         loop {
+            let began = Instant::now();
             let Err(error) = self.insert(table, blocks).await else {
-                self.succeeded(blocks);
+                self.succeeded(table, blocks, began.elapsed());
                 return Ok(());
             };
+            self.failed(&error);
             attempt = attempt.saturating_add(1);
             let jitter = self.jitter.hash_one((attempt, table.name())) as f64 / u64::MAX as f64;
             match decide(&error, blocks.len(), attempt, &self.options.backoff, jitter) {
-                Decision::Split => return Err(self.refused(Refusal::Split)),
-                Decision::StopTable(reason) => return Err(self.refused(Refusal::Stop(reason))),
+                Decision::Split => return Err(Refusal::Split),
+                Decision::StopTable(reason) => {
+                    self.board.update(|status| {
+                        let stopped = &mut status.sink.stopped_tables;
+                        stopped.insert(table.name().to_owned(), reason.clone());
+                    });
+                    return Err(Refusal::Stop(reason));
+                }
                 Decision::RetryAfter {
                     wait_ms,
                     needs_person,
                 } => {
-                    self.failed(&error, attempt, needs_person);
+                    self.repeating(&error, attempt, needs_person);
                     if needs_person {
                         tracing::error!(%error, attempt, wait_ms, "insert needs a person; repeating");
                     } else {
@@ -244,26 +249,41 @@ impl Sink {
         }
     }
 
-    fn succeeded(&self, blocks: &[&Block]) {
-        let mut status = self.lock();
-        status.rows += blocks.iter().map(|b| u64::from(b.count)).sum::<u64>();
-        status.inserts += 1;
-        status.retrying = None;
-        status.needs_person = false;
+    fn succeeded(&self, table: Table, blocks: &[&Block], took: Duration) {
+        let rows = blocks.iter().map(|b| u64::from(b.count)).sum::<u64>();
+        if let Some(metrics) = &self.metrics {
+            metrics.observe_insert(table.name(), rows, took.as_secs_f64());
+        }
+        self.board.update(|status| {
+            let sink = &mut status.sink;
+            sink.rows += rows;
+            sink.inserts += 1;
+            sink.reachable = true;
+            sink.retrying = None;
+            sink.needs_person = false;
+        });
     }
 
-    fn failed(&self, error: &SinkError, attempt: u32, needs_person: bool) {
-        let mut status = self.lock();
-        status.failures += 1;
-        status.retrying = Some(format!("attempt {attempt}: {error}"));
-        status.needs_person = needs_person;
+    fn failed(&self, error: &SinkError) {
+        if let Some(metrics) = &self.metrics {
+            metrics.observe_insert_error(error.table.name());
+        }
+        self.board.update(|status| {
+            let sink = &mut status.sink;
+            sink.failures += 1;
+            sink.retrying = None;
+            sink.last_error = Some(error.to_string());
+            sink.last_error_at = Some(Moment(wall_ms()));
+        });
     }
 
-    fn refused(&self, refusal: Refusal) -> Refusal {
-        let mut status = self.lock();
-        status.failures += 1;
-        status.retrying = None;
-        refusal
+    fn repeating(&self, error: &SinkError, attempt: u32, needs_person: bool) {
+        self.board.update(|status| {
+            let sink = &mut status.sink;
+            sink.reachable = false;
+            sink.retrying = Some(format!("attempt {attempt}: {error}"));
+            sink.needs_person = needs_person;
+        });
     }
 }
 

@@ -18,6 +18,7 @@ use crate::snapshot::StateKey;
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::PipelineClock;
+use super::quiet::{Calm, Quiet};
 use super::settings::Start;
 
 /// What all take-overs of a pipeline share.
@@ -49,6 +50,8 @@ pub struct Begins {
 pub struct Watch {
     /// Set to give up.
     pub cancel: Arc<AtomicBool>,
+    /// First offset of the state partition.
+    pub from: Arc<AtomicU64>,
     /// Next offset of the state partition.
     pub at: Arc<AtomicU64>,
     /// The end that must be reached; 0 while not known.
@@ -110,6 +113,13 @@ impl TakeOver {
             committed: link.query(names, true).create()?,
             uncommitted: link.query(names, false).create()?,
         })
+    }
+
+    /// Takes the events of the two clients: while no broker answers there are many, and nobody else does.
+    pub fn serve(&self) {
+        for client in [&self.committed, &self.uncommitted] {
+            while client.poll(Duration::ZERO).is_some() {}
+        }
     }
 
     /// Takes a shard over. Blocks for as long as the state takes to read.
@@ -178,11 +188,11 @@ impl TakeOver {
                 gaps,
             } => {
                 machine.start_at(&offsets, mail);
-                self.skip(&mut machine, &gaps);
+                self.skip(&mut machine, facts.shard, &gaps);
                 mail
             }
             Decision::GoOn { gaps } => {
-                self.skip(&mut machine, &gaps);
+                self.skip(&mut machine, facts.shard, &gaps);
                 facts
                     .meta
                     .as_ref()
@@ -201,8 +211,12 @@ impl TakeOver {
         })
     }
 
-    fn skip(&self, machine: &mut Machine, gaps: &[Gap]) {
+    fn skip(&self, machine: &mut Machine, shard: u16, gaps: &[Gap]) {
         for gap in gaps {
+            let topic = self.plan.sources.get(usize::from(gap.source));
+            let topic = topic.map_or("", |s| s.topic.as_str());
+            let (from, to) = (gap.from, gap.to);
+            tracing::error!(shard, topic, from, to, "retention removed unread records");
             let reason = "retention removed records before they were read";
             machine.skip_to(gap.source, gap.to, self.begins.clock.now_ms(), reason);
         }
@@ -257,12 +271,13 @@ impl TakeOver {
             .uncommitted
             .fetch_watermarks(&topic, partition, REQUEST_TIMEOUT)
             .map_err(kafka("asking for the end of the state"))?;
+        watch.from.store(low.max(0) as u64, Ordering::Relaxed);
         watch.at.store(low.max(0) as u64, Ordering::Relaxed);
         watch.end.store(end.max(0) as u64, Ordering::Relaxed);
-        let reader: BaseConsumer = self
+        let reader: BaseConsumer<Quiet> = self
             .link
             .restorer(&self.names)
-            .create()
+            .create_with_context(Quiet::default())
             .map_err(kafka("opening a reader"))?;
         let reader = Arc::new(reader);
         let mut queue = PartitionQueue::new(Arc::clone(&reader), &topic, partition)
@@ -272,6 +287,7 @@ impl TakeOver {
             .and_then(|()| reader.assign(&list))
             .map_err(kafka("assigning the state"))?;
         let deadline = Instant::now() + self.restore_timeout;
+        let calm = Calm::default();
         let mut last_commit_ms = None;
         loop {
             if watch.cancel.load(Ordering::SeqCst) {
@@ -286,8 +302,10 @@ impl TakeOver {
                 )));
             }
             // Errors that concern no partition; librdkafka goes on by itself, the deadline watches.
-            if let Some(Err(error)) = reader.poll(Duration::ZERO) {
-                tracing::warn!(shard, %error, "reading the state");
+            if let Some(Err(error)) = reader.poll(Duration::ZERO)
+                && let Some(left_out) = calm.say(&error.to_string())
+            {
+                tracing::warn!(shard, %error, left_out, "reading the state");
             }
             let (reached, meta_ms) = read_batch(&mut queue, machine, watch, shard, end)?;
             last_commit_ms = meta_ms.or(last_commit_ms);

@@ -7,7 +7,6 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
 };
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::flow::guard::{self, Counted};
@@ -15,6 +14,7 @@ use crate::flow::names::Names;
 use crate::plan::Plan;
 
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::quiet::Quiet;
 
 /// Why the topics cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
         brokers: link.brokers.clone(),
         source,
     };
-    let admin: AdminClient<DefaultClientContext> = link.admin().create().map_err(unreachable)?;
+    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
     let before = counts(&admin).map_err(unreachable)?;
     let counted = |topic: &str| Counted {
         topic: topic.to_owned(),
@@ -168,7 +168,7 @@ struct Seen {
 
 /// Creates the dead-letter topics that are missing, and says what each takes.
 async fn dead_letter_topics(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
     link: &Link,
     plan: &Plan,
     shards: u16,
@@ -223,8 +223,8 @@ pub async fn prepare_control(link: &Link, plan: &Plan) -> Result<Found, TopicErr
     if !found.control {
         let name = Names::new(&plan.name, 1).control();
         let settings = [LOG_APPEND, ("cleanup.policy", "compact")];
-        let admin: AdminClient<DefaultClientContext> =
-            link.admin().create().map_err(|e| unreachable(link, e))?;
+        let admin: AdminClient<Quiet> =
+            link.admin().create_with_context(Quiet::default()).map_err(|e| unreachable(link, e))?;
         create(&admin, link, &name, 1, &settings).await?;
     }
     Ok(found)
@@ -236,7 +236,7 @@ pub async fn prepare_control(link: &Link, plan: &Plan) -> Result<Found, TopicErr
 /// When the broker does not answer.
 pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     let unreachable = |e| unreachable(link, e);
-    let admin: AdminClient<DefaultClientContext> = link.admin().create().map_err(unreachable)?;
+    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
     let there = counts(&admin).map_err(unreachable)?;
     let first = Names::new(&plan.name, 1);
     let is_there = |name: String| there.iter().any(|(there, _)| *there == name);
@@ -254,7 +254,7 @@ fn unreachable(link: &Link, source: rdkafka::error::KafkaError) -> TopicError {
 
 /// All topics and their partition counts.
 fn counts(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
 ) -> Result<Vec<(String, usize)>, rdkafka::error::KafkaError> {
     let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?;
     let topics = metadata.topics().iter();
@@ -271,7 +271,7 @@ fn options() -> AdminOptions {
 }
 
 async fn create(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
     link: &Link,
     name: &str,
     shards: u16,
@@ -313,7 +313,7 @@ async fn create(
 
 /// Waits until every partition of a topic that was just created has a leader.
 async fn await_leaders(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
     name: &str,
     shards: u16,
     unreachable: impl Fn(rdkafka::error::KafkaError) -> TopicError,
@@ -372,7 +372,7 @@ fn check(described: &Described, name: &str, settings: &[Setting]) -> Result<(), 
 /// Settings by topic and key; empty where the broker cannot say.
 type Described = BTreeMap<(String, String), String>;
 
-async fn describe(admin: &AdminClient<DefaultClientContext>, names: &[&str]) -> Described {
+async fn describe(admin: &AdminClient<Quiet>, names: &[&str]) -> Described {
     let topics: Vec<ResourceSpecifier<'_>> = names
         .iter()
         .map(|name| ResourceSpecifier::Topic(name))

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::machine::{ClockReading, Machine, Progress};
-use crate::model::effects::Effects;
 use crate::model::record::SourceIndex;
 
 use super::batch::Segment;
 use super::clock::PipelineClock;
 use super::consumer::{Fetcher, ShardQueues};
 use super::ends::Ends;
+use super::board::Heartbeat;
+use super::observe::{Observer, View};
 use super::runtime::Report;
 
 /// What the runtime tells a worker.
@@ -54,17 +55,10 @@ pub struct Shared {
     pub clock: PipelineClock,
     /// Bytes that may wait for the merge, for each source partition.
     pub share_bytes: Arc<AtomicUsize>,
-}
-
-/// Numbers of a shard when a cycle ended, for status and metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gauges {
-    /// Customers held.
-    pub customers: usize,
-    /// Dues pending.
-    pub dues_pending: usize,
-    /// Bytes offered and not merged, over all sources.
-    pub waiting_bytes: usize,
+    /// Topics of the sources.
+    pub topics: Arc<[String]>,
+    /// Where is written what the shards do.
+    pub observer: Observer,
 }
 
 /// Records merged before the worker looks at its commands again.
@@ -74,6 +68,10 @@ const IDLE_WAIT: Duration = Duration::from_millis(2);
 const IDLE_WAIT_MAX: Duration = Duration::from_millis(10);
 /// A shard that only time has changed commits this often.
 const TIME_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a shard's numbers are shown.
+const VIEW_INTERVAL: Duration = Duration::from_millis(250);
+/// The merge always waits a moment for what is being fetched; only what takes longer is worth telling.
+const NEEDS_TOLD_AFTER: Duration = Duration::from_secs(1);
 
 struct Shard {
     id: u16,
@@ -93,10 +91,30 @@ struct Shard {
     last_cut: bool,
     finished: bool,
     cut_at: Instant,
+    /// What the merge waits for, and since when nothing of it has come.
+    needs: Option<(SourceIndex, Instant)>,
+    viewed_at: Option<Instant>,
 }
 
 /// Runs a worker until its commands end.
-pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>, shared: &Shared) {
+pub fn run(
+    index: usize,
+    commands: &Receiver<Command>,
+    reports: &Sender<Report>,
+    shared: &Shared,
+    heartbeat: Heartbeat,
+) {
+    work(index, commands, reports, shared, &heartbeat);
+    heartbeat.end();
+}
+
+fn work(
+    index: usize,
+    commands: &Receiver<Command>,
+    reports: &Sender<Report>,
+    shared: &Shared,
+    heartbeat: &Heartbeat,
+) {
     let mut worker = Worker {
         index,
         reports,
@@ -106,6 +124,7 @@ pub fn run(index: usize, commands: &Receiver<Command>, reports: &Sender<Report>,
     let mut busy = false;
     let mut idle_wait = IDLE_WAIT;
     loop {
+        heartbeat.beat();
         idle_wait = if busy {
             IDLE_WAIT
         } else {
@@ -183,6 +202,8 @@ impl Worker<'_> {
             last_cut: false,
             finished: false,
             cut_at: Instant::now(),
+            needs: None,
+            viewed_at: None,
         });
         // The first commit changes nothing, but carries the offsets and the owner's name: from now on a stale owner
         // is fenced.
@@ -207,6 +228,7 @@ impl Worker<'_> {
             if self.shards[at].finishing {
                 continue;
             }
+            self.shards[at].show(self.shared);
             match self.advance(at) {
                 Ok(worked) => busy |= worked,
                 Err(reason) => self.stop(at, reason),
@@ -245,6 +267,11 @@ impl Worker<'_> {
             _ => None,
         };
         let read = shard.drain(wanted, self.shared)?;
+        shard.needs = match (wanted, shard.needs) {
+            (Some(source), Some((same, since))) if source == same => Some((source, since)),
+            (Some(source), _) => Some((source, Instant::now())),
+            (None, _) => None,
+        };
         Ok(read || progress == Progress::More)
     }
 
@@ -264,7 +291,11 @@ impl Worker<'_> {
         shard.dirty = false;
         shard.in_flight = true;
         shard.cut_at = Instant::now();
-        let report = shard.hand_over(effects, force);
+        let report = Report::Cycle {
+            tenure: shard.tenure,
+            effects: Box::new(effects),
+            urgent: force,
+        };
         self.report(report);
     }
 
@@ -306,21 +337,40 @@ impl Shard {
         }
     }
 
-    fn hand_over(&self, effects: Effects, urgent: bool) -> Report {
-        let sources = 0..self.queues.sources.len();
-        let gauges = Gauges {
-            customers: self.machine.customers(),
-            dues_pending: self.machine.dues_pending(),
-            waiting_bytes: sources
-                .map(|s| self.machine.waiting_bytes(s as SourceIndex))
-                .sum(),
-        };
-        Report::Cycle {
-            tenure: self.tenure,
-            effects: Box::new(effects),
-            urgent,
-            gauges,
+    /// Shows the shard's numbers, a few times a second.
+    fn show(&mut self, shared: &Shared) {
+        if self.viewed_at.is_some_and(|at| at.elapsed() < VIEW_INTERVAL) {
+            return;
         }
+        self.viewed_at = Some(Instant::now());
+        let sources = 0..self.queues.sources.len() as SourceIndex;
+        let waiting_bytes: usize = sources.clone().map(|s| self.machine.waiting_bytes(s)).sum();
+        let view = View {
+            tenure: self.machine.meta().tenure,
+            watermark_ms: self.machine.watermark_ms(),
+            fetched_to: sources.map(|s| self.machine.read_position(s)).collect(),
+            waiting_for: self.waiting_for(shared),
+            customers: self.machine.customers() as u64,
+            dues_pending: self.machine.dues_pending() as u64,
+            waiting_bytes: waiting_bytes as u64,
+        };
+        shared.observer.view(self.id, view);
+    }
+
+    /// What the merge has been waiting for, and why.
+    fn waiting_for(&self, shared: &Shared) -> Option<String> {
+        let (source, since) = self.needs.filter(|(_, at)| at.elapsed() >= NEEDS_TOLD_AFTER)?;
+        let topic = topic(shared, source);
+        let seconds = since.elapsed().as_secs();
+        Some(match shared.ends.trouble() {
+            Some(error) => format!(
+                "topic {topic}: its broker cannot be reached for {seconds} s ({error}), and its records may come first"
+            ),
+            None => format!(
+                "topic {topic}: its next records come first, and are being fetched since {seconds} s (from offset {})",
+                self.machine.read_position(source)
+            ),
+        })
     }
 
     /// Feeds the machine: the source the merge waits for always, the others up to their share of memory.
@@ -360,6 +410,9 @@ impl Shard {
         }
         let read = !batch.is_empty();
         drop(batch);
+        if read && self.needs.is_some_and(|(needed, _)| needed == source) {
+            self.needs = None;
+        }
         if let Some((code, text)) = trouble {
             self.troubled(source, code, &text, shared)?;
         }
@@ -374,20 +427,22 @@ impl Shard {
         shared: &Shared,
     ) -> Result<(), String> {
         let position = self.machine.read_position(source);
+        let topic = topic(shared, source);
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 let low = shared.fetcher.first_offset(self.id, source).map_err(|e| {
                     format!(
-                        "source {source} has no offset {position}, nor says where it begins: {e}"
+                        "topic {topic} has no offset {position}, nor says where it begins: {e}"
                     )
                 })?;
                 if low <= position {
                     return Err(format!(
-                        "source {source} has no offset {position}, though it begins at {low}: it was deleted and made \
+                        "topic {topic} has no offset {position}, though it begins at {low}: it was deleted and made \
                          again, or cut; rebuild with `retain run --rebuild FILE`"
                     ));
                 }
                 let reason = "retention removed records before they were read";
+                tracing::error!(shard = self.id, topic, from = position, to = low, "retention removed unread records");
                 self.machine
                     .skip_to(source, low, shared.clock.now_ms(), reason);
                 shared
@@ -396,13 +451,17 @@ impl Shard {
                     .map_err(|e| e.to_string())
             }
             RDKafkaErrorCode::NotImplemented | RDKafkaErrorCode::BadCompression => Err(format!(
-                "source {source} cannot be read at offset {position}: {text}; its compression is not supported"
+                "topic {topic} cannot be read at offset {position}: {text}; its compression is not supported"
             )),
             _ => {
                 // librdkafka goes on by itself; the merge waits, and says for what.
-                tracing::warn!(shard = self.id, source, %code, %text, "reading a source");
+                tracing::warn!(shard = self.id, topic, %code, %text, "reading a source");
                 Ok(())
             }
         }
     }
+}
+
+fn topic(shared: &Shared, source: SourceIndex) -> &str {
+    shared.topics.get(usize::from(source)).map_or("", String::as_str)
 }

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::BaseProducer;
 use retain::model::table::Table;
 use retain::plan::Plan;
+use retain::shell::board::{Status, StatusBoard};
 use retain::shell::client::Link;
+use retain::shell::observe::Observer;
 use retain::shell::runtime::{self, Options, RunError};
 use retain::shell::settings::Start;
-use retain::shell::status::SharedStatus;
 
 use super::broker::{Broker, flush, producer, send, until_within};
 use super::outbox::{Row, last, rows};
@@ -74,7 +75,9 @@ pub fn options(bootstrap: &str, instance: Option<&str>, classic: bool) -> Option
 /// A pipeline running inside the test.
 pub struct Running {
     /// What it says about itself.
-    pub status: SharedStatus,
+    pub board: Arc<StatusBoard>,
+    /// The same and more, with the metrics.
+    pub observer: Observer,
     quit: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
@@ -87,17 +90,23 @@ impl Running {
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .try_init();
-        let (status, quit) = (SharedStatus::default(), Arc::new(AtomicBool::new(false)));
-        let (plan, told, quitting) = (Arc::clone(plan), status.clone(), Arc::clone(&quit));
+        let status = Status {
+            consumes: true,
+            ..Status::default()
+        };
+        let observer = Observer::new(status).unwrap();
+        let quit = Arc::new(AtomicBool::new(false));
+        let (plan, told, quitting) = (Arc::clone(plan), observer.clone(), Arc::clone(&quit));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(runtime::run(plan, options, told, None, quitting))
+            runtime.block_on(runtime::run(plan, options, told, quitting))
         });
         Self {
-            status,
+            board: Arc::clone(&observer.board),
+            observer,
             quit,
             thread: Some(thread),
         }

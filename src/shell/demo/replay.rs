@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::model::partition::murmur2_partition;
 use crate::plan::Clock;
 use crate::shell::clock::PipelineClock;
-use crate::shell::status::SharedStatus;
+use crate::shell::board::StatusBoard;
 
 use super::story::Record;
 
@@ -44,7 +44,7 @@ impl Replay {
         partitions: u16,
         records: Vec<Record>,
         clock: Clock,
-        pipeline: SharedStatus,
+        pipeline: Arc<StatusBoard>,
     ) -> Result<Self, KafkaError> {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
@@ -58,8 +58,8 @@ impl Replay {
         );
         let (counter, asked) = (Arc::clone(&sent), Arc::clone(&quit));
         let work = move || {
-            // The pipeline's clock begins when it has opened its clients, which is when it counts its sources.
-            while pipeline.get().counts.is_empty() && !asked.load(Ordering::SeqCst) {
+            // The pipeline's clock begins when it has opened its clients.
+            while pipeline.update(|status| status.begun.is_none()) && !asked.load(Ordering::SeqCst) {
                 std::thread::sleep(LOOK_INTERVAL);
             }
             let clock = PipelineClock::new(ahead(clock));

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::model::effects::Effects;
-use crate::shell::clock::wall_ms;
 use crate::shell::commits::Settled;
 use crate::shell::metrics::CommitResult;
 use crate::shell::producer::Outcome;
@@ -20,6 +19,7 @@ const GATHER: Duration = Duration::from_millis(30);
 impl Runtime {
     /// Takes what the other threads report, waiting a moment for the first.
     pub(super) fn take_reports(&mut self) -> Result<(), RunError> {
+        self.heartbeat.beat();
         let Ok(first) = self.inbox.recv_timeout(TICK) else {
             return Ok(());
         };
@@ -37,13 +37,9 @@ impl Runtime {
                 tenure,
                 effects,
                 urgent,
-                gauges,
             } => {
                 // The memory of an older tenure is gone, and its cycle with it.
                 if self.shards.runs(effects.shard, tenure) {
-                    if let Some(shard) = self.status.lock().shards.get_mut(&effects.shard) {
-                        shard.gauges = gauges;
-                    }
                     self.urgent |= urgent;
                     self.commits.add(tenure, *effects);
                 }
@@ -120,19 +116,26 @@ impl Runtime {
             aborted,
         } = self.commits.settle(outcome, cycles);
         if let Some(why) = fenced {
+            self.observer.not_committed(CommitResult::Fenced, took);
             return Err(RunError::Left(why));
         }
         if let Some(why) = aborted {
-            self.status.lock().aborts += 1;
+            self.observer.not_committed(CommitResult::Aborted, took);
             self.trouble(format!(
                 "a transaction was aborted and will be repeated: {why}"
             ));
         }
         if !committed.is_empty() {
             tracing::debug!(shards = committed.len(), "committed");
-            self.count(&committed, took);
+            let cycles = committed.iter().map(|(_, _, effects)| effects);
+            self.observer.committed(&self.plan, cycles, took);
         }
-        for (shard, tenure, _) in committed {
+        for (shard, tenure, effects) in committed {
+            if let Some(held) = self.shards.of(shard, tenure)
+                && !std::mem::replace(&mut held.committed, true)
+            {
+                tracing::info!(shard, cycle = effects.cycle, "first commit: an older owner is fenced");
+            }
             self.tell(shard, Command::Committed(shard, tenure));
         }
         for (shard, tenure, why) in stopped {
@@ -143,7 +146,7 @@ impl Runtime {
             );
         }
         if let Some((_, _, why)) = unknown.first() {
-            self.status.lock().unknown += 1;
+            self.observer.not_committed(CommitResult::Unknown, took);
             self.trouble(format!(
                 "the outcome of a transaction is unknown, its shards are taken over anew: {why}"
             ));
@@ -155,29 +158,5 @@ impl Runtime {
             }
         }
         Ok(())
-    }
-
-    fn count(&self, committed: &[(u16, u64, Effects)], took: Duration) {
-        let mut status = self.status.lock();
-        status.commits += 1;
-        status.commit_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        status.committed_at_ms = Some(wall_ms());
-        if let Some(metrics) = &self.metrics {
-            metrics.observe_commit(CommitResult::Committed, took.as_secs_f64());
-            for (_, _, effects) in committed {
-                metrics.observe_cycle(&self.plan.sources, effects);
-            }
-        }
-        for (shard, _, effects) in committed {
-            status.dead_letters += effects.dead_letters.len() as u64;
-            for (total, source) in status.counts.iter_mut().zip(&effects.sources) {
-                total.add(&source.counts);
-            }
-            if let Some(entry) = status.shards.get_mut(shard) {
-                entry.cycle = effects.cycle;
-                entry.offsets = effects.sources.iter().map(|s| s.offset_to).collect();
-                entry.watermark_ms = effects.watermark_ms;
-            }
-        }
     }
 }

@@ -5,12 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::machine::Identity;
-use crate::shell::clock::wall_ms;
 use crate::shell::consumer::{Membership, Partitions};
+use crate::shell::observe::Restoring;
 use crate::shell::shards::{Doing, Held};
-use crate::shell::status::{ShardState, ShardStatus};
 use crate::shell::takeover::{TakeOverError, Taken, Watch};
-use crate::shell::worker::{Command, Gauges, NewShard};
+use crate::shell::worker::{Command, NewShard};
 
 use super::{Report, RunError, Runtime, SHARE_BYTES_MIN};
 
@@ -28,8 +27,10 @@ impl Runtime {
                 if let Err(error) = self.member.accept(&mut partitions) {
                     self.trouble(format!("accepting partitions: {error}"));
                 }
-                self.shards.give(&partitions.places);
-                self.status.lock().joined = true;
+                for shard in self.shards.give(&partitions.places) {
+                    self.observer.held(&self.plan, shard);
+                }
+                self.observer.assigned(&self.shards.incomplete());
                 self.share();
             }
             Membership::Taken { partitions, lost } => self.give_back(&partitions, lost),
@@ -46,8 +47,10 @@ impl Runtime {
     }
 
     pub(super) fn trouble(&self, words: String) {
-        tracing::warn!("{words}");
-        self.status.lock().trouble = Some(words);
+        if let Some(left_out) = self.calm.say(&words) {
+            tracing::warn!(left_out, "{words}");
+        }
+        self.observer.trouble(words);
     }
 
     /// Commits what the shards of these partitions have computed, within a limit, then lets them go.
@@ -61,6 +64,7 @@ impl Runtime {
             self.forget(shard, None);
         }
         self.shards.take(&partitions.places);
+        self.observer.assigned(&self.shards.incomplete());
         if let Err(error) = self.member.release(partitions) {
             self.trouble(format!("giving partitions back: {error}"));
         }
@@ -104,12 +108,12 @@ impl Runtime {
 
     /// The shard's memory goes, and with it what it has computed and not committed.
     pub(super) fn forget(&mut self, shard: u16, again: Option<Instant>) {
-        let Some(Held { tenure, doing }) = self.shards.forget(shard, again) else {
+        let Some(Held { tenure, doing, .. }) = self.shards.forget(shard, again) else {
             return;
         };
         self.commits.forget(shard);
         match doing {
-            Doing::Restoring(watch) => watch.cancel.store(true, Ordering::SeqCst),
+            Doing::Restoring(watch, _) => watch.cancel.store(true, Ordering::SeqCst),
             Doing::Running { .. } | Doing::Finished | Doing::Stopped => {
                 tracing::info!(shard, tenure, "the shard is let go");
                 self.drop_shard(shard, tenure);
@@ -119,8 +123,9 @@ impl Runtime {
             }
             Doing::Waiting(_) => {}
         }
-        if again.is_none() {
-            self.status.lock().shards.remove(&shard);
+        match again {
+            Some(_) => self.observer.held(&self.plan, shard),
+            None => self.observer.gone(&self.plan, shard),
         }
     }
 
@@ -136,8 +141,8 @@ impl Runtime {
         if fetched && let Err(error) = self.fetcher.end(shard) {
             self.trouble(format!("ending shard {shard}: {error}"));
         }
-        tracing::error!(shard, %reason, "the shard stops");
-        self.set_state(shard, ShardState::Stopped { reason });
+        tracing::error!(shard, %reason, "the shard stops; the others go on");
+        self.observer.stopped(shard, reason);
     }
 
     /// Has the worker forget the shard. Until it says that it has, the shard is not taken over again: the old queues
@@ -171,9 +176,9 @@ impl Runtime {
             };
             let watch = Watch::default();
             if let Some(held) = self.shards.of(shard, tenure) {
-                held.doing = Doing::Restoring(watch.clone());
+                held.doing = Doing::Restoring(watch.clone(), Instant::now());
             }
-            self.set_state(shard, ShardState::Restoring { at: 0, end: 0 });
+            tracing::info!(shard, tenure, "taking the shard over");
             let identity = Identity {
                 shard,
                 shards: self.shard_count,
@@ -186,11 +191,16 @@ impl Runtime {
                 let _ = reports.send(Report::TakenOver(shard, tenure, Box::new(result)));
             })?;
         }
-        for (shard, watch) in self.shards.watches() {
-            let at = watch.at.load(Ordering::Relaxed);
+        for (shard, watch, since) in self.shards.watches() {
             let end = watch.end.load(Ordering::Relaxed);
-            if let Some(status) = self.status.lock().shards.get_mut(&shard) {
-                status.state = ShardState::Restoring { at, end };
+            if end > 0 {
+                let restoring = Restoring {
+                    from: watch.from.load(Ordering::Relaxed),
+                    at: watch.at.load(Ordering::Relaxed),
+                    end,
+                    took: since.elapsed(),
+                };
+                self.observer.restoring(shard, restoring);
             }
         }
         Ok(())
@@ -206,11 +216,17 @@ impl Runtime {
         let Some(held) = self.shards.of(shard, tenure) else {
             return;
         };
+        let took = match held.doing {
+            Doing::Restoring(_, since) => since.elapsed(),
+            _ => Duration::ZERO,
+        };
         match result {
             Ok(taken) => match self.fetcher.begin(shard, &taken.offsets, taken.mail) {
                 Ok(queues) => {
                     held.doing = Doing::Running { finishing: false };
-                    tracing::info!(shard, tenure, offsets = ?taken.offsets, "the shard runs");
+                    let took_ms = took.as_millis();
+                    tracing::info!(shard, tenure, took_ms, customers = taken.machine.customers(), offsets = ?taken.offsets, "restored; the shard runs");
+                    self.observer.running(shard, &taken.offsets, took);
                     let machine = taken.machine;
                     let new = NewShard {
                         shard,
@@ -219,34 +235,23 @@ impl Runtime {
                         queues,
                     };
                     self.tell(shard, Command::Take(Box::new(new)));
-                    self.set_state(shard, ShardState::Running);
-                    self.status.lock().clock_wall_origin_ms = self.clock.wall_origin_ms();
                 }
                 Err(error) => {
                     held.doing = Doing::Waiting(Instant::now() + RETRY);
-                    self.trouble(format!("reading shard {shard}: {error}"));
+                    let why = format!("reading shard {shard}: {error}");
+                    self.observer.take_over_failed(shard, took, &why);
+                    self.trouble(why);
                 }
             },
             Err(TakeOverError::Cancelled) => {}
             Err(error @ TakeOverError::Kafka { .. }) => {
                 held.doing = Doing::Waiting(Instant::now() + RETRY);
-                self.trouble(error.to_string());
+                let why = error.to_string();
+                self.observer.take_over_failed(shard, took, &why);
+                self.trouble(why);
             }
             Err(TakeOverError::Refused(reason)) => self.stop(shard, tenure, reason),
         }
-    }
-
-    fn set_state(&self, shard: u16, state: ShardState) {
-        let mut status = self.status.lock();
-        let entry = status.shards.entry(shard).or_insert_with(|| ShardStatus {
-            state: ShardState::Running,
-            cycle: 0,
-            offsets: Vec::new(),
-            watermark_ms: None,
-            gauges: Gauges::default(),
-            since_ms: wall_ms(),
-        });
-        entry.state = state;
     }
 
     /// Commits what is computed (if it still can), gives everything back and leaves the group.
@@ -258,6 +263,8 @@ impl Runtime {
         for shard in shards {
             self.forget(shard, None);
         }
+        // What is left is not this loop's: it only waits for the other threads.
+        self.heartbeat.end();
         // Workers drop the queues before the fetcher, the commit thread ends with its jobs.
         self.workers.clear();
         let (jobs, ends_quit) = (self.jobs, self.ends_quit);
