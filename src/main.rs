@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::plan::{guarantees, parse};
 use retain::shell::cmd_run::{self, Definition, Parts};
 use retain::shell::generation::Choice;
+use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::shell::settings::Settings;
 use retain::shell::{cmd_check, cmd_config, cmd_generate, demo, logs};
 
@@ -94,12 +94,19 @@ fn main() -> ExitCode {
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    kinds.map(io::Error::kind).any(|kind| kind == io::ErrorKind::BrokenPipe)
+    let kinds = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    kinds
+        .map(io::Error::kind)
+        .any(|kind| kind == io::ErrorKind::BrokenPipe)
 }
 
 fn settings(cli: &Cli) -> anyhow::Result<Loaded> {
-    Ok(load(&Sources::of_process(cli.config.clone(), cli.set.clone()))?)
+    Ok(load(&Sources::of_process(
+        cli.config.clone(),
+        cli.set.clone(),
+    ))?)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
@@ -120,15 +127,25 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Check { file } => check(file)?,
         Command::Migrate(pipeline) => {
             let (settings, definition) = ready(cli, &pipeline.file)?;
-            let migrating =
-                cmd_run::migrate(&settings, &definition, pipeline.generation);
+            let migrating = cmd_run::migrate(&settings, &definition, pipeline.generation);
             for line in tokio()?.block_on(migrating)? {
                 writeln!(io::stdout(), "{line}")?;
             }
         }
-        Command::Run { pipeline, no_sink, rebuild, accept_loss } => {
-            let parts = if *no_sink { Parts::Machines } else { Parts::All };
-            let rebuild = rebuild.then_some(Choice::Rebuild { accept_loss: *accept_loss });
+        Command::Run {
+            pipeline,
+            no_sink,
+            rebuild,
+            accept_loss,
+        } => {
+            let parts = if *no_sink {
+                Parts::Machines
+            } else {
+                Parts::All
+            };
+            let rebuild = rebuild.then_some(Choice::Rebuild {
+                accept_loss: *accept_loss,
+            });
             start(cli, pipeline, rebuild, parts)?;
         }
         Command::Sink(pipeline) => start(cli, pipeline, None, Parts::Carrier)?,
@@ -144,7 +161,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 }
 
 fn tokio() -> anyhow::Result<tokio::runtime::Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     runtime.context("starting the threads for IO")
 }
 
@@ -155,7 +174,12 @@ fn ready(cli: &Cli, file: &Path) -> anyhow::Result<(Settings, Definition)> {
     Ok((loaded.settings, Definition::read(file)?))
 }
 
-fn start(cli: &Cli, pipeline: &Pipeline, rebuild: Option<Choice>, parts: Parts) -> anyhow::Result<()> {
+fn start(
+    cli: &Cli,
+    pipeline: &Pipeline,
+    rebuild: Option<Choice>,
+    parts: Parts,
+) -> anyhow::Result<()> {
     let (settings, definition) = ready(cli, &pipeline.file)?;
     let choice = rebuild.unwrap_or(pipeline.generation.map_or(Choice::Current, Choice::Given));
     let running = cmd_run::run(&settings, &definition, choice, parts);
@@ -172,7 +196,12 @@ fn check(file: &Path) -> anyhow::Result<()> {
         sentences.push(cmd_check::one_time_buyer(plan));
         sentences
     });
-    cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;
+    cmd_check::print(
+        &name,
+        &findings,
+        sentences.as_deref(),
+        &mut io::stdout().lock(),
+    )?;
     anyhow::ensure!(plan.is_some(), "{name} cannot be used");
     Ok(())
 }

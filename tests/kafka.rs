@@ -48,7 +48,11 @@ fn records_in_transactions_out_and_a_restart_goes_on() {
     let status = running.board.snapshot();
     running.stop().unwrap();
     feed.verify(broker);
-    assert_eq!((status.commits.aborted, status.commits.unknown), (0, 0), "{status:?}");
+    assert_eq!(
+        (status.commits.aborted, status.commits.unknown),
+        (0, 0),
+        "{status:?}"
+    );
 }
 
 #[test]

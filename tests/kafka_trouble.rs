@@ -24,8 +24,8 @@ use retain::flow::names::Names;
 use retain::model::table::Table;
 use retain::shell::board::{ShardState, ShardStatus, Status};
 use retain::shell::carrier;
-use retain::shell::observe::Observer;
 use retain::shell::migrate::{Retention, migrate};
+use retain::shell::observe::Observer;
 use retain::shell::sink::{Sink, SinkOptions};
 use retain::shell::views::Databases;
 
@@ -270,7 +270,10 @@ fn clickhouse_may_be_away_and_gets_everything_later() {
     let sink = Sink::new(engine.client(), sink_options);
     let observer = Observer::new(Status::default()).unwrap();
     let sink = Arc::new(sink.observed_by(&observer));
-    let (status, quit) = (Arc::clone(&observer.board), Arc::new(AtomicBool::new(false)));
+    let (status, quit) = (
+        Arc::clone(&observer.board),
+        Arc::new(AtomicBool::new(false)),
+    );
     let link = options(&broker.bootstrap, None, false).link;
     let names = Names::new(name, 1);
     let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
@@ -285,7 +288,9 @@ fn clickhouse_may_be_away_and_gets_everything_later() {
     );
     let mut feed = Feed::new(broker, name);
     feed.send(2_000);
-    until("the first rows to be carried", || status.snapshot().sink.blocks > 0);
+    until("the first rows to be carried", || {
+        status.snapshot().sink.blocks > 0
+    });
 
     let away = engine.kill();
     feed.send(2_000);
@@ -330,10 +335,13 @@ fn librdkafkas_own_broker_carries_a_first_run() {
     until("all events to be committed", || {
         let shards = running.board.snapshot().shards;
         let sources = shards.values().flat_map(|shard| &shard.sources);
-        sources.map(|s| s.outcomes.consumed()).sum::<u64>()
-            == sent
+        sources.map(|s| s.outcomes.consumed()).sum::<u64>() == sent
     });
     let status = running.board.snapshot();
-    assert_eq!((status.commits.aborted, status.commits.unknown), (0, 0), "{status:?}");
+    assert_eq!(
+        (status.commits.aborted, status.commits.unknown),
+        (0, 0),
+        "{status:?}"
+    );
     running.stop().unwrap();
 }

@@ -58,13 +58,17 @@ impl Stage {
 
     /// A copy of the pipeline: the real program.
     fn copy(&self, instance: &str, definition: &str, flags: &[&str]) -> Copy {
-        Copy::start(&self.file(definition), flags, &[
-            format!("kafka.brokers={}", self.broker.bootstrap),
-            format!("kafka.instance={instance}"),
-            "kafka.commit_interval_ms=100".to_owned(),
-            format!("clickhouse.url={}", self.engine.url),
-            "http.listen=127.0.0.1:0".to_owned(),
-        ])
+        Copy::start(
+            &self.file(definition),
+            flags,
+            &[
+                format!("kafka.brokers={}", self.broker.bootstrap),
+                format!("kafka.instance={instance}"),
+                "kafka.commit_interval_ms=100".to_owned(),
+                format!("clickhouse.url={}", self.engine.url),
+                "http.listen=127.0.0.1:0".to_owned(),
+            ],
+        )
     }
 
     fn number(&self, sql: &str) -> i64 {
@@ -80,7 +84,9 @@ impl Stage {
     }
 
     fn orders(&self, from: &str) -> i64 {
-        let there = format!("SELECT count() FROM system.tables WHERE concat(database, '.', name) = '{from}'");
+        let there = format!(
+            "SELECT count() FROM system.tables WHERE concat(database, '.', name) = '{from}'"
+        );
         if self.number(&there) == 0 {
             return 0;
         }
@@ -101,9 +107,16 @@ impl Copy {
         for setting in settings {
             command.args(["--set", setting]);
         }
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        let (told, lines) = (Arc::clone(&said), BufReader::new(child.stderr.take().unwrap()).lines());
+        let (told, lines) = (
+            Arc::clone(&said),
+            BufReader::new(child.stderr.take().unwrap()).lines(),
+        );
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if std::env::var_os("SHOW_COPIES").is_some() {
@@ -123,9 +136,7 @@ impl Copy {
 
     fn says(&self, words: &str) {
         let said = || self.said().contains(words);
-        until_within(LONG, &format!("a copy to say {words:?}"), &mut || {
-            said()
-        });
+        until_within(LONG, &format!("a copy to say {words:?}"), &mut || said());
     }
 
     /// Waits until it has ended by itself.
@@ -141,7 +152,13 @@ impl Copy {
     /// Asks it to end.
     fn stop(&mut self) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         assert!(self.ended().success(), "{}", self.said());
     }
 }
@@ -150,7 +167,10 @@ impl Drop for Copy {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let said = self.said();
-            eprintln!("--- a copy said\n{}", &said[said.len().saturating_sub(4_000)..]);
+            eprintln!(
+                "--- a copy said\n{}",
+                &said[said.len().saturating_sub(4_000)..]
+            );
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -168,23 +188,36 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     let mut feed = Feed::new(stage.broker, name);
     feed.send(3_000);
     let mut old = stage.copy("a", "before.toml", &[]);
-    until("generation 1 in the view", || stage.orders("retain.customers_now") == orders(&feed));
+    until("generation 1 in the view", || {
+        stage.orders("retain.customers_now") == orders(&feed)
+    });
     assert_eq!(stage.shown(), 1);
 
     // The changed definition alone is refused, with the command that helps.
     let mut refused = stage.copy("b", "after.toml", &[]);
     refused.says("retain run --rebuild FILE");
-    assert!(refused.said().contains("day_zone: UTC -> Europe/Berlin"), "{}", refused.said());
+    assert!(
+        refused.said().contains("day_zone: UTC -> Europe/Berlin"),
+        "{}",
+        refused.said()
+    );
     refused.stop();
 
     let load = Load::start(feed, 20, Duration::from_millis(50));
     let mut new = stage.copy("c", "after.toml", &["--rebuild"]);
     assert!(!old.ended().success());
-    assert!(old.said().contains("generation 2 has replaced generation 1"), "{}", old.said());
+    assert!(
+        old.said()
+            .contains("generation 2 has replaced generation 1"),
+        "{}",
+        old.said()
+    );
     new.says("the views show the new generation");
     assert_eq!(stage.shown(), 2);
     let feed = load.stop();
-    until("all orders in the view", || stage.orders("retain.customers_now") == orders(&feed));
+    until("all orders in the view", || {
+        stage.orders("retain.customers_now") == orders(&feed)
+    });
     assert_eq!(stage.orders("retain_g2.customers"), orders(&feed));
     assert_eq!(stage.number("SELECT count() FROM retain_g2.gaps"), 0);
     new.stop();
@@ -194,7 +227,9 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     again.says("generation=2");
     let mut feed = feed;
     feed.send(500);
-    until("what came later in the view", || stage.orders("retain.customers_now") == orders(&feed));
+    until("what came later in the view", || {
+        stage.orders("retain.customers_now") == orders(&feed)
+    });
     again.stop();
     let mut stale = stage.copy("a", "before.toml", &[]);
     stale.says("day_zone: Europe/Berlin -> UTC");
@@ -209,23 +244,34 @@ fn records_that_are_gone_stop_a_rebuild_until_the_loss_is_accepted() {
     let mut feed = Feed::new(stage.broker, name);
     feed.send(1_000);
     let mut old = stage.copy("a", "before.toml", &[]);
-    until("generation 1 in the view", || stage.orders("retain.customers_now") == orders(&feed));
-    let ends = stage.broker.delete_all(&format!("{name}.purchases"), PARTITIONS);
+    until("generation 1 in the view", || {
+        stage.orders("retain.customers_now") == orders(&feed)
+    });
+    let ends = stage
+        .broker
+        .delete_all(&format!("{name}.purchases"), PARTITIONS);
     let before = orders(&feed);
     feed.send(500);
     let later = orders(&feed) - before;
-    until("all orders in the view", || stage.orders("retain.customers_now") == orders(&feed));
+    until("all orders in the view", || {
+        stage.orders("retain.customers_now") == orders(&feed)
+    });
 
     let mut refused = stage.copy("b", "after.toml", &["--rebuild"]);
     assert!(!refused.ended().success());
     let said = refused.said();
     let lost = format!("{name}.purchases partition 0 lost offsets 0 to {}", ends[0]);
-    assert!(said.contains(&lost) && said.contains("--accept-loss"), "{said}");
+    assert!(
+        said.contains(&lost) && said.contains("--accept-loss"),
+        "{said}"
+    );
 
     let mut new = stage.copy("b", "after.toml", &["--rebuild", "--accept-loss"]);
     new.says("the views show the new generation");
     assert!(!old.ended().success());
-    until("what is left in the view", || stage.orders("retain.customers_now") == later);
+    until("what is left in the view", || {
+        stage.orders("retain.customers_now") == later
+    });
     for (partition, end) in ends.iter().enumerate() {
         let gap = format!(
             "SELECT count() FROM retain.gaps WHERE source = 'purchases' AND shard = {partition} AND offset_from = 0 \
@@ -233,9 +279,15 @@ fn records_that_are_gone_stop_a_rebuild_until_the_loss_is_accepted() {
         );
         assert_eq!(stage.number(&gap), 1, "partition {partition}");
     }
-    assert_eq!(stage.number("SELECT count() FROM retain.gaps"), i64::from(PARTITIONS));
+    assert_eq!(
+        stage.number("SELECT count() FROM retain.gaps"),
+        i64::from(PARTITIONS)
+    );
     // The support topic had lost nothing.
     let tickets: i128 = feed.truth.values().map(|t| t.2).sum();
-    assert_eq!(i128::from(stage.number("SELECT sum(tickets) FROM retain.customers_now")), tickets);
+    assert_eq!(
+        i128::from(stage.number("SELECT sum(tickets) FROM retain.customers_now")),
+        tickets
+    );
     new.stop();
 }

@@ -251,9 +251,21 @@ impl Engine {
                 let web = profile.web.get_or_insert_default();
                 return (false, web.visit(cx, id, source, event.ts_ms, horizon_ms));
             }
-            Body::Support { ticket_id, action, complaint, csat, .. } => {
+            Body::Support {
+                ticket_id,
+                action,
+                complaint,
+                csat,
+                ..
+            } => {
                 let ticket = xxh3_64(batch.bytes(ticket_id));
-                let happened = TicketEvent { ticket, stamp, action, complaint, csat };
+                let happened = TicketEvent {
+                    ticket,
+                    stamp,
+                    action,
+                    complaint,
+                    csat,
+                };
                 profile.support.get_or_insert_default().apply(cx, happened);
             }
             _ => return (take_money(cx, profile, &event.body, stamp), false),
@@ -261,13 +273,7 @@ impl Engine {
         (false, false)
     }
 
-    fn take_profile(
-        &mut self,
-        slot: u32,
-        batch: &EventBatch,
-        fields: ProfileFields,
-        stamp: Stamp,
-    ) {
+    fn take_profile(&mut self, slot: u32, batch: &EventBatch, fields: ProfileFields, stamp: Stamp) {
         let source = stamp.position.source;
         let max = self.cx.plan.limits.dimension_values_max;
         let limited = [
@@ -394,17 +400,36 @@ impl Engine {
 fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) -> bool {
     match *body {
         Body::Purchase { amount, .. } => {
-            profile.purchases.get_or_insert_default().buy(cx, stamp.ts_ms, amount.minor)
+            profile
+                .purchases
+                .get_or_insert_default()
+                .buy(cx, stamp.ts_ms, amount.minor)
         }
         Body::Refund { amount, .. } => {
-            profile.purchases.get_or_insert_default().refund(cx, stamp.ts_ms, amount.minor);
+            profile
+                .purchases
+                .get_or_insert_default()
+                .refund(cx, stamp.ts_ms, amount.minor);
             false
         }
-        Body::Opening { t_first_ms, t_last_ms, n_days, orders, revenue } => {
+        Body::Opening {
+            t_first_ms,
+            t_last_ms,
+            n_days,
+            orders,
+            revenue,
+        } => {
             let last_day = cx.day(t_last_ms);
             let revenue_minor = revenue.minor;
-            let opening =
-                Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
+            let opening = Opening {
+                stamp,
+                t_first_ms,
+                t_last_ms,
+                last_day,
+                n_days,
+                orders,
+                revenue_minor,
+            };
             profile.born_ms = profile.born_ms.min(t_first_ms);
             profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
             profile.purchases.get_or_insert_default().open(opening);
@@ -418,7 +443,9 @@ fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) ->
 fn is_act_of_customer(body: &Body) -> bool {
     match body {
         Body::Purchase { .. } | Body::Web { .. } => true,
-        Body::Support { action, by_agent, .. } => !by_agent && *action != TicketAction::Resolved,
+        Body::Support {
+            action, by_agent, ..
+        } => !by_agent && *action != TicketAction::Resolved,
         _ => false,
     }
 }

@@ -44,10 +44,12 @@ impl Run {
 
     /// The subjects of its events, in order.
     pub fn subjects(&self, plan: &Plan) -> impl Iterator<Item = &[u8]> {
-        self.records.iter().filter_map(|waiting| match &waiting.taken {
-            Taken::Event(event) => Some(self.batch.bytes(subject(plan, event))),
-            Taken::Reject(_) => None,
-        })
+        self.records
+            .iter()
+            .filter_map(|waiting| match &waiting.taken {
+                Taken::Event(event) => Some(self.batch.bytes(subject(plan, event))),
+                Taken::Reject(_) => None,
+            })
     }
 
     /// Whether it holds no record.

@@ -93,7 +93,11 @@ fn begin(facts: &Facts) -> Decision {
         }
     }
     let offsets = facts.sources.iter().map(|place| place.start).collect();
-    let lost = facts.sources.iter().enumerate().filter(|(_, place)| place.start < place.low);
+    let lost = facts
+        .sources
+        .iter()
+        .enumerate()
+        .filter(|(_, place)| place.start < place.low);
     let gaps = lost.map(|(index, place)| Gap {
         source: index as SourceIndex,
         from: place.start,
@@ -234,7 +238,8 @@ mod tests {
     fn a_new_shard_begins_at_the_start_position() {
         let expected = Decision::Begin {
             offsets: vec![7, 7],
-            mail: 0, gaps: vec![]
+            mail: 0,
+            gaps: vec![],
         };
         assert_eq!(decide(&facts(None, [None; 3])), expected);
     }
@@ -243,8 +248,19 @@ mod tests {
     fn a_rebuild_begins_where_the_one_before_began_and_what_is_gone_is_a_gap() {
         let mut facts = facts(None, [None; 3]);
         facts.sources[1].low = 30;
-        let gaps = vec![Gap { source: 1, from: 7, to: 30 }];
-        assert_eq!(decide(&facts), Decision::Begin { offsets: vec![7, 7], mail: 0, gaps });
+        let gaps = vec![Gap {
+            source: 1,
+            from: 7,
+            to: 30,
+        }];
+        assert_eq!(
+            decide(&facts),
+            Decision::Begin {
+                offsets: vec![7, 7],
+                mail: 0,
+                gaps
+            }
+        );
     }
 
     #[test]

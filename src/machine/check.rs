@@ -18,7 +18,12 @@ impl Machine {
             positions: match state.meta.cycle {
                 // A new shard begins where it was told to, not where a cycle ended.
                 0 => Vec::new(),
-                _ => state.meta.positions.iter().map(|(_, offset)| *offset).collect(),
+                _ => state
+                    .meta
+                    .positions
+                    .iter()
+                    .map(|(_, offset)| *offset)
+                    .collect(),
             },
         }
     }
@@ -37,7 +42,11 @@ impl Machine {
     }
 
     /// Checks a cycle that has just ended against what stood before it.
-    pub(super) fn check_cycle(&self, before: Option<Marks>, effects: &Effects) -> Result<(), String> {
+    pub(super) fn check_cycle(
+        &self,
+        before: Option<Marks>,
+        effects: &Effects,
+    ) -> Result<(), String> {
         let Some(before) = before else { return Ok(()) };
         effects.sources.iter().try_for_each(outcomes_add_up)?;
         offsets_chain(&before.positions, &effects.sources)?;

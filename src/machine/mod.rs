@@ -3,8 +3,8 @@
 //! Order within a cycle: before a record, all dues up to the watermark in (due, key) order; then the dues of the record's
 //! own customer up to its time; then the record. A cycle's effects are values; they are committed whole or not at all.
 
-mod consume;
 mod check;
+mod consume;
 mod cycle;
 mod restore;
 mod state;

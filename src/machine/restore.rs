@@ -148,7 +148,12 @@ mod tests {
     fn machine() -> Machine {
         let (plan, problems) = parse(include_str!("../../pipelines/customers.toml"));
         let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
-        let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "test".to_owned() };
+        let identity = Identity {
+            shard: 0,
+            shards: 1,
+            generation: 1,
+            owner: "test".to_owned(),
+        };
         Machine::new(Arc::new(plan), identity)
     }
 
@@ -158,7 +163,10 @@ mod tests {
         assert_eq!(first.restored().unwrap(), Restored::New);
         first.start_at(&[0, 0, 0], 0);
         first.keep_clock_wall_origin(1_700_000_000_123);
-        let effects = first.end_cycle(ClockReading { now_ms: 5, ends_confirmed_ms: None });
+        let effects = first.end_cycle(ClockReading {
+            now_ms: 5,
+            ends_confirmed_ms: None,
+        });
         let mut second = machine();
         assert_eq!(second.clock_wall_origin_ms(), 0);
         for (key, value) in effects.state.iter() {

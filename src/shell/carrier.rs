@@ -4,8 +4,8 @@
 //! polled, so that ClickHouse may be away for days; offsets are committed only after the rows are in.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -21,9 +21,9 @@ use crate::flow::names::Names;
 use crate::model::table::Table;
 use crate::model::time::DAY_MS;
 
+use super::board::Heartbeat;
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::wall_ms;
-use super::board::Heartbeat;
 use super::observe::Observer;
 use super::quiet::{Calm, Quiet};
 use super::sink::{Sink, Stopped};
@@ -78,7 +78,10 @@ pub fn start(
         cleaned: Instant::now(),
         measured: None,
     };
-    carrier.observer.board.update(|status| status.sink.enabled = true);
+    carrier
+        .observer
+        .board
+        .update(|status| status.sink.enabled = true);
     std::thread::Builder::new()
         .name("retain-carrier".to_owned())
         .spawn(move || carrier.run(&quit))
@@ -118,7 +121,9 @@ impl Carrier {
         while !quit.load(Ordering::SeqCst) {
             if let Err(reason) = self.turn() {
                 tracing::error!(%reason, "the carrier stops");
-                self.observer.board.update(|status| status.sink.stopped = Some(reason));
+                self.observer
+                    .board
+                    .update(|status| status.sink.stopped = Some(reason));
                 break;
             }
         }
@@ -137,7 +142,10 @@ impl Carrier {
             self.begin();
         }
         self.hold_back();
-        if self.measured.is_none_or(|at| at.elapsed() >= MEASURE_INTERVAL) {
+        if self
+            .measured
+            .is_none_or(|at| at.elapsed() >= MEASURE_INTERVAL)
+        {
             self.heartbeat.beat_after(MEASURE_TIMEOUT * 2);
             if let Err(error) = self.measure()
                 && let Some(left_out) = self.calm.say(&error.to_string())
@@ -266,7 +274,11 @@ impl Carrier {
     /// Measures how much of the outbox is still to be carried, in the partitions that are ours.
     fn measure(&mut self) -> KafkaResult<()> {
         let assignment = self.consumer.assignment()?;
-        let ours: Vec<i32> = assignment.elements().iter().map(|e| e.partition()).collect();
+        let ours: Vec<i32> = assignment
+            .elements()
+            .iter()
+            .map(|e| e.partition())
+            .collect();
         let mut ends = TopicPartitionList::new();
         let mut unknown = TopicPartitionList::new();
         for partition in &ours {
@@ -285,12 +297,17 @@ impl Carrier {
                 self.acknowledged.insert(element.partition(), offset);
             }
         }
-        self.acknowledged.retain(|partition, _| ours.contains(partition));
+        self.acknowledged
+            .retain(|partition, _| ours.contains(partition));
         let mut lag = BTreeMap::new();
         if !ours.is_empty() {
             let answer = self.consumer.offsets_for_times(ends, MEASURE_TIMEOUT)?;
             for element in answer.elements() {
-                let next = self.acknowledged.get(&element.partition()).copied().unwrap_or(0);
+                let next = self
+                    .acknowledged
+                    .get(&element.partition())
+                    .copied()
+                    .unwrap_or(0);
                 if let Offset::Offset(end) = element.offset() {
                     // Behind the last record stands the marker of its transaction, which nobody carries.
                     lag.insert(element.partition(), (end - next - 1).max(0));

@@ -45,7 +45,10 @@ pub fn client(settings: &ClickHouse) -> Result<Client, CaFileError> {
 }
 
 fn believing(path: &Path) -> Result<Client, CaFileError> {
-    let wrong = |why: String| CaFileError { path: path.to_owned(), why };
+    let wrong = |why: String| CaFileError {
+        path: path.to_owned(),
+        why,
+    };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))? {
         let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
@@ -63,8 +66,11 @@ fn believing(path: &Path) -> Result<Client, CaFileError> {
     let mut http = HttpConnector::new();
     http.set_keepalive(Some(TCP_KEEPALIVE));
     http.enforce_http(false);
-    let https =
-        HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(http);
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_only()
+        .enable_http1()
+        .wrap_connector(http);
     let hyper = HyperClient::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .build(https);

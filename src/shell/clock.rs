@@ -42,7 +42,8 @@ impl PipelineClock {
     /// A shard's state knows when the simulated clock began; of all shards the earliest is right. 0: it knows nothing.
     pub fn goes_on_from(&self, wall_origin_ms: i64) {
         if wall_origin_ms > 0 {
-            self.wall_origin_ms.fetch_min(wall_origin_ms, Ordering::Relaxed);
+            self.wall_origin_ms
+                .fetch_min(wall_origin_ms, Ordering::Relaxed);
         }
     }
 
@@ -94,7 +95,10 @@ mod tests {
     #[test]
     fn a_simulated_clock_goes_on_where_it_was() {
         const HOUR_MS: i64 = 3_600_000;
-        let kind = plan::Clock::Simulated { origin_ms: 0, speed: 24.0 };
+        let kind = plan::Clock::Simulated {
+            origin_ms: 0,
+            speed: 24.0,
+        };
         let clock = PipelineClock::new(kind);
         let shared = clock.clone();
         let began = clock.wall_origin_ms();

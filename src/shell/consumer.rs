@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{
-    BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata,
-    RebalanceProtocol,
+    BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol,
 };
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -240,7 +239,10 @@ impl Fetcher {
     pub fn new(link: &Link, names: &Names, plan: &Plan, shards: u16) -> KafkaResult<Self> {
         let topics: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
         let partitions = (topics.len() + 1) * usize::from(shards);
-        let consumer = Arc::new(link.fetcher(names, partitions).create_with_context(Quiet::default())?);
+        let consumer = Arc::new(
+            link.fetcher(names, partitions)
+                .create_with_context(Quiet::default())?,
+        );
         Ok(Self {
             consumer,
             topics,

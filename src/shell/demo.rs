@@ -244,8 +244,11 @@ impl Pipeline {
         let broker =
             cluster::start(plan, &names).map_err(kafka("starting the in-process broker"))?;
         let link = cluster::link(broker.bootstrap_servers());
-        let observer = Observer::new(Status { consumes: true, ..Status::default() })
-            .map_err(|error| DemoError::Stuck(format!("the metrics: {error}")))?;
+        let observer = Observer::new(Status {
+            consumes: true,
+            ..Status::default()
+        })
+        .map_err(|error| DemoError::Stuck(format!("the metrics: {error}")))?;
         let sink = Sink::new(client.clone(), SinkOptions::new(&databases.tables));
         let sink = Arc::new(sink.observed_by(&observer));
         let carrier_quit = Arc::new(AtomicBool::new(false));
@@ -271,8 +274,12 @@ impl Pipeline {
         )
         .map_err(kafka("starting the replay"))?;
         let options = cluster::options(link);
-        let running =
-            runtime::run(Arc::clone(plan), options, observer.clone(), Arc::clone(&quit));
+        let running = runtime::run(
+            Arc::clone(plan),
+            options,
+            observer.clone(),
+            Arc::clone(&quit),
+        );
         Ok(Self {
             replay,
             runtime: tokio::spawn(running),
@@ -307,9 +314,9 @@ impl Pipeline {
             let status = self.observer.board.snapshot();
             if self.runtime.is_finished() || status.sink.stopped.is_some() {
                 let reason = status.sink.stopped;
-                return Err(DemoError::Stuck(reason.unwrap_or_else(|| {
-                    "the pipeline has ended by itself".to_owned()
-                })));
+                return Err(DemoError::Stuck(
+                    reason.unwrap_or_else(|| "the pipeline has ended by itself".to_owned()),
+                ));
             }
             let summary = look(client, &SOURCES).await?;
             let trouble = status.trouble;

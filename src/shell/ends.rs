@@ -47,7 +47,10 @@ impl Ends {
 
     /// Why the last question had no answer; `None` when it had one.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The last answer for a shard.
@@ -101,7 +104,9 @@ pub fn run(
                 let mut trouble = ends.trouble.lock().unwrap_or_else(PoisonError::into_inner);
                 *trouble = Some(why.clone());
                 drop(trouble);
-                observer.board.update(|status| status.ends_unknown = Some(why));
+                observer
+                    .board
+                    .update(|status| status.ends_unknown = Some(why));
             }
         }
     }

@@ -60,13 +60,15 @@ impl Follow {
     /// When the thread cannot be started.
     pub fn start(self) -> std::io::Result<JoinHandle<Option<String>>> {
         let tokio = Handle::current();
-        std::thread::Builder::new().name("retain-control".to_owned()).spawn(move || {
-            let why = self.run(&tokio);
-            if why.is_some() {
-                self.quit.store(true, Ordering::SeqCst);
-            }
-            why
-        })
+        std::thread::Builder::new()
+            .name("retain-control".to_owned())
+            .spawn(move || {
+                let why = self.run(&tokio);
+                if why.is_some() {
+                    self.quit.store(true, Ordering::SeqCst);
+                }
+                why
+            })
     }
 
     fn run(&self, tokio: &Handle) -> Option<String> {
@@ -86,7 +88,9 @@ impl Follow {
                     Err(error) => self.trouble(&error),
                 }
             }
-            let Some(watching) = &mut watcher else { continue };
+            let Some(watching) = &mut watcher else {
+                continue;
+            };
             let control = match watching.poll(LOOK) {
                 Ok(control) => control.cloned(),
                 Err(error) => {
@@ -98,7 +102,10 @@ impl Follow {
             if let Some(why) = control.stops(self.generation) {
                 return Some(why);
             }
-            if let Some(rebuild) = rebuild.as_mut().filter(|_| control.is_rebuilding(self.generation)) {
+            if let Some(rebuild) = rebuild
+                .as_mut()
+                .filter(|_| control.is_rebuilding(self.generation))
+            {
                 if let Err(error) = self.step(rebuild) {
                     self.trouble(&error);
                 }
@@ -137,8 +144,12 @@ impl Follow {
         let readings = progress.ask().map_err(kafka)?;
         let now_ms = i64::try_from(rebuild.began.elapsed().as_millis()).unwrap_or(i64::MAX);
         if rebuild.chase.step(now_ms, &readings) {
-            self.control.change(|now| Ok(now.and_then(|c| c.switched_to(self.generation, wall_ms()))))?;
-            tracing::info!(generation = self.generation, "the rebuild has caught up and is the current generation");
+            self.control
+                .change(|now| Ok(now.and_then(|c| c.switched_to(self.generation, wall_ms()))))?;
+            tracing::info!(
+                generation = self.generation,
+                "the rebuild has caught up and is the current generation"
+            );
         } else if rebuild.said.is_none_or(|at| at.elapsed() >= SAY) {
             rebuild.said = Some(Instant::now());
             let generation = self.generation;
@@ -152,7 +163,10 @@ impl Follow {
         let (client, databases) = &self.views;
         match tokio.block_on(write_views(client, &self.plan, databases)) {
             Ok(()) => {
-                tracing::info!(generation = control.generation, "the views show the new generation");
+                tracing::info!(
+                    generation = control.generation,
+                    "the views show the new generation"
+                );
                 true
             }
             Err(error) => {

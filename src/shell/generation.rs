@@ -15,11 +15,11 @@ use crate::flow::generation::{Beginning, Control, Reading, Wanted};
 use crate::flow::names::Names;
 use crate::plan::Plan;
 
-use super::quiet::Quiet;
 use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::wall_ms;
 use super::consumer::Queue;
+use super::quiet::Quiet;
 use super::settings::Start;
 use super::topics::{Found, TopicError, find_control, prepare_control};
 
@@ -89,7 +89,13 @@ pub struct Chosen {
 impl Chosen {
     /// A generation without a control topic.
     pub fn given(generation: u32) -> Self {
-        Self { generation, beginning: None, writes_views: true, control: None, rebuilds: false }
+        Self {
+            generation,
+            beginning: None,
+            writes_views: true,
+            control: None,
+            rebuilds: false,
+        }
     }
 
     fn of(control: &Control, generation: u32, topic: &ControlTopic) -> Self {
@@ -147,7 +153,9 @@ pub fn current(link: &Link, plan: &Plan) -> Result<u32, GenerationError> {
     if !find_control(link, plan)?.control {
         return Ok(1);
     }
-    Ok(ControlTopic::new(link, plan).read()?.map_or(1, |control| control.generation))
+    Ok(ControlTopic::new(link, plan)
+        .read()?
+        .map_or(1, |control| control.generation))
 }
 
 /// The control topic of a pipeline.
@@ -160,27 +168,45 @@ pub struct ControlTopic {
 impl ControlTopic {
     /// That of a plan's pipeline.
     pub fn new(link: &Link, plan: &Plan) -> Self {
-        Self { link: link.clone(), names: Names::new(&plan.name, 1) }
+        Self {
+            link: link.clone(),
+            names: Names::new(&plan.name, 1),
+        }
     }
 
     fn kafka(&self, what: &'static str) -> impl Fn(KafkaError) -> GenerationError {
         let topic = self.names.control();
-        move |source| GenerationError::Kafka { what, topic: topic.clone(), source }
+        move |source| GenerationError::Kafka {
+            what,
+            topic: topic.clone(),
+            source,
+        }
     }
 
     /// A generation that somebody has named: what is known of it, if anything is.
     fn known(&self, plan: &Plan, generation: u32) -> Chosen {
         let found = find_control(&self.link, plan).is_ok_and(|found| found.control);
-        let control = if found { self.read().ok().flatten() } else { None };
+        let control = if found {
+            self.read().ok().flatten()
+        } else {
+            None
+        };
         match control {
-            Some(control) => {
-                Chosen { rebuilds: false, control: None, ..Chosen::of(&control, generation, self) }
-            }
+            Some(control) => Chosen {
+                rebuilds: false,
+                control: None,
+                ..Chosen::of(&control, generation, self)
+            },
             None => Chosen::given(generation),
         }
     }
 
-    fn current(&self, plan: &Plan, found: &Found, start: Option<Start>) -> Result<Chosen, GenerationError> {
+    fn current(
+        &self,
+        plan: &Plan,
+        found: &Found,
+        start: Option<Start>,
+    ) -> Result<Chosen, GenerationError> {
         let mut control = self.read()?;
         if let (None, Some(start)) = (&control, start)
             && found.sources.len() == plan.sources.len()
@@ -194,7 +220,10 @@ impl ControlTopic {
         }
         Ok(match control {
             Some(control) => Chosen::of(&control, control.generation, self),
-            None => Chosen { control: Some(self.clone()), ..Chosen::given(1) },
+            None => Chosen {
+                control: Some(self.clone()),
+                ..Chosen::given(1)
+            },
         })
     }
 
@@ -207,24 +236,37 @@ impl ControlTopic {
     ) -> Result<Chosen, GenerationError> {
         if found.sources.len() != plan.sources.len() {
             let is_there = |topic: &str| found.sources.iter().any(|(name, _)| name == topic);
-            let missing = plan.sources.iter().map(|s| s.topic.as_str()).filter(|t| !is_there(t));
+            let missing = plan
+                .sources
+                .iter()
+                .map(|s| s.topic.as_str())
+                .filter(|t| !is_there(t));
             return Err(GenerationError::Refused(format!(
                 "source topic {} does not exist: create it, with as many partitions as the others",
                 missing.collect::<Vec<_>>().join(", ")
             )));
         }
         let lows = self.positions(found, Start::Earliest)?;
-        let wanted = Wanted { definition, lows: &lows, accept_loss };
+        let wanted = Wanted {
+            definition,
+            lows: &lows,
+            accept_loss,
+        };
         let control = self.change(|now| {
-            let before = now.cloned().unwrap_or_else(|| Control::first(None, wall_ms()));
+            let before = now
+                .cloned()
+                .unwrap_or_else(|| Control::first(None, wall_ms()));
             let (next, _) = before.with_rebuild(wanted)?;
             Ok((Some(&next) != now).then_some(next))
         })?;
-        let rebuild = control.as_ref().and_then(|c| Some((c, c.rebuilding.as_ref()?.generation)));
+        let rebuild = control
+            .as_ref()
+            .and_then(|c| Some((c, c.rebuilding.as_ref()?.generation)));
         match rebuild {
             Some((control, generation)) => Ok(Chosen::of(control, generation, self)),
             None => Err(GenerationError::Refused(
-                "the rebuild was switched to at this moment: start again without --rebuild".to_owned(),
+                "the rebuild was switched to at this moment: start again without --rebuild"
+                    .to_owned(),
             )),
         }
     }
@@ -245,9 +287,12 @@ impl ControlTopic {
         let kafka = self.kafka("reading");
         let topic = self.names.control();
         let reader = self.link.restorer(&self.names);
-        let consumer: BaseConsumer<Quiet> =
-            reader.create_with_context(Quiet::default()).map_err(&kafka)?;
-        let (low, end) = consumer.fetch_watermarks(&topic, 0, REQUEST_TIMEOUT).map_err(&kafka)?;
+        let consumer: BaseConsumer<Quiet> = reader
+            .create_with_context(Quiet::default())
+            .map_err(&kafka)?;
+        let (low, end) = consumer
+            .fetch_watermarks(&topic, 0, REQUEST_TIMEOUT)
+            .map_err(&kafka)?;
         let consumer = Arc::new(consumer);
         let queue = PartitionQueue::new(Arc::clone(&consumer), &topic, 0)
             .ok_or_else(|| GenerationError::Refused(format!("no queue for {topic}")))?;
@@ -255,7 +300,13 @@ impl ControlTopic {
         list.add_partition_offset(&topic, 0, Offset::Offset(low))
             .and_then(|()| consumer.assign(&list))
             .map_err(&kafka)?;
-        Ok(Watcher { queue, consumer, topic, end, latest: None })
+        Ok(Watcher {
+            queue,
+            consumer,
+            topic,
+            end,
+            latest: None,
+        })
     }
 
     /// Changes the record: `decide` is given what stands there and says what is to stand there, `None` to leave it.
@@ -294,7 +345,9 @@ impl ControlTopic {
         let until = Instant::now() + FENCED_WAIT + Duration::from_millis(spread_ms);
         while Instant::now() < until {
             let stands = self.read()?;
-            let settled = decide(stands.as_ref()).map_err(GenerationError::Refused)?.is_none();
+            let settled = decide(stands.as_ref())
+                .map_err(GenerationError::Refused)?
+                .is_none();
             if settled && stands.is_some() {
                 return Ok(stands);
             }
@@ -315,7 +368,8 @@ impl ControlTopic {
         let Some(after) = decide(before.as_ref()).map_err(GenerationError::Refused)? else {
             return Ok(before);
         };
-        let value = serde_json::to_vec(&after).map_err(|e| GenerationError::Refused(e.to_string()))?;
+        let value =
+            serde_json::to_vec(&after).map_err(|e| GenerationError::Refused(e.to_string()))?;
         let topic = self.names.control();
         producer.begin_transaction().map_err(&kafka)?;
         let record = BaseRecord::to(&topic).partition(0).key(KEY).payload(&value);
@@ -328,10 +382,16 @@ impl ControlTopic {
     fn positions(&self, found: &Found, start: Start) -> Result<Beginning, GenerationError> {
         let mut places = Vec::new();
         for (topic, partitions) in &found.sources {
-            places.extend((0..*partitions).map(|p| (topic.as_str(), i32::try_from(p).unwrap_or(i32::MAX))));
+            places.extend(
+                (0..*partitions).map(|p| (topic.as_str(), i32::try_from(p).unwrap_or(i32::MAX))),
+            );
         }
         let kafka = self.kafka("asking where the sources begin, for");
-        let consumer = self.link.query(&self.names, true).create().map_err(&kafka)?;
+        let consumer = self
+            .link
+            .query(&self.names, true)
+            .create()
+            .map_err(&kafka)?;
         let of = |offset| ask(&consumer, &places, offset).map_err(&kafka);
         let low = of(Offset::Beginning)?;
         let positions = match start {
@@ -340,12 +400,18 @@ impl ControlTopic {
             Start::At(ms) => {
                 // After the last record no offset has that time: the end then.
                 let (at, end) = (of(Offset::Offset(ms))?, of(Offset::End)?);
-                at.iter().zip(end).map(|(at, end)| if *at < 0 { end } else { *at }).collect()
+                at.iter()
+                    .zip(end)
+                    .map(|(at, end)| if *at < 0 { end } else { *at })
+                    .collect()
             }
         };
         let mut beginning = Beginning::new();
         for ((topic, _), position) in places.iter().zip(positions) {
-            beginning.entry((*topic).to_owned()).or_default().push(position.max(0));
+            beginning
+                .entry((*topic).to_owned())
+                .or_default()
+                .push(position.max(0));
         }
         Ok(beginning)
     }
@@ -353,7 +419,11 @@ impl ControlTopic {
 
 fn is_fenced(error: &KafkaError) -> bool {
     let code = error.rdkafka_error_code();
-    let fenced = [RDKafkaErrorCode::Fenced, RDKafkaErrorCode::ProducerFenced, RDKafkaErrorCode::InvalidProducerEpoch];
+    let fenced = [
+        RDKafkaErrorCode::Fenced,
+        RDKafkaErrorCode::ProducerFenced,
+        RDKafkaErrorCode::InvalidProducerEpoch,
+    ];
     code.is_some_and(|code| fenced.contains(&code))
 }
 
@@ -365,7 +435,9 @@ fn ask(consumer: &BaseConsumer, places: &[(&str, i32)], offset: Offset) -> Kafka
     }
     let answer = consumer.offsets_for_times(list, REQUEST_TIMEOUT)?;
     let of = |(topic, partition): &(&str, i32)| {
-        let Some(element) = answer.find_partition(topic, *partition) else { return Ok(-1) };
+        let Some(element) = answer.find_partition(topic, *partition) else {
+            return Ok(-1);
+        };
         element.error()?;
         Ok(match element.offset() {
             Offset::Offset(offset) => offset,
@@ -401,13 +473,16 @@ impl Watcher {
             tracing::debug!(topic = self.topic, %error, "reading the control topic");
         }
         let mut reached = false;
-        let batch = self.queue.poll(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
+        let batch = self
+            .queue
+            .poll(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
         for segment in batch.segments() {
             match segment {
                 Segment::Records(records) => {
                     let ours = records.filter(|r| r.key == Some(KEY.as_bytes()));
                     for value in ours.filter_map(|r| r.payload) {
-                        let words = |why| GenerationError::Refused(format!("{}: {why}", self.topic));
+                        let words =
+                            |why| GenerationError::Refused(format!("{}: {why}", self.topic));
                         self.latest = Some(Control::parse(value).map_err(words)?);
                     }
                 }
@@ -454,11 +529,21 @@ impl Progress {
         let group: BaseConsumer = link.query(names, true).create()?;
         let first = plan.sources.first().map_or("", |s| s.topic.as_str());
         let metadata = group.fetch_metadata(Some(first), REQUEST_TIMEOUT)?;
-        let count = metadata.topics().first().map_or(0, |t| t.partitions().len());
+        let count = metadata
+            .topics()
+            .first()
+            .map_or(0, |t| t.partitions().len());
         let shards = i32::try_from(count).unwrap_or(i32::MAX);
-        let of = |topic: &str| (0..shards).map(|p| (topic.to_owned(), p)).collect::<Vec<_>>();
+        let of = |topic: &str| {
+            (0..shards)
+                .map(|p| (topic.to_owned(), p))
+                .collect::<Vec<_>>()
+        };
         Ok(Self {
-            carrier: link.query(names, true).set("group.id", names.sink_group()).create()?,
+            carrier: link
+                .query(names, true)
+                .set("group.id", names.sink_group())
+                .create()?,
             group,
             sources: plan.sources.iter().flat_map(|s| of(&s.topic)).collect(),
             rows: of(&names.rows()),
@@ -490,7 +575,11 @@ fn readings(consumer: &BaseConsumer, places: &[(String, i32)]) -> KafkaResult<Ve
             Some(Offset::Offset(offset)) => offset,
             _ => 0,
         };
-        Reading { place: place.clone(), position, end }
+        Reading {
+            place: place.clone(),
+            position,
+            end,
+        }
     };
     Ok(places.iter().zip(ends).map(reading).collect())
 }

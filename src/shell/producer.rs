@@ -384,9 +384,14 @@ fn with_payload<'a, K: ToBytes + ?Sized>(
     }
 }
 
-fn connect(link: &Link, transactional_id: &str, timeout: Duration) -> KafkaResult<BaseProducer<Quiet>> {
-    let producer: BaseProducer<Quiet> =
-        link.producer(transactional_id).create_with_context(Quiet::default())?;
+fn connect(
+    link: &Link,
+    transactional_id: &str,
+    timeout: Duration,
+) -> KafkaResult<BaseProducer<Quiet>> {
+    let producer: BaseProducer<Quiet> = link
+        .producer(transactional_id)
+        .create_with_context(Quiet::default())?;
     producer.init_transactions(timeout)?;
     Ok(producer)
 }

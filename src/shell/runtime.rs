@@ -20,12 +20,12 @@ use crate::flow::names::Names;
 use crate::model::effects::Effects;
 use crate::plan::Plan;
 
+use super::board::Heartbeat;
 use super::client::Link;
 use super::clock::PipelineClock;
 use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
-use super::board::Heartbeat;
 use super::observe::Observer;
 use super::producer::{Outcome, Place, Transactions};
 use super::quiet::Calm;
@@ -200,17 +200,28 @@ impl Runtime {
         let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
             .map_err(kafka("opening the fetcher"))?;
         let clock = PipelineClock::new(plan.clock);
-        let begins = Begins { start: options.start, beginning, clock: clock.clone() };
+        let begins = Begins {
+            start: options.start,
+            beginning,
+            clock: clock.clone(),
+        };
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer =
-            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
+        let asker: BaseConsumer = link
+            .query(&names, true)
+            .create()
+            .map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
         let definition = options.definition.clone();
-        let place = Place { names: names.clone(), sources: sources.clone(), topics, definition };
+        let place = Place {
+            names: names.clone(),
+            sources: sources.clone(),
+            topics,
+            definition,
+        };
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 

@@ -149,7 +149,9 @@ impl TakeOver {
         if let Some(why) = self.begins.clock.refuses(last_commit_ms, jump_max_ms) {
             return Err(TakeOverError::Refused(why));
         }
-        self.begins.clock.goes_on_from(machine.clock_wall_origin_ms());
+        self.begins
+            .clock
+            .goes_on_from(machine.clock_wall_origin_ms());
         machine.keep_clock_wall_origin(self.begins.clock.wall_origin_ms());
         // 3. Meta is the truth.
         let meta = match restored {
@@ -162,7 +164,10 @@ impl TakeOver {
                         "the definition has changed; dues are timed anew"
                     );
                 }
-                Some(Known { positions: meta.positions, mail_to: meta.mail_to })
+                Some(Known {
+                    positions: meta.positions,
+                    mail_to: meta.mail_to,
+                })
             }
         };
         let places = self

@@ -112,7 +112,10 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
         brokers: link.brokers.clone(),
         source,
     };
-    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
+    let admin: AdminClient<Quiet> = link
+        .admin()
+        .create_with_context(Quiet::default())
+        .map_err(unreachable)?;
     let before = counts(&admin).map_err(unreachable)?;
     let counted = |topic: &str| Counted {
         topic: topic.to_owned(),
@@ -223,8 +226,10 @@ pub async fn prepare_control(link: &Link, plan: &Plan) -> Result<Found, TopicErr
     if !found.control {
         let name = Names::new(&plan.name, 1).control();
         let settings = [LOG_APPEND, ("cleanup.policy", "compact")];
-        let admin: AdminClient<Quiet> =
-            link.admin().create_with_context(Quiet::default()).map_err(|e| unreachable(link, e))?;
+        let admin: AdminClient<Quiet> = link
+            .admin()
+            .create_with_context(Quiet::default())
+            .map_err(|e| unreachable(link, e))?;
         create(&admin, link, &name, 1, &settings).await?;
     }
     Ok(found)
@@ -236,7 +241,10 @@ pub async fn prepare_control(link: &Link, plan: &Plan) -> Result<Found, TopicErr
 /// When the broker does not answer.
 pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     let unreachable = |e| unreachable(link, e);
-    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
+    let admin: AdminClient<Quiet> = link
+        .admin()
+        .create_with_context(Quiet::default())
+        .map_err(unreachable)?;
     let there = counts(&admin).map_err(unreachable)?;
     let first = Names::new(&plan.name, 1);
     let is_there = |name: String| there.iter().any(|(there, _)| *there == name);
@@ -244,18 +252,23 @@ pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     Ok(Found {
         control: is_there(first.control()),
         ran_before: is_there(first.state()),
-        sources: there.iter().filter(|(name, _)| is_source(name)).cloned().collect(),
+        sources: there
+            .iter()
+            .filter(|(name, _)| is_source(name))
+            .cloned()
+            .collect(),
     })
 }
 
 fn unreachable(link: &Link, source: rdkafka::error::KafkaError) -> TopicError {
-    TopicError::Unreachable { brokers: link.brokers.clone(), source }
+    TopicError::Unreachable {
+        brokers: link.brokers.clone(),
+        source,
+    }
 }
 
 /// All topics and their partition counts.
-fn counts(
-    admin: &AdminClient<Quiet>,
-) -> Result<Vec<(String, usize)>, rdkafka::error::KafkaError> {
+fn counts(admin: &AdminClient<Quiet>) -> Result<Vec<(String, usize)>, rdkafka::error::KafkaError> {
     let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?;
     let topics = metadata.topics().iter();
     Ok(topics

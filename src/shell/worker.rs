@@ -11,10 +11,10 @@ use crate::machine::{ClockReading, Machine, Progress};
 use crate::model::record::SourceIndex;
 
 use super::batch::Segment;
+use super::board::Heartbeat;
 use super::clock::PipelineClock;
 use super::consumer::{Fetcher, ShardQueues};
 use super::ends::Ends;
-use super::board::Heartbeat;
 use super::observe::{Observer, View};
 use super::runtime::Report;
 
@@ -339,7 +339,10 @@ impl Shard {
 
     /// Shows the shard's numbers, a few times a second.
     fn show(&mut self, shared: &Shared) {
-        if self.viewed_at.is_some_and(|at| at.elapsed() < VIEW_INTERVAL) {
+        if self
+            .viewed_at
+            .is_some_and(|at| at.elapsed() < VIEW_INTERVAL)
+        {
             return;
         }
         self.viewed_at = Some(Instant::now());
@@ -359,7 +362,9 @@ impl Shard {
 
     /// What the merge has been waiting for, and why.
     fn waiting_for(&self, shared: &Shared) -> Option<String> {
-        let (source, since) = self.needs.filter(|(_, at)| at.elapsed() >= NEEDS_TOLD_AFTER)?;
+        let (source, since) = self
+            .needs
+            .filter(|(_, at)| at.elapsed() >= NEEDS_TOLD_AFTER)?;
         let topic = topic(shared, source);
         let seconds = since.elapsed().as_secs();
         Some(match shared.ends.trouble() {
@@ -431,9 +436,7 @@ impl Shard {
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 let low = shared.fetcher.first_offset(self.id, source).map_err(|e| {
-                    format!(
-                        "topic {topic} has no offset {position}, nor says where it begins: {e}"
-                    )
+                    format!("topic {topic} has no offset {position}, nor says where it begins: {e}")
                 })?;
                 if low <= position {
                     return Err(format!(
@@ -442,7 +445,13 @@ impl Shard {
                     ));
                 }
                 let reason = "retention removed records before they were read";
-                tracing::error!(shard = self.id, topic, from = position, to = low, "retention removed unread records");
+                tracing::error!(
+                    shard = self.id,
+                    topic,
+                    from = position,
+                    to = low,
+                    "retention removed unread records"
+                );
                 self.machine
                     .skip_to(source, low, shared.clock.now_ms(), reason);
                 shared
@@ -463,5 +472,8 @@ impl Shard {
 }
 
 fn topic(shared: &Shared, source: SourceIndex) -> &str {
-    shared.topics.get(usize::from(source)).map_or("", String::as_str)
+    shared
+        .topics
+        .get(usize::from(source))
+        .map_or("", String::as_str)
 }

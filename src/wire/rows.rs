@@ -61,7 +61,8 @@ impl TableRows {
             self.cut();
         }
         if self.open.is_empty() {
-            self.open.reserve_exact(self.expected_bytes + self.expected_bytes / 8);
+            self.open
+                .reserve_exact(self.expected_bytes + self.expected_bytes / 8);
             self.open.extend_from_slice(&self.header);
         }
         self.count += 1;

@@ -178,7 +178,12 @@ impl Process {
                 }
             }
         });
-        Self { child, lines, last: News::default(), _folder: folder }
+        Self {
+            child,
+            lines,
+            last: News::default(),
+            _folder: folder,
+        }
     }
 
     /// Waits until it has told something that fits.
@@ -188,7 +193,11 @@ impl Process {
         while !fits(self.last) {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("waited for {what}; {:?}; its log:\n{}", self.last, log.join("\n"));
+                panic!(
+                    "waited for {what}; {:?}; its log:\n{}",
+                    self.last,
+                    log.join("\n")
+                );
             };
             if line.contains(" committed ") {
                 self.last.commits += 1;

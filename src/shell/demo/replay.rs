@@ -11,8 +11,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::model::partition::murmur2_partition;
 use crate::plan::Clock;
-use crate::shell::clock::PipelineClock;
 use crate::shell::board::StatusBoard;
+use crate::shell::clock::PipelineClock;
 
 use super::story::Record;
 
@@ -59,7 +59,8 @@ impl Replay {
         let (counter, asked) = (Arc::clone(&sent), Arc::clone(&quit));
         let work = move || {
             // The pipeline's clock begins when it has opened its clients.
-            while pipeline.update(|status| status.begun.is_none()) && !asked.load(Ordering::SeqCst) {
+            while pipeline.update(|status| status.begun.is_none()) && !asked.load(Ordering::SeqCst)
+            {
                 std::thread::sleep(LOOK_INTERVAL);
             }
             let clock = PipelineClock::new(ahead(clock));

@@ -134,7 +134,11 @@ impl Runtime {
             if let Some(held) = self.shards.of(shard, tenure)
                 && !std::mem::replace(&mut held.committed, true)
             {
-                tracing::info!(shard, cycle = effects.cycle, "first commit: an older owner is fenced");
+                tracing::info!(
+                    shard,
+                    cycle = effects.cycle,
+                    "first commit: an older owner is fenced"
+                );
             }
             self.tell(shard, Command::Committed(shard, tenure));
         }
