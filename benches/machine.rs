@@ -23,11 +23,7 @@ const WARM_CHUNKS: usize = 3;
 
 fn rss_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: usize = statm
-        .split_whitespace()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0);
+    let pages: usize = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     pages * 4096
 }
 
@@ -56,9 +52,7 @@ struct Figures {
 /// Time this thread has spent on a CPU: what other processes do meanwhile does not count.
 fn cpu_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(
-        stat.split_whitespace().next()?.parse().ok()?,
-    ))
+    Some(Duration::from_nanos(stat.split_whitespace().next()?.parse().ok()?))
 }
 
 fn time<R>(total: &mut Duration, work: impl FnOnce() -> R) -> R {
@@ -80,12 +74,7 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
         currency: "USD".to_owned(),
         ..Options::default()
     };
-    let identity = Identity {
-        shard: 0,
-        shards: 1,
-        generation: 1,
-        owner: "bench".to_owned(),
-    };
+    let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "bench".to_owned() };
     let mut machine = Machine::new(plan.clone(), identity);
     machine.start_at(&[0, 0, 0], 0);
     let mut figures = Figures::default();
@@ -137,10 +126,7 @@ fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Fi
             while m.advance(STEP) == Progress::More {}
         });
     }
-    let clock = ClockReading {
-        now_ms,
-        ends_confirmed_ms: None,
-    };
+    let clock = ClockReading { now_ms, ends_confirmed_ms: None };
     let effects = time(&mut f.effects, || m.end_cycle(clock));
     let consumed: u64 = effects.sources.iter().map(|s| s.counts.consumed()).sum();
     assert_eq!(consumed, chunk.len() as u64);
@@ -173,11 +159,8 @@ fn baselines(plan: &Plan, chunk: &[Generated], f: &mut Figures) {
 fn main() {
     let arguments: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let argument = |at: usize, default: u64| arguments.get(at).copied().unwrap_or(default);
-    let (events, customers, rounds) = (
-        argument(0, 5_000_000),
-        argument(1, 1_000_000),
-        argument(2, 3),
-    );
+    let (events, customers, rounds) =
+        (argument(0, 5_000_000), argument(1, 1_000_000), argument(2, 3));
     let text = include_str!("../pipelines/customers.toml");
     let plan = Arc::new(parse(text).0.expect("the shipped definition is right"));
     println!("events {events}, customers {customers}, rounds {rounds}");

@@ -46,16 +46,9 @@ pub fn outcomes_add_up(progress: &SourceProgress) -> Result<(), String> {
 /// # Errors
 /// What fell, from where to where.
 pub fn nothing_falls(before: &Marks, after: &Marks) -> Result<(), String> {
-    for (source, (was, is)) in before
-        .frontiers_ms
-        .iter()
-        .zip(&after.frontiers_ms)
-        .enumerate()
-    {
+    for (source, (was, is)) in before.frontiers_ms.iter().zip(&after.frontiers_ms).enumerate() {
         if is < was {
-            return Err(format!(
-                "the frontier of source {source} fell from {was} to {is}"
-            ));
+            return Err(format!("the frontier of source {source} fell from {was} to {is}"));
         }
     }
     if after.watermark_ms < before.watermark_ms {
@@ -110,9 +103,7 @@ pub fn ids_are_sorted_above_the_floor(ids: &SourceIds) -> Result<(), String> {
     let mut before = None;
     for (second, hash) in ids.entries() {
         if before.is_some_and(|before| before >= (second, hash)) {
-            return Err(format!(
-                "id {hash:016x} of second {second} stands out of order"
-            ));
+            return Err(format!("id {hash:016x} of second {second} stands out of order"));
         }
         // The floor is the end of the second of an id that was forgotten; others of that second may be kept.
         // The last second stands for all later times.
@@ -135,11 +126,8 @@ mod tests {
     use crate::engine::profile::Profile;
 
     fn progress(from: i64, to: i64, outcomes: &[Outcome]) -> SourceProgress {
-        let mut progress = SourceProgress {
-            offset_from: from,
-            offset_to: to,
-            ..Default::default()
-        };
+        let mut progress =
+            SourceProgress { offset_from: from, offset_to: to, ..Default::default() };
         outcomes.iter().for_each(|o| progress.counts.count(*o));
         progress
     }
@@ -156,43 +144,22 @@ mod tests {
 
     #[test]
     fn what_falls_is_found() {
-        let before = Marks {
-            frontiers_ms: vec![5, 6],
-            watermark_ms: 3,
-            sealed_to: 1,
-            ..Marks::default()
-        };
+        let before =
+            Marks { frontiers_ms: vec![5, 6], watermark_ms: 3, sealed_to: 1, ..Marks::default() };
         nothing_falls(&before, &before).unwrap();
         let falls = [
-            Marks {
-                frontiers_ms: vec![5, 5],
-                ..before.clone()
-            },
-            Marks {
-                watermark_ms: 2,
-                ..before.clone()
-            },
-            Marks {
-                sealed_to: 0,
-                ..before.clone()
-            },
+            Marks { frontiers_ms: vec![5, 5], ..before.clone() },
+            Marks { watermark_ms: 2, ..before.clone() },
+            Marks { sealed_to: 0, ..before.clone() },
         ];
-        assert!(
-            falls
-                .iter()
-                .all(|after| nothing_falls(&before, after).is_err())
-        );
+        assert!(falls.iter().all(|after| nothing_falls(&before, after).is_err()));
     }
 
     #[test]
     fn cycles_leave_no_hole_between_them() {
         let cycle = [progress(5, 8, &[]), progress(0, 1, &[])];
         offsets_chain(&[5, 0], &cycle).unwrap();
-        assert!(
-            offsets_chain(&[5, 1], &cycle)
-                .unwrap_err()
-                .contains("source 1")
-        );
+        assert!(offsets_chain(&[5, 1], &cycle).unwrap_err().contains("source 1"));
     }
 
     #[test]
@@ -206,11 +173,7 @@ mod tests {
             refreshed: false,
         };
         due_lies_ahead(&slot(8)).unwrap();
-        assert!(
-            due_lies_ahead(&slot(7))
-                .unwrap_err()
-                .contains("customer c1")
-        );
+        assert!(due_lies_ahead(&slot(7)).unwrap_err().contains("customer c1"));
     }
 
     proptest::proptest! {
@@ -242,10 +205,6 @@ mod tests {
         let mut ids = SourceIds::new(0);
         ids.remember(1, 5_000, 100);
         ids.floor_ms = 7_000;
-        assert!(
-            ids_are_sorted_above_the_floor(&ids)
-                .unwrap_err()
-                .contains("below the floor")
-        );
+        assert!(ids_are_sorted_above_the_floor(&ids).unwrap_err().contains("below the floor"));
     }
 }

@@ -94,19 +94,12 @@ fn main() -> ExitCode {
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let kinds = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>());
-    kinds
-        .map(io::Error::kind)
-        .any(|kind| kind == io::ErrorKind::BrokenPipe)
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    kinds.map(io::Error::kind).any(|kind| kind == io::ErrorKind::BrokenPipe)
 }
 
 fn settings(cli: &Cli) -> anyhow::Result<Loaded> {
-    Ok(load(&Sources::of_process(
-        cli.config.clone(),
-        cli.set.clone(),
-    ))?)
+    Ok(load(&Sources::of_process(cli.config.clone(), cli.set.clone()))?)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
@@ -132,20 +125,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 writeln!(io::stdout(), "{line}")?;
             }
         }
-        Command::Run {
-            pipeline,
-            no_sink,
-            rebuild,
-            accept_loss,
-        } => {
-            let parts = if *no_sink {
-                Parts::Machines
-            } else {
-                Parts::All
-            };
-            let rebuild = rebuild.then_some(Choice::Rebuild {
-                accept_loss: *accept_loss,
-            });
+        Command::Run { pipeline, no_sink, rebuild, accept_loss } => {
+            let parts = if *no_sink { Parts::Machines } else { Parts::All };
+            let rebuild = rebuild.then_some(Choice::Rebuild { accept_loss: *accept_loss });
             start(cli, pipeline, rebuild, parts)?;
         }
         Command::Sink(pipeline) => start(cli, pipeline, None, Parts::Carrier)?,
@@ -161,9 +143,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 }
 
 fn tokio() -> anyhow::Result<tokio::runtime::Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("starting the threads for IO")
 }
 
@@ -196,12 +176,7 @@ fn check(file: &Path) -> anyhow::Result<()> {
         sentences.push(cmd_check::one_time_buyer(plan));
         sentences
     });
-    cmd_check::print(
-        &name,
-        &findings,
-        sentences.as_deref(),
-        &mut io::stdout().lock(),
-    )?;
+    cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;
     anyhow::ensure!(plan.is_some(), "{name} cannot be used");
     Ok(())
 }

@@ -46,12 +46,8 @@ impl<'a> StateKey<'a> {
     /// # Errors
     /// A message when the key is of a kind that this binary does not know.
     pub fn decode(key: &'a [u8]) -> Result<Self, String> {
-        let unknown = || {
-            format!(
-                "state record with unknown key {:?}",
-                key.escape_ascii().to_string()
-            )
-        };
+        let unknown =
+            || format!("state record with unknown key {:?}", key.escape_ascii().to_string());
         let (kind, rest) = key.split_first().ok_or_else(unknown)?;
         match (kind, rest) {
             (b'm', []) => Ok(Self::Meta),

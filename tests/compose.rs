@@ -30,19 +30,14 @@ fn service<'a>(compose: &'a Value, name: &str) -> &'a Value {
 }
 
 fn text<'a>(value: &'a Value, what: &str) -> &'a str {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("{what} is no string but {value}"))
+    value.as_str().unwrap_or_else(|| panic!("{what} is no string but {value}"))
 }
 
 fn violations(compose: &Value) -> Vec<String> {
     let schema: Value =
         serde_json::from_str(&read("tests/data/compose-spec/compose-spec.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    validator
-        .iter_errors(compose)
-        .map(|e| format!("{}: {e}", e.instance_path()))
-        .collect()
+    validator.iter_errors(compose).map(|e| format!("{}: {e}", e.instance_path())).collect()
 }
 
 #[test]
@@ -60,19 +55,12 @@ fn the_schema_finds_mistakes() {
     for (pointer, key, value) in [
         ("/services/app", "enviroment", serde_json::json!({})),
         ("/services/kafka", "ports", serde_json::json!("9092:9092")),
-        (
-            "/services/app/depends_on/migrate",
-            "condition",
-            serde_json::json!("healthy"),
-        ),
+        ("/services/app/depends_on/migrate", "condition", serde_json::json!("healthy")),
         ("", "service", serde_json::json!({})),
     ] {
         let mut broken = compose();
         broken.pointer_mut(pointer).unwrap()[key] = value;
-        assert!(
-            !violations(&broken).is_empty(),
-            "{pointer}/{key} was not found to be wrong"
-        );
+        assert!(!violations(&broken).is_empty(), "{pointer}/{key} was not found to be wrong");
     }
 }
 
@@ -82,10 +70,9 @@ fn dependencies_exist_and_can_be_waited_for() {
     for (name, service_) in compose["services"].as_object().unwrap() {
         let needed: Vec<(String, String)> = match &service_["depends_on"] {
             Value::Null => Vec::new(),
-            Value::Array(names) => names
-                .iter()
-                .map(|n| (text(n, name).into(), "service_started".into()))
-                .collect(),
+            Value::Array(names) => {
+                names.iter().map(|n| (text(n, name).into(), "service_started".into())).collect()
+            }
             map => map
                 .as_object()
                 .unwrap()
@@ -121,10 +108,7 @@ fn what_is_mounted_exists() {
             if source.starts_with('.') {
                 binds += 1;
                 let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-                assert!(
-                    path.exists(),
-                    "{name} mounts {source}, which is not in the repository"
-                );
+                assert!(path.exists(), "{name} mounts {source}, which is not in the repository");
             } else {
                 assert!(
                     compose["volumes"].get(source).is_some(),
@@ -143,10 +127,7 @@ fn what_is_mounted_exists() {
 fn images_are_pinned_and_ports_are_local() {
     for (name, service) in compose()["services"].as_object().unwrap() {
         let image = text(&service["image"], name);
-        let tag = image
-            .rsplit_once(':')
-            .unwrap_or_else(|| panic!("{name}: {image} has no tag"))
-            .1;
+        let tag = image.rsplit_once(':').unwrap_or_else(|| panic!("{name}: {image} has no tag")).1;
         assert_ne!(tag, "latest", "{name}: name the version that was tried");
         for port in service["ports"].as_array().into_iter().flatten() {
             let port = text(port, name);
@@ -161,17 +142,10 @@ fn images_are_pinned_and_ports_are_local() {
 #[test]
 fn source_topics_have_equal_partition_counts() {
     let compose = compose();
-    let script = text(
-        &service(&compose, "kafka-topics")["command"][0],
-        "command of kafka-topics",
-    );
+    let script = text(&service(&compose, "kafka-topics")["command"][0], "command of kafka-topics");
     let words: Vec<&str> = script.split_whitespace().collect();
     let after = |flag: &str| -> Vec<&str> {
-        words
-            .windows(2)
-            .filter(|pair| pair[0] == flag)
-            .map(|pair| pair[1])
-            .collect()
+        words.windows(2).filter(|pair| pair[0] == flag).map(|pair| pair[1]).collect()
     };
     assert_eq!(after("--topic"), SOURCES);
     assert_eq!(after("--partitions"), ["4"; SOURCES.len()]);
@@ -183,31 +157,18 @@ fn the_app_is_told_where_everything_is() {
     let app = service(&compose, "app");
     let environment = app["environment"].as_object().unwrap();
     for (name, _) in environment {
-        assert!(
-            name.starts_with("RETAIN__"),
-            "{name} is no setting of retain"
-        );
+        assert!(name.starts_with("RETAIN__"), "{name} is no setting of retain");
     }
-    let brokers = text(
-        &environment["RETAIN__KAFKA__BROKERS"],
-        "RETAIN__KAFKA__BROKERS",
-    );
+    let brokers = text(&environment["RETAIN__KAFKA__BROKERS"], "RETAIN__KAFKA__BROKERS");
     let kafka = service(&compose, "kafka");
-    let advertised = text(
-        &kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"],
-        "advertised listeners",
-    );
+    let advertised =
+        text(&kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"], "advertised listeners");
     assert!(
-        advertised
-            .split(',')
-            .any(|l| l == format!("INSIDE://{brokers}")),
+        advertised.split(',').any(|l| l == format!("INSIDE://{brokers}")),
         "{brokers} is not in {advertised}"
     );
 
-    let url = text(
-        &environment["RETAIN__CLICKHOUSE__URL"],
-        "RETAIN__CLICKHOUSE__URL",
-    );
+    let url = text(&environment["RETAIN__CLICKHOUSE__URL"], "RETAIN__CLICKHOUSE__URL");
     assert_eq!(url, "http://clickhouse:8123");
     let clickhouse = service(&compose, "clickhouse");
     assert_eq!(
@@ -222,9 +183,7 @@ fn the_app_is_told_where_everything_is() {
     let definition = text(&app["command"][1], "the definition");
     assert_eq!(app["command"][0], "run");
     assert!(
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(definition)
-            .is_file(),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(definition).is_file(),
         "{definition} does not exist"
     );
 }
@@ -232,23 +191,14 @@ fn the_app_is_told_where_everything_is() {
 #[test]
 fn prometheus_and_grafana_look_at_the_right_places() {
     let compose = compose();
-    let listen = text(
-        &service(&compose, "app")["environment"]["RETAIN__HTTP__LISTEN"],
-        "listen",
-    )
-    .to_string();
+    let listen = text(&service(&compose, "app")["environment"]["RETAIN__HTTP__LISTEN"], "listen")
+        .to_string();
     let port = listen.rsplit_once(':').unwrap().1;
     let prometheus = yaml("config/prometheus/prometheus.yml");
     let job = &prometheus["scrape_configs"][0];
-    assert_eq!(
-        job["static_configs"][0]["targets"][0],
-        format!("app:{port}")
-    );
+    assert_eq!(job["static_configs"][0]["targets"][0], format!("app:{port}"));
     assert_eq!(job["metrics_path"], "/metrics");
-    assert_eq!(
-        service(&compose, "app")["ports"][0],
-        format!("127.0.0.1:{port}:{port}")
-    );
+    assert_eq!(service(&compose, "app")["ports"][0], format!("127.0.0.1:{port}:{port}"));
     let probe = service(&compose, "app")["healthcheck"]["test"].to_string();
     assert!(
         probe.contains(&format!("/dev/tcp/127.0.0.1/{port}")) && probe.contains("/readyz"),
@@ -277,19 +227,10 @@ fn the_image_is_built_by_a_new_enough_compiler_and_runs_without_rights() {
             .collect()
     };
     let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
-    let minor = |version: &str| {
-        version
-            .split(['.', '-'])
-            .nth(1)
-            .unwrap()
-            .parse::<u32>()
-            .unwrap()
-    };
+    let minor = |version: &str| version.split(['.', '-']).nth(1).unwrap().parse::<u32>().unwrap();
     let needed = minor(manifest["package"]["rust-version"].as_str().unwrap());
     let stages = after("FROM ");
-    let compiler = stages[0]
-        .strip_prefix("rust:")
-        .expect("the first stage compiles");
+    let compiler = stages[0].strip_prefix("rust:").expect("the first stage compiles");
     assert!(
         minor(compiler) >= needed,
         "the image's {compiler} is older than rust-version 1.{needed}"
@@ -300,19 +241,11 @@ fn the_image_is_built_by_a_new_enough_compiler_and_runs_without_rights() {
         stages.last().unwrap()
     );
     let user = after("USER ");
-    assert!(
-        user.last().is_some_and(|u| u != "root" && u != "0"),
-        "the last USER is {user:?}"
-    );
-    for copied in after("COPY ")
-        .iter()
-        .filter(|l| !l.starts_with("--from") && !l.starts_with(". "))
+    assert!(user.last().is_some_and(|u| u != "root" && u != "0"), "the last USER is {user:?}");
+    for copied in after("COPY ").iter().filter(|l| !l.starts_with("--from") && !l.starts_with(". "))
     {
         let source = copied.split_whitespace().next().unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-        assert!(
-            path.exists(),
-            "the Dockerfile copies {source}, which is not in the repository"
-        );
+        assert!(path.exists(), "the Dockerfile copies {source}, which is not in the repository");
     }
 }

@@ -18,10 +18,7 @@ fn read(payload: &[u8]) -> (Result<Event, Reject>, EventBatch) {
 fn accepted(event_type: &str, rest: &str) -> (Event, EventBatch) {
     let text = record(event_type, rest);
     let (decoded, batch) = read(text.as_bytes());
-    (
-        decoded.unwrap_or_else(|reject| panic!("{text}: {reject}")),
-        batch,
-    )
+    (decoded.unwrap_or_else(|reject| panic!("{text}: {reject}")), batch)
 }
 
 /// The reason of a refused record, and a word that its detail must have.
@@ -29,11 +26,7 @@ fn refused(text: &str, reason: Reason, word: &str) {
     let (decoded, batch) = read(text.as_bytes());
     let reject = decoded.expect_err(text);
     assert_eq!(reject.reason, reason, "{text}: {reject}");
-    assert!(
-        reject.detail.contains(word),
-        "{text}: `{}` does not say `{word}`",
-        reject.detail
-    );
+    assert!(reject.detail.contains(word), "{text}: `{}` does not say `{word}`", reject.detail);
     assert_eq!(batch.len_bytes(), 0, "{text}");
 }
 
@@ -48,11 +41,7 @@ fn every_type_is_accepted_with_all_its_fields() {
         let (decoded, batch) = read(text.as_bytes());
         let event = decoded.unwrap_or_else(|reject| panic!("{text}: {reject}"));
         assert_eq!(event.event_type(), event_type);
-        assert_eq!(
-            batch.unknown_fields, 0,
-            "{text}: {:?}",
-            batch.unknown_sample
-        );
+        assert_eq!(batch.unknown_fields, 0, "{text}: {:?}", batch.unknown_sample);
         assert_eq!(batch.bytes(event.raw), text.as_bytes());
         assert_eq!(batch.str(event.customer_id), "00004");
         assert_eq!(event.ts_ms, 1_777_629_600_000);
@@ -65,24 +54,15 @@ fn the_documented_examples_decode() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.md");
     let text = std::fs::read_to_string(path).unwrap();
     let mut seen = 0;
-    for line in text
-        .lines()
-        .filter(|line| line.starts_with("{\"event_id\""))
-    {
+    for line in text.lines().filter(|line| line.starts_with("{\"event_id\"")) {
         let (decoded, batch) = read(line.as_bytes());
         decoded.unwrap_or_else(|reject| panic!("{line}: {reject}"));
         assert_eq!(batch.unknown_fields, 0, "{line}");
         seen += 1;
     }
     // The later types stand in a table: | `type` | required | optional | `fields` |
-    for row in text
-        .lines()
-        .filter(|line| line.starts_with("| `") && line.ends_with("` |"))
-    {
-        let mut cells = row
-            .trim_matches('|')
-            .split('|')
-            .map(|cell| cell.trim().trim_matches('`'));
+    for row in text.lines().filter(|line| line.starts_with("| `") && line.ends_with("` |")) {
+        let mut cells = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`'));
         let name = cells.next().unwrap();
         let fields = cells.next_back().unwrap();
         if EventType::parse(name).is_some() {
@@ -98,21 +78,12 @@ fn the_documented_examples_decode() {
 
 #[test]
 fn the_shipped_purchases_decode() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/data/cdnow/purchases_sample.ndjson"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow/purchases_sample.ndjson");
     let mut batch = EventBatch::default();
     let mut minor = 0;
     for line in std::fs::read_to_string(path).unwrap().lines() {
-        let event = decode(
-            line.as_bytes(),
-            &context(Some(EventType::Purchase)),
-            &mut batch,
-        );
-        let Body::Purchase { amount, .. } = event.unwrap().body else {
-            panic!("{line}")
-        };
+        let event = decode(line.as_bytes(), &context(Some(EventType::Purchase)), &mut batch);
+        let Body::Purchase { amount, .. } = event.unwrap().body else { panic!("{line}") };
         minor += amount.minor;
         batch.clear();
     }
@@ -123,92 +94,43 @@ fn the_shipped_purchases_decode() {
 #[test]
 fn values_read_as_the_contract_says() {
     let (event, batch) = accepted("purchase", full(EventType::Purchase));
-    let Body::Purchase {
-        amount,
-        discount_minor,
-        quantity,
-        order_id,
-        channel,
-    } = event.body
-    else {
+    let Body::Purchase { amount, discount_minor, quantity, order_id, channel } = event.body else {
         panic!()
     };
     assert_eq!(
-        (
-            amount.minor,
-            amount.original_minor,
-            discount_minor,
-            quantity
-        ),
+        (amount.minor, amount.original_minor, discount_minor, quantity),
         (2933, 2933, 150, 2)
     );
     assert_eq!((batch.str(order_id), batch.str(channel)), ("o-1", "shop"));
 
     let (event, _) = accepted("refund", full(EventType::Refund));
-    let Body::Refund { amount, .. } = event.body else {
-        panic!()
-    };
+    let Body::Refund { amount, .. } = event.body else { panic!() };
     assert_eq!(
-        (
-            amount.minor,
-            amount.original_minor,
-            amount.currency.as_str()
-        ),
+        (amount.minor, amount.original_minor, amount.currency.as_str()),
         (1320, 1200, "EUR")
     );
 
     let (event, batch) = accepted("support", full(EventType::Support));
-    let Body::Support {
-        ticket_id,
-        action,
-        complaint,
-        kind,
-        channel,
-        csat,
-        by_agent,
-    } = event.body
+    let Body::Support { ticket_id, action, complaint, kind, channel, csat, by_agent } = event.body
     else {
         panic!()
     };
-    assert_eq!(
-        (action, complaint, csat, by_agent),
-        (TicketAction::Rated, true, Some(2), true)
-    );
-    assert_eq!(
-        [ticket_id, kind, channel].map(|s| batch.str(s)),
-        ["t-1", "complaint", "mail"]
-    );
+    assert_eq!((action, complaint, csat, by_agent), (TicketAction::Rated, true, Some(2), true));
+    assert_eq!([ticket_id, kind, channel].map(|s| batch.str(s)), ["t-1", "complaint", "mail"]);
 
     let (event, batch) = accepted("profile", full(EventType::Profile));
-    let Body::Profile(profile) = event.body else {
-        panic!()
-    };
-    assert_eq!(
-        (batch.str(profile.name), profile.key),
-        ("Müller \"& Söhne\"", Some(true))
-    );
+    let Body::Profile(profile) = event.body else { panic!() };
+    assert_eq!((batch.str(profile.name), profile.key), ("Müller \"& Söhne\"", Some(true)));
 
     let (event, _) = accepted("opening", full(EventType::Opening));
-    let Body::Opening {
-        t_first_ms,
-        t_last_ms,
-        n_days,
-        orders,
-        revenue,
-    } = event.body
-    else {
+    let Body::Opening { t_first_ms, t_last_ms, n_days, orders, revenue } = event.body else {
         panic!()
     };
-    assert_eq!(
-        (t_first_ms, t_last_ms),
-        (1_577_836_800_000, 1_767_178_800_000)
-    );
+    assert_eq!((t_first_ms, t_last_ms), (1_577_836_800_000, 1_767_178_800_000));
     assert_eq!((n_days, orders, revenue.minor), (12, 15, 123_450));
 
     let (event, _) = accepted("payment", full(EventType::Payment));
-    let Body::Kept { amount, .. } = event.body else {
-        panic!()
-    };
+    let Body::Kept { amount, .. } = event.body else { panic!() };
     assert_eq!(amount.unwrap().minor, 11_000);
 }
 
@@ -223,9 +145,7 @@ fn of_the_web_only_intents_are_kept_as_they_came() {
         ("waved_at_the_camera", WebAction::Other, false),
     ] {
         let (event, _) = accepted("web", &format!(r#""action":"{action}""#));
-        let Body::Web { action: read, .. } = event.body else {
-            panic!()
-        };
+        let Body::Web { action: read, .. } = event.body else { panic!() };
         assert_eq!((read, event.raw.is_none()), (expected, !kept), "{action}");
     }
 }
@@ -234,16 +154,11 @@ fn of_the_web_only_intents_are_kept_as_they_came() {
 fn amounts_are_exact() {
     let minor = |amount: &str, currency: &str| {
         let rest = format!(r#""amount":{amount},"currency":"{currency}""#);
-        let Body::Purchase { amount, .. } = accepted("purchase", &rest).0.body else {
-            panic!()
-        };
+        let Body::Purchase { amount, .. } = accepted("purchase", &rest).0.body else { panic!() };
         (amount.original_minor, amount.minor)
     };
     assert_eq!(minor("0.1", "USD"), (10, 10));
-    assert_eq!(
-        minor("9007199254740.993", "USD"),
-        (900_719_925_474_099, 900_719_925_474_099)
-    );
+    assert_eq!(minor("9007199254740.993", "USD"), (900_719_925_474_099, 900_719_925_474_099));
     assert_eq!(minor("\"1.005\"", "USD"), (100, 100));
     assert_eq!(minor("1.015", "USD"), (102, 102));
     assert_eq!(minor("1e2", "USD"), (10_000, 10_000));
@@ -255,23 +170,10 @@ fn amounts_are_exact() {
 
 #[test]
 fn missing_and_empty_and_null() {
-    let (event, batch) = accepted(
-        "purchase",
-        &format!(r#"{PURCHASE},"channel":null,"order_id":"""#),
-    );
-    let Body::Purchase {
-        quantity,
-        order_id,
-        channel,
-        ..
-    } = event.body
-    else {
-        panic!()
-    };
-    assert_eq!(
-        (quantity, order_id.is_none(), channel.is_none()),
-        (1, true, true)
-    );
+    let (event, batch) =
+        accepted("purchase", &format!(r#"{PURCHASE},"channel":null,"order_id":"""#));
+    let Body::Purchase { quantity, order_id, channel, .. } = event.body else { panic!() };
+    assert_eq!((quantity, order_id.is_none(), channel.is_none()), (1, true, true));
     assert!(event.account_id.is_none() && event.origin.is_none());
     assert_eq!(batch.unknown_fields, 0);
 
@@ -293,16 +195,8 @@ fn required_fields_are_missed_by_name() {
         (EventType::Refund, &["amount", "currency"]),
         (EventType::Support, &["ticket_id", "action"]),
         (EventType::Web, &["action"]),
-        (
-            EventType::Opening,
-            &[
-                "t_first", "t_last", "n_days", "orders", "revenue", "currency",
-            ],
-        ),
-        (
-            EventType::Invoice,
-            &["invoice_id", "amount", "currency", "due"],
-        ),
+        (EventType::Opening, &["t_first", "t_last", "n_days", "orders", "revenue", "currency"]),
+        (EventType::Invoice, &["invoice_id", "amount", "currency", "due"]),
         (EventType::Payment, &["invoice_id", "amount", "currency"]),
         (EventType::ExtensionRequest, &["invoice_id"]),
         (EventType::Contact, &["direction", "kind"]),
@@ -323,11 +217,7 @@ fn required_fields_are_missed_by_name() {
         }
     }
     refused(&record("profile", ""), Reason::MissingField, "region");
-    refused(
-        &record("profile", r#""region":"""#),
-        Reason::MissingField,
-        "region",
-    );
+    refused(&record("profile", r#""region":"""#), Reason::MissingField, "region");
     refused(
         &record("support", r#""ticket_id":"t","action":"rated""#),
         Reason::MissingField,
@@ -338,16 +228,8 @@ fn required_fields_are_missed_by_name() {
 #[test]
 fn wrong_values_are_refused_by_name() {
     let cases: &[(EventType, &str, &[&str])] = &[
-        (
-            EventType::Purchase,
-            "event_id",
-            &["1", "\"\"", "\"a\\u0000\"", "\"a\\n\"", "[]", "true"],
-        ),
-        (
-            EventType::Purchase,
-            "customer_id",
-            &["4", "\"\"", "{}", "\"\\u007f\"", "\"\\u0085\""],
-        ),
+        (EventType::Purchase, "event_id", &["1", "\"\"", "\"a\\u0000\"", "\"a\\n\"", "[]", "true"]),
+        (EventType::Purchase, "customer_id", &["4", "\"\"", "{}", "\"\\u007f\"", "\"\\u0085\""]),
         (EventType::Purchase, "account_id", &["4", "\"\\t\""]),
         (EventType::Purchase, "source", &["4", "\"\\u001b[0m\""]),
         (
@@ -380,33 +262,13 @@ fn wrong_values_are_refused_by_name() {
                 "-0.01",
             ],
         ),
-        (
-            EventType::Purchase,
-            "currency",
-            &["\"usd\"", "\"US\"", "840", "\"\""],
-        ),
-        (
-            EventType::Purchase,
-            "quantity",
-            &["0", "-1", "1.5", "\"2\"", "1000001", "1e99"],
-        ),
+        (EventType::Purchase, "currency", &["\"usd\"", "\"US\"", "840", "\"\""]),
+        (EventType::Purchase, "quantity", &["0", "-1", "1.5", "\"2\"", "1000001", "1e99"]),
         (EventType::Purchase, "discount", &["-1", "\"x\""]),
         (EventType::Purchase, "channel", &["1", "{}"]),
-        (
-            EventType::Purchase,
-            "items",
-            &["{}", "\"\"", "[1]", "[{\"qty\":0}]", "[{\"sku\":5}]"],
-        ),
-        (
-            EventType::Purchase,
-            "items",
-            &["[{\"price\":-1}]", "[{\"launched\":\"soon\"}]", "[[]]"],
-        ),
-        (
-            EventType::Purchase,
-            "items",
-            &["[{\"sku\":\"a\",\"sku\":\"b\"}]", "[null]"],
-        ),
+        (EventType::Purchase, "items", &["{}", "\"\"", "[1]", "[{\"qty\":0}]", "[{\"sku\":5}]"]),
+        (EventType::Purchase, "items", &["[{\"price\":-1}]", "[{\"launched\":\"soon\"}]", "[[]]"]),
+        (EventType::Purchase, "items", &["[{\"sku\":\"a\",\"sku\":\"b\"}]", "[null]"]),
         (EventType::Refund, "amount", &["-5"]),
         (EventType::Support, "action", &["\"closed\"", "1"]),
         (EventType::Support, "ticket_id", &["1", "\"\""]),
@@ -423,11 +285,7 @@ fn wrong_values_are_refused_by_name() {
         (EventType::Opening, "n_days", &["0", "1.5", "1", "100000"]),
         (EventType::Opening, "orders", &["0", "11"]),
         (EventType::Opening, "revenue", &["-1"]),
-        (
-            EventType::Opening,
-            "t_last",
-            &["\"2019-12-31T00:00:00Z\"", "\"2025-12-31\""],
-        ),
+        (EventType::Opening, "t_last", &["\"2019-12-31T00:00:00Z\"", "\"2025-12-31\""]),
         (EventType::Invoice, "due", &["\"soon\"", "20260601"]),
         (EventType::Contact, "direction", &["\"sideways\""]),
         (EventType::Contact, "kind", &["\"telepathy\""]),
@@ -475,22 +333,11 @@ fn lengths_are_bytes() {
         let value = |len: usize| format!("\"{}\"", "é".repeat(len / 2) + &"x".repeat(len % 2));
         let (decoded, _) = read(with(event_type, field, &value(max)).as_bytes());
         assert!(decoded.is_ok(), "{field}: {decoded:?}");
-        refused(
-            &with(event_type, field, &value(max + 1)),
-            Reason::TooLong,
-            field,
-        );
+        refused(&with(event_type, field, &value(max + 1)), Reason::TooLong, field);
     }
     let items = format!("[{}]", vec!["{}"; 1001].join(","));
-    refused(
-        &with(EventType::Purchase, "items", &items),
-        Reason::TooLong,
-        "items",
-    );
-    let long = record(
-        "web",
-        &format!(r#""action":"login","x":"{}""#, "y".repeat(1 << 20)),
-    );
+    refused(&with(EventType::Purchase, "items", &items), Reason::TooLong, "items");
+    let long = record("web", &format!(r#""action":"login","x":"{}""#, "y".repeat(1 << 20)));
     refused(&long, Reason::TooLong, "bytes");
 }
 
@@ -511,50 +358,22 @@ fn times_outside_the_product_and_currencies_without_rate() {
             refused(&text, Reason::TimeRange, "`ts`");
         }
     }
-    refused(
-        &with(EventType::Purchase, "currency", "\"XAU\""),
-        Reason::UnknownCurrency,
-        "[rates]",
-    );
+    refused(&with(EventType::Purchase, "currency", "\"XAU\""), Reason::UnknownCurrency, "[rates]");
     refused(&record("party", ""), Reason::UnknownType, "party");
     refused(&record("", ""), Reason::UnknownType, "purchase");
-    refused(
-        &with(EventType::Rating, "type", "7"),
-        Reason::UnknownType,
-        "7",
-    );
+    refused(&with(EventType::Rating, "type", "7"), Reason::UnknownType, "7");
 }
 
 #[test]
 fn unknown_fields_are_counted_and_twins_refused() {
-    let (_, batch) = accepted(
-        "rating",
-        r#""nps":1,"colour":"red","amount":"not checked","x":{}"#,
-    );
-    assert_eq!(
-        (batch.unknown_fields, batch.unknown_sample.as_deref()),
-        (3, Some("colour"))
-    );
+    let (_, batch) = accepted("rating", r#""nps":1,"colour":"red","amount":"not checked","x":{}"#);
+    assert_eq!((batch.unknown_fields, batch.unknown_sample.as_deref()), (3, Some("colour")));
     let (_, batch) = accepted("rating", r#""nps":1,"amount":"not checked""#);
-    assert_eq!(
-        (batch.unknown_fields, batch.unknown_sample.as_deref()),
-        (1, Some("amount"))
-    );
-    let (_, batch) = accepted(
-        "purchase",
-        &format!(r#"{PURCHASE},"items":[{{"colour":1}}]"#),
-    );
+    assert_eq!((batch.unknown_fields, batch.unknown_sample.as_deref()), (1, Some("amount")));
+    let (_, batch) = accepted("purchase", &format!(r#"{PURCHASE},"items":[{{"colour":1}}]"#));
     assert_eq!(batch.unknown_fields, 1);
-    refused(
-        &record("rating", r#""nps":1,"nps":1"#),
-        Reason::BadField,
-        "`nps`",
-    );
-    refused(
-        &record("rating", r#""nps":1,"np\u0073":null"#),
-        Reason::BadField,
-        "`nps`",
-    );
+    refused(&record("rating", r#""nps":1,"nps":1"#), Reason::BadField, "`nps`");
+    refused(&record("rating", r#""nps":1,"np\u0073":null"#), Reason::BadField, "`nps`");
     // A refused record counts nothing.
     let mut batch = EventBatch::default();
     let text = record("rating", r#""nps":11,"colour":"red""#);
@@ -601,19 +420,9 @@ fn what_is_not_one_json_object() {
 
 #[test]
 fn details_show_little_and_no_control_characters() {
-    let text = with(
-        EventType::Purchase,
-        "amount",
-        &format!("\"{}\"", "\u{1b}é".repeat(500)),
-    );
+    let text = with(EventType::Purchase, "amount", &format!("\"{}\"", "\u{1b}é".repeat(500)));
     // JSON itself refuses raw control characters; escaped ones get through to the detail.
-    let reject = read(text.replace('\u{1b}', "\\u001b").as_bytes())
-        .0
-        .unwrap_err();
+    let reject = read(text.replace('\u{1b}', "\\u001b").as_bytes()).0.unwrap_err();
     assert!(reject.detail.len() <= Reject::DETAIL_BYTES_MAX);
-    assert!(
-        !reject.detail.contains(char::is_control),
-        "{}",
-        reject.detail
-    );
+    assert!(!reject.detail.contains(char::is_control), "{}", reject.detail);
 }

@@ -84,23 +84,15 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
 /// record in the batch, and every span of an accepted one inside it.
 #[test]
 fn nothing_panics_and_rejects_leave_no_trace() {
-    let rounds = if std::env::var_os("RETAIN_SOAK").is_some() {
-        5_000_000
-    } else {
-        200_000
-    };
-    let good: Vec<_> = EventType::ALL
-        .iter()
-        .map(|t| record(t.name(), full(*t)).into_bytes())
-        .collect();
+    let rounds = if std::env::var_os("RETAIN_SOAK").is_some() { 5_000_000 } else { 200_000 };
+    let good: Vec<_> =
+        EventType::ALL.iter().map(|t| record(t.name(), full(*t)).into_bytes()).collect();
     let mut dice = Dice(0x5EED_0001);
     let mut batch = EventBatch::default();
     let (mut accepted, mut by_reason) = (0_u32, std::collections::BTreeMap::new());
     for round in 0..rounds {
         let bytes = if round % 8 == 7 {
-            (0..dice.roll(12))
-                .flat_map(|_| PIECES[dice.roll(PIECES.len())].to_vec())
-                .collect()
+            (0..dice.roll(12)).flat_map(|_| PIECES[dice.roll(PIECES.len())].to_vec()).collect()
         } else {
             let mut bytes = good[dice.roll(good.len())].clone();
             mutate(&mut bytes, &mut dice);
@@ -129,16 +121,7 @@ fn nothing_panics_and_rejects_leave_no_trace() {
     }
     // The mutations reach every corner: neither all refused nor all for one reason.
     assert!(accepted as usize > rounds / 50, "{accepted} accepted");
-    for reason in [
-        "bad_json",
-        "missing_field",
-        "bad_field",
-        "unknown_type",
-        "time_range",
-    ] {
-        assert!(
-            by_reason.contains_key(reason),
-            "{reason} never seen: {by_reason:?}"
-        );
+    for reason in ["bad_json", "missing_field", "bad_field", "unknown_type", "time_range"] {
+        assert!(by_reason.contains_key(reason), "{reason} never seen: {by_reason:?}");
     }
 }

@@ -22,24 +22,16 @@ fn file(path: &str) -> String {
 
 fn broken() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions/broken");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|ext| ext == "toml"));
     paths.sort();
     let named = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
-    paths
-        .iter()
-        .map(|path| (named(path), fs::read_to_string(path).unwrap()))
-        .collect()
+    paths.iter().map(|path| (named(path), fs::read_to_string(path).unwrap())).collect()
 }
 
 fn rendered(name: &str, diagnostics: &[Diagnostic]) -> String {
-    diagnostics
-        .iter()
-        .map(|d| d.render(&format!("{name}.toml")) + "\n")
-        .collect()
+    diagnostics.iter().map(|d| d.render(&format!("{name}.toml")) + "\n").collect()
 }
 
 /// The plan of a text that must be right.
@@ -56,32 +48,16 @@ fn broken_definitions_are_told_line_and_cure() {
     for (name, text) in definitions {
         let (plan, diagnostics) = parse(&text);
         assert!(!diagnostics.is_empty(), "{name}: nothing was found");
-        let errors = diagnostics
-            .iter()
-            .filter(|d| d.severity == Severity::Error)
-            .count();
-        assert_eq!(
-            plan.is_none(),
-            errors > 0,
-            "{name}: a plan only without errors"
-        );
+        let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+        assert_eq!(plan.is_none(), errors > 0, "{name}: a plan only without errors");
         let mut last_line = 0;
         for diagnostic in &diagnostics {
             let said = diagnostic.render(&name);
             assert!(diagnostic.line >= last_line, "{said}: in line order");
-            assert!(
-                diagnostic.line <= text.lines().count().max(1),
-                "{said}: a line of the file"
-            );
+            assert!(diagnostic.line <= text.lines().count().max(1), "{said}: a line of the file");
             assert!(diagnostic.column >= 1, "{said}");
-            assert!(
-                diagnostic.expected.is_some() || diagnostic.hint.is_some(),
-                "{said}: no cure"
-            );
-            assert!(
-                !said.ends_with('.') && !said.contains('\n'),
-                "{said}: style"
-            );
+            assert!(diagnostic.expected.is_some() || diagnostic.hint.is_some(), "{said}: no cure");
+            assert!(!said.ends_with('.') && !said.contains('\n'), "{said}: style");
             last_line = diagnostic.line;
         }
         insta::with_settings!({
@@ -98,10 +74,7 @@ fn broken_definitions_are_told_line_and_cure() {
 fn places_are_those_of_the_words_at_fault() {
     let text = SMALLEST.replace("currency = \"USD\"", "# ä\n  currency  =  \"ÜSD\"");
     let (_, diagnostics) = parse(&text);
-    let places: Vec<_> = diagnostics
-        .iter()
-        .map(|d| (d.line, d.column, d.path.as_str()))
-        .collect();
+    let places: Vec<_> = diagnostics.iter().map(|d| (d.line, d.column, d.path.as_str())).collect();
     assert_eq!(places, [(3, 16, "currency")]);
 }
 
@@ -151,12 +124,7 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
             a: 0.891,
             b: 1.614,
         },
-        bands: Bands {
-            slipping: 0.5,
-            dormant: 0.8,
-            lost: 0.95,
-            hysteresis: 0.05,
-        },
+        bands: Bands { slipping: 0.5, dormant: 0.8, lost: 0.95, hysteresis: 0.05 },
         csat_prior: 0.75,
         limits: Limits {
             dimension_values_max: 256,
@@ -198,13 +166,8 @@ fn the_documented_defaults_are_the_defaults() {
 #[test]
 fn the_other_model_has_its_own_defaults() {
     let model = plan(&format!("{SMALLEST}[model]\nkind = \"bg_nbd\"\n")).model;
-    let expected = Model {
-        kind: ModelKind::BgNbd,
-        r: 0.243,
-        alpha_d: 4.414 * 7.0,
-        a: 0.793,
-        b: 2.426,
-    };
+    let expected =
+        Model { kind: ModelKind::BgNbd, r: 0.243, alpha_d: 4.414 * 7.0, a: 0.793, b: 2.426 };
     assert_eq!(model, expected);
     let days = "[model]\nunit = \"days\"\nr = 1\nalpha = 40\na = 1\nb = 2\n";
     assert_eq!(plan(&format!("{SMALLEST}{days}")).model.alpha_d, 40.0);
@@ -212,21 +175,12 @@ fn the_other_model_has_its_own_defaults() {
 
 #[test]
 fn a_simulated_clock_takes_its_origin_as_text_or_as_time() {
-    for origin in [
-        "\"1997-01-01T00:00:00Z\"",
-        "1997-01-01T00:00:00Z",
-        "\"1997-01-01T01:00:00+01:00\"",
-    ] {
+    for origin in
+        ["\"1997-01-01T00:00:00Z\"", "1997-01-01T00:00:00Z", "\"1997-01-01T01:00:00+01:00\""]
+    {
         let clock = format!("[clock]\nkind = \"simulated\"\norigin = {origin}\nspeed = 86400\n");
-        let expected = Clock::Simulated {
-            origin_ms: 852_076_800_000,
-            speed: 86_400.0,
-        };
-        assert_eq!(
-            plan(&format!("{SMALLEST}{clock}")).clock,
-            expected,
-            "{origin}"
-        );
+        let expected = Clock::Simulated { origin_ms: 852_076_800_000, speed: 86_400.0 };
+        assert_eq!(plan(&format!("{SMALLEST}{clock}")).clock, expected, "{origin}");
     }
 }
 
@@ -244,9 +198,7 @@ fn the_shipped_comments_explain_every_key() {
     for key in KEYS.iter().filter(|key| key.name != "CODE") {
         let explained = text.split("\n\n").any(|paragraph| {
             paragraph.lines().any(|line| line.starts_with('#'))
-                && paragraph
-                    .split(|c| !is_word(c))
-                    .any(|word| word == key.name)
+                && paragraph.split(|c| !is_word(c)).any(|word| word == key.name)
         });
         assert!(
             explained,
@@ -258,39 +210,19 @@ fn the_shipped_comments_explain_every_key() {
 
 /// One row of a table of docs/definitions.md.
 fn row(key: &retain::plan::Key) -> String {
-    let default = if key.default.is_empty() {
-        "-".to_owned()
-    } else {
-        format!("`{}`", key.default)
-    };
-    format!(
-        "| `{}` | {} | {default} | {} |",
-        key.name, key.form, key.meaning
-    )
+    let default =
+        if key.default.is_empty() { "-".to_owned() } else { format!("`{}`", key.default) };
+    format!("| `{}` | {} | {default} | {} |", key.name, key.form, key.meaning)
 }
 
 #[test]
 fn the_documentation_has_every_key_as_the_reader_knows_it() {
     let documentation = file("docs/definitions.md");
-    let missing: Vec<String> = KEYS
-        .iter()
-        .map(row)
-        .filter(|row| !documentation.contains(row.as_str()))
-        .collect();
-    assert!(
-        missing.is_empty(),
-        "docs/definitions.md lacks these rows:\n{}",
-        missing.join("\n")
-    );
-    let rows = documentation
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .count();
-    assert_eq!(
-        rows,
-        KEYS.len(),
-        "docs/definitions.md has rows for keys that do not exist"
-    );
+    let missing: Vec<String> =
+        KEYS.iter().map(row).filter(|row| !documentation.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "docs/definitions.md lacks these rows:\n{}", missing.join("\n"));
+    let rows = documentation.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, KEYS.len(), "docs/definitions.md has rows for keys that do not exist");
 }
 
 #[test]
@@ -346,12 +278,8 @@ fn mutate(text: &str, dice: &mut Dice) -> String {
             0 => drop(chars.drain(at..(at + dice.below(30)).min(chars.len()))),
             1 => drop(chars.splice(at..at, PIECES[dice.below(PIECES.len())].chars())),
             2 => {
-                let piece: Vec<char> = chars
-                    .iter()
-                    .copied()
-                    .skip(at)
-                    .take(dice.below(200))
-                    .collect();
+                let piece: Vec<char> =
+                    chars.iter().copied().skip(at).take(dice.below(200)).collect();
                 let to = dice.below(chars.len());
                 drop(chars.splice(to..to, piece));
             }
@@ -383,13 +311,8 @@ fn no_text_makes_the_reader_panic() {
     for round in 0..20_000 {
         let text = mutate(&texts[round % texts.len()], &mut dice);
         let outcome = std::panic::catch_unwind(|| parse(&text));
-        let Ok((plan, diagnostics)) = outcome else {
-            panic!("round {round} panicked on:\n{text}")
-        };
-        let errors = diagnostics
-            .iter()
-            .filter(|d| d.severity == Severity::Error)
-            .count();
+        let Ok((plan, diagnostics)) = outcome else { panic!("round {round} panicked on:\n{text}") };
+        let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
         assert_eq!(
             plan.is_none(),
             errors > 0,
@@ -406,8 +329,5 @@ fn no_text_makes_the_reader_panic() {
             refused += 1;
         }
     }
-    assert!(
-        plans > 100 && refused > 10_000,
-        "{plans} plans, {refused} refused: no fair mixture"
-    );
+    assert!(plans > 100 && refused > 10_000, "{plans} plans, {refused} refused: no fair mixture");
 }

@@ -12,14 +12,7 @@ const SPEED: &str = "40";
 /// Starts the demo with its temporary files below `folder`.
 fn start(folder: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_retain"))
-        .args([
-            "--set",
-            "log.level=warn",
-            "demo",
-            "--exit",
-            "--speed",
-            SPEED,
-        ])
+        .args(["--set", "log.level=warn", "demo", "--exit", "--speed", SPEED])
         .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -47,11 +40,7 @@ fn the_totals_are_those_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = start(folder.path());
     let mut output = String::new();
-    demo.stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut output)
-        .unwrap();
+    demo.stdout.take().unwrap().read_to_string(&mut output).unwrap();
     assert!(demo.wait().unwrap().success(), "{output}");
 
     // The file's own figures, counted with other tools when it was added.
@@ -66,18 +55,12 @@ fn the_totals_are_those_of_the_file() {
         ("offsets read twice", "0"),
     ];
     for (what, expected) in totals {
-        let line = output
-            .lines()
-            .find(|line| line.trim_start().starts_with(what));
+        let line = output.lines().find(|line| line.trim_start().starts_with(what));
         let line = line.unwrap_or_else(|| panic!("no line for {what} in\n{output}"));
         let words: Vec<&str> = line.trim_start()[what.len()..].split_whitespace().collect();
         assert_eq!(words, [expected, expected, "equal"], "{line}");
     }
-    assert_eq!(
-        output.matches("curl 'http://127.0.0.1:").count(),
-        5,
-        "{output}"
-    );
+    assert_eq!(output.matches("curl 'http://127.0.0.1:").count(), 5, "{output}");
     assert_nothing_is_left(folder.path());
 }
 
@@ -85,27 +68,15 @@ fn the_totals_are_those_of_the_file() {
 fn an_interrupt_ends_it_cleanly() {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = start(folder.path());
-    let mut lines = BufReader::new(demo.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let under_way = lines.find(|line| line.contains("complete to 199"));
     assert!(under_way.is_some(), "the demo ended before it had begun");
-    assert_eq!(
-        processes_of(folder.path()).len(),
-        1,
-        "the engine is not where the test looks"
-    );
+    assert_eq!(processes_of(folder.path()).len(), 1, "the engine is not where the test looks");
 
-    let interrupt = Command::new("kill")
-        .args(["-INT", &demo.id().to_string()])
-        .status();
+    let interrupt = Command::new("kill").args(["-INT", &demo.id().to_string()]).status();
     assert!(interrupt.unwrap().success());
     let rest: Vec<String> = lines.collect();
     assert!(demo.wait().unwrap().success(), "{rest:?}");
-    assert!(
-        rest.iter()
-            .any(|line| line.contains("stopped before the end")),
-        "{rest:?}"
-    );
+    assert!(rest.iter().any(|line| line.contains("stopped before the end")), "{rest:?}");
     assert_nothing_is_left(folder.path());
 }

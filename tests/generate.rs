@@ -8,27 +8,15 @@ use retain::model::partition::{crc32, murmur2};
 use serde_json::Value;
 
 fn generate(options: &Options) -> Vec<Generated> {
-    Generator::new(options.clone())
-        .expect("the options are valid")
-        .collect()
+    Generator::new(options.clone()).expect("the options are valid").collect()
 }
 
 fn small() -> Options {
-    Options {
-        events: 20_000,
-        customers: 1_000,
-        ..Options::default()
-    }
+    Options { events: 20_000, customers: 1_000, ..Options::default() }
 }
 
 fn faulty() -> Options {
-    Options {
-        duplicates: 0.1,
-        shuffle: 0.2,
-        late: 0.01,
-        malformed: 0.02,
-        ..small()
-    }
+    Options { duplicates: 0.1, shuffle: 0.2, late: 0.01, malformed: 0.02, ..small() }
 }
 
 fn share(records: &[Generated], of: impl Fn(&Generated) -> bool) -> f64 {
@@ -36,37 +24,21 @@ fn share(records: &[Generated], of: impl Fn(&Generated) -> bool) -> f64 {
 }
 
 fn ts_ms(value: &Value) -> i64 {
-    value["ts"]
-        .as_str()
-        .unwrap()
-        .parse::<jiff::Timestamp>()
-        .unwrap()
-        .as_millisecond()
+    value["ts"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     let one = generate(&faulty());
     assert_eq!(one, generate(&faulty()));
-    assert_ne!(
-        one,
-        generate(&Options {
-            seed: 2,
-            ..faulty()
-        })
-    );
+    assert_ne!(one, generate(&Options { seed: 2, ..faulty() }));
 }
 
 #[test]
 fn faults_do_not_change_the_events() {
     let clean: BTreeSet<String> = generate(&small()).into_iter().map(|r| r.value).collect();
     assert_eq!(clean.len(), 20_000);
-    let faulty = generate(&Options {
-        duplicates: 0.1,
-        shuffle: 0.2,
-        late: 0.05,
-        ..small()
-    });
+    let faulty = generate(&Options { duplicates: 0.1, shuffle: 0.2, late: 0.05, ..small() });
     let seen: BTreeSet<String> = faulty.into_iter().map(|r| r.value).collect();
     assert_eq!(clean, seen, "repeats and delays add and lose no event");
 }
@@ -77,25 +49,13 @@ fn faults_come_in_the_shares_asked_for() {
     let count = |fault: Fault| records.iter().filter(|r| r.fault == fault).count();
     let malformed = count(Fault::Malformed);
     assert_eq!(records.len() - count(Fault::Duplicate), 20_000);
-    assert!(
-        (300..500).contains(&malformed),
-        "{malformed} malformed of 20000, expected about 400"
-    );
+    assert!((300..500).contains(&malformed), "{malformed} malformed of 20000, expected about 400");
     let duplicates = count(Fault::Duplicate);
-    assert!(
-        (1_800..2_100).contains(&duplicates),
-        "{duplicates} repeats, expected about 1960"
-    );
+    assert!((1_800..2_100).contains(&duplicates), "{duplicates} repeats, expected about 1960");
     let shuffled = count(Fault::Shuffled);
-    assert!(
-        (3_800..4_200).contains(&shuffled),
-        "{shuffled} shuffled, expected about 4000"
-    );
+    assert!((3_800..4_200).contains(&shuffled), "{shuffled} shuffled, expected about 4000");
     let late = count(Fault::Late);
-    assert!(
-        (140..260).contains(&late),
-        "{late} late, expected about 200"
-    );
+    assert!((140..260).contains(&late), "{late} late, expected about 200");
     assert_eq!(share(&generate(&small()), |r| r.fault == Fault::None), 1.0);
 }
 
@@ -128,15 +88,11 @@ fn faults_are_what_they_say() {
 #[test]
 fn well_formed_records_have_what_the_contract_requires() {
     let mut types: BTreeMap<String, u64> = BTreeMap::new();
-    for record in generate(&faulty())
-        .iter()
-        .filter(|r| r.fault != Fault::Malformed)
-    {
+    for record in generate(&faulty()).iter().filter(|r| r.fault != Fault::Malformed) {
         let value: Value = serde_json::from_str(&record.value).expect("a JSON text");
         let text = |field: &str| {
-            let text = value[field]
-                .as_str()
-                .unwrap_or_else(|| panic!("{field} in {}", record.value));
+            let text =
+                value[field].as_str().unwrap_or_else(|| panic!("{field} in {}", record.value));
             assert!(!text.is_empty(), "{field} is empty in {}", record.value);
             text.to_owned()
         };
@@ -184,31 +140,19 @@ fn well_formed_records_have_what_the_contract_requires() {
         "purchase", "refund", "profile", "web", "support", "opened", "replied", "resolved",
         "reopened", "rated",
     ] {
-        assert!(
-            types.get(name).is_some_and(|n| *n > 0),
-            "no {name} among {types:?}"
-        );
+        assert!(types.get(name).is_some_and(|n| *n > 0), "no {name} among {types:?}");
     }
 }
 
 #[test]
 fn malformed_records_break_the_contract() {
-    let options = Options {
-        malformed: 1.0,
-        events: 2_000,
-        start_ms: 853_113_600_000,
-        ..small()
-    };
+    let options = Options { malformed: 1.0, events: 2_000, start_ms: 853_113_600_000, ..small() };
     for record in generate(&options) {
         let broken = match serde_json::from_str::<Value>(&record.value) {
             Err(_) => true,
             Ok(value) => {
                 value["customer_id"].as_str().is_none()
-                    || value["ts"]
-                        .as_str()
-                        .unwrap()
-                        .parse::<jiff::Timestamp>()
-                        .is_err()
+                    || value["ts"].as_str().unwrap().parse::<jiff::Timestamp>().is_err()
                     || value["type"].as_str().unwrap().starts_with("un")
             }
         };
@@ -218,21 +162,12 @@ fn malformed_records_break_the_contract() {
 
 #[test]
 fn the_mix_is_as_asked() {
-    let records = generate(&Options {
-        events: 50_000,
-        profiles: 0.0,
-        ..Options::default()
-    });
-    for (stream, expected) in [
-        (Stream::Web, 0.85),
-        (Stream::Purchases, 0.10),
-        (Stream::Support, 0.05),
-    ] {
+    let records = generate(&Options { events: 50_000, profiles: 0.0, ..Options::default() });
+    for (stream, expected) in
+        [(Stream::Web, 0.85), (Stream::Purchases, 0.10), (Stream::Support, 0.05)]
+    {
         let found = share(&records, |r| r.stream == stream);
-        assert!(
-            (found - expected).abs() < 0.01,
-            "{stream:?}: {found}, expected {expected}"
-        );
+        assert!((found - expected).abs() < 0.01, "{stream:?}: {found}, expected {expected}");
     }
 }
 
@@ -257,16 +192,10 @@ fn tickets_live_in_order_and_orders_exist_before_their_refund() {
                 assert!(allowed, "{action} after {before:?}");
             }
             "purchase" => {
-                assert!(
-                    orders.insert(value["order_id"].to_string()),
-                    "an order number twice"
-                )
+                assert!(orders.insert(value["order_id"].to_string()), "an order number twice")
             }
             "refund" => {
-                assert!(
-                    orders.contains(&value["order_id"].to_string()),
-                    "refund without order"
-                )
+                assert!(orders.contains(&value["order_id"].to_string()), "refund without order")
             }
             _ => {}
         }
@@ -276,16 +205,10 @@ fn tickets_live_in_order_and_orders_exist_before_their_refund() {
 #[test]
 fn visits_are_sessions_of_one_customer() {
     let mut sessions: BTreeMap<String, (String, u32)> = BTreeMap::new();
-    for record in generate(&Options {
-        mix: [1.0, 0.0, 0.0],
-        profiles: 0.0,
-        rate: 1.0,
-        ..small()
-    }) {
+    for record in generate(&Options { mix: [1.0, 0.0, 0.0], profiles: 0.0, rate: 1.0, ..small() }) {
         let value: Value = serde_json::from_str(&record.value).unwrap();
-        let entry = sessions
-            .entry(value["session_id"].to_string())
-            .or_insert((record.key.clone(), 0));
+        let entry =
+            sessions.entry(value["session_id"].to_string()).or_insert((record.key.clone(), 0));
         assert_eq!(entry.0, record.key);
         entry.1 += 1;
     }
@@ -322,52 +245,24 @@ fn customers_follow_zipf() {
 
 #[test]
 fn the_head_is_as_busy_as_zipf_says() {
-    let options = Options {
-        mix: [0.0, 1.0, 0.0],
-        profiles: 0.0,
-        ..small()
-    };
+    let options = Options { mix: [0.0, 1.0, 0.0], profiles: 0.0, ..small() };
     let found = share(&generate(&options), |r| r.key == "c-0000001");
     // 1 / H(1000) = 0.1336; refunds repeat recent customers and change little.
-    assert!(
-        (found - 0.1336).abs() < 0.015,
-        "the head has {found} of the purchases"
-    );
+    assert!((found - 0.1336).abs() < 0.015, "the head has {found} of the purchases");
 }
 
 #[test]
 fn keys_hash_to_their_partition() {
-    for record in generate(&Options {
-        partitions: 6,
-        events: 2_000,
-        ..small()
-    }) {
+    for record in generate(&Options { partitions: 6, events: 2_000, ..small() }) {
         let hash = murmur2(record.key.as_bytes()) & 0x7fff_ffff;
         assert_eq!(u32::from(record.partition), hash % 6, "{}", record.key);
     }
-    let options = Options {
-        partitions: 6,
-        events: 2_000,
-        key_hash: KeyHash::Crc32,
-        ..small()
-    };
+    let options = Options { partitions: 6, events: 2_000, key_hash: KeyHash::Crc32, ..small() };
     let records = generate(&options);
     for record in &records {
-        assert_eq!(
-            u32::from(record.partition),
-            crc32(record.key.as_bytes()) % 6,
-            "{}",
-            record.key
-        );
+        assert_eq!(u32::from(record.partition), crc32(record.key.as_bytes()) % 6, "{}", record.key);
     }
-    assert_eq!(
-        records
-            .iter()
-            .map(|r| r.partition)
-            .collect::<BTreeSet<_>>()
-            .len(),
-        6
-    );
+    assert_eq!(records.iter().map(|r| r.partition).collect::<BTreeSet<_>>().len(), 6);
 }
 
 #[test]
@@ -394,9 +289,6 @@ fn options_out_of_range_are_told_all_at_once() {
         "--currency",
         "--topics",
     ] {
-        assert!(
-            told.iter().any(|t| t.contains(part)),
-            "nothing says {part}: {told:#?}"
-        );
+        assert!(told.iter().any(|t| t.contains(part)), "nothing says {part}: {told:#?}");
     }
 }

@@ -12,17 +12,8 @@ use retain::model::money::{Currency, Rate};
 fn generated_records_keep_the_contract_and_malformed_ones_break_it() {
     let euro = Currency::parse("EUR").unwrap();
     let rates = [(euro, Rate::ONE)];
-    let context = DecodeContext {
-        default_type: None,
-        reporting: euro,
-        rates: &rates,
-    };
-    let options = Options {
-        events: 30_000,
-        malformed: 0.1,
-        profiles: 0.02,
-        ..Options::default()
-    };
+    let context = DecodeContext { default_type: None, reporting: euro, rates: &rates };
+    let options = Options { events: 30_000, malformed: 0.1, profiles: 0.02, ..Options::default() };
     let mut types = BTreeSet::new();
     let mut batch = EventBatch::default();
     for record in Generator::new(options).unwrap() {

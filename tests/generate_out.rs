@@ -22,9 +22,7 @@ struct Command {
 }
 
 fn args(list: &[&str]) -> Args {
-    Command::try_parse_from([&["generate"], list].concat())
-        .unwrap()
-        .args
+    Command::try_parse_from([&["generate"], list].concat()).unwrap().args
 }
 
 fn kafka() -> Kafka {
@@ -41,23 +39,10 @@ fn a_file_has_one_record_a_line_and_the_same_bytes_each_time() {
     let make = |name: &str| {
         let path = folder.path().join(name);
         let out = path.to_str().unwrap();
-        let faults = [
-            "--duplicates",
-            "0.1",
-            "--malformed",
-            "0.1",
-            "--late",
-            "0.01",
-            "--shuffle",
-            "0.1",
-        ];
-        let asked = args(
-            &[
-                &["--out", out, "--events", "3000", "--seed", "7"],
-                &faults[..],
-            ]
-            .concat(),
-        );
+        let faults =
+            ["--duplicates", "0.1", "--malformed", "0.1", "--late", "0.01", "--shuffle", "0.1"];
+        let asked =
+            args(&[&["--out", out, "--events", "3000", "--seed", "7"], &faults[..]].concat());
         let summary = run(&asked, &kafka()).unwrap();
         (summary, std::fs::read_to_string(path).unwrap())
     };
@@ -87,23 +72,14 @@ fn a_file_has_one_record_a_line_and_the_same_bytes_each_time() {
 
 #[test]
 fn wrong_options_and_files_are_told() {
-    let told = run(
-        &args(&["--out", "-", "--rate", "0", "--customers", "0"]),
-        &kafka(),
-    );
+    let told = run(&args(&["--out", "-", "--rate", "0", "--customers", "0"]), &kafka());
     let told = told.expect_err("these options must be refused").to_string();
-    assert!(
-        told.contains("--rate") && told.contains("--customers"),
-        "{told}"
-    );
+    assert!(told.contains("--rate") && told.contains("--customers"), "{told}");
     let folder = tempfile::tempdir().unwrap();
     let told = run(&args(&["--out", folder.path().to_str().unwrap()]), &kafka());
     let told = told.expect_err("a folder is no file").to_string();
     assert!(told.contains("cannot be written"), "{told}");
-    assert!(
-        Command::try_parse_from(["generate"]).is_err(),
-        "one of --out and --brokers is needed"
-    );
+    assert!(Command::try_parse_from(["generate"]).is_err(), "one of --out and --brokers is needed");
     assert!(Command::try_parse_from(["generate", "--out", "-", "--mix", "1/2"]).is_err());
 }
 
@@ -117,8 +93,7 @@ fn read(brokers: &str, partitions: i32, count: usize) -> Vec<(String, i32, i64, 
     let mut list = TopicPartitionList::new();
     for topic in ["purchases", "support", "web"] {
         for partition in 0..partitions {
-            list.add_partition_offset(topic, partition, Offset::Beginning)
-                .unwrap();
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
         }
     }
     consumer.assign(&list).unwrap();
@@ -148,14 +123,7 @@ fn kafka_gets_every_record_in_the_partition_of_its_key() {
         cluster.create_topic(topic, 3, 1).unwrap();
     }
     let brokers = cluster.bootstrap_servers();
-    let asked = args(&[
-        "--brokers",
-        &brokers,
-        "--events",
-        "2000",
-        "--partitioner",
-        "crc32",
-    ]);
+    let asked = args(&["--brokers", &brokers, "--events", "2000", "--partitioner", "crc32"]);
     let summary = run(&asked, &kafka()).unwrap();
     assert_eq!(summary.records, 2_000);
     let options = Options {
@@ -183,19 +151,9 @@ fn topics_that_do_not_fit_are_told_before_anything_is_sent() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("purchases", 3, 1).unwrap();
     cluster.create_topic("web", 2, 1).unwrap();
-    let asked = args(&[
-        "--brokers",
-        &cluster.bootstrap_servers(),
-        "--partitions",
-        "3",
-    ]);
-    let told = run(&asked, &kafka())
-        .expect_err("the topics must be refused")
-        .to_string();
-    assert!(
-        told.contains("web has 2 partitions, --partitions says 3"),
-        "{told}"
-    );
+    let asked = args(&["--brokers", &cluster.bootstrap_servers(), "--partitions", "3"]);
+    let told = run(&asked, &kafka()).expect_err("the topics must be refused").to_string();
+    assert!(told.contains("web has 2 partitions, --partitions says 3"), "{told}");
     assert!(told.contains("support does not exist"), "{told}");
     assert!(told.contains("different numbers of partitions"), "{told}");
 }

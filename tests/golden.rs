@@ -21,20 +21,11 @@ use rowbinary::Value;
 use sim::{Log, Runner, Schedule, Transition};
 use stream::{BEGIN_MS, DAY_MS, Shape, deliver, history, repeated, shuffled};
 
-const SHAPE: Shape = Shape {
-    customers: 80,
-    days: 400,
-    events: 1_200,
-    faults_permille: 10,
-};
+const SHAPE: Shape = Shape { customers: 80, days: 400, events: 1_200, faults_permille: 10 };
 const END_MS: i64 = BEGIN_MS + 1_200 * DAY_MS;
 
 fn seeds() -> std::ops::Range<u64> {
-    if std::env::var_os("RETAIN_SOAK").is_some() {
-        0..40
-    } else {
-        0..5
-    }
+    if std::env::var_os("RETAIN_SOAK").is_some() { 0..40 } else { 0..5 }
 }
 
 /// `cycle_records_max` records and dues in a cycle: with one, each due shows its own row.
@@ -67,11 +58,7 @@ fn run(plan: &Arc<Plan>, logs: &[Log], schedule: Schedule) -> Runner {
 type Rows = Vec<Vec<(String, Value)>>;
 
 fn rows(runner: &Runner, table: &str, left_out: &[&str]) -> Rows {
-    runner
-        .tables
-        .rows(table)
-        .map(|row| row.without(left_out))
-        .collect()
+    runner.tables.rows(table).map(|row| row.without(left_out)).collect()
 }
 
 /// Outcome of each record, from a run with a cycle for each: an index of the counters by (source, offset).
@@ -129,10 +116,7 @@ fn by_customer(transitions: &[Transition]) -> BTreeMap<&str, Vec<(&str, i128)>> 
 
 /// What coarse cycles showed of each customer is part of what fine ones showed, in the same order, with the same end.
 fn check_within(coarse: &Runner, fine: &Runner) {
-    let (seen, all) = (
-        by_customer(&coarse.transitions),
-        by_customer(&fine.transitions),
-    );
+    let (seen, all) = (by_customer(&coarse.transitions), by_customer(&fine.transitions));
     assert_eq!(
         seen.keys().collect::<Vec<_>>(),
         all.keys().collect::<Vec<_>>(),
@@ -149,12 +133,7 @@ fn check_within(coarse: &Runner, fine: &Runner) {
                 coarse.seed()
             );
         }
-        assert_eq!(
-            seen.last(),
-            all[customer].last(),
-            "{customer}, {}",
-            coarse.seed()
-        );
+        assert_eq!(seen.last(), all[customer].last(), "{customer}, {}", coarse.seed());
     }
 }
 
@@ -180,9 +159,7 @@ fn deaths_leave_no_trace() {
         assert_eq!(resumed.transitions, straight.transitions, "{seed}");
         assert_eq!(resumed.letters, straight.letters, "{seed}");
         let (a, b) = (words(&resumed), words(&straight));
-        a.iter()
-            .zip(&b)
-            .for_each(|(a, b)| assert_eq!(a, b, "{seed}"));
+        a.iter().zip(&b).for_each(|(a, b)| assert_eq!(a, b, "{seed}"));
         assert_eq!(a.len(), b.len(), "{seed}");
         for table in ["customers", "events", "activity"] {
             check_rows(&resumed, &straight, table, &["version"]);
@@ -198,11 +175,7 @@ fn batches_leave_no_trace() {
         let fine = run(&plan(1), &logs, Schedule::by_record(seed));
         let outcomes = outcomes(&fine);
         let duplicates = outcomes.values().filter(|o| **o == 1).count();
-        assert!(
-            fine.transitions.len() > 200 && duplicates > 20,
-            "{}",
-            fine.seed()
-        );
+        assert!(fine.transitions.len() > 200 && duplicates > 20, "{}", fine.seed());
         let schedules = [
             Schedule::straight(seed),
             Schedule::wild(seed + 1),
@@ -217,17 +190,10 @@ fn batches_leave_no_trace() {
             check_rows(&other, &fine, "customers", &["version"]);
             check_rows(&other, &fine, "events", &["version"]);
             assert_eq!(other.letters.len(), fine.letters.len(), "{}", other.seed());
-            assert!(
-                fine.letters.iter().all(|l| other.letters.contains(l)),
-                "{}",
-                other.seed()
-            );
+            assert!(fine.letters.iter().all(|l| other.letters.contains(l)), "{}", other.seed());
         }
     }
-    assert!(
-        hidden > 0,
-        "coarse cycles hid nothing: they were not coarse"
-    );
+    assert!(hidden > 0, "coarse cycles hid nothing: they were not coarse");
 }
 
 /// As events come, one by one, all topics at their ends in between and time following the clock: every due shows, in a
@@ -235,10 +201,7 @@ fn batches_leave_no_trace() {
 fn live(plan: &Arc<Plan>, logs: Vec<Log>, schedule: Schedule) -> Runner {
     let mut live = Runner::new(plan, 0, 1, logs, schedule);
     let logs = live.logs.clone();
-    let all = logs
-        .iter()
-        .enumerate()
-        .flat_map(|(s, log)| log.entries.iter().map(move |e| (s, e)));
+    let all = logs.iter().enumerate().flat_map(|(s, log)| log.entries.iter().map(move |e| (s, e)));
     let mut all: Vec<_> = all.map(|(s, e)| (e.kafka_ms, s, e.offset)).collect();
     all.sort_unstable();
     live.visible = live.consumed_to.clone();
@@ -259,11 +222,7 @@ fn live(plan: &Arc<Plan>, logs: Vec<Log>, schedule: Schedule) -> Runner {
 fn live_is_as_replayed() {
     for seed in seeds() {
         let logs = deliver(seed, &history(seed, SHAPE), |_| 0);
-        let live = live(
-            &plan(1),
-            logs.clone(),
-            Schedule::by_record(seed).crashing(3),
-        );
+        let live = live(&plan(1), logs.clone(), Schedule::by_record(seed).crashing(3));
         let outcomes = outcomes(&live);
         for (schedule, records_max) in [
             (Schedule::by_record(seed), 1),

@@ -94,32 +94,20 @@ fn mutate(r: &mut Random, bytes: &mut Vec<u8>) {
 
 /// Puts a nasty text where a value stands.
 fn replace_value(r: &mut Random, bytes: &mut Vec<u8>) {
-    let colons: Vec<usize> = bytes
-        .iter()
-        .enumerate()
-        .filter(|(_, b)| **b == b':')
-        .map(|(i, _)| i)
-        .collect();
+    let colons: Vec<usize> =
+        bytes.iter().enumerate().filter(|(_, b)| **b == b':').map(|(i, _)| i).collect();
     if colons.is_empty() {
         return;
     }
     let from = *r.pick(&colons) + 1;
-    let len = bytes[from..]
-        .iter()
-        .position(|b| matches!(b, b',' | b'}'))
-        .unwrap_or(0);
+    let len = bytes[from..].iter().position(|b| matches!(b, b',' | b'}')).unwrap_or(0);
     let nasty = r.pick(&NASTY).bytes();
     bytes.splice(from..from + len, nasty);
 }
 
 /// Records like any, most of them spoilt.
 fn hostile_logs(seed: u64, records: usize) -> Vec<Log> {
-    let shape = Shape {
-        customers: 300,
-        days: 60,
-        events: 20_000,
-        faults_permille: 5,
-    };
+    let shape = Shape { customers: 300, days: 60, events: 20_000, faults_permille: 5 };
     let made = history(seed, shape);
     let mut r = Random::new(seed);
     let mut logs = vec![Log::default(); 3];
@@ -163,15 +151,10 @@ fn mutated_records_have_one_outcome_each() {
         let mut sums = [0; 5];
         for (counts, log) in runner.counts.iter().zip(&runner.logs) {
             assert_eq!(counts.consumed(), log.entries.len() as u64);
-            sums.iter_mut()
-                .zip(counts.by_outcome)
-                .for_each(|(s, n)| *s += n);
+            sums.iter_mut().zip(counts.by_outcome).for_each(|(s, n)| *s += n);
         }
         assert_eq!(sums.iter().sum::<u64>(), 200_000);
-        assert!(
-            sums[0] > 10_000 && sums[1] > 10_000 && sums[4] > 50_000,
-            "{sums:?}"
-        );
+        assert!(sums[0] > 10_000 && sums[1] > 10_000 && sums[4] > 50_000, "{sums:?}");
         check_aside(&runner, sums);
         // the state that they left can be taken over
         runner.crash();
@@ -186,33 +169,17 @@ fn check_aside(runner: &Runner, sums: [u64; 5]) {
     for letter in &runner.letters {
         let entry =
             &runner.logs[usize::from(letter.source)].range(letter.offset, letter.offset + 1)[0];
-        assert_eq!(
-            (&letter.key, &letter.payload),
-            (&entry.key, &entry.payload),
-            "{letter:?}"
-        );
+        assert_eq!((&letter.key, &letter.payload), (&entry.key, &entry.payload), "{letter:?}");
         assert_eq!(letter.kafka_ms, entry.kafka_ms);
-        assert!(
-            !letter.detail.is_empty() && letter.detail.len() <= 300,
-            "{letter:?}"
-        );
-        assert!(
-            seen.insert((letter.source, letter.offset)),
-            "twice: {letter:?}"
-        );
+        assert!(!letter.detail.is_empty() && letter.detail.len() <= 300, "{letter:?}");
+        assert!(seen.insert((letter.source, letter.offset)), "twice: {letter:?}");
         *reasons.entry(letter.reason).or_insert(0_u64) += 1;
     }
     assert_eq!(runner.letters.len() as u64, sums[2] + sums[4]);
     assert!(reasons.len() >= 9, "{reasons:?}");
-    for row in runner
-        .tables
-        .rows("events")
-        .filter(|row| row.text("type") != "session")
-    {
-        let source = ["purchases", "support", "web"]
-            .iter()
-            .position(|s| *s == row.text("source"))
-            .unwrap();
+    for row in runner.tables.rows("events").filter(|row| row.text("type") != "session") {
+        let source =
+            ["purchases", "support", "web"].iter().position(|s| *s == row.text("source")).unwrap();
         let offset = row.int("offset") as i64;
         assert!(!seen.contains(&(source as SourceIndex, offset)), "{row:?}");
         let entry = &runner.logs[source].range(offset, offset + 1)[0];
@@ -226,21 +193,13 @@ fn hot_logs(events: i64) -> Vec<Log> {
     let step_ms = 200 * DAY_MS / events;
     for n in 0..events {
         let ts_ms = BEGIN_MS + n * step_ms;
-        let common = format!(
-            r#""event_id":"e{n}","customer_id":"hot","ts":"{}""#,
-            spell_time(ts_ms, 0)
-        );
+        let common =
+            format!(r#""event_id":"e{n}","customer_id":"hot","ts":"{}""#, spell_time(ts_ms, 0));
         let (source, payload) = match n % 2 {
-            0 => (
-                PURCHASES,
-                format!(r#"{{{common},"amount":"{}.25","currency":"USD"}}"#, n % 90),
-            ),
+            0 => (PURCHASES, format!(r#"{{{common},"amount":"{}.25","currency":"USD"}}"#, n % 90)),
             _ => {
                 let session = ts_ms.div_euclid(1_500_000);
-                (
-                    WEB,
-                    format!(r#"{{{common},"action":"page_view","session_id":"s{session}"}}"#),
-                )
+                (WEB, format!(r#"{{{common},"action":"page_view","session_id":"s{session}"}}"#))
             }
         };
         logs[source].push(0, ts_ms, Some(b"hot".to_vec()), Some(payload.into_bytes()));
@@ -266,12 +225,7 @@ fn the_far_future_counts_once() {
         let payload = format!(
             r#"{{"event_id":"f{n}","customer_id":"far","ts":"{ts}","amount":1,"currency":"USD"}}"#
         );
-        log.push(
-            0,
-            far_ms + 60_000,
-            Some(b"far".to_vec()),
-            Some(payload.into_bytes()),
-        );
+        log.push(0, far_ms + 60_000, Some(b"far".to_vec()), Some(payload.into_bytes()));
     }
     let logs = vec![log, Log::default(), Log::default()];
     let mut runner = Runner::new(&Arc::new(plan), 0, 1, logs, Schedule::straight(1));
@@ -289,23 +243,12 @@ fn a_hot_customer_stays_small() {
     plan.limits.cycle_records_max = 1_000_000;
     let plan = Arc::new(plan);
     let logs = hot_logs(if soak() { 4_000_000 } else { 400_000 });
-    let schedule = Schedule {
-        cut_percent: 0,
-        ..Schedule::straight(1)
-    };
+    let schedule = Schedule { cut_percent: 0, ..Schedule::straight(1) };
     let mut runner = Runner::new(&plan, 0, 1, logs.clone(), schedule);
     runner.drain();
-    assert!(
-        runner.state_record_max < 1_000_000,
-        "{}",
-        runner.state_record_max
-    );
+    assert!(runner.state_record_max < 1_000_000, "{}", runner.state_record_max);
     assert!(runner.cycles.len() > 10, "{} cycles", runner.cycles.len());
-    assert!(
-        runner.effects_max < plan.limits.cycle_bytes_max,
-        "{}",
-        runner.effects_max
-    );
+    assert!(runner.effects_max < plan.limits.cycle_bytes_max, "{}", runner.effects_max);
     let expected = oracle::recompute(&plan, (0, 1), &logs);
     compare::check_shard(&plan, &runner, &expected);
     let of = |s: usize, o: Outcome| runner.counts[s].of(o);

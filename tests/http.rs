@@ -24,49 +24,29 @@ struct Running {
 }
 
 fn start(live_timeout: Duration) -> Running {
-    let status = Status {
-        pipeline: "customers".into(),
-        consumes: true,
-        ..Status::default()
-    };
+    let status = Status { pipeline: "customers".into(), consumes: true, ..Status::default() };
     let pages = Pages {
         board: StatusBoard::new(status),
         metrics: Arc::new(Metrics::new().unwrap()),
         live_timeout,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let server = runtime
-        .block_on(Server::bind("127.0.0.1:0", pages.clone()))
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(Server::bind("127.0.0.1:0", pages.clone())).unwrap();
     let address = server.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = runtime.spawn(server.serve(async move {
         let _ = stopped.await;
     }));
-    Running {
-        address,
-        stop: Some(stop),
-        serving,
-        runtime,
-        pages,
-    }
+    Running { address, stop: Some(stop), serving, runtime, pages }
 }
 
 impl Running {
     fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -80,10 +60,7 @@ const LONG: Duration = Duration::from_secs(3600);
 fn ready_only_when_assigned_restored_and_the_sink_is_reached() {
     let running = start(LONG);
     let board = &running.pages.board;
-    let not_yet = (
-        503,
-        "the group has not assigned partitions yet\n".to_owned(),
-    );
+    let not_yet = (503, "the group has not assigned partitions yet\n".to_owned());
     assert_eq!(running.get("/readyz"), not_yet);
 
     board.update(|status| {
@@ -111,21 +88,12 @@ fn ready_only_when_assigned_restored_and_the_sink_is_reached() {
         shard.stop_reason = Some("half of the last 1000 records were rejected".into());
     });
     board.update(|status| {
-        status
-            .sink
-            .stopped_tables
-            .insert("events".into(), "no column payload".into());
+        status.sink.stopped_tables.insert("events".into(), "no column payload".into());
     });
     let (code, reasons) = running.get("/readyz");
     assert_eq!(code, 503);
-    assert!(
-        reasons.contains("shard 3 has stopped: half of the last 1000"),
-        "{reasons}"
-    );
-    assert!(
-        reasons.contains("table events has stopped: no column payload"),
-        "{reasons}"
-    );
+    assert!(reasons.contains("shard 3 has stopped: half of the last 1000"), "{reasons}");
+    assert!(reasons.contains("table events has stopped: no column payload"), "{reasons}");
 }
 
 #[test]
@@ -154,16 +122,9 @@ fn live_while_every_loop_moves() {
         }
     };
     assert_eq!(code, 503);
-    assert!(
-        reason.starts_with("worker 0 has made no step for "),
-        "{reason}"
-    );
+    assert!(reason.starts_with("worker 0 has made no step for "), "{reason}");
     beat.end();
-    assert_eq!(
-        strict.get("/livez").0,
-        200,
-        "a loop that ended on purpose is not stuck"
-    );
+    assert_eq!(strict.get("/livez").0, 200, "a loop that ended on purpose is not stuck");
 }
 
 #[test]
@@ -172,10 +133,7 @@ fn a_step_is_a_sign_of_life() {
     let beat = board.watch("worker 0");
     let deadline = Instant::now() + Duration::from_secs(20);
     while board.stuck(Duration::from_millis(50)).is_empty() {
-        assert!(
-            Instant::now() < deadline,
-            "a silent loop was never called stuck"
-        );
+        assert!(Instant::now() < deadline, "a silent loop was never called stuck");
         std::thread::yield_now();
     }
     beat.beat();
@@ -204,22 +162,13 @@ fn status_says_what_each_shard_does_and_why_it_is_not_ready() {
     let status: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(status["pipeline"], "customers");
     assert_eq!(status["ready"], false);
-    assert_eq!(
-        status["not_ready"][0],
-        "the group has not assigned partitions yet"
-    );
-    assert_eq!(
-        status["not_ready"][1],
-        "shard 1 waits for the rest of its partitions"
-    );
+    assert_eq!(status["not_ready"][0], "the group has not assigned partitions yet");
+    assert_eq!(status["not_ready"][1], "shard 1 waits for the rest of its partitions");
     let shard = &status["shards"]["1"];
     assert_eq!(shard["state"], "waiting");
     assert_eq!(shard["watermark"], "2026-01-01T00:00:00.000Z");
     assert_eq!(shard["complete_to"], serde_json::Value::Null);
-    assert_eq!(
-        shard["waiting_for"],
-        "support: its broker cannot be reached"
-    );
+    assert_eq!(shard["waiting_for"], "support: its broker cannot be reached");
     assert_eq!(shard["sources"][0]["lag"], 7);
     assert_eq!(shard["sources"][0]["outcomes"]["late"], 1);
     assert_eq!(shard["sources"][0]["outcomes"]["applied"], 0);
@@ -232,30 +181,17 @@ fn unknown_pages_are_not_found_and_the_end_is_graceful() {
     running.stop.take().unwrap().send(()).unwrap();
     let serving = &mut running.serving;
     let ending = async { tokio::time::timeout(Duration::from_secs(20), serving).await };
-    running
-        .runtime
-        .block_on(ending)
-        .expect("it ends")
-        .unwrap()
-        .unwrap();
-    assert!(
-        TcpStream::connect(running.address).is_err(),
-        "the port is still open"
-    );
+    running.runtime.block_on(ending).expect("it ends").unwrap().unwrap();
+    assert!(TcpStream::connect(running.address).is_err(), "the port is still open");
 }
 
 #[test]
 fn an_address_in_use_is_named() {
     let running = start(LONG);
     let address = running.address.to_string();
-    let again = running
-        .runtime
-        .block_on(Server::bind(&address, running.pages.clone()));
+    let again = running.runtime.block_on(Server::bind(&address, running.pages.clone()));
     let message = again.expect_err("the address is in use").to_string();
-    assert!(
-        message.contains("http.listen") && message.contains(&address),
-        "{message}"
-    );
+    assert!(message.contains("http.listen") && message.contains(&address), "{message}");
 }
 
 fn source(name: &str) -> Source {
@@ -270,24 +206,13 @@ fn source(name: &str) -> Source {
 
 fn touch_everything(metrics: &Metrics) {
     let sources = [source("purchases"), source("web")];
-    let mut effects = Effects {
-        shard: 2,
-        newest_kafka_ms: Some(1_000),
-        ..Effects::default()
-    };
-    let mut progress = SourceProgress {
-        order_breaks: 1,
-        unknown_fields: 4,
-        ..SourceProgress::default()
-    };
+    let mut effects = Effects { shard: 2, newest_kafka_ms: Some(1_000), ..Effects::default() };
+    let mut progress =
+        SourceProgress { order_breaks: 1, unknown_fields: 4, ..SourceProgress::default() };
     progress.counts.by_outcome = [5, 2, 0, 0, 1];
     progress.reasons[Reason::BadJson as usize] = 1;
     effects.sources = vec![progress, SourceProgress::default()];
-    effects.rows.push(RowBlock {
-        table: Table::Gaps,
-        count: 2,
-        bytes: Vec::new(),
-    });
+    effects.rows.push(RowBlock { table: Table::Gaps, count: 2, bytes: Vec::new() });
     effects.dead_letters.push(DeadLetter {
         source: 0,
         offset: 0,
@@ -299,14 +224,7 @@ fn touch_everything(metrics: &Metrics) {
         payload: None,
     });
     metrics.observe_cycle(&sources, &effects, 1_200);
-    metrics.set_shard(
-        2,
-        ShardGauges {
-            keys: 9,
-            timers: 7,
-            waiting_bytes: 8,
-        },
-    );
+    metrics.set_shard(2, ShardGauges { keys: 9, timers: 7, waiting_bytes: 8 });
     metrics.set_watermark_lag(2, 1.5);
     metrics.set_shards("running", 1);
     metrics.set_consumer_lag("shop.web", 2, 11);
@@ -344,23 +262,13 @@ fn metrics_count_what_happened_under_documented_names() {
         r#"retain_commits_total{result="fenced"} 0"#,
         r#"retain_restores_total{result="restored"} 1"#,
     ] {
-        assert!(
-            text.lines().any(|found| found == line),
-            "no line {line} in\n{text}"
-        );
+        assert!(text.lines().any(|found| found == line), "no line {line} in\n{text}");
     }
     for name in metrics::NAMES {
-        assert!(
-            text.contains(&format!("# TYPE {name} ")),
-            "{name} is not exported"
-        );
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name} is not exported");
         assert!(name.starts_with("retain_"));
     }
-    assert_eq!(
-        text.matches("# TYPE ").count(),
-        metrics::NAMES.len(),
-        "NAMES is not complete"
-    );
+    assert_eq!(text.matches("# TYPE ").count(), metrics::NAMES.len(), "NAMES is not complete");
 }
 
 #[test]
@@ -370,12 +278,7 @@ fn a_shard_that_has_gone_shows_no_gauges_and_keeps_its_counts() {
     metrics.forget_shard(&[source("purchases"), source("web")], 2);
     metrics.forget_outbox(2);
     let text = metrics.text().unwrap();
-    for gauge in [
-        "watermark_lag_seconds",
-        "state_keys",
-        "timers_pending",
-        "waiting_bytes",
-    ] {
+    for gauge in ["watermark_lag_seconds", "state_keys", "timers_pending", "waiting_bytes"] {
         assert!(!text.contains(&format!("retain_{gauge}{{")), "{text}");
     }
     assert!(!text.contains("retain_restore_progress_ratio{"), "{text}");
@@ -391,20 +294,9 @@ fn documented() -> Vec<(String, String, Vec<String>)> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let row = |row: &str| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let labels = cells[2]
-            .split(", ")
-            .filter(|l| *l != "-")
-            .map(str::to_owned)
-            .collect();
-        assert!(
-            cells.len() >= 5 && !cells[3].is_empty() && !cells[4].is_empty(),
-            "{row}"
-        );
-        (
-            cells[0].trim_end_matches('`').to_owned(),
-            cells[1].to_owned(),
-            labels,
-        )
+        let labels = cells[2].split(", ").filter(|l| *l != "-").map(str::to_owned).collect();
+        assert!(cells.len() >= 5 && !cells[3].is_empty() && !cells[4].is_empty(), "{row}");
+        (cells[0].trim_end_matches('`').to_owned(), cells[1].to_owned(), labels)
     };
     rows.map(row).collect()
 }
@@ -418,18 +310,13 @@ fn the_documentation_has_each_metric_with_its_kind_and_labels() {
     let names: Vec<&str> = rows.iter().map(|(name, ..)| name.as_str()).collect();
     assert_eq!(names, metrics::NAMES);
     for (name, kind, mut labels) in rows {
-        assert!(
-            text.contains(&format!("# TYPE {name} {kind}\n")),
-            "{name} is no {kind}"
-        );
+        assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name} is no {kind}");
         let sample = text.lines().find(|line| {
             let rest = line.strip_prefix(name.as_str()).unwrap_or_default();
             rest.starts_with(['{', ' ']) || rest.starts_with("_bucket{")
         });
         let sample = sample.unwrap_or_else(|| panic!("{name} has no sample"));
-        let inside = sample
-            .split_once('{')
-            .map_or("", |(_, rest)| rest.split_once('}').unwrap().0);
+        let inside = sample.split_once('{').map_or("", |(_, rest)| rest.split_once('}').unwrap().0);
         let mut found: Vec<String> = inside
             .split(',')
             .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
@@ -454,17 +341,11 @@ fn readiness_does_not_flap_but_a_stop_counts_at_once() {
     });
     let (code, text) = running.get("/readyz");
     assert_eq!(code, 200, "it was ready a moment ago");
-    assert!(
-        text.contains("shard 0 is restoring") && text.contains("no broker answers"),
-        "{text}"
-    );
+    assert!(text.contains("shard 0 is restoring") && text.contains("no broker answers"), "{text}");
     board.update(|status| status.sink.stopped = Some("no such table".into()));
     let (code, text) = running.get("/readyz");
     assert_eq!(code, 503);
-    assert!(
-        text.contains("the carrier of rows has stopped: no such table"),
-        "{text}"
-    );
+    assert!(text.contains("the carrier of rows has stopped: no such table"), "{text}");
 }
 
 #[test]

@@ -18,14 +18,9 @@ const PARTITIONS: i32 = 4;
 const LONG: Duration = Duration::from_secs(60);
 
 fn topics(broker: &Broker, name: &str) {
-    let names: Vec<String> = ["purchases", "support", "web"]
-        .iter()
-        .map(|t| format!("{name}.{t}"))
-        .collect();
-    broker.create(
-        &names.iter().map(String::as_str).collect::<Vec<_>>(),
-        PARTITIONS,
-    );
+    let names: Vec<String> =
+        ["purchases", "support", "web"].iter().map(|t| format!("{name}.{t}")).collect();
+    broker.create(&names.iter().map(String::as_str).collect::<Vec<_>>(), PARTITIONS);
 }
 
 #[test]
@@ -48,11 +43,7 @@ fn records_in_transactions_out_and_a_restart_goes_on() {
     let status = running.board.snapshot();
     running.stop().unwrap();
     feed.verify(broker);
-    assert_eq!(
-        (status.commits.aborted, status.commits.unknown),
-        (0, 0),
-        "{status:?}"
-    );
+    assert_eq!((status.commits.aborted, status.commits.unknown), (0, 0), "{status:?}");
 }
 
 #[test]
@@ -106,9 +97,7 @@ fn copies_join_and_leave(name: &str, classic: bool) {
             runs(&first) == 2 && runs(&second) == 2 && commits(&second) > 3
         });
         second.stop().unwrap();
-        broker::until("the first copy to hold everything again", || {
-            runs(&first) == 4
-        });
+        broker::until("the first copy to hold everything again", || runs(&first) == 4);
         assert!(!first.has_ended(), "round {round}");
     }
     let feed = load.stop();
@@ -164,20 +153,12 @@ fn stopped_beyond_the_session(name: &str, classic: bool) {
     let load = Load::start(Feed::new(broker, name), 200, Duration::from_millis(20));
     let mut first = Process::start(&broker.bootstrap, name, "a", classic);
     let mut second = Process::start(&broker.bootstrap, name, "b", classic);
-    first.until(LONG, "the first copy to commit", |news| {
-        news.shards == 2 && news.commits > 3
-    });
-    second.until(LONG, "the second copy to commit", |news| {
-        news.shards == 2 && news.commits > 3
-    });
+    first.until(LONG, "the first copy to commit", |news| news.shards == 2 && news.commits > 3);
+    second.until(LONG, "the second copy to commit", |news| news.shards == 2 && news.commits > 3);
     first.signal("STOP");
-    second.until(LONG, "the second copy to own everything", |news| {
-        news.shards == 4
-    });
+    second.until(LONG, "the second copy to own everything", |news| news.shards == 4);
     let commits = second.last.commits;
-    second.until(LONG, "the second copy to go on", |news| {
-        news.commits > commits + 20
-    });
+    second.until(LONG, "the second copy to go on", |news| news.commits > commits + 20);
     first.signal("CONT");
     second.until(LONG, "the first copy to come back", |news| news.shards == 2);
     let feed = load.stop();

@@ -33,22 +33,15 @@ const PARTITIONS: i32 = 4;
 const LONG: Duration = Duration::from_secs(60);
 
 fn topics(broker: &Broker, name: &str) {
-    let names: Vec<String> = ["purchases", "support", "web"]
-        .iter()
-        .map(|t| format!("{name}.{t}"))
-        .collect();
-    broker.create(
-        &names.iter().map(String::as_str).collect::<Vec<_>>(),
-        PARTITIONS,
-    );
+    let names: Vec<String> =
+        ["purchases", "support", "web"].iter().map(|t| format!("{name}.{t}")).collect();
+    broker.create(&names.iter().map(String::as_str).collect::<Vec<_>>(), PARTITIONS);
 }
 
 fn header<'a>(message: &'a OwnedMessage, name: &str) -> &'a str {
     let headers = message.headers().unwrap();
-    let found = headers
-        .iter()
-        .find(|h| h.key == name)
-        .unwrap_or_else(|| panic!("no header {name}"));
+    let found =
+        headers.iter().find(|h| h.key == name).unwrap_or_else(|| panic!("no header {name}"));
     std::str::from_utf8(found.value.unwrap()).unwrap()
 }
 
@@ -67,20 +60,12 @@ fn what_breaks_the_contract_is_put_aside_with_its_reason_and_bytes() {
     let producer = broker.producer();
     let junk = "{\"event_id\": \"x1\", \"customer_id\": oops";
     send(&producer, &topic, "c0001", junk);
-    let large = format!(
-        "{{\"event_id\":\"x2\",\"filler\":\"{}\"",
-        "y".repeat(small.min(600_000))
-    );
+    let large = format!("{{\"event_id\":\"x2\",\"filler\":\"{}\"", "y".repeat(small.min(600_000)));
     send(&producer, &topic, "c0002", &large);
     flush(&producer);
 
-    let running = Running::start(
-        &plan(&definition(name)),
-        options(&broker.bootstrap, None, false),
-    );
-    until("two dead letters", || {
-        running.board.snapshot().dead_letters == 2
-    });
+    let running = Running::start(&plan(&definition(name)), options(&broker.bootstrap, None, false));
+    until("two dead letters", || running.board.snapshot().dead_letters == 2);
     running.stop().unwrap();
 
     let letters = broker.read(&dlq);
@@ -91,17 +76,11 @@ fn what_breaks_the_contract_is_put_aside_with_its_reason_and_bytes() {
     assert_eq!(header(letter, "retain_outcome"), "rejected");
     assert_eq!(header(letter, "retain_reason"), "bad_json");
     assert_eq!(header(letter, "retain_topic"), topic);
-    assert_eq!(
-        header(letter, "retain_partition"),
-        letter.partition().to_string()
-    );
+    assert_eq!(header(letter, "retain_partition"), letter.partition().to_string());
     assert!(!header(letter, "retain_detail").is_empty());
 
     let oversize = letters.iter().find(|l| l.payload().is_none()).unwrap();
-    assert_eq!(
-        header(oversize, "retain_payload_bytes"),
-        large.len().to_string()
-    );
+    assert_eq!(header(oversize, "retain_payload_bytes"), large.len().to_string());
     let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(large.as_bytes()));
     assert_eq!(header(oversize, "retain_payload_xxh3_128"), hash);
 }
@@ -131,10 +110,7 @@ fn offsets_that_retention_removed_are_a_gap_and_reading_goes_on() {
     assert_eq!(gaps.len(), PARTITIONS as usize);
     for gap in gaps {
         assert_eq!(gap["source"].text(), "purchases");
-        assert_eq!(
-            gap["offset_to"].int(),
-            i128::from(ends[gap["shard"].int() as usize])
-        );
+        assert_eq!(gap["offset_to"].int(), i128::from(ends[gap["shard"].int() as usize]));
         assert!(gap["offset_from"].int() > 0 && gap["offset_from"].int() < gap["offset_to"].int());
     }
 }
@@ -178,10 +154,7 @@ fn a_twin_with_the_same_instance_puts_the_first_out_with_its_name() {
     let second = Running::start(&plan, options(&broker.bootstrap, Some("same"), false));
     until("the first to leave", || first.has_ended());
     let why = first.stop().unwrap_err().to_string();
-    assert!(
-        why.contains("twins/g1/same") && why.contains("kafka.instance"),
-        "{why}"
-    );
+    assert!(why.contains("twins/g1/same") && why.contains("kafka.instance"), "{why}");
     let feed = load.stop();
     feed.await_consumed(broker, PARTITIONS, LONG);
     second.stop().unwrap();
@@ -211,10 +184,7 @@ fn group_offsets_that_somebody_set_are_refused_with_both_numbers() {
             }
             _ => false,
         };
-        refused
-            && [0, 1, 3]
-                .iter()
-                .all(|s| state(*s) == Some(ShardState::Running))
+        refused && [0, 1, 3].iter().all(|s| state(*s) == Some(ShardState::Running))
     });
     running.stop().unwrap();
 }
@@ -225,16 +195,12 @@ fn a_broker_that_restarts_under_load_costs_nothing() {
     let name = "restart";
     topics(&broker, name);
     let load = Load::start(Feed::new(&broker, name), 200, Duration::from_millis(20));
-    let running = Running::start(
-        &plan(&definition(name)),
-        options(&broker.bootstrap, Some("a"), false),
-    );
+    let running =
+        Running::start(&plan(&definition(name)), options(&broker.bootstrap, Some("a"), false));
     until("commits", || running.board.snapshot().commits.committed > 5);
     broker.restart();
     let commits = running.board.snapshot().commits.committed;
-    until("commits after the restart", || {
-        running.board.snapshot().commits.committed > commits + 5
-    });
+    until("commits after the restart", || running.board.snapshot().commits.committed > commits + 5);
     let feed = load.stop();
     feed.await_consumed(&broker, PARTITIONS, LONG);
     assert!(!running.has_ended());
@@ -251,29 +217,15 @@ fn clickhouse_may_be_away_and_gets_everything_later() {
     let plan = plan(&definition(name));
     let engine = engine::Engine::start();
     let databases = Databases::new("retain", 1).unwrap();
-    let kept = Retention {
-        events_days: 400,
-        ledger_days: 90,
-    };
-    tokio
-        .block_on(migrate(&engine.client(), &plan, &databases, kept))
-        .unwrap();
+    let kept = Retention { events_days: 400, ledger_days: 90 };
+    tokio.block_on(migrate(&engine.client(), &plan, &databases, kept)).unwrap();
 
-    let backoff = Backoff {
-        first_ms: 20,
-        max_ms: 200,
-    };
-    let sink_options = SinkOptions {
-        backoff,
-        ..SinkOptions::new("retain_g1")
-    };
+    let backoff = Backoff { first_ms: 20, max_ms: 200 };
+    let sink_options = SinkOptions { backoff, ..SinkOptions::new("retain_g1") };
     let sink = Sink::new(engine.client(), sink_options);
     let observer = Observer::new(Status::default()).unwrap();
     let sink = Arc::new(sink.observed_by(&observer));
-    let (status, quit) = (
-        Arc::clone(&observer.board),
-        Arc::new(AtomicBool::new(false)),
-    );
+    let (status, quit) = (Arc::clone(&observer.board), Arc::new(AtomicBool::new(false)));
     let link = options(&broker.bootstrap, None, false).link;
     let names = Names::new(name, 1);
     let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
@@ -288,9 +240,7 @@ fn clickhouse_may_be_away_and_gets_everything_later() {
     );
     let mut feed = Feed::new(broker, name);
     feed.send(2_000);
-    until("the first rows to be carried", || {
-        status.snapshot().sink.blocks > 0
-    });
+    until("the first rows to be carried", || status.snapshot().sink.blocks > 0);
 
     let away = engine.kill();
     feed.send(2_000);
@@ -301,9 +251,7 @@ fn clickhouse_may_be_away_and_gets_everything_later() {
     let orders: i128 = feed.truth.values().map(|t| t.0).sum();
     let customers = feed.truth.len();
     let query = "SELECT sum(orders) FROM retain_g1.customers FINAL";
-    until("all orders", || {
-        i128::from(tokio.block_on(engine.number(query))) == orders
-    });
+    until("all orders", || i128::from(tokio.block_on(engine.number(query))) == orders);
     let query = "SELECT count() FROM retain_g1.customers FINAL";
     assert_eq!(tokio.block_on(engine.number(query)) as usize, customers);
     assert_eq!(status.snapshot().sink.stopped, None);
@@ -318,15 +266,12 @@ fn librdkafkas_own_broker_carries_a_first_run() {
     let cluster = MockCluster::new(1).unwrap();
     let name = "mock";
     let names = Names::new(name, 1);
-    let mut all: Vec<String> = ["purchases", "support", "web"]
-        .iter()
-        .map(|t| format!("{name}.{t}"))
-        .collect();
+    let mut all: Vec<String> =
+        ["purchases", "support", "web"].iter().map(|t| format!("{name}.{t}")).collect();
     all.extend(all.clone().iter().map(|t| Names::dead_letters(t)));
     all.extend([names.state(), names.mail(), names.rows(), names.signals()]);
     all.extend([names.alerts(), names.notified()]);
-    all.iter()
-        .for_each(|topic| cluster.create_topic(topic, PARTITIONS, 1).unwrap());
+    all.iter().for_each(|topic| cluster.create_topic(topic, PARTITIONS, 1).unwrap());
     let broker = cluster.bootstrap_servers();
     let mut feed = Feed::to(&broker, name);
     feed.send(500);
@@ -338,10 +283,6 @@ fn librdkafkas_own_broker_carries_a_first_run() {
         sources.map(|s| s.outcomes.consumed()).sum::<u64>() == sent
     });
     let status = running.board.snapshot();
-    assert_eq!(
-        (status.commits.aborted, status.commits.unknown),
-        (0, 0),
-        "{status:?}"
-    );
+    assert_eq!((status.commits.aborted, status.commits.unknown), (0, 0), "{status:?}");
     running.stop().unwrap();
 }

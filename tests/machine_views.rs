@@ -37,10 +37,7 @@ struct Purchase {
 }
 
 fn purchases() -> Vec<Purchase> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/data/cdnow/purchases_sample.ndjson"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow/purchases_sample.ndjson");
     std::fs::read_to_string(path)
         .unwrap()
         .lines()
@@ -50,10 +47,7 @@ fn purchases() -> Vec<Purchase> {
             let day: jiff::Timestamp = event["ts"].as_str().unwrap().parse().unwrap();
             // The sample knows days only: the hours are spread so that sums and windows have something to do.
             let ts = day.as_millisecond() + (n as i64 * 7_919) % (20 * HOUR);
-            event["ts"] = jiff::Timestamp::from_millisecond(ts)
-                .unwrap()
-                .to_string()
-                .into();
+            event["ts"] = jiff::Timestamp::from_millisecond(ts).unwrap().to_string().into();
             Purchase {
                 customer: event["customer_id"].as_str().unwrap().to_owned(),
                 ts,
@@ -66,12 +60,7 @@ fn purchases() -> Vec<Purchase> {
 
 /// Feeds the purchases, every tenth of them twice, in cycles; returns the rows of all cycles.
 fn through_the_machine(plan: &Plan, purchases: &[Purchase], end_ms: i64) -> Vec<Block> {
-    let identity = Identity {
-        shard: 0,
-        shards: 1,
-        generation: 1,
-        owner: "test".to_owned(),
-    };
+    let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "test".to_owned() };
     let mut machine = Machine::new(Arc::new(plan.clone()), identity);
     machine.restored().unwrap();
     machine.start_at(&[0, 0, 0], 0);
@@ -93,20 +82,11 @@ fn through_the_machine(plan: &Plan, purchases: &[Purchase], end_ms: i64) -> Vec<
         machine.offer(0, &mut borrowed);
         offset += chunk.len() as i64;
         let ends = [offset, 0, 0];
-        (0..)
-            .zip(ends)
-            .for_each(|(source, end)| machine.end_of(source, end));
+        (0..).zip(ends).for_each(|(source, end)| machine.end_of(source, end));
         while machine.advance(CYCLE_RECORDS) == Progress::More {}
         let last = cycle + 1 == chunks;
-        let now_ms = if last {
-            end_ms
-        } else {
-            chunk.last().unwrap().ts + DAY
-        };
-        let clock = ClockReading {
-            now_ms,
-            ends_confirmed_ms: last.then_some(end_ms),
-        };
+        let now_ms = if last { end_ms } else { chunk.last().unwrap().ts + DAY };
+        let clock = ClockReading { now_ms, ends_confirmed_ms: last.then_some(end_ms) };
         let effects = machine.end_cycle(clock);
         blocks.extend(effects.rows.into_iter().map(|row| Block {
             table: row.table,
@@ -123,10 +103,7 @@ fn through_the_machine(plan: &Plan, purchases: &[Purchase], end_ms: i64) -> Vec<
 fn rows_of(purchases: &[Purchase], end_ms: i64) -> BTreeMap<String, Row> {
     let mut by_customer: BTreeMap<&str, Vec<&Purchase>> = BTreeMap::new();
     for purchase in purchases {
-        by_customer
-            .entry(&purchase.customer)
-            .or_default()
-            .push(purchase);
+        by_customer.entry(&purchase.customer).or_default().push(purchase);
     }
     let row = |(customer, list): (&str, Vec<&Purchase>)| {
         let decayed = |half_life: f64| {
@@ -146,10 +123,7 @@ fn rows_of(purchases: &[Purchase], end_ms: i64) -> BTreeMap<String, Row> {
             t_last: list.iter().map(|p| p.ts).max(),
             n_days: days.len() as i64,
             spend: (decayed(30.0), decayed(180.0), end_ms),
-            buckets: list
-                .iter()
-                .map(|p| ((p.ts / BUCKET) as u16, p.minor))
-                .collect(),
+            buckets: list.iter().map(|p| ((p.ts / BUCKET) as u16, p.minor)).collect(),
             ..Row::default()
         };
         (customer.to_owned(), row)
@@ -174,10 +148,7 @@ async fn compare(engine: &Engine, plan: &Plan, rows: &BTreeMap<String, Row>, at:
                 (Some(want), Some(got)) => (want - got).abs() <= 1e-9 * want.abs().max(1e-3),
                 (want, got) => want == got,
             };
-            assert!(
-                near,
-                "{name} of {customer} at {at}: view {got:?}, purchases {want:?}"
-            );
+            assert!(near, "{name} of {customer} at {at}: view {got:?}, purchases {want:?}");
         }
         let whole = |name: &str| match &seen[name] {
             Value::String(text) => text.parse::<i64>().unwrap(),
@@ -196,30 +167,12 @@ async fn compare(engine: &Engine, plan: &Plan, rows: &BTreeMap<String, Row>, at:
 async fn the_views_show_what_the_purchases_say() {
     let purchases = purchases();
     let end_ms = purchases.iter().map(|p| p.ts).max().unwrap() + 3 * DAY;
-    let clock = Clock::Simulated {
-        origin_ms: purchases[0].ts,
-        speed: 1.0,
-    };
-    let plan = Plan {
-        clock,
-        disorder_ms: DAY,
-        skew_max_ms: DAY,
-        ..plans::plan()
-    };
+    let clock = Clock::Simulated { origin_ms: purchases[0].ts, speed: 1.0 };
+    let plan = Plan { clock, disorder_ms: DAY, skew_max_ms: DAY, ..plans::plan() };
     let blocks = through_the_machine(&plan, &purchases, end_ms);
     let engine = Engine::start();
-    let kept = Retention {
-        events_days: 30,
-        ledger_days: 30,
-    };
-    migrate(
-        &engine.client(),
-        &plan,
-        &Databases::new("retain", 1).unwrap(),
-        kept,
-    )
-    .await
-    .unwrap();
+    let kept = Retention { events_days: 30, ledger_days: 30 };
+    migrate(&engine.client(), &plan, &Databases::new("retain", 1).unwrap(), kept).await.unwrap();
     let sink = Sink::new(engine.client(), SinkOptions::new("retain_g1"));
     sink.carry(&blocks).await.unwrap();
     // A carrier that begins again from an older offset: the same rows once more, in other joins.
@@ -235,26 +188,14 @@ async fn the_views_show_what_the_purchases_say() {
     let count = purchases.len() as i64;
     let twice = (count + 6) / 10;
     for (sql, want) in [
-        (
-            "SELECT sum(revenue_minor) FROM retain.activity_by_minute",
-            total,
-        ),
+        ("SELECT sum(revenue_minor) FROM retain.activity_by_minute", total),
         ("SELECT sum(events) FROM retain.activity_by_minute", count),
-        (
-            "SELECT count() FROM retain.events WHERE type = 'purchase'",
-            count,
-        ),
+        ("SELECT count() FROM retain.events WHERE type = 'purchase'", count),
         ("SELECT sum(amount_minor) FROM retain.events", total),
-        (
-            "SELECT sum(consumed) FROM retain.completeness",
-            count + twice,
-        ),
+        ("SELECT sum(consumed) FROM retain.completeness", count + twice),
         ("SELECT sum(duplicate) FROM retain.completeness", twice),
         ("SELECT sum(duplicate) FROM retain.ledger_by_day", twice),
-        (
-            "SELECT sum(missing + twice + offsets_without_record) FROM retain.completeness",
-            0,
-        ),
+        ("SELECT sum(missing + twice + offsets_without_record) FROM retain.completeness", 0),
         (
             "SELECT toUnixTimestamp64Milli(max(at)) FROM retain.customers_now",
             end_ms - DAY - plan.idle_timeout_ms,

@@ -12,10 +12,7 @@ use retain::shell::columns::check_columns;
 use retain::shell::migrate::{MIGRATIONS, Migration, Retention, apply, migrate};
 use retain::shell::views::Databases;
 
-const KEPT: Retention = Retention {
-    events_days: 400,
-    ledger_days: 30,
-};
+const KEPT: Retention = Retention { events_days: 400, ledger_days: 30 };
 
 fn databases() -> Databases {
     Databases::new("retain", 1).unwrap()
@@ -35,69 +32,33 @@ async fn migrations_are_applied_once_and_never_edited() {
             "retain_g1.ledger is kept for 30 days"
         ]
     );
-    assert!(
-        migrate(&client, &plan, &databases, KEPT)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let longer = Retention {
-        events_days: 0,
-        ledger_days: 60,
-    };
+    assert!(migrate(&client, &plan, &databases, KEPT).await.unwrap().is_empty());
+    let longer = Retention { events_days: 0, ledger_days: 60 };
     assert_eq!(
         migrate(&client, &plan, &databases, longer).await.unwrap(),
-        [
-            "retain_g1.events is kept for ever",
-            "retain_g1.ledger is kept for 60 days"
-        ]
+        ["retain_g1.events is kept for ever", "retain_g1.ledger is kept for 60 days"]
     );
-    assert!(
-        migrate(&client, &plan, &databases, longer)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(migrate(&client, &plan, &databases, longer).await.unwrap().is_empty());
 
     let edited = Migration {
         text: "CREATE TABLE IF NOT EXISTS {database}.other (a UInt8) ENGINE = Memory;\n",
         ..MIGRATIONS[0]
     };
-    let refused = apply(&client, &databases, &[edited])
-        .await
-        .unwrap_err()
-        .to_string();
+    let refused = apply(&client, &databases, &[edited]).await.unwrap_err().to_string();
     assert!(
         refused.contains("migration 001_tables was applied to retain_g1 with checksum"),
         "{refused}"
     );
-    assert!(
-        refused.contains("an applied migration is never edited"),
-        "{refused}"
-    );
-    assert_eq!(
-        engine
-            .number("SELECT count() FROM system.tables WHERE name = 'other'")
-            .await,
-        0
-    );
+    assert!(refused.contains("an applied migration is never edited"), "{refused}");
+    assert_eq!(engine.number("SELECT count() FROM system.tables WHERE name = 'other'").await, 0);
 
     // A new one is added after it, and another generation starts from nothing.
-    let added = Migration {
-        number: 2,
-        name: "more",
-        ..edited
-    };
+    let added = Migration { number: 2, name: "more", ..edited };
     assert_eq!(
-        apply(&client, &databases, &[MIGRATIONS[0], added])
-            .await
-            .unwrap(),
+        apply(&client, &databases, &[MIGRATIONS[0], added]).await.unwrap(),
         ["applied 002_more"]
     );
-    assert_eq!(
-        engine.number("SELECT count() FROM retain_g1.other").await,
-        0
-    );
+    assert_eq!(engine.number("SELECT count() FROM retain_g1.other").await, 0);
     let next = Databases::new("retain", 2).unwrap();
     assert_eq!(migrate(&client, &plan, &next, KEPT).await.unwrap().len(), 3);
     // The views now point at the next generation.
@@ -114,15 +75,11 @@ async fn a_difference_of_columns_is_readable() {
         missing.contains("retain_g1.customers does not exist: run `retain migrate`"),
         "{missing}"
     );
-    migrate(&client, &plans::plan(), &databases(), KEPT)
-        .await
-        .unwrap();
+    migrate(&client, &plans::plan(), &databases(), KEPT).await.unwrap();
     assert_eq!(check_columns(&client, "retain_g1").await, Ok(()));
 
     engine.run("ALTER TABLE retain_g1.customers DROP COLUMN visits, MODIFY COLUMN orders UInt64, ADD COLUMN odd UInt8").await;
-    engine
-        .run("ALTER TABLE retain_g1.activity ADD COLUMN harmless UInt8 DEFAULT 7")
-        .await;
+    engine.run("ALTER TABLE retain_g1.activity ADD COLUMN harmless UInt8 DEFAULT 7").await;
     engine.run("DROP TABLE retain_g1.gaps").await;
     engine
         .run("CREATE TABLE retain_g1.gaps AS retain_g1.ledger ENGINE = MergeTree ORDER BY shard")
@@ -153,18 +110,10 @@ async fn copies_that_start_together_do_not_disturb_each_other() {
             })
             .collect();
         for copy in copies {
-            let done = copy
-                .await
-                .unwrap()
-                .unwrap_or_else(|e| panic!("round {round}: {e}"));
+            let done = copy.await.unwrap().unwrap_or_else(|e| panic!("round {round}: {e}"));
             assert!(round == 0 || done.is_empty(), "{done:?}");
         }
     }
     assert_eq!(check_columns(&engine.client(), "retain_g1").await, Ok(()));
-    assert_eq!(
-        engine
-            .number("SELECT count() FROM retain.customers_now")
-            .await,
-        0
-    );
+    assert_eq!(engine.number("SELECT count() FROM retain.customers_now").await, 0);
 }

@@ -32,12 +32,7 @@ use stream::{
 };
 
 const DISORDER_MS: i64 = 600_000;
-const SHAPE: Shape = Shape {
-    customers: 60,
-    days: 120,
-    events: 2_500,
-    faults_permille: 15,
-};
+const SHAPE: Shape = Shape { customers: 60, days: 120, events: 2_500, faults_permille: 15 };
 
 /// Three currencies, a filter, web ids for an hour.
 fn plan() -> Plan {
@@ -59,11 +54,7 @@ fn plan() -> Plan {
 
 /// How many seeds a test takes.
 fn seeds() -> std::ops::Range<u64> {
-    if std::env::var_os("RETAIN_SOAK").is_some() {
-        0..25
-    } else {
-        0..4
-    }
+    if std::env::var_os("RETAIN_SOAK").is_some() { 0..25 } else { 0..4 }
 }
 
 fn end_ms() -> i64 {
@@ -99,12 +90,7 @@ fn straight() {
             "{counted:?} {}",
             runner.seed()
         );
-        assert_eq!(
-            (counted[1], counted[2], runner.order_breaks),
-            (0, 0, 0),
-            "{}",
-            runner.seed()
-        );
+        assert_eq!((counted[1], counted[2], runner.order_breaks), (0, 0, 0), "{}", runner.seed());
         assert!(runner.transitions.len() > 50, "{}", runner.seed());
     }
 }
@@ -115,11 +101,9 @@ fn any_batches() {
     for seed in seeds() {
         let logs = deliver(seed, &history(seed, SHAPE), no_lag);
         let straight = run(&plan, &logs, Schedule::straight(seed));
-        for schedule in [
-            Schedule::wild(seed),
-            Schedule::wild(seed + 1_000),
-            Schedule::by_record(seed),
-        ] {
+        for schedule in
+            [Schedule::wild(seed), Schedule::wild(seed + 1_000), Schedule::by_record(seed)]
+        {
             let other = run(&plan, &logs, schedule);
             assert_eq!(other.counts, straight.counts, "{}", other.seed());
         }
@@ -140,11 +124,7 @@ fn shuffled_within_the_disorder() {
 
 #[test]
 fn local_days() {
-    for (seed, zone) in [
-        (1, "Asia/Tokyo"),
-        (2, "America/New_York"),
-        (3, "Europe/Berlin"),
-    ] {
+    for (seed, zone) in [(1, "Asia/Tokyo"), (2, "America/New_York"), (3, "Europe/Berlin")] {
         let mut plan = plan();
         plan.day_zone = jiff::tz::TimeZone::get(zone).unwrap();
         plan.day_zone_name = zone.to_owned();
@@ -174,11 +154,7 @@ fn repeats_beyond_the_window() {
     let plan = Arc::new(plan());
     for seed in seeds() {
         let once = history(seed, SHAPE);
-        let straight = run(
-            &plan,
-            &deliver(seed, &once, no_lag),
-            Schedule::straight(seed),
-        );
+        let straight = run(&plan, &deliver(seed, &once, no_lag), Schedule::straight(seed));
         let made = repeated(seed, &once, 10, |r, m| match m.source {
             WEB => r.between(3_700_000, 20 * DAY_MS),
             _ => r.between(31 * DAY_MS, 100 * DAY_MS),
@@ -186,12 +162,7 @@ fn repeats_beyond_the_window() {
         let runner = run(&plan, &deliver(seed, &made, no_lag), Schedule::wild(seed));
         let sums = |o: usize, r: &Runner| r.counts.iter().map(|c| c.by_outcome[o]).sum::<u64>();
         assert!(sums(2, &runner) > 50, "{}", runner.seed());
-        assert_eq!(
-            sums(0, &runner),
-            sums(0, &straight),
-            "nothing counts twice, {}",
-            runner.seed()
-        );
+        assert_eq!(sums(0, &runner), sums(0, &straight), "nothing counts twice, {}", runner.seed());
     }
 }
 
@@ -226,18 +197,10 @@ fn a_topic_a_year_ahead() {
         for ahead in [PURCHASES, WEB] {
             let mut made = history(seed, SHAPE);
             made.retain(|m| m.source != ahead);
-            let shape = Shape {
-                faults_permille: 0,
-                ..SHAPE
-            };
-            let later = history(seed + 77, shape)
-                .into_iter()
-                .filter(|m| m.source == ahead);
+            let shape = Shape { faults_permille: 0, ..SHAPE };
+            let later = history(seed + 77, shape).into_iter().filter(|m| m.source == ahead);
             made.extend(later.filter_map(|mut m| {
-                let text = m
-                    .payload
-                    .as_ref()?
-                    .replace("\"ts\":\"2026", "\"ts\":\"2027");
+                let text = m.payload.as_ref()?.replace("\"ts\":\"2026", "\"ts\":\"2027");
                 m.payload = Some(text);
                 m.ts_ms += 365 * DAY_MS;
                 Some(m)
@@ -269,11 +232,7 @@ fn an_empty_topic() {
     for seed in seeds() {
         let mut made = history(seed, SHAPE);
         made.retain(|m| m.source != (seed % 3) as usize);
-        run(
-            &plan,
-            &deliver(seed, &made, no_lag),
-            Schedule::wild(seed).crashing(20),
-        );
+        run(&plan, &deliver(seed, &made, no_lag), Schedule::wild(seed).crashing(20));
     }
 }
 
@@ -318,10 +277,7 @@ fn death_at_any_moment() {
 fn several_shards() {
     let plan = Arc::new(plan());
     for seed in seeds() {
-        let shape = Shape {
-            faults_permille: 0,
-            ..SHAPE
-        };
+        let shape = Shape { faults_permille: 0, ..SHAPE };
         let made = history(seed, shape);
         let shards = 5;
         let mut tables = Tables::default();
@@ -329,18 +285,12 @@ fn several_shards() {
             let mine = |m: &&Made| murmur2_partition(m.customer.as_bytes(), shards) == shard;
             let mut mine: Vec<Made> = made.iter().filter(mine).cloned().collect();
             // one that another shard must own
-            let strange = made
-                .iter()
-                .find(|m| murmur2_partition(m.customer.as_bytes(), shards) != shard);
+            let strange =
+                made.iter().find(|m| murmur2_partition(m.customer.as_bytes(), shards) != shard);
             mine.extend(strange.cloned());
             let logs = deliver(seed, &mine, no_lag);
-            let mut runner = Runner::new(
-                &plan,
-                shard,
-                shards,
-                logs.clone(),
-                Schedule::wild(seed).crashing(10),
-            );
+            let mut runner =
+                Runner::new(&plan, shard, shards, logs.clone(), Schedule::wild(seed).crashing(10));
             runner.drain();
             runner.pass_to(end_ms());
             check_shard(&plan, &runner, &recompute(&plan, (shard, shards), &logs));

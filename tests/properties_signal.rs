@@ -22,29 +22,16 @@ fn config() -> ProptestConfig {
 
 fn params() -> impl Strategy<Value = Params> {
     let model = prop_oneof![Just(Model::Mbg), Just(Model::Bg)];
-    (
-        model,
-        0.01..15.0_f64,
-        -1.0..7.5_f64,
-        0.02..8.0_f64,
-        0.1..30.0_f64,
+    (model, 0.01..15.0_f64, -1.0..7.5_f64, 0.02..8.0_f64, 0.1..30.0_f64).prop_map(
+        |(model, r, ln_alpha, a, b)| Params::from_days(model, r, ln_alpha.exp(), a, b).unwrap(),
     )
-        .prop_map(|(model, r, ln_alpha, a, b)| {
-            Params::from_days(model, r, ln_alpha.exp(), a, b).unwrap()
-        })
 }
 
 /// Histories with the last purchase on a whole millisecond, as they are in the engine.
 fn history() -> impl Strategy<Value = (History, i64)> {
     (0..400_u32, 0..4000 * DAY_MS).prop_map(|(x, t_x_ms)| {
         let t_x_ms = if x == 0 { 0 } else { t_x_ms };
-        (
-            History {
-                x,
-                t_x_d: days(t_x_ms),
-            },
-            t_x_ms,
-        )
+        (History { x, t_x_d: days(t_x_ms) }, t_x_ms)
     })
 }
 
@@ -225,23 +212,13 @@ fn bisect(curve: &Curve, theta: f64, from: i64) -> i64 {
     }
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if reached(middle) {
-            high = middle
-        } else {
-            low = middle
-        }
+        if reached(middle) { high = middle } else { low = middle }
     }
     high
 }
 
 fn curve_of(params: &Params, x: u32, t_x_ms: i64) -> Curve {
-    params.curve(
-        History {
-            x,
-            t_x_d: days(t_x_ms),
-        },
-        90.0,
-    )
+    params.curve(History { x, t_x_d: days(t_x_ms) }, 90.0)
 }
 
 /// Time passes from one moment to another: one customer is looked at when due, the other at every stride.
@@ -257,18 +234,9 @@ fn pass(
         |state, now| next_edge(state, bands).and_then(|edge| curve.p_silent_due_ms(0, now, edge));
     let mut due = due_after(by_dues, from);
     let mut looked = 0;
-    for tau in (from..=to)
-        .step_by(stride as usize)
-        .chain(std::iter::once(to))
-    {
+    for tau in (from..=to).step_by(stride as usize).chain(std::iter::once(to)) {
         while let Some(moment) = due.filter(|due| *due <= tau) {
-            by_dues = next(
-                by_dues,
-                curve.p_silent(days(moment)),
-                Some(x),
-                Step::Time,
-                bands,
-            );
+            by_dues = next(by_dues, curve.p_silent(days(moment)), Some(x), Step::Time, bands);
             due = due_after(by_dues, moment);
             looked += 1;
             prop_assert!(looked <= 3, "more dues than edges");

@@ -107,16 +107,10 @@ impl Copy {
         for setting in settings {
             command.args(["--set", setting]);
         }
-        let mut child = command
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        let (told, lines) = (
-            Arc::clone(&said),
-            BufReader::new(child.stderr.take().unwrap()).lines(),
-        );
+        let (told, lines) =
+            (Arc::clone(&said), BufReader::new(child.stderr.take().unwrap()).lines());
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if std::env::var_os("SHOW_COPIES").is_some() {
@@ -152,13 +146,7 @@ impl Copy {
     /// Asks it to end.
     fn stop(&mut self) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         assert!(self.ended().success(), "{}", self.said());
     }
 }
@@ -167,10 +155,7 @@ impl Drop for Copy {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let said = self.said();
-            eprintln!(
-                "--- a copy said\n{}",
-                &said[said.len().saturating_sub(4_000)..]
-            );
+            eprintln!("--- a copy said\n{}", &said[said.len().saturating_sub(4_000)..]);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -188,36 +173,23 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     let mut feed = Feed::new(stage.broker, name);
     feed.send(3_000);
     let mut old = stage.copy("a", "before.toml", &[]);
-    until("generation 1 in the view", || {
-        stage.orders("retain.customers_now") == orders(&feed)
-    });
+    until("generation 1 in the view", || stage.orders("retain.customers_now") == orders(&feed));
     assert_eq!(stage.shown(), 1);
 
     // The changed definition alone is refused, with the command that helps.
     let mut refused = stage.copy("b", "after.toml", &[]);
     refused.says("retain run --rebuild FILE");
-    assert!(
-        refused.said().contains("day_zone: UTC -> Europe/Berlin"),
-        "{}",
-        refused.said()
-    );
+    assert!(refused.said().contains("day_zone: UTC -> Europe/Berlin"), "{}", refused.said());
     refused.stop();
 
     let load = Load::start(feed, 20, Duration::from_millis(50));
     let mut new = stage.copy("c", "after.toml", &["--rebuild"]);
     assert!(!old.ended().success());
-    assert!(
-        old.said()
-            .contains("generation 2 has replaced generation 1"),
-        "{}",
-        old.said()
-    );
+    assert!(old.said().contains("generation 2 has replaced generation 1"), "{}", old.said());
     new.says("the views show the new generation");
     assert_eq!(stage.shown(), 2);
     let feed = load.stop();
-    until("all orders in the view", || {
-        stage.orders("retain.customers_now") == orders(&feed)
-    });
+    until("all orders in the view", || stage.orders("retain.customers_now") == orders(&feed));
     assert_eq!(stage.orders("retain_g2.customers"), orders(&feed));
     assert_eq!(stage.number("SELECT count() FROM retain_g2.gaps"), 0);
     new.stop();
@@ -227,9 +199,7 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     again.says("generation=2");
     let mut feed = feed;
     feed.send(500);
-    until("what came later in the view", || {
-        stage.orders("retain.customers_now") == orders(&feed)
-    });
+    until("what came later in the view", || stage.orders("retain.customers_now") == orders(&feed));
     again.stop();
     let mut stale = stage.copy("a", "before.toml", &[]);
     stale.says("day_zone: Europe/Berlin -> UTC");
@@ -244,34 +214,23 @@ fn records_that_are_gone_stop_a_rebuild_until_the_loss_is_accepted() {
     let mut feed = Feed::new(stage.broker, name);
     feed.send(1_000);
     let mut old = stage.copy("a", "before.toml", &[]);
-    until("generation 1 in the view", || {
-        stage.orders("retain.customers_now") == orders(&feed)
-    });
-    let ends = stage
-        .broker
-        .delete_all(&format!("{name}.purchases"), PARTITIONS);
+    until("generation 1 in the view", || stage.orders("retain.customers_now") == orders(&feed));
+    let ends = stage.broker.delete_all(&format!("{name}.purchases"), PARTITIONS);
     let before = orders(&feed);
     feed.send(500);
     let later = orders(&feed) - before;
-    until("all orders in the view", || {
-        stage.orders("retain.customers_now") == orders(&feed)
-    });
+    until("all orders in the view", || stage.orders("retain.customers_now") == orders(&feed));
 
     let mut refused = stage.copy("b", "after.toml", &["--rebuild"]);
     assert!(!refused.ended().success());
     let said = refused.said();
     let lost = format!("{name}.purchases partition 0 lost offsets 0 to {}", ends[0]);
-    assert!(
-        said.contains(&lost) && said.contains("--accept-loss"),
-        "{said}"
-    );
+    assert!(said.contains(&lost) && said.contains("--accept-loss"), "{said}");
 
     let mut new = stage.copy("b", "after.toml", &["--rebuild", "--accept-loss"]);
     new.says("the views show the new generation");
     assert!(!old.ended().success());
-    until("what is left in the view", || {
-        stage.orders("retain.customers_now") == later
-    });
+    until("what is left in the view", || stage.orders("retain.customers_now") == later);
     for (partition, end) in ends.iter().enumerate() {
         let gap = format!(
             "SELECT count() FROM retain.gaps WHERE source = 'purchases' AND shard = {partition} AND offset_from = 0 \
@@ -279,15 +238,9 @@ fn records_that_are_gone_stop_a_rebuild_until_the_loss_is_accepted() {
         );
         assert_eq!(stage.number(&gap), 1, "partition {partition}");
     }
-    assert_eq!(
-        stage.number("SELECT count() FROM retain.gaps"),
-        i64::from(PARTITIONS)
-    );
+    assert_eq!(stage.number("SELECT count() FROM retain.gaps"), i64::from(PARTITIONS));
     // The support topic had lost nothing.
     let tickets: i128 = feed.truth.values().map(|t| t.2).sum();
-    assert_eq!(
-        i128::from(stage.number("SELECT sum(tickets) FROM retain.customers_now")),
-        tickets
-    );
+    assert_eq!(i128::from(stage.number("SELECT sum(tickets) FROM retain.customers_now")), tickets);
     new.stop();
 }

@@ -14,21 +14,12 @@ type Row = HashMap<String, String>;
 fn table(path: &str) -> Vec<Row> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let mut lines = text.lines();
-    let names: Vec<String> = lines
-        .next()
-        .unwrap()
-        .split(',')
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> = lines.next().unwrap().split(',').map(str::to_owned).collect();
     let rows: Vec<Row> = lines
         .map(|line| {
             let cells: Vec<&str> = line.split(',').collect();
             assert_eq!(cells.len(), names.len(), "{path}: {line}");
-            names
-                .iter()
-                .cloned()
-                .zip(cells.into_iter().map(str::to_owned))
-                .collect()
+            names.iter().cloned().zip(cells.into_iter().map(str::to_owned)).collect()
         })
         .collect();
     assert!(rows.len() >= 50, "{path} has only {} rows", rows.len());
@@ -36,10 +27,7 @@ fn table(path: &str) -> Vec<Row> {
 }
 
 fn number(row: &Row, name: &str) -> f64 {
-    row.get(name)
-        .unwrap_or_else(|| panic!("no column {name}"))
-        .parse()
-        .unwrap()
+    row.get(name).unwrap_or_else(|| panic!("no column {name}")).parse().unwrap()
 }
 
 fn count(row: &Row, name: &str) -> u32 {
@@ -54,10 +42,7 @@ struct Error {
 
 impl Error {
     fn new(tolerance: f64) -> Self {
-        Self {
-            worst: 0.0,
-            tolerance,
-        }
+        Self { worst: 0.0, tolerance }
     }
 
     fn check(&mut self, got: f64, row: &Row, column: &str) {
@@ -86,31 +71,21 @@ fn check_customers(
     let horizon_d = 39.0 * WEEK_D;
     for row in table(path) {
         let (h, age_d) = x_t(&row);
-        let mut models = vec![
-            (Params::CDNOW_BG, "", cross),
-            (Params::CDNOW_MBG, "mbg_", "mbg_t_cross_0.5"),
-        ];
+        let mut models =
+            vec![(Params::CDNOW_BG, "", cross), (Params::CDNOW_MBG, "mbg_", "mbg_t_cross_0.5")];
         if !full {
             models[1].2 = "";
         }
         for (params, prefix, cross) in models {
             error.check(params.p_alive(h, age_d), &row, &format!("{prefix}p_alive"));
-            error.check(
-                params.expected(h, age_d, horizon_d),
-                &row,
-                &format!("{prefix}e_39"),
-            );
+            error.check(params.expected(h, age_d, horizon_d), &row, &format!("{prefix}e_39"));
             if full || prefix.is_empty() {
                 let silent = params.p_silent(h, age_d, horizon_d);
                 error.check(silent, &row, &format!("{prefix}p_silent_39"));
             }
             if !cross.is_empty() {
                 let crossing = params.p_alive_crossing_d(h, 0.5);
-                assert_eq!(
-                    crossing.is_some(),
-                    !row[cross].is_empty(),
-                    "{cross} of {row:?}"
-                );
+                assert_eq!(crossing.is_some(), !row[cross].is_empty(), "{cross} of {row:?}");
                 if let Some(crossing_d) = crossing {
                     error.check(crossing_d / WEEK_D, &row, cross);
                 }
@@ -123,10 +98,7 @@ fn check_customers(
 #[test]
 fn cdnow_customers_in_published_weeks() {
     let weeks = |row: &Row| {
-        let h = History {
-            x: count(row, "x"),
-            t_x_d: number(row, "t_x") * WEEK_D,
-        };
+        let h = History { x: count(row, "x"), t_x_d: number(row, "t_x") * WEEK_D };
         (h, number(row, "T") * WEEK_D)
     };
     let worst = check_customers("tests/data/cdnow_reference.csv", weeks, "t_cross_0.5", true);
@@ -136,18 +108,11 @@ fn cdnow_customers_in_published_weeks() {
 #[test]
 fn cdnow_customers_in_days() {
     let days = |row: &Row| {
-        let h = History {
-            x: count(row, "x"),
-            t_x_d: number(row, "t_x_days"),
-        };
+        let h = History { x: count(row, "x"), t_x_d: number(row, "t_x_days") };
         (h, number(row, "T_days"))
     };
-    let worst = check_customers(
-        "tests/data/cdnow_reference_days.csv",
-        days,
-        "t_cross_0.5_weeks",
-        false,
-    );
+    let worst =
+        check_customers("tests/data/cdnow_reference_days.csv", days, "t_cross_0.5_weeks", false);
     println!("worst relative error {worst:e}");
 }
 
@@ -158,26 +123,16 @@ fn check_stress(path: &str, model: Model, rows: usize) {
     let table = table(path);
     assert_eq!(table.len(), rows);
     for row in table {
-        let h = History {
-            x: count(&row, "x"),
-            t_x_d: number(&row, "t_x"),
-        };
+        let h = History { x: count(&row, "x"), t_x_d: number(&row, "t_x") };
         let (age, horizon) = (number(&row, "T"), number(&row, "t"));
         let [r, alpha, a, b] = ["r", "alpha", "a", "b"].map(|name| number(&row, name));
         let params = Params::from_days(model, r, alpha, a, b).unwrap();
         let p_alive = params.p_alive(h, age);
         error.check(p_alive, &row, "p_alive");
-        error.check(
-            params.expected_if_alive(h, age, horizon),
-            &row,
-            "e_given_alive",
-        );
+        error.check(params.expected_if_alive(h, age, horizon), &row, "e_given_alive");
         error.check(params.expected(h, age, horizon), &row, "e");
         error.check(params.p_silent(h, age, horizon), &row, "p_silent_t");
-        if row
-            .get("logit_p_alive")
-            .is_some_and(|logit| !logit.is_empty())
-        {
+        if row.get("logit_p_alive").is_some_and(|logit| !logit.is_empty()) {
             error.check((p_alive / (1.0 - p_alive)).ln(), &row, "logit_p_alive");
         }
     }
@@ -209,15 +164,10 @@ fn cdnow_days() -> BTreeMap<String, Vec<i64>> {
     let mut customers: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for line in std::fs::read_to_string(path).unwrap().lines() {
         let event: Value = serde_json::from_str(line).unwrap();
-        let date: Vec<i64> = event["ts"].as_str().unwrap()[..10]
-            .split('-')
-            .map(|n| n.parse().unwrap())
-            .collect();
+        let date: Vec<i64> =
+            event["ts"].as_str().unwrap()[..10].split('-').map(|n| n.parse().unwrap()).collect();
         let id = event["customer_id"].as_str().unwrap().to_owned();
-        customers
-            .entry(id)
-            .or_default()
-            .push(epoch_day(date[0], date[1], date[2]));
+        customers.entry(id).or_default().push(epoch_day(date[0], date[1], date[2]));
     }
     for days in customers.values_mut() {
         days.sort_unstable();
@@ -235,29 +185,14 @@ fn log_likelihood_of_the_cdnow_sample() {
     assert_eq!(customers.len(), 2357);
     let mut sums = [0.0; 2];
     let published = [
-        Params {
-            model: Model::Bg,
-            r: 0.243,
-            alpha_d: 4.414,
-            a: 0.793,
-            b: 2.426,
-        },
-        Params {
-            model: Model::Mbg,
-            r: 0.525,
-            alpha_d: 6.183,
-            a: 0.891,
-            b: 1.614,
-        },
+        Params { model: Model::Bg, r: 0.243, alpha_d: 4.414, a: 0.793, b: 2.426 },
+        Params { model: Model::Mbg, r: 0.525, alpha_d: 6.183, a: 0.891, b: 1.614 },
     ];
     for days in customers.values() {
         let seen: Vec<i64> = days.iter().copied().filter(|day| *day <= end).collect();
         let (first, last) = (seen[0], seen[seen.len() - 1]);
         let weeks = |days: i64| days as f64 / WEEK_D;
-        let h = History {
-            x: seen.len() as u32 - 1,
-            t_x_d: weeks(last - first),
-        };
+        let h = History { x: seen.len() as u32 - 1, t_x_d: weeks(last - first) };
         for (sum, params) in sums.iter_mut().zip(published) {
             *sum += params.ln_likelihood(h, weeks(end - first));
         }

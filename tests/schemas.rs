@@ -14,16 +14,8 @@ use serde_json::{Map, Value, json};
 
 type Object = Map<String, Value>;
 
-const RATES: &[(Currency, Rate)] = &[
-    (
-        Currency(*b"EUR"),
-        Rate {
-            digits: 11,
-            scale: 1,
-        },
-    ),
-    (Currency(*b"USD"), Rate::ONE),
-];
+const RATES: &[(Currency, Rate)] =
+    &[(Currency(*b"EUR"), Rate { digits: 11, scale: 1 }), (Currency(*b"USD"), Rate::ONE)];
 
 struct Contract {
     event_type: EventType,
@@ -37,15 +29,8 @@ fn contracts() -> Vec<Contract> {
         let path = format!("{root}/config/schemas/{}.json", event_type.name());
         let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         jsonschema::meta::validate(&schema).unwrap();
-        let validator = jsonschema::options()
-            .should_validate_formats(true)
-            .build(&schema)
-            .unwrap();
-        Contract {
-            event_type,
-            schema,
-            validator,
-        }
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        Contract { event_type, schema, validator }
     };
     EventType::ALL.map(load).into()
 }
@@ -56,12 +41,7 @@ impl Contract {
     }
 
     fn fields(&self) -> Vec<String> {
-        self.schema["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect()
+        self.schema["properties"].as_object().unwrap().keys().cloned().collect()
     }
 }
 
@@ -69,11 +49,7 @@ impl Contract {
 fn decoded(event_type: EventType, text: &str) -> Result<u64, Reject> {
     let mut batch = EventBatch::default();
     let reporting = Currency(*b"USD");
-    let context = DecodeContext {
-        default_type: Some(event_type),
-        reporting,
-        rates: RATES,
-    };
+    let context = DecodeContext { default_type: Some(event_type), reporting, rates: RATES };
     decode(text.as_bytes(), &context, &mut batch).map(|_| batch.unknown_fields)
 }
 
@@ -103,28 +79,16 @@ fn compare(
     met: &mut BTreeMap<&'static str, u32>,
 ) -> bool {
     // A record that names another type is a matter of that type's schema.
-    let named = object
-        .get("type")
-        .and_then(Value::as_str)
-        .and_then(EventType::parse);
-    let contract = contracts
-        .iter()
-        .find(|c| Some(c.event_type) == named)
-        .unwrap_or(contract);
+    let named = object.get("type").and_then(Value::as_str).and_then(EventType::parse);
+    let contract = contracts.iter().find(|c| Some(c.event_type) == named).unwrap_or(contract);
     let value = Value::Object(object);
     let text = serde_json::to_string(&value).unwrap();
     let valid = contract.validator.is_valid(&value);
     match decoded(contract.event_type, &text) {
         Ok(_) => {
-            let errors: Vec<_> = contract
-                .validator
-                .iter_errors(&value)
-                .map(|e| e.to_string())
-                .collect();
-            assert!(
-                valid,
-                "the decoder accepts what the schema refuses: {text}\n{errors:?}"
-            );
+            let errors: Vec<_> =
+                contract.validator.iter_errors(&value).map(|e| e.to_string()).collect();
+            assert!(valid, "the decoder accepts what the schema refuses: {text}\n{errors:?}");
             true
         }
         Err(reject) => {
@@ -141,21 +105,7 @@ fn compare(
 
 /// Values that lie at or beyond some border of some field.
 fn pool() -> Vec<Value> {
-    let numbers = [
-        0_i64,
-        1,
-        2,
-        5,
-        6,
-        10,
-        11,
-        12,
-        15,
-        1_000_000,
-        1_000_001,
-        1_000_000_000_000,
-        -1,
-    ];
+    let numbers = [0_i64, 1, 2, 5, 6, 10, 11, 12, 15, 1_000_000, 1_000_001, 1_000_000_000_000, -1];
     let doubles = [0.5, 1.5, 2.0, -0.0, -0.5, 1e3, 1e13, 1e16, 1e300, 1e-300];
     let words = [
         "",
@@ -263,10 +213,7 @@ fn schemas_name_their_type_and_their_examples_decode() {
         assert_eq!(example["type"], name);
         // Every field of the schema is one the decoder knows for this type, and the other way round (below).
         for field in contract.fields() {
-            assert!(
-                example.contains_key(&field),
-                "{name}: the example lacks `{field}`"
-            );
+            assert!(example.contains_key(&field), "{name}: the example lacks `{field}`");
         }
         let text = serde_json::to_string(&example).unwrap();
         assert_eq!(decoded(contract.event_type, &text), Ok(0), "{text}");
@@ -328,15 +275,8 @@ fn schemas_and_decoder_agree() {
             *(if fits { &mut accepted } else { &mut refused }) += 1;
         }
     }
-    assert!(
-        accepted > 3_000 && refused > 3_000,
-        "{accepted} accepted, {refused} refused"
-    );
-    assert_eq!(
-        met.len(),
-        8,
-        "a difference that no record shows is none: {met:?}"
-    );
+    assert!(accepted > 3_000 && refused > 3_000, "{accepted} accepted, {refused} refused");
+    assert_eq!(met.len(), 8, "a difference that no record shows is none: {met:?}");
 }
 
 /// A small generator (xorshift64*, Vigna 2016), so that a failure repeats.

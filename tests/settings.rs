@@ -8,10 +8,7 @@ use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::shell::settings::{GroupProtocol, Secret, Start};
 
 fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-        .collect()
+    pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
 }
 
 fn flags(list: &[&str]) -> Vec<String> {
@@ -26,17 +23,11 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn problems(sources: &Sources) -> Vec<String> {
-    load(sources)
-        .expect_err("these settings must be refused")
-        .problems
+    load(sources).expect_err("these settings must be refused").problems
 }
 
 fn shown(loaded: &Loaded, key: &str) -> (String, String) {
-    let entry = loaded
-        .effective()
-        .iter()
-        .find(|e| e.key == key)
-        .expect("the key is effective");
+    let entry = loaded.effective().iter().find(|e| e.key == key).expect("the key is effective");
     (entry.value.clone(), entry.origin.to_string())
 }
 
@@ -49,12 +40,7 @@ fn the_default_file_alone_is_valid() {
     assert_eq!(loaded.settings.kafka.group_instance, None);
     assert_eq!(loaded.settings.clickhouse.password, None);
     assert_eq!(loaded.settings.http.listen, "127.0.0.1:9464");
-    assert!(
-        loaded
-            .effective()
-            .iter()
-            .all(|e| e.origin.to_string() == "default")
-    );
+    assert!(loaded.effective().iter().all(|e| e.origin.to_string() == "default"));
 }
 
 #[test]
@@ -69,30 +55,15 @@ fn later_layers_win_and_each_value_names_its_origin() {
             ("RETAIN__KAFKA__COMMIT_INTERVAL_MS", "200"),
             ("PATH", "/bin"),
         ]),
-        flags: flags(&[
-            "kafka.commit_interval_ms=300",
-            "kafka.start=2026-01-31T00:00:00Z",
-        ]),
+        flags: flags(&["kafka.commit_interval_ms=300", "kafka.start=2026-01-31T00:00:00Z"]),
     })
     .unwrap();
     let file_origin = format!("file:{}", path.display());
-    assert_eq!(
-        shown(&loaded, "kafka.group_instance"),
-        ("a".into(), file_origin.clone())
-    );
-    assert_eq!(
-        shown(&loaded, "clickhouse.user"),
-        ("file".into(), file_origin)
-    );
+    assert_eq!(shown(&loaded, "kafka.group_instance"), ("a".into(), file_origin.clone()));
+    assert_eq!(shown(&loaded, "clickhouse.user"), ("file".into(), file_origin));
     let env_origin = "env RETAIN__KAFKA__BROKERS".to_owned();
-    assert_eq!(
-        shown(&loaded, "kafka.brokers"),
-        ("env:2".into(), env_origin)
-    );
-    assert_eq!(
-        shown(&loaded, "kafka.commit_interval_ms"),
-        ("300".into(), "flag".into())
-    );
+    assert_eq!(shown(&loaded, "kafka.brokers"), ("env:2".into(), env_origin));
+    assert_eq!(shown(&loaded, "kafka.commit_interval_ms"), ("300".into(), "flag".into()));
     assert_eq!(shown(&loaded, "http.listen").1, "default");
     assert_eq!(loaded.settings.kafka.commit_interval_ms, 300);
     assert_eq!(loaded.settings.kafka.start, Start::At(1_769_817_600_000));
@@ -104,17 +75,9 @@ fn the_file_can_be_named_by_the_environment_and_the_flag_wins() {
     let (_one, from_env) = file("[log]\nlevel = 'debug'\n");
     let (_two, from_flag) = file("[log]\nlevel = 'warn'\n");
     let environment = env(&[("RETAIN_CONFIG", from_env.to_str().unwrap())]);
-    let loaded = load(&Sources {
-        environment: environment.clone(),
-        ..Sources::default()
-    })
-    .unwrap();
+    let loaded = load(&Sources { environment: environment.clone(), ..Sources::default() }).unwrap();
     assert_eq!(loaded.settings.log.level, "debug");
-    let sources = Sources {
-        file: Some(from_flag),
-        environment,
-        flags: vec![],
-    };
+    let sources = Sources { file: Some(from_flag), environment, flags: vec![] };
     assert_eq!(load(&sources).unwrap().settings.log.level, "warn");
 }
 
@@ -126,29 +89,12 @@ fn secrets_are_masked_everywhere() {
         flags: flags(&["kafka.properties.ssl.keystore.password=hunter2"]),
     })
     .unwrap();
-    assert_eq!(
-        loaded
-            .settings
-            .clickhouse
-            .password
-            .as_ref()
-            .map(Secret::expose),
-        Some("hunter2")
-    );
+    assert_eq!(loaded.settings.clickhouse.password.as_ref().map(Secret::expose), Some("hunter2"));
     assert_eq!(shown(&loaded, "clickhouse.password").0, "***");
-    assert_eq!(
-        shown(&loaded, "kafka.properties.ssl.keystore.password").0,
-        "***"
-    );
+    assert_eq!(shown(&loaded, "kafka.properties.ssl.keystore.password").0, "***");
     assert_eq!(shown(&loaded, "kafka.sasl_password").0, "");
-    let everything = format!(
-        "{loaded:?} {}",
-        loaded.settings.clickhouse.password.clone().unwrap()
-    );
-    assert!(
-        !everything.contains("hunter2"),
-        "a secret is shown: {everything}"
-    );
+    let everything = format!("{loaded:?} {}", loaded.settings.clickhouse.password.clone().unwrap());
+    assert!(!everything.contains("hunter2"), "a secret is shown: {everything}");
 }
 
 #[test]
@@ -162,39 +108,19 @@ fn secrets_come_from_files_in_every_layer() {
     let flag = vec![format!("clickhouse.password_file={path}")];
     for (sources, origin) in [
         (
-            Sources {
-                file: Some(config.clone()),
-                ..Sources::default()
-            },
+            Sources { file: Some(config.clone()), ..Sources::default() },
             format!("file:{}", config.display()),
         ),
         (
-            Sources {
-                environment: named,
-                ..Sources::default()
-            },
+            Sources { environment: named, ..Sources::default() },
             "env RETAIN__CLICKHOUSE__PASSWORD_FILE".to_owned(),
         ),
-        (
-            Sources {
-                flags: flag,
-                ..Sources::default()
-            },
-            "flag".to_owned(),
-        ),
+        (Sources { flags: flag, ..Sources::default() }, "flag".to_owned()),
     ] {
         let loaded = load(&sources).unwrap();
-        let password = loaded
-            .settings
-            .clickhouse
-            .password
-            .as_ref()
-            .map(Secret::expose);
+        let password = loaded.settings.clickhouse.password.as_ref().map(Secret::expose);
         assert_eq!(password, Some("s3cret"), "from {origin}");
-        assert_eq!(
-            shown(&loaded, "clickhouse.password"),
-            ("***".into(), origin)
-        );
+        assert_eq!(shown(&loaded, "clickhouse.password"), ("***".into(), origin));
     }
 }
 
@@ -219,10 +145,7 @@ fn a_secret_file_that_is_missing_empty_or_beside_the_value_is_refused() {
     };
     let told = problems(&both);
     assert_eq!(told.len(), 1);
-    assert!(
-        told[0].contains("are both set") && !told[0].contains("hunter2"),
-        "{told:?}"
-    );
+    assert!(told[0].contains("are both set") && !told[0].contains("hunter2"), "{told:?}");
 }
 
 #[test]
@@ -296,24 +219,16 @@ fn contradictions_are_told_all_at_once() {
         "log.level:",
         "at least four times",
     ] {
-        assert!(
-            told.iter().any(|t| t.contains(part)),
-            "no problem says {part:?}: {told:#?}"
-        );
+        assert!(told.iter().any(|t| t.contains(part)), "no problem says {part:?}: {told:#?}");
     }
     assert_eq!(told.len(), 9, "{told:#?}");
 }
 
 #[test]
 fn a_start_that_is_no_time_is_refused() {
-    let told = problems(&Sources {
-        flags: flags(&["kafka.start=yesterday"]),
-        ..Sources::default()
-    });
-    assert!(
-        told[0].contains("expected earliest, latest or a time"),
-        "{told:?}"
-    );
+    let told =
+        problems(&Sources { flags: flags(&["kafka.start=yesterday"]), ..Sources::default() });
+    assert!(told[0].contains("expected earliest, latest or a time"), "{told:?}");
 }
 
 #[test]
@@ -335,10 +250,7 @@ fn librdkafka_properties_pass_through_with_their_dots() {
         ("fetch.max.bytes", "1000"),
         ("client.rack", "eu-1a"),
     ] {
-        assert!(
-            all.contains(&(name.into(), value.into())),
-            "{name} = {value} is not in {all:?}"
-        );
+        assert!(all.contains(&(name.into(), value.into())), "{name} = {value} is not in {all:?}");
     }
     assert!(all.iter().all(|(name, _)| !name.starts_with("sasl")));
 }
@@ -352,9 +264,7 @@ fn every_key_is_documented() {
         "docs/settings.md is out of date: `retain config --reference > docs/settings.md`"
     );
     for entry in load(&Sources::default()).unwrap().effective() {
-        let row = page
-            .lines()
-            .find(|line| line.contains(&format!("`{}`", entry.key)));
+        let row = page.lines().find(|line| line.contains(&format!("`{}`", entry.key)));
         let row = row.unwrap_or_else(|| panic!("{} is missing in docs/settings.md", entry.key));
         let meaning = row.rsplit('|').nth(1).unwrap().trim();
         assert!(meaning.len() > 4, "{} has no meaning: {row}", entry.key);
@@ -363,20 +273,11 @@ fn every_key_is_documented() {
 
 #[test]
 fn certificates_need_https_and_a_quorum_is_a_number_or_auto() {
-    let with = |list: &[&str]| Sources {
-        flags: flags(list),
-        ..Sources::default()
-    };
+    let with = |list: &[&str]| Sources { flags: flags(list), ..Sources::default() };
     let told = problems(&with(&["clickhouse.ca_file=/ca.pem"]));
-    assert!(
-        told[0].contains("clickhouse.ca_file") && told[0].contains("https://"),
-        "{told:?}"
-    );
+    assert!(told[0].contains("clickhouse.ca_file") && told[0].contains("https://"), "{told:?}");
     let told = problems(&with(&["clickhouse.insert_quorum=most"]));
-    assert!(
-        told[0].contains("clickhouse.insert_quorum") && told[0].contains("auto"),
-        "{told:?}"
-    );
+    assert!(told[0].contains("clickhouse.insert_quorum") && told[0].contains("auto"), "{told:?}");
     let right = with(&[
         "clickhouse.url=https://ch:8443",
         "clickhouse.ca_file=/ca.pem",
@@ -384,10 +285,7 @@ fn certificates_need_https_and_a_quorum_is_a_number_or_auto() {
     ]);
     let settings = load(&right).unwrap().settings.clickhouse;
     assert_eq!(settings.insert_quorum.as_deref(), Some("2"));
-    let error = retain::shell::clickhouse_client::client(&settings)
-        .err()
-        .unwrap()
-        .to_string();
+    let error = retain::shell::clickhouse_client::client(&settings).err().unwrap().to_string();
     assert!(error.contains("clickhouse.ca_file: /ca.pem"), "{error}");
 }
 
@@ -396,9 +294,6 @@ fn a_file_without_certificates_is_refused() {
     let (_folder, path) = file("no certificate");
     let mut settings = load(&Sources::default()).unwrap().settings.clickhouse;
     settings.ca_file = Some(path.to_str().unwrap().to_owned());
-    let error = retain::shell::clickhouse_client::client(&settings)
-        .err()
-        .unwrap()
-        .to_string();
+    let error = retain::shell::clickhouse_client::client(&settings).err().unwrap().to_string();
     assert!(error.contains("no certificate"), "{error}");
 }

@@ -42,9 +42,8 @@ fn metric(text: &str, name: &str) -> Option<f64> {
         let rest = line.strip_prefix(name).unwrap_or_default();
         rest.starts_with(' ') || rest.starts_with('{')
     });
-    let values: Vec<f64> = samples
-        .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
-        .collect();
+    let values: Vec<f64> =
+        samples.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect();
     (!values.is_empty()).then(|| values.iter().sum())
 }
 
@@ -73,10 +72,7 @@ fn every_number_of_a_running_pipeline_is_true() {
         shards.len() == PARTITIONS as usize && shards.values().all(is_caught_up)
     });
     let watermarks = |status: &Status| {
-        status
-            .shards
-            .values()
-            .all(|s| s.watermark >= Some(Moment(began_ms - 3_600_000)))
+        status.shards.values().all(|s| s.watermark >= Some(Moment(began_ms - 3_600_000)))
     };
     until("the watermarks", || watermarks(&running.board.snapshot()));
 
@@ -93,16 +89,10 @@ fn every_number_of_a_running_pipeline_is_true() {
     assert_eq!(outcome(Outcome::Applied), records - repeats - 1);
     assert_eq!(status.dead_letters, 1);
     for shard in status.shards.values() {
-        assert_eq!(
-            (shard.tenure, &shard.waiting_for, &shard.stop_reason),
-            (1, &None, &None)
-        );
+        assert_eq!((shard.tenure, &shard.waiting_for, &shard.stop_reason), (1, &None, &None));
         assert!(shard.cycle > 0 && shard.complete_to <= shard.watermark);
         for source in &shard.sources {
-            assert!(
-                source.position > 0 && source.end.unwrap() <= source.position,
-                "{source:?}"
-            );
+            assert!(source.position > 0 && source.end.unwrap() <= source.position, "{source:?}");
             assert_eq!(source.fetched_to, source.position);
         }
     }
@@ -172,39 +162,21 @@ fn a_shard_stopped_by_rejects_says_why_while_the_others_go_on() {
     flush(&producer);
     let stopped = || {
         let shards = running.board.snapshot().shards;
-        shards
-            .into_values()
-            .find(|s| s.state == ShardState::Stopped)
+        shards.into_values().find(|s| s.state == ShardState::Stopped)
     };
     until("one shard to stop", || stopped().is_some());
     let shard = stopped().unwrap();
     let reason = shard.stop_reason.unwrap();
-    assert!(
-        reason.contains("deploy.web") && reason.contains("rejects_run_max"),
-        "{reason}"
-    );
+    assert!(reason.contains("deploy.web") && reason.contains("rejects_run_max"), "{reason}");
     let (ready, why) = running.board.ready();
     assert!(!ready);
     assert_eq!(why.lasting.len(), 1);
-    assert!(
-        why.lasting[0].contains("has stopped") && why.lasting[0].contains(&reason),
-        "{why:?}"
-    );
+    assert!(why.lasting[0].contains("has stopped") && why.lasting[0].contains(&reason), "{why:?}");
     let shards = running.board.snapshot().shards;
-    assert_eq!(
-        shards
-            .values()
-            .filter(|s| s.state == ShardState::Running)
-            .count(),
-        3
-    );
+    assert_eq!(shards.values().filter(|s| s.state == ShardState::Running).count(), 3);
     // What it leaves is still measured.
     until("the lag of the stopped shard", || {
-        stopped()
-            .unwrap()
-            .sources
-            .iter()
-            .any(|s| s.lag >= Some(100))
+        stopped().unwrap().sources.iter().any(|s| s.lag >= Some(100))
     });
     assert!(!running.has_ended());
     running.stop().unwrap();
@@ -219,13 +191,8 @@ fn the_carrier_says_what_it_has_carried_and_what_went_wrong() {
     let plan = plan(&definition(name));
     let engine = engine::Engine::start();
     let databases = Databases::new("retain", 1).unwrap();
-    let kept = Retention {
-        events_days: 400,
-        ledger_days: 90,
-    };
-    tokio
-        .block_on(migrate(&engine.client(), &plan, &databases, kept))
-        .unwrap();
+    let kept = Retention { events_days: 400, ledger_days: 90 };
+    tokio.block_on(migrate(&engine.client(), &plan, &databases, kept)).unwrap();
     let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
     until("the rows topic", || running.board.snapshot().assigned);
 
@@ -253,35 +220,22 @@ fn the_carrier_says_what_it_has_carried_and_what_went_wrong() {
     assert!(sink.enabled && sink.reachable && sink.carried_at.is_some());
     assert!(sink.rows > 0 && sink.inserts > 0);
     assert_eq!((sink.failures, sink.last_error), (0, None));
-    until("the lag of each partition", || {
-        status().outbox_lag.len() == 4
-    });
+    until("the lag of each partition", || status().outbox_lag.len() == 4);
 
     let away = engine.kill();
     feed.send(1_000);
     until("an insert that is repeated", || status().retrying.is_some());
     let sink = status();
     assert!(!sink.reachable && sink.last_error.is_some() && sink.last_error_at.is_some());
-    assert!(
-        !observer.board.ready().0,
-        "it never was ready, and is not now"
-    );
-    assert_eq!(
-        observer.board.stuck(Duration::from_secs(20)),
-        Vec::<String>::new()
-    );
-    until("the lag to grow", || {
-        status().outbox_lag.values().sum::<i64>() > 0
-    });
+    assert!(!observer.board.ready().0, "it never was ready, and is not now");
+    assert_eq!(observer.board.stuck(Duration::from_secs(20)), Vec::<String>::new());
+    until("the lag to grow", || status().outbox_lag.values().sum::<i64>() > 0);
     let _engine = away.restart();
     until("ClickHouse to be reached again", || {
         let sink = status();
         sink.reachable && sink.retrying.is_none()
     });
-    assert!(
-        status().last_error.is_some(),
-        "the last error stays to be read"
-    );
+    assert!(status().last_error.is_some(), "the last error stays to be read");
     let text = observer.metrics.text().unwrap();
     let value = |name: &str| metric(&text, name).unwrap_or_else(|| panic!("{name}: {text}"));
     assert!(value(metrics::INSERT_ROWS) > 0.0 && value(metrics::INSERT_ERRORS) > 0.0);

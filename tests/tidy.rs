@@ -23,13 +23,7 @@ fn root() -> &'static Path {
 /// Tracked files and those that would be added next, relative to the repository.
 fn repository_files() -> Vec<String> {
     let listing = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
         .output()
         .expect("git is needed to list the files; install it: apt-get install -y git");
@@ -61,9 +55,7 @@ fn violations_of(path: &str, content: &str) -> text::Violations {
         }
     }
     if path.ends_with(".md") {
-        wrong.extend(text::links(path, content, |target| {
-            root().join(target).exists()
-        }));
+        wrong.extend(text::links(path, content, |target| root().join(target).exists()));
     }
     wrong
 }
@@ -82,16 +74,7 @@ fn the_repository_is_tidy() {
         let bytes = std::fs::read(root().join(&path)).unwrap();
         let mut wrong = violations_of(&path, &String::from_utf8_lossy(&bytes));
         wrong.sort();
-        report.extend(
-            wrong
-                .into_iter()
-                .map(|(line, message)| format!("{path}:{line}: {message}")),
-        );
+        report.extend(wrong.into_iter().map(|(line, message)| format!("{path}:{line}: {message}")));
     }
-    assert!(
-        report.is_empty(),
-        "{} violations:\n{}",
-        report.len(),
-        report.join("\n")
-    );
+    assert!(report.is_empty(), "{} violations:\n{}", report.len(), report.join("\n"));
 }

@@ -33,10 +33,7 @@ struct Purchase {
 }
 
 fn purchases() -> Vec<Purchase> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/data/cdnow/purchases_sample.ndjson"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cdnow/purchases_sample.ndjson");
     let text = std::fs::read_to_string(path).unwrap();
     let parse = |line: &str| {
         let json: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -63,10 +60,7 @@ impl Scanned {
     fn look(&mut self, day: i64, step: Step) {
         let (first, last) = (self.days[0], self.days[self.days.len() - 1]);
         let x = (self.days.len() - 1) as u32;
-        let history = History {
-            x,
-            t_x_d: (last - first) as f64,
-        };
+        let history = History { x, t_x_d: (last - first) as f64 };
         let p = Params::CDNOW_MBG.p_silent(history, (day - first) as f64, HORIZON_D);
         let after = next(self.state, p, Some(x), step, &Bands::default());
         if after != self.state {
@@ -80,13 +74,11 @@ impl Scanned {
 fn scan(customers: &mut BTreeMap<String, Scanned>, today: &[&Purchase], day: i64) {
     customers.values_mut().for_each(|c| c.look(day, Step::Time));
     for purchase in today {
-        let customer = customers
-            .entry(purchase.customer.clone())
-            .or_insert(Scanned {
-                days: Vec::new(),
-                state: Lifecycle::Prospect,
-                since_day: day,
-            });
+        let customer = customers.entry(purchase.customer.clone()).or_insert(Scanned {
+            days: Vec::new(),
+            state: Lifecycle::Prospect,
+            since_day: day,
+        });
         let step = if customer.days.last() == Some(&day) {
             Step::Time
         } else {
@@ -118,12 +110,7 @@ fn log(purchases: &[Purchase]) -> (Log, Vec<i64>) {
 /// What purchases, not dues, brought about: they come at midnight.
 fn at_midnight(runner: &Runner) -> BTreeSet<Transition> {
     let midnight = |t: &&Transition| t.2 % i128::from(DAY_MS) == 0;
-    runner
-        .transitions
-        .iter()
-        .filter(midnight)
-        .cloned()
-        .collect()
+    runner.transitions.iter().filter(midnight).cloned().collect()
 }
 
 /// A purchase finds the state that the customer's own dues have brought about by then, however far behind time is held.
@@ -148,10 +135,7 @@ fn dues_find_what_a_scan_finds() {
     let purchases = purchases();
     let (log, ends) = log(&purchases);
     let logs = vec![log, Log::default(), Log::default()];
-    let schedule = Schedule {
-        crash_permille: 1,
-        ..Schedule::straight(7)
-    };
+    let schedule = Schedule { crash_permille: 1, ..Schedule::straight(7) };
     let mut runner = Runner::new(&Arc::new(plan()), 0, 1, logs, schedule);
     let mut scanned: BTreeMap<String, Scanned> = BTreeMap::new();
     let (first, last) = (purchases[0].day, purchases[purchases.len() - 1].day);
@@ -165,10 +149,7 @@ fn dues_find_what_a_scan_finds() {
         let today: Vec<&Purchase> = purchases[from..next_purchase].iter().collect();
         scan(&mut scanned, &today, day);
         evaluations += scanned.len();
-        runner.visible[0] = ends
-            .get(next_purchase.wrapping_sub(1))
-            .copied()
-            .unwrap_or(0);
+        runner.visible[0] = ends.get(next_purchase.wrapping_sub(1)).copied().unwrap_or(0);
         runner.drain();
         runner.pass_to(day * DAY_MS);
         assert_eq!(runner.machine.watermark_ms(), Some(day * DAY_MS));
@@ -176,10 +157,7 @@ fn dues_find_what_a_scan_finds() {
         for (customer, state, since) in &runner.transitions[before..] {
             let since_ms = *since as i64;
             let within = since_ms > (day - 1) * DAY_MS && since_ms <= day * DAY_MS;
-            assert!(
-                within,
-                "{customer} {state} since {since_ms}, seen on day {day}"
-            );
+            assert!(within, "{customer} {state} since {since_ms}, seen on day {day}");
             timed += usize::from(since_ms % DAY_MS != 0);
         }
     }
@@ -198,18 +176,9 @@ fn compare(runner: &Runner, scanned: &BTreeMap<String, Scanned>, day: i64) {
         rows += 1;
         let id = row.text("customer_id");
         let other = &scanned[id];
-        assert_eq!(
-            row.text("lifecycle"),
-            other.state.name(),
-            "{id} at midnight of day {day}"
-        );
+        assert_eq!(row.text("lifecycle"), other.state.name(), "{id} at midnight of day {day}");
         let since_day = (row.int("lifecycle_since") as i64 + DAY_MS - 1).div_euclid(DAY_MS);
-        assert_eq!(
-            since_day,
-            other.since_day,
-            "{id} is {} since, day {day}",
-            other.state.name()
-        );
+        assert_eq!(since_day, other.since_day, "{id} is {} since, day {day}", other.state.name());
     }
     assert_eq!(rows, scanned.len(), "customers on day {day}");
 }

@@ -31,18 +31,10 @@ use signals::{BUCKET, DAY, Row, START, corners, customers, expected, window};
 
 async fn engine_with(plan: &Plan, blocks: &[Block]) -> Engine {
     let engine = Engine::start();
-    let kept = Retention {
-        events_days: 0,
-        ledger_days: 0,
-    };
+    let kept = Retention { events_days: 0, ledger_days: 0 };
     let databases = Databases::new("retain", 1).unwrap();
-    migrate(&engine.client(), plan, &databases, kept)
-        .await
-        .unwrap();
-    Sink::new(engine.client(), SinkOptions::new("retain_g1"))
-        .carry(blocks)
-        .await
-        .unwrap();
+    migrate(&engine.client(), plan, &databases, kept).await.unwrap();
+    Sink::new(engine.client(), SinkOptions::new("retain_g1")).carry(blocks).await.unwrap();
     engine
 }
 
@@ -56,23 +48,9 @@ fn float(value: &Value) -> Option<f64> {
 
 /// Both models, and a currency without minor units.
 fn plans_compared() -> [Plan; 2] {
-    let bg = Model {
-        kind: ModelKind::BgNbd,
-        r: 0.243,
-        alpha_d: 4.414 * 7.0,
-        a: 0.793,
-        b: 2.426,
-    };
+    let bg = Model { kind: ModelKind::BgNbd, r: 0.243, alpha_d: 4.414 * 7.0, a: 0.793, b: 2.426 };
     let yen = Currency::parse("JPY").unwrap();
-    [
-        plans::plan(),
-        Plan {
-            model: bg,
-            currency: yen,
-            csat_prior: 0.5,
-            ..plans::plan()
-        },
-    ]
+    [plans::plan(), Plan { model: bg, currency: yen, csat_prior: 0.5, ..plans::plan() }]
 }
 
 /// Before, at and after `as_of`; around the edges of buckets; years ahead.
@@ -100,13 +78,7 @@ async fn customers_at_is_right_at_every_moment() {
     let engine = engine_with(&plans[0], &[block(Table::Customers, &values)]).await;
     let mut compared = 0;
     for plan in &plans {
-        write_views(
-            &engine.client(),
-            plan,
-            &Databases::new("retain", 1).unwrap(),
-        )
-        .await
-        .unwrap();
+        write_views(&engine.client(), plan, &Databases::new("retain", 1).unwrap()).await.unwrap();
         for at in times {
             let shown = engine
                 .rows(&format!(
@@ -115,10 +87,7 @@ async fn customers_at_is_right_at_every_moment() {
                 .await;
             assert_eq!(shown.len(), rows.len());
             for row in &rows {
-                let seen = shown
-                    .iter()
-                    .find(|r| r["customer_id"] == row.id.as_str())
-                    .unwrap();
+                let seen = shown.iter().find(|r| r["customer_id"] == row.id.as_str()).unwrap();
                 for (name, want) in expected(plan, row, at) {
                     compare(row, at, name, want, seen);
                     compared += 1;
@@ -143,10 +112,7 @@ fn compare(row: &Row, at: i64, name: &str, want: Option<f64>, seen: &Value) {
         (Some(want), Some(got)) => (want - got).abs() <= 1e-9 * want.abs().max(1e-3),
         _ => false,
     };
-    assert!(
-        near,
-        "{name} of {row:?} at {at}: view {got:?}, expected {want:?}"
-    );
+    assert!(near, "{name} of {row:?} at {at}: view {got:?}, expected {want:?}");
 }
 
 /// The machine's own mathematics, for the same rows: what the views show is what the machine would say.
@@ -156,19 +122,11 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
         decay.rate_per_day(decay.value_at(sum, since, at), at - born)
     };
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
-    let money = |half_life, sum| {
-        row.t_first
-            .map(|born| rate(half_life, sum, row.spend.2, born) / major)
-    };
+    let money =
+        |half_life, sum| row.t_first.map(|born| rate(half_life, sum, row.spend.2, born) / major);
     let year = Decay::from_half_life_d(180.0);
     let said = |sum| year.value_at(sum, row.csat.2, at);
-    let Model {
-        kind,
-        r,
-        alpha_d,
-        a,
-        b,
-    } = plan.model;
+    let Model { kind, r, alpha_d, a, b } = plan.model;
     let kind = match kind {
         ModelKind::MbgNbd => silence::Model::Mbg,
         ModelKind::BgNbd => silence::Model::Bg,
@@ -192,25 +150,12 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
         ("p_silent_30", silent(30.0)),
         ("p_silent_90", silent(90.0)),
         ("p_silent_180", silent(180.0)),
-        (
-            "ticket_rate_90",
-            Some(rate(90.0, row.tickets.0, row.tickets.1, row.t_born)),
-        ),
-        (
-            "csat",
-            Some(shrunk_mean(
-                said(row.csat.0),
-                said(row.csat.1),
-                plan.csat_prior,
-            )),
-        ),
+        ("ticket_rate_90", Some(rate(90.0, row.tickets.0, row.tickets.1, row.t_born))),
+        ("csat", Some(shrunk_mean(said(row.csat.0), said(row.csat.1), plan.csat_prior))),
         ("visit_rate_7", Some(week)),
         ("visit_rate_60", Some(months)),
         ("engage_trend", trend(week, months, 2.0)),
-        (
-            "spend_90d_minor",
-            Some(window_sum(row.buckets.iter().copied(), at) as f64),
-        ),
+        ("spend_90d_minor", Some(window_sum(row.buckets.iter().copied(), at) as f64)),
     ]
 }
 
@@ -219,9 +164,8 @@ fn the_machine_and_the_plain_formulas_agree() {
     for plan in plans_compared() {
         for row in customers() {
             for at in times().into_iter().filter(|at| *at >= row.as_of) {
-                for ((name, want), (same, got)) in expected(&plan, &row, at)
-                    .into_iter()
-                    .zip(machine(&plan, &row, at))
+                for ((name, want), (same, got)) in
+                    expected(&plan, &row, at).into_iter().zip(machine(&plan, &row, at))
                 {
                     assert_eq!(name, same);
                     let near = match (want, got) {
@@ -230,10 +174,7 @@ fn the_machine_and_the_plain_formulas_agree() {
                         }
                         (want, got) => want == got,
                     };
-                    assert!(
-                        near,
-                        "{name} of {row:?} at {at}: machine {got:?}, plain {want:?}"
-                    );
+                    assert!(near, "{name} of {row:?} at {at}: machine {got:?}, plain {want:?}");
                 }
             }
         }
@@ -245,9 +186,7 @@ async fn every_signal_of_the_registry_is_a_column() {
     let rows = block(Table::Customers, &[corners()[0].values()]);
     let engine = engine_with(&plans::plan(), &[rows]).await;
     for view in ["customers_now", "customers_at(at = now64(3))"] {
-        let columns = engine
-            .rows(&format!("DESCRIBE (SELECT * FROM retain.{view})"))
-            .await;
+        let columns = engine.rows(&format!("DESCRIBE (SELECT * FROM retain.{view})")).await;
         for signal in SIGNALS {
             let column = columns.iter().find(|c| c["name"] == signal.name);
             let column = column.unwrap_or_else(|| panic!("{} is not in {view}", signal.name));
@@ -267,14 +206,8 @@ async fn every_signal_of_the_registry_is_a_column() {
                 "EXPLAIN indexes = 1 SELECT * FROM retain.{view} WHERE customer_id = 'c'"
             ))
             .await;
-        let text: String = plan
-            .iter()
-            .map(|r| r["explain"].as_str().unwrap())
-            .collect();
-        assert!(
-            text.contains("Condition: (customer_id in ['c', 'c'])"),
-            "{text}"
-        );
+        let text: String = plan.iter().map(|r| r["explain"].as_str().unwrap()).collect();
+        assert!(text.contains("Condition: (customer_id in ['c', 'c'])"), "{text}");
     }
 }
 
@@ -299,38 +232,17 @@ fn ledger(
 
 #[tokio::test]
 async fn now_is_what_the_shard_is_complete_to() {
-    let simulated = Plan {
-        clock: Clock::Simulated {
-            origin_ms: START,
-            speed: 60.0,
-        },
-        ..plans::plan()
-    };
+    let simulated =
+        Plan { clock: Clock::Simulated { origin_ms: START, speed: 60.0 }, ..plans::plan() };
     let customer = |shard: i64, as_of: i64| -> Values {
-        let row = Row {
-            id: format!("s{shard}"),
-            as_of,
-            t_born: as_of,
-            ..Row::default()
-        };
+        let row = Row { id: format!("s{shard}"), as_of, t_born: as_of, ..Row::default() };
         row.values()
             .into_iter()
-            .map(|(n, v)| {
-                if n == "shard" {
-                    (n, shard.into())
-                } else {
-                    (n, v)
-                }
-            })
+            .map(|(n, v)| if n == "shard" { (n, shard.into()) } else { (n, v) })
             .collect()
     };
     let old = START - 50 * DAY;
-    let customers = [
-        customer(1, old),
-        customer(2, old),
-        customer(3, old),
-        customer(4, START + 77),
-    ];
+    let customers = [customer(1, old), customer(2, old), customer(3, old), customer(4, START + 77)];
     let ledger = [
         // Shard 1: the source that is behind decides, by its latest cycle (written before an older one).
         ledger(1, "purchases", 9, (10, 12), Some(START + 500)),
@@ -344,33 +256,21 @@ async fn now_is_what_the_shard_is_complete_to() {
         // Shard 4: the row is newer than what the shard is complete to: the row's own time.
         ledger(4, "web", 5, (0, 4), Some(START)),
     ];
-    let blocks = [
-        block(Table::Customers, &customers),
-        block(Table::Ledger, &ledger),
-    ];
+    let blocks = [block(Table::Customers, &customers), block(Table::Ledger, &ledger)];
     let engine = engine_with(&simulated, &blocks).await;
     let at = async || {
         let sql = "SELECT toUnixTimestamp64Milli(at) - toInt64(1767225600000) AS at, isNull(csat) AS hidden \
                    FROM retain.customers_now ORDER BY customer_id";
         let rows = engine.rows(sql).await;
-        assert!(
-            rows.iter().all(|r| float(&r["hidden"]) == Some(0.0)),
-            "{rows:?}"
-        );
-        rows.iter()
-            .map(|r| float(&r["at"]).unwrap() as i64)
-            .collect::<Vec<_>>()
+        assert!(rows.iter().all(|r| float(&r["hidden"]) == Some(0.0)), "{rows:?}");
+        rows.iter().map(|r| float(&r["at"]).unwrap() as i64).collect::<Vec<_>>()
     };
     assert_eq!(at().await, [400, 2_000, -50 * DAY, 77]);
 
     // With a wall clock the server's time is the limit, and all of this lies in the past.
-    write_views(
-        &engine.client(),
-        &plans::plan(),
-        &Databases::new("retain", 1).unwrap(),
-    )
-    .await
-    .unwrap();
+    write_views(&engine.client(), &plans::plan(), &Databases::new("retain", 1).unwrap())
+        .await
+        .unwrap();
     let sql = "SELECT toInt64(max(at <= now64(3))) FROM retain.customers_now";
     assert_eq!(engine.number(sql).await, 1);
 }
@@ -402,9 +302,7 @@ async fn completeness_tells_control_records_gaps_and_holes_apart() {
     let gaps = [gap(1, 0, 50), gap(1, 120, 150), gap(2, 4, 7)];
     let blocks = [block(Table::Gaps, &gaps), block(Table::Ledger, &ledger)];
     let engine = engine_with(&plans::plan(), &blocks).await;
-    let rows = engine
-        .rows("SELECT * FROM retain.completeness ORDER BY shard")
-        .await;
+    let rows = engine.rows("SELECT * FROM retain.completeness ORDER BY shard").await;
     let of = |row: usize, name: &str| float(&rows[row][name]).unwrap() as i64;
     let names = [
         "offset_from",
@@ -419,12 +317,7 @@ async fn completeness_tells_control_records_gaps_and_holes_apart() {
     assert_eq!(names.map(|n| of(1, n)), [0, 10, 6, 1, 3, 0, 0]);
     assert_eq!(rows[0]["complete_to"], "2026-01-01 00:00:00.005");
     assert!(rows[1]["complete_to"].is_null());
-    assert_eq!(
-        engine
-            .number("SELECT sum(consumed) FROM retain.ledger")
-            .await,
-        49
-    );
+    assert_eq!(engine.number("SELECT sum(consumed) FROM retain.ledger").await, 49);
 }
 
 #[tokio::test]
@@ -442,18 +335,11 @@ async fn activity_adds_late_events_to_their_minute() {
             ("revenue_minor", revenue.into()),
         ]
     };
-    let first = block(
-        Table::Activity,
-        &[minute(1, -1, 1, 5, 900), minute(2, -1, 1, 2, 50)],
-    );
+    let first = block(Table::Activity, &[minute(1, -1, 1, 5, 900), minute(2, -1, 1, 2, 50)]);
     // The minute written again by a later cycle, and two late events, one of them carried twice.
     let later = block(
         Table::Activity,
-        &[
-            minute(1, -1, 2, 6, 1_000),
-            minute(1, 77, 3, 1, -20),
-            minute(1, 78, 3, 1, 5),
-        ],
+        &[minute(1, -1, 2, 6, 1_000), minute(1, 77, 3, 1, -20), minute(1, 78, 3, 1, 5)],
     );
     let again = block(Table::Activity, &[minute(1, 77, 3, 1, -20)]);
     let engine = engine_with(&plans::plan(), &[first, later, again]).await;

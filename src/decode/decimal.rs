@@ -39,11 +39,7 @@ impl Decimal {
         }
         let digits = accumulate(accumulate(0, whole)?, fraction)?;
         let exponent = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
-        Some(Self {
-            negative: sign && digits != 0,
-            digits,
-            exponent,
-        })
+        Some(Self { negative: sign && digits != 0, digits, exponent })
     }
 
     /// The common case in one pass: at most 18 bytes, digits and one point. `None` leaves it to the full reading.
@@ -62,11 +58,7 @@ impl Decimal {
         // A number ends with a digit, and needs one.
         text.last().filter(|byte| byte.is_ascii_digit())?;
         let fraction = text.len() - point.unwrap_or(text.len());
-        Some(Self {
-            negative: false,
-            digits: u128::from(digits),
-            exponent: -(fraction as i32),
-        })
+        Some(Self { negative: false, digits: u128::from(digits), exponent: -(fraction as i32) })
     }
 
     /// The number in units of `10^-scale`, rounded half-even. `None` when it does not fit.
@@ -96,11 +88,7 @@ impl Decimal {
             number.digits /= 10;
             number.exponent += 1;
         }
-        if number.exponent < 0 && number.digits != 0 {
-            None
-        } else {
-            number.scaled(0)
-        }
+        if number.exponent < 0 && number.digits != 0 { None } else { number.scaled(0) }
     }
 
     /// Whether the number is at most `max`.
@@ -113,9 +101,7 @@ impl Decimal {
         match (self.exponent >= 0, power) {
             (true, power) => {
                 self.digits == 0
-                    || power
-                        .and_then(|p| self.digits.checked_mul(p))
-                        .is_some_and(|n| n <= max)
+                    || power.and_then(|p| self.digits.checked_mul(p)).is_some_and(|n| n <= max)
             }
             (false, None) => true,
             (false, Some(power)) => match max.checked_mul(power) {
@@ -182,14 +168,7 @@ mod tests {
 
     #[test]
     fn short_and_full_reading_agree() {
-        for text in [
-            "0",
-            "007",
-            "19.99",
-            "0.000",
-            "123456789012345678",
-            "1234567890123456.7",
-        ] {
+        for text in ["0", "007", "19.99", "0.000", "123456789012345678", "1234567890123456.7"] {
             let long = format!("{}{text}", "0".repeat(18));
             let short = Decimal::parse_short(text.as_bytes());
             assert!(short.is_some() && short == Decimal::parse(&long), "{text}");
@@ -201,9 +180,9 @@ mod tests {
 
     #[test]
     fn what_is_no_decimal_is_refused() {
-        for text in [
-            "", "-", ".", "1.", ".5", "+1", "NaN", "Infinity", "1e", "1e+", "1_0", "1,5", " 1",
-        ] {
+        for text in
+            ["", "-", ".", "1.", ".5", "+1", "NaN", "Infinity", "1e", "1e+", "1_0", "1,5", " 1"]
+        {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::parse(&"9".repeat(37)), None);

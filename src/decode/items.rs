@@ -21,20 +21,13 @@ pub fn check_items(raw: &str) -> Result<u64, Reject> {
     if !raw.starts_with('[') {
         return Err(bad_value("items", raw, "an array of objects"));
     }
-    let mut check = Check {
-        unknown: 0,
-        reject: None,
-    };
+    let mut check = Check { unknown: 0, reject: None };
     // The text is JSON already; an error here is one that the check itself raised.
     let outcome =
         serde_json::Deserializer::from_str(raw).deserialize_seq(Items { check: &mut check });
     match (check.reject, outcome) {
         (Some(reject), _) => Err(reject),
-        (None, Err(error)) => Err(bad_value(
-            "items",
-            &error.to_string(),
-            "an array of objects",
-        )),
+        (None, Err(error)) => Err(bad_value("items", &error.to_string(), "an array of objects")),
         (None, Ok(())) => Ok(check.unknown),
     }
 }
@@ -146,10 +139,7 @@ impl<'de> Visitor<'de> for Items<'_> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<(), S::Error> {
         let mut at = 0;
         while self.check.reject.is_none() {
-            let item = Item {
-                check: self.check,
-                at,
-            };
+            let item = Item { check: self.check, at };
             if items.next_element_seed(item)?.is_none() {
                 return Ok(());
             }

@@ -15,12 +15,8 @@ pub const PAYMENT: u64 = fields::set(&[Field::InvoiceId, Field::Amount, Field::C
 /// What a request for more time may carry.
 pub const EXTENSION_REQUEST: u64 = fields::set(&[Field::InvoiceId]);
 /// What a contact may carry.
-pub const CONTACT: u64 = fields::set(&[
-    Field::Direction,
-    Field::Channel,
-    Field::Kind,
-    Field::Employee,
-]);
+pub const CONTACT: u64 =
+    fields::set(&[Field::Direction, Field::Channel, Field::Kind, Field::Employee]);
 /// What a contract may carry.
 pub const CONTRACT: u64 = fields::set(&[Field::Start, Field::Renewal, Field::Signed]);
 /// What a referral may carry.
@@ -39,20 +35,14 @@ pub fn invoice(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<B
     reader.required_id(Field::InvoiceId, ID_BYTES_MAX)?;
     reader.required_day_or_time(Field::Due)?;
     let amount = Money::read(reader, context)?.required(reader, Field::Amount)?;
-    Ok(Body::Kept {
-        event_type: EventType::Invoice,
-        amount: Some(amount),
-    })
+    Ok(Body::Kept { event_type: EventType::Invoice, amount: Some(amount) })
 }
 
 /// A payment: `invoice_id`, `amount` and `currency` are required.
 pub fn payment(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Body, Reject> {
     reader.required_id(Field::InvoiceId, ID_BYTES_MAX)?;
     let amount = Money::read(reader, context)?.required(reader, Field::Amount)?;
-    Ok(Body::Kept {
-        event_type: EventType::Payment,
-        amount: Some(amount),
-    })
+    Ok(Body::Kept { event_type: EventType::Payment, amount: Some(amount) })
 }
 
 /// A request for more time to pay: `invoice_id` is required.
@@ -120,8 +110,5 @@ pub fn access(reader: &Reader<'_, '_>) -> Result<Body, Reject> {
 }
 
 fn kept(event_type: EventType) -> Result<Body, Reject> {
-    Ok(Body::Kept {
-        event_type,
-        amount: None,
-    })
+    Ok(Body::Kept { event_type, amount: None })
 }

@@ -73,10 +73,7 @@ fn decode_object(
     }
     let mut fields = Fields::empty();
     fields.fill(payload, batch.unknown_sample.is_none())?;
-    let mut reader = Reader {
-        fields: &mut fields,
-        batch,
-    };
+    let mut reader = Reader { fields: &mut fields, batch };
     let event_type = event_type(&reader, context)?;
     let event_id = reader.required_id(Field::EventId, EVENT_ID_BYTES_MAX)?;
     let id_hash = xxh3_64(event_id.as_bytes());
@@ -89,11 +86,7 @@ fn decode_object(
     let origin = reader.id(Field::Source, ORIGIN_BYTES_MAX)?;
     let body = body(event_type, &mut reader, context)?;
     let passing = matches!(body, Body::Web { action, .. } if !action.is_intent());
-    let raw = if passing {
-        Span::NONE
-    } else {
-        reader.batch.push(payload)
-    };
+    let raw = if passing { Span::NONE } else { reader.batch.push(payload) };
     count_strangers(reader, COMMON | known(event_type));
     Ok(Event {
         id_hash,
@@ -115,16 +108,12 @@ fn event_type(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Ev
             Reject::new(Reason::UnknownType, detail)
         });
     };
-    reader
-        .fields
-        .unquoted(raw)
-        .and_then(|name| EventType::parse(&name))
-        .ok_or_else(|| {
-            let shown = reader::shown(raw);
-            let names = EventType::ALL.map(EventType::name).join(", ");
-            let detail = format!("`type` is {shown}; expected one of {names}");
-            Reject::new(Reason::UnknownType, detail)
-        })
+    reader.fields.unquoted(raw).and_then(|name| EventType::parse(&name)).ok_or_else(|| {
+        let shown = reader::shown(raw);
+        let names = EventType::ALL.map(EventType::name).join(", ");
+        let detail = format!("`type` is {shown}; expected one of {names}");
+        Reject::new(Reason::UnknownType, detail)
+    })
 }
 
 fn body(

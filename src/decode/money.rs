@@ -28,21 +28,14 @@ impl Money {
     pub fn read(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Self, Reject> {
         let expected = "an ISO 4217 code such as \"EUR\"";
         let currency = reader.required_word(Field::Currency, Currency::parse, expected)?;
-        let at = context
-            .rates
-            .binary_search_by_key(&currency, |(code, _)| *code)
-            .ok();
+        let at = context.rates.binary_search_by_key(&currency, |(code, _)| *code).ok();
         let Some((_, rate)) = at.and_then(|at| context.rates.get(at)) else {
             let detail = format!(
                 "`currency` is {currency}; the definition has no rate for it: add it to [rates]"
             );
             return Err(Reject::new(Reason::UnknownCurrency, detail));
         };
-        Ok(Self {
-            currency,
-            rate: *rate,
-            reporting: context.reporting,
-        })
+        Ok(Self { currency, rate: *rate, reporting: context.reporting })
     }
 
     /// A money field that must be there.
@@ -69,20 +62,10 @@ impl Money {
         } else {
             convert(original_minor, self.currency, self.reporting, self.rate)
         };
-        let minor = minor
-            .filter(|minor| *minor <= AMOUNT_MINOR_MAX)
-            .ok_or_else(|| {
-                bad_field(
-                    field,
-                    raw,
-                    "at most 1e15 minor units of the reporting currency",
-                )
-            })?;
-        Ok(Amount {
-            minor,
-            original_minor,
-            currency: self.currency,
-        })
+        let minor = minor.filter(|minor| *minor <= AMOUNT_MINOR_MAX).ok_or_else(|| {
+            bad_field(field, raw, "at most 1e15 minor units of the reporting currency")
+        })?;
+        Ok(Amount { minor, original_minor, currency: self.currency })
     }
 }
 
@@ -96,13 +79,9 @@ pub fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
         Some(_) => None,
         None => number(raw),
     };
-    decimal.filter(|decimal| !decimal.negative).ok_or_else(|| {
-        bad_value(
-            place,
-            raw,
-            "a decimal such as \"19.99\" or 19.99, at least 0",
-        )
-    })
+    decimal
+        .filter(|decimal| !decimal.negative)
+        .ok_or_else(|| bad_value(place, raw, "a decimal such as \"19.99\" or 19.99, at least 0"))
 }
 
 fn plain(byte: u8) -> bool {

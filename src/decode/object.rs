@@ -52,10 +52,7 @@ impl<'a> Fields<'a> {
         self.escapes = payload.contains(&b'\\');
         let mut reader = serde_json::Deserializer::from_str(text);
         reader
-            .deserialize_map(Filler {
-                fields: self,
-                want_sample,
-            })
+            .deserialize_map(Filler { fields: self, want_sample })
             .and_then(|()| reader.end())
             .map_err(|error| bad_json(&error.to_string()))?;
         if self.too_deep {
@@ -92,9 +89,7 @@ impl<'a> Fields<'a> {
     /// The name of one of those fields: an unknown one, else one of another type.
     pub fn stranger(&mut self, known: u64) -> Option<String> {
         let other = (self.seen & !known).trailing_zeros() as usize;
-        self.sample
-            .take()
-            .or_else(|| NAMES.get(other).map(|name| (*name).to_owned()))
+        self.sample.take().or_else(|| NAMES.get(other).map(|name| (*name).to_owned()))
     }
 
     fn put(&mut self, name: Name, value: &'a str) {
@@ -130,10 +125,7 @@ pub fn unquoted(raw: &str) -> Option<Cow<'_, str>> {
 
 #[cold]
 fn bad_json(what: &str) -> Reject {
-    Reject::new(
-        Reason::BadJson,
-        format!("{what}; expected one JSON object per record, in UTF-8"),
-    )
+    Reject::new(Reason::BadJson, format!("{what}; expected one JSON object per record, in UTF-8"))
 }
 
 /// Whether a JSON text nests deeper than `max`. The text has been checked to be JSON.
@@ -189,8 +181,7 @@ impl Visitor<'_> for NameSeed {
         Ok(match index_of(name) {
             Some(index) => Name::Known(index),
             None => Name::Unknown(
-                self.want_sample
-                    .then(|| shortened(name, SAMPLE_BYTES_MAX).to_owned()),
+                self.want_sample.then(|| shortened(name, SAMPLE_BYTES_MAX).to_owned()),
             ),
         })
     }

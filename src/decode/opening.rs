@@ -26,30 +26,18 @@ pub fn opening(reader: &mut Reader<'_, '_>, context: &DecodeContext<'_>) -> Resu
     let t_first_ms = reader.required_time(Field::TFirst)?;
     let t_last_ms = reader.required_time(Field::TLast)?;
     if t_first_ms > t_last_ms {
-        return Err(bad_field(
-            Field::TLast,
-            "before `t_first`",
-            "t_first at or before t_last",
-        ));
+        return Err(bad_field(Field::TLast, "before `t_first`", "t_first at or before t_last"));
     }
     // an opening speaks of the past: a last purchase in the future would hold all dues back until then
     if t_last_ms > reader.required_time(Field::Ts)? {
-        return Err(bad_field(
-            Field::TLast,
-            "after `ts`",
-            "the opening's ts at or after t_last",
-        ));
+        return Err(bad_field(Field::TLast, "after `ts`", "the opening's ts at or after t_last"));
     }
     let n_days = reader.required_whole(Field::NDays, 1, COUNT_MAX)?;
     check_days(n_days, t_last_ms - t_first_ms)?;
     let orders = reader.required_whole(Field::Orders, 1, COUNT_MAX)?;
     if orders < n_days {
         let found = format!("{orders}, less than `n_days`");
-        return Err(bad_field(
-            Field::Orders,
-            &found,
-            "an order for each purchase day",
-        ));
+        return Err(bad_field(Field::Orders, &found, "an order for each purchase day"));
     }
     let revenue = Money::read(reader, context)?.required(reader, Field::Revenue)?;
     Ok(Body::Opening {

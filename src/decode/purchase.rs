@@ -36,20 +36,11 @@ pub fn purchase(reader: &mut Reader<'_, '_>, context: &DecodeContext<'_>) -> Res
     }
     let order_id = reader.id(Field::OrderId, ID_BYTES_MAX)?;
     let channel = reader.text(Field::Channel, TEXT_BYTES_MAX)?;
-    Ok(Body::Purchase {
-        amount,
-        discount_minor,
-        quantity,
-        order_id,
-        channel,
-    })
+    Ok(Body::Purchase { amount, discount_minor, quantity, order_id, channel })
 }
 
 /// The body of a refund.
 pub fn refund(reader: &mut Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Body, Reject> {
     let amount = Money::read(reader, context)?.required(reader, Field::Amount)?;
-    Ok(Body::Refund {
-        amount,
-        order_id: reader.id(Field::OrderId, ID_BYTES_MAX)?,
-    })
+    Ok(Body::Refund { amount, order_id: reader.id(Field::OrderId, ID_BYTES_MAX)? })
 }

@@ -31,10 +31,7 @@ pub fn bad_field(field: Field, found: &str, expected: &str) -> Reject {
 /// Like [`bad_field`], for a place that is no field of its own.
 #[cold]
 pub fn bad_value(place: &str, found: &str, expected: &str) -> Reject {
-    Reject::new(
-        Reason::BadField,
-        format!("`{place}` is {}; expected {expected}", shown(found)),
-    )
+    Reject::new(Reason::BadField, format!("`{place}` is {}; expected {expected}", shown(found)))
 }
 
 /// The beginning of an offending value, for a message: without control characters.
@@ -42,13 +39,7 @@ pub fn shown(found: &str) -> String {
     let head = shortened(found, SHOWN_BYTES_MAX);
     let mut shown: String = head
         .chars()
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
     if head.len() < found.len() {
         shown.push('…');
@@ -58,10 +49,7 @@ pub fn shown(found: &str) -> String {
 
 #[cold]
 fn too_long(place: &str, len: usize, max: usize) -> Reject {
-    Reject::new(
-        Reason::TooLong,
-        format!("`{place}` has {len} bytes; at most {max} are allowed"),
-    )
+    Reject::new(Reason::TooLong, format!("`{place}` has {len} bytes; at most {max} are allowed"))
 }
 
 #[cold]
@@ -74,11 +62,7 @@ fn missing(field: Field) -> Reject {
 
 /// An exact number from a JSON number. `None` when it is none, or absurdly long.
 pub fn number(raw: &str) -> Option<Decimal> {
-    if raw.len() > NUMBER_BYTES_MAX {
-        None
-    } else {
-        Decimal::parse(raw)
-    }
+    if raw.len() > NUMBER_BYTES_MAX { None } else { Decimal::parse(raw) }
 }
 
 /// A whole number in `min..=max`, for a place that is no field of its own.
@@ -92,22 +76,14 @@ pub fn whole_number(place: &str, raw: &str, min: i64, max: i64) -> Result<i64, R
 /// A text of at most `max` bytes, for a place that is no field of its own.
 pub fn text_value<'a>(place: &str, raw: &'a str, max: usize) -> Result<Cow<'a, str>, Reject> {
     let text = unquoted(raw).ok_or_else(|| bad_value(place, raw, "a JSON string"))?;
-    if text.len() > max {
-        Err(too_long(place, text.len(), max))
-    } else {
-        Ok(text)
-    }
+    if text.len() > max { Err(too_long(place, text.len(), max)) } else { Ok(text) }
 }
 
 /// A timestamp or a date, for a place that is no field of its own; milliseconds.
 pub fn day_or_time_value(place: &str, raw: &str) -> Result<i64, Reject> {
     let ms = unquoted(raw).and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
     let expected = "an RFC 3339 timestamp or a date such as \"2026-05-01\"";
-    within_time(
-        place,
-        raw,
-        ms.ok_or_else(|| bad_value(place, raw, expected))?,
-    )
+    within_time(place, raw, ms.ok_or_else(|| bad_value(place, raw, expected))?)
 }
 
 fn within_time(place: &str, raw: &str, ms: i64) -> Result<i64, Reject> {
@@ -148,15 +124,9 @@ impl<'p> Reader<'p, '_> {
             return Err(too_long(field.name(), id.len(), max));
         }
         // No early exit, so that the loop runs on whole vectors.
-        let odd = id
-            .bytes()
-            .fold(false, |odd, b| odd | !(b' '..0x7f).contains(&b));
+        let odd = id.bytes().fold(false, |odd, b| odd | !(b' '..0x7f).contains(&b));
         if odd && id.chars().any(char::is_control) {
-            return Err(bad_field(
-                field,
-                raw,
-                "an identifier without control characters",
-            ));
+            return Err(bad_field(field, raw, "an identifier without control characters"));
         }
         Ok(id)
     }
@@ -194,11 +164,7 @@ impl<'p> Reader<'p, '_> {
     /// An identifier that must be there: 1 to `max` bytes, no control characters.
     pub fn required_id(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
         let id = self.id_of(field, self.required(field)?, max)?;
-        if id.is_empty() {
-            Err(bad_field(field, "empty", "an identifier"))
-        } else {
-            Ok(id)
-        }
+        if id.is_empty() { Err(bad_field(field, "empty", "an identifier")) } else { Ok(id) }
     }
 
     /// An identifier, copied into the batch; absent when missing, `null` or empty.
@@ -228,8 +194,7 @@ impl<'p> Reader<'p, '_> {
             return Ok(None);
         };
         let word = self.fields.unquoted(raw).and_then(|text| parse(&text));
-        word.map(Some)
-            .ok_or_else(|| bad_field(field, raw, expected))
+        word.map(Some).ok_or_else(|| bad_field(field, raw, expected))
     }
 
     /// [`Self::word`] that must be there.
@@ -239,8 +204,7 @@ impl<'p> Reader<'p, '_> {
         parse: impl Fn(&str) -> Option<T>,
         expected: &str,
     ) -> Result<T, Reject> {
-        self.word(field, parse, expected)?
-            .ok_or_else(|| missing(field))
+        self.word(field, parse, expected)?.ok_or_else(|| missing(field))
     }
 
     /// `true` or `false`; `None` when missing or `null`.
@@ -280,11 +244,8 @@ impl<'p> Reader<'p, '_> {
     /// An RFC 3339 timestamp that must be there, milliseconds.
     pub fn required_time(&self, field: Field) -> Result<i64, Reject> {
         let raw = self.required(field)?;
-        let ms = self
-            .fields
-            .unquoted(raw)
-            .and_then(|text| parse_timestamp(&text))
-            .ok_or_else(|| {
+        let ms =
+            self.fields.unquoted(raw).and_then(|text| parse_timestamp(&text)).ok_or_else(|| {
                 let expected =
                     "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
                 bad_field(field, raw, expected)

@@ -31,24 +31,14 @@ pub fn support(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
         return Err(Reject::new(Reason::MissingField, detail));
     }
     reader.whole(Field::Expected, 1, 5)?;
-    let by_agent = reader
-        .word(Field::By, parse_by, "agent or customer")?
-        .unwrap_or(false);
+    let by_agent = reader.word(Field::By, parse_by, "agent or customer")?.unwrap_or(false);
     reader.check_text(Field::Priority, TEXT_BYTES_MAX)?;
     reader.check_number(Field::WaitS)?;
     reader.check_number(Field::HandlingMin)?;
     let kind = reader.text(Field::Kind, TEXT_BYTES_MAX)?;
     let complaint = reader.batch.bytes(kind) == b"complaint";
     let channel = reader.text(Field::Channel, TEXT_BYTES_MAX)?;
-    Ok(Body::Support {
-        ticket_id,
-        action,
-        complaint,
-        kind,
-        channel,
-        csat,
-        by_agent,
-    })
+    Ok(Body::Support { ticket_id, action, complaint, kind, channel, csat, by_agent })
 }
 
 fn parse_action(word: &str) -> Option<TicketAction> {

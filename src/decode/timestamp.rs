@@ -69,11 +69,7 @@ fn days(date: &[u8; 10]) -> Option<i64> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else {
         return None;
     };
-    let (year, month, day) = (
-        two(y1, y2)? * 100 + two(y3, y4)?,
-        two(m1, m2)?,
-        two(d1, d2)?,
-    );
+    let (year, month, day) = (two(y1, y2)? * 100 + two(y3, y4)?, two(m1, m2)?, two(d1, d2)?);
     if !(1..=12).contains(&month) || day == 0 || day > month_days(year, month) {
         return None;
     }
@@ -105,11 +101,7 @@ mod tests {
         let epoch = jiff::civil::date(1970, 1, 1);
         let mut expected = i64::from((date - epoch).get_days());
         while date < jiff::civil::date(9999, 12, 31) {
-            assert_eq!(
-                parse_date(&date.to_string()),
-                Some(expected * DAY_MS),
-                "{date}"
-            );
+            assert_eq!(parse_date(&date.to_string()), Some(expected * DAY_MS), "{date}");
             date = date.tomorrow().unwrap();
             expected += 1;
         }

@@ -9,13 +9,8 @@ use crate::model::outcome::Reject;
 pub const URL_BYTES_MAX: usize = 2_048;
 
 /// What a web event may carry.
-pub const WEB: u64 = fields::set(&[
-    Field::Action,
-    Field::SessionId,
-    Field::Url,
-    Field::Category,
-    Field::DwellMs,
-]);
+pub const WEB: u64 =
+    fields::set(&[Field::Action, Field::SessionId, Field::Url, Field::Category, Field::DwellMs]);
 
 /// The body of a web event.
 pub fn web(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
@@ -24,11 +19,7 @@ pub fn web(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
     reader.check_number(Field::DwellMs)?;
     let session_id = reader.id(Field::SessionId, ID_BYTES_MAX)?;
     let category = reader.text(Field::Category, TEXT_BYTES_MAX)?;
-    Ok(Body::Web {
-        action,
-        session_id,
-        category,
-    })
+    Ok(Body::Web { action, session_id, category })
 }
 
 fn parse_action(word: &str) -> WebAction {

@@ -127,11 +127,7 @@ impl Engine {
                 if forgot {
                     self.mark(slot);
                 }
-                if seen == Seen::Before {
-                    Outcome::Duplicate
-                } else {
-                    Outcome::Late
-                }
+                if seen == Seen::Before { Outcome::Duplicate } else { Outcome::Late }
             }
         }
     }
@@ -155,10 +151,7 @@ impl Engine {
         horizon_ms: i64,
         version: u64,
     ) {
-        let stamp = Stamp {
-            ts_ms: event.ts_ms,
-            position: origin.position,
-        };
+        let stamp = Stamp { ts_ms: event.ts_ms, position: origin.position };
         let profile = &mut self.store.get_mut(slot).profile;
         profile.born_ms = profile.born_ms.min(event.ts_ms);
         profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
@@ -170,16 +163,8 @@ impl Engine {
         }
         let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);
-        let counted = self
-            .activity
-            .count(event.ts_ms, source, event.event_type(), channel, tally);
-        let row = EventRow {
-            batch,
-            event,
-            origin: origin.position,
-            visit,
-            version,
-        };
+        let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
+        let row = EventRow { batch, event, origin: origin.position, visit, version };
         if counted == Counted::Alone {
             let text = self.words.text(source, Dimension::Channel, channel);
             self.rows.late_activity(&self.cx.plan, &row, text, tally);
@@ -187,9 +172,7 @@ impl Engine {
         if visit || !event.raw.is_none() && keeps_row(&event.body) {
             let max = self.cx.plan.limits.dimension_values_max;
             let origin_text = batch.str(event.origin);
-            let named = self
-                .words
-                .limited(source, Dimension::Origin, origin_text, max);
+            let named = self.words.limited(source, Dimension::Origin, origin_text, max);
             let text = self.words.text(source, Dimension::Channel, channel);
             self.rows.event(&self.cx.plan, &row, text, named);
         }
@@ -201,28 +184,20 @@ impl Engine {
             _ => return Word::default(),
         };
         let max = self.cx.plan.limits.dimension_values_max;
-        self.words
-            .learn(source, Dimension::Channel, batch.str(span), max)
+        self.words.learn(source, Dimension::Channel, batch.str(span), max)
     }
 
     fn take_links(&mut self, slot: u32, batch: &EventBatch, event: &Event, stamp: Stamp) {
         let profile = &mut self.store.get_mut(slot).profile;
         if !event.legal_entity_id.is_none() {
-            profile.say(
-                Field::LegalEntityId,
-                batch.str(event.legal_entity_id),
-                stamp,
-            );
+            profile.say(Field::LegalEntityId, batch.str(event.legal_entity_id), stamp);
         }
         if event.account_id.is_none() {
             return;
         }
         let before: Box<str> = profile.said(Field::AccountId).into();
         if profile.say(Field::AccountId, batch.str(event.account_id), stamp) {
-            self.moved.push(Moved {
-                slot,
-                left_account: Some(before),
-            });
+            self.moved.push(Moved { slot, left_account: Some(before) });
         }
     }
 
@@ -251,21 +226,9 @@ impl Engine {
                 let web = profile.web.get_or_insert_default();
                 return (false, web.visit(cx, id, source, event.ts_ms, horizon_ms));
             }
-            Body::Support {
-                ticket_id,
-                action,
-                complaint,
-                csat,
-                ..
-            } => {
+            Body::Support { ticket_id, action, complaint, csat, .. } => {
                 let ticket = xxh3_64(batch.bytes(ticket_id));
-                let happened = TicketEvent {
-                    ticket,
-                    stamp,
-                    action,
-                    complaint,
-                    csat,
-                };
+                let happened = TicketEvent { ticket, stamp, action, complaint, csat };
                 profile.support.get_or_insert_default().apply(cx, happened);
             }
             _ => return (take_money(cx, profile, &event.body, stamp), false),
@@ -288,10 +251,7 @@ impl Engine {
                 profile.say(field, text, stamp);
             }
         }
-        for (field, span) in [
-            (Field::OwnerId, fields.owner_id),
-            (Field::Name, fields.name),
-        ] {
+        for (field, span) in [(Field::OwnerId, fields.owner_id), (Field::Name, fields.name)] {
             if !span.is_none() {
                 profile.say(field, batch.str(span), stamp);
             }
@@ -306,10 +266,7 @@ impl Engine {
         let tau_ms = entry.profile.as_of_ms;
         let how = if bought { Step::Bought } else { Step::Time };
         if step(&self.cx, &mut entry.profile, tau_ms, how) {
-            self.moved.push(Moved {
-                slot,
-                left_account: None,
-            });
+            self.moved.push(Moved { slot, left_account: None });
         }
         self.arm(slot);
         self.list_for_refresh(slot);
@@ -349,16 +306,10 @@ impl Engine {
         let tau_ms = entry.due_ms;
         entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
         if step(&self.cx, &mut entry.profile, tau_ms, Step::Time) {
-            self.moved.push(Moved {
-                slot,
-                left_account: None,
-            });
+            self.moved.push(Moved { slot, left_account: None });
         }
         self.arm(slot);
-        debug_assert!(
-            self.store.get(slot).due_ms > tau_ms,
-            "a due must re-arm later"
-        );
+        debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
     }
 
     /// Fires at most `budget` dues up to `until_ms`, in order of (due, key). Returns how many, and whether any is left.
@@ -400,36 +351,17 @@ impl Engine {
 fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) -> bool {
     match *body {
         Body::Purchase { amount, .. } => {
-            profile
-                .purchases
-                .get_or_insert_default()
-                .buy(cx, stamp.ts_ms, amount.minor)
+            profile.purchases.get_or_insert_default().buy(cx, stamp.ts_ms, amount.minor)
         }
         Body::Refund { amount, .. } => {
-            profile
-                .purchases
-                .get_or_insert_default()
-                .refund(cx, stamp.ts_ms, amount.minor);
+            profile.purchases.get_or_insert_default().refund(cx, stamp.ts_ms, amount.minor);
             false
         }
-        Body::Opening {
-            t_first_ms,
-            t_last_ms,
-            n_days,
-            orders,
-            revenue,
-        } => {
+        Body::Opening { t_first_ms, t_last_ms, n_days, orders, revenue } => {
             let last_day = cx.day(t_last_ms);
             let revenue_minor = revenue.minor;
-            let opening = Opening {
-                stamp,
-                t_first_ms,
-                t_last_ms,
-                last_day,
-                n_days,
-                orders,
-                revenue_minor,
-            };
+            let opening =
+                Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
             profile.born_ms = profile.born_ms.min(t_first_ms);
             profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
             profile.purchases.get_or_insert_default().open(opening);
@@ -443,9 +375,7 @@ fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) ->
 fn is_act_of_customer(body: &Body) -> bool {
     match body {
         Body::Purchase { .. } | Body::Web { .. } => true,
-        Body::Support {
-            action, by_agent, ..
-        } => !by_agent && *action != TicketAction::Resolved,
+        Body::Support { action, by_agent, .. } => !by_agent && *action != TicketAction::Resolved,
         _ => false,
     }
 }
@@ -462,15 +392,8 @@ fn tally(body: &Body) -> Tally {
     let (revenue_minor, tickets) = match body {
         Body::Purchase { amount, .. } => (amount.minor, 0),
         Body::Refund { amount, .. } => (-amount.minor, 0),
-        Body::Support {
-            action: TicketAction::Opened,
-            ..
-        } => (0, 1),
+        Body::Support { action: TicketAction::Opened, .. } => (0, 1),
         _ => (0, 0),
     };
-    Tally {
-        events: 1,
-        revenue_minor,
-        tickets,
-    }
+    Tally { events: 1, revenue_minor, tickets }
 }

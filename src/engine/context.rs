@@ -48,13 +48,7 @@ impl Context {
             tickets: [decay(90.0)],
             csat: [decay(180.0); 2],
             visits: [decay(7.0), decay(60.0)],
-            model: Params {
-                model: kind,
-                r: m.r,
-                alpha_d: m.alpha_d,
-                a: m.a,
-                b: m.b,
-            },
+            model: Params { model: kind, r: m.r, alpha_d: m.alpha_d, a: m.a, b: m.b },
             bands: Bands {
                 slipping: b.slipping,
                 dormant: b.dormant,

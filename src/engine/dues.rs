@@ -77,10 +77,7 @@ mod tests {
     fn order_is_by_time_whatever_the_order_of_pushing() {
         let mut queue = DueQueue::default();
         let times = [5 * HOUR_MS, 3, 2 * HOUR_MS + 1, 3, HOUR_MS - 1, 7 * HOUR_MS];
-        times
-            .iter()
-            .enumerate()
-            .for_each(|(slot, at)| queue.push(*at, slot as u32));
+        times.iter().enumerate().for_each(|(slot, at)| queue.push(*at, slot as u32));
         let mut seen = Vec::new();
         while let Some(at) = queue.peek(6 * HOUR_MS) {
             let mut slots = Vec::new();

@@ -52,12 +52,7 @@ impl PartialEq for SourceIds {
 impl SourceIds {
     /// Nothing remembered.
     pub fn new(source: SourceIndex) -> Self {
-        Self {
-            source,
-            floor_ms: BEFORE_ALL_MS,
-            ids: VecDeque::new(),
-            index: None,
-        }
+        Self { source, floor_ms: BEFORE_ALL_MS, ids: VecDeque::new(), index: None }
     }
 
     /// The latest id's hash, or 0: see `Profile::first_bytes`.
@@ -84,10 +79,7 @@ impl SourceIds {
     pub fn look(&mut self, hash: u64, ts_ms: i64, horizon_ms: i64) -> Seen {
         let horizon_s = seconds(horizon_ms);
         while self.ids.len() > IDS_KEPT_MIN
-            && self
-                .ids
-                .front()
-                .is_some_and(|(second, _)| *second < horizon_s)
+            && self.ids.front().is_some_and(|(second, _)| *second < horizon_s)
         {
             self.forget_oldest();
         }

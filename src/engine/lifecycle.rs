@@ -37,7 +37,5 @@ pub fn due_ms(cx: &Context, profile: &Profile) -> i64 {
         return NEVER_MS;
     };
     let curve = cx.model.curve(history, LIFECYCLE_HORIZON_D);
-    curve
-        .p_silent_due_ms(first_ms, profile.as_of_ms + 1, edge)
-        .unwrap_or(NEVER_MS)
+    curve.p_silent_due_ms(first_ms, profile.as_of_ms + 1, edge).unwrap_or(NEVER_MS)
 }

@@ -81,10 +81,8 @@ impl Profile {
     /// About how many bytes its state record and its row have together, from above.
     pub fn bytes_guess(&self) -> usize {
         let ids: usize = self.ids.iter().map(SourceIds::len).sum();
-        let purchases = self
-            .purchases
-            .as_ref()
-            .map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
+        let purchases =
+            self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
         let tickets = self.support.as_ref().map_or(0, |s| s.tickets.len());
         let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len());
         800 + ids * 15 + purchases + (tickets + sessions) * 40
@@ -142,14 +140,7 @@ impl Profile {
             }
             Err(at) => {
                 self.said.reserve_exact(1);
-                self.said.insert(
-                    at,
-                    Said {
-                        field,
-                        stamp,
-                        value: value.into(),
-                    },
-                );
+                self.said.insert(at, Said { field, stamp, value: value.into() });
                 true
             }
         }

@@ -98,11 +98,7 @@ impl Purchases {
 
     /// Takes an opening in; the latest stamp wins.
     pub fn open(&mut self, opening: Opening) {
-        if self
-            .opening
-            .as_ref()
-            .is_none_or(|o| o.stamp < opening.stamp)
-        {
+        if self.opening.as_ref().is_none_or(|o| o.stamp < opening.stamp) {
             self.opening = Some(Box::new(opening));
         }
     }
@@ -158,14 +154,12 @@ impl Purchases {
 
     /// Orders, the opening's included.
     pub fn orders(&self) -> u32 {
-        self.orders
-            .saturating_add(self.opening.as_ref().map_or(0, |o| o.orders))
+        self.orders.saturating_add(self.opening.as_ref().map_or(0, |o| o.orders))
     }
 
     /// Revenue net of refunds, minor units, the opening's included.
     pub fn revenue_minor(&self) -> i64 {
-        self.revenue_minor
-            .saturating_add(self.opening.as_ref().map_or(0, |o| o.revenue_minor))
+        self.revenue_minor.saturating_add(self.opening.as_ref().map_or(0, |o| o.revenue_minor))
     }
 
     /// What the repurchase models need: the first purchase, and the history. While `x` is 0 the last purchase *day* is

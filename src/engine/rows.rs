@@ -121,11 +121,7 @@ impl Rows {
         let (kind, action) = words(event, row.visit);
         let amount = amount(&event.body);
         let currency = amount.map(|a| a.currency);
-        let payload: &[u8] = if kind == "session" {
-            &[]
-        } else {
-            batch.bytes(event.raw)
-        };
+        let payload: &[u8] = if kind == "session" { &[] } else { batch.bytes(event.raw) };
         self.events
             .row()
             .text(batch.bytes(event.customer_id))
@@ -154,11 +150,7 @@ impl Rows {
     pub fn customer(&mut self, cx: &Context, slot: &Slot, version: u64) {
         let p = &slot.profile;
         let mut row = self.customers.row();
-        row.text(&slot.key)
-            .u16(self.shard)
-            .u64(version)
-            .u8(0)
-            .i64(p.as_of_ms);
+        row.text(&slot.key).u16(self.shard).u64(version).u8(0).i64(p.as_of_ms);
         for field in [
             Field::AccountId,
             Field::LegalEntityId,
@@ -224,18 +216,12 @@ fn web_columns(row: &mut Row<'_>, profile: &Profile) {
     let none = super::web::Web::default();
     let w = profile.web.as_deref().unwrap_or(&none);
     let seen = Some(profile.last_seen_ms).filter(|t| *t != BEFORE_ALL_MS);
-    row.u32(w.visits)
-        .f64(w.sums[0])
-        .f64(w.sums[1])
-        .i64(w.sums_at_ms)
-        .maybe_time(seen);
+    row.u32(w.visits).f64(w.sums[0]).f64(w.sums[1]).i64(w.sums_at_ms).maybe_time(seen);
 }
 
 /// The name of a source.
 pub fn source_name(plan: &Plan, source: SourceIndex) -> &str {
-    plan.sources
-        .get(usize::from(source))
-        .map_or("", |s| &s.name)
+    plan.sources.get(usize::from(source)).map_or("", |s| &s.name)
 }
 
 fn amount(body: &Body) -> Option<Amount> {

@@ -50,9 +50,7 @@ impl Store {
 
     /// The slot of a key.
     pub fn find(&self, key: &[u8]) -> Option<u32> {
-        self.index
-            .find(xxh3_64(key), |slot| *self.get(*slot).key == *key)
-            .copied()
+        self.index.find(xxh3_64(key), |slot| *self.get(*slot).key == *key).copied()
     }
 
     /// The slot of a key, new with `profile()` if there is none.

@@ -74,13 +74,8 @@ impl Support {
         }
         if let Some(score) = event.csat.and_then(score_share) {
             let decays: &[Decay; 2] = &cx.csat;
-            self.csat_at_ms = add_shared(
-                decays,
-                &mut self.csat,
-                self.csat_at_ms,
-                ts_ms,
-                &[score, 1.0],
-            );
+            self.csat_at_ms =
+                add_shared(decays, &mut self.csat, self.csat_at_ms, ts_ms, &[score, 1.0]);
         }
         self.ticket(event, cx.plan.limits.tickets_max);
     }
@@ -89,12 +84,8 @@ impl Support {
         let at = match self.tickets.binary_search_by_key(&event.ticket, |t| t.id) {
             Ok(at) => at,
             Err(at) => {
-                let ticket = Ticket {
-                    id: event.ticket,
-                    opened_ms: NEVER_MS,
-                    complaint: false,
-                    state: None,
-                };
+                let ticket =
+                    Ticket { id: event.ticket, opened_ms: NEVER_MS, complaint: false, state: None };
                 if self.tickets.is_empty() {
                     self.tickets.reserve_exact(1);
                 }
@@ -123,12 +114,8 @@ impl Support {
     }
 
     fn forget_one(&mut self) {
-        let oldest = (0..self.tickets.len()).min_by_key(|&i| {
-            (
-                self.tickets[i].is_open(),
-                self.tickets[i].state.map(|s| s.0),
-            )
-        });
+        let oldest = (0..self.tickets.len())
+            .min_by_key(|&i| (self.tickets[i].is_open(), self.tickets[i].state.map(|s| s.0)));
         if let Some(at) = oldest {
             self.tickets.remove(at);
             self.forgotten = self.forgotten.saturating_add(1);
@@ -140,10 +127,6 @@ impl Support {
         let open = || self.tickets.iter().filter(|t| t.is_open());
         let count = |n: usize| n.min(usize::from(u16::MAX)) as u16;
         let oldest = open().map(|t| t.opened_ms).filter(|t| *t != NEVER_MS).min();
-        (
-            count(open().count()),
-            count(open().filter(|t| t.complaint).count()),
-            oldest,
-        )
+        (count(open().count()), count(open().filter(|t| t.complaint).count()), oldest)
     }
 }

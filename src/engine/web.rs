@@ -60,11 +60,7 @@ impl Web {
         horizon_ms: i64,
     ) -> bool {
         self.forget(source, horizon_ms);
-        if let Some(session) = self
-            .sessions
-            .iter_mut()
-            .find(|s| s.id == id && s.source == source)
-        {
+        if let Some(session) = self.sessions.iter_mut().find(|s| s.id == id && s.source == source) {
             session.last_ms = session.last_ms.max(ts_ms);
             let first_ms = session.first_ms;
             if ts_ms < first_ms {
@@ -82,12 +78,7 @@ impl Web {
         if self.sessions.is_empty() {
             self.sessions.reserve_exact(1);
         }
-        self.sessions.push(Session {
-            id,
-            source,
-            first_ms: ts_ms,
-            last_ms: ts_ms,
-        });
+        self.sessions.push(Session { id, source, first_ms: ts_ms, last_ms: ts_ms });
         self.visits = self.visits.saturating_add(1);
         self.add(cx, ts_ms, 1.0);
         true

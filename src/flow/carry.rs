@@ -54,20 +54,14 @@ impl SinkError {
             cut -= 1;
         }
         message.truncate(cut);
-        Self {
-            kind,
-            table,
-            message,
-        }
+        Self { kind, table, message }
     }
 }
 
 /// The code of a ClickHouse exception in the text of an answer (`Code: 60. DB::Exception: …`).
 pub fn exception_code(text: &str) -> Option<u32> {
     let digits = text.split_once("Code: ")?.1;
-    let end = digits
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits.get(..end)?.parse().ok()
 }
 
@@ -82,10 +76,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first_ms: 200,
-            max_ms: 30_000,
-        }
+        Self { first_ms: 200, max_ms: 30_000 }
     }
 }
 
@@ -93,9 +84,7 @@ impl Backoff {
     /// The wait after attempt number `attempt` (1 = the first): doubled each time, limited, and multiplied by
     /// 0.5 to 1 according to `jitter` in [0, 1), so that copies do not come back together.
     pub fn wait_ms(&self, attempt: u32, jitter: f64) -> u64 {
-        let doubled = self
-            .first_ms
-            .saturating_mul(1_u64 << attempt.saturating_sub(1).min(32));
+        let doubled = self.first_ms.saturating_mul(1_u64 << attempt.saturating_sub(1).min(32));
         let limited = doubled.min(self.max_ms) as f64;
         (limited * (0.5 + 0.5 * jitter.clamp(0.0, 1.0))) as u64
     }
@@ -166,11 +155,7 @@ pub fn decide(
         needs_person,
     };
     let refuse = || {
-        if blocks > 1 {
-            Decision::Split
-        } else {
-            Decision::StopTable(error.to_string())
-        }
+        if blocks > 1 { Decision::Split } else { Decision::StopTable(error.to_string()) }
     };
     match error.kind {
         ErrorKind::Unreachable => retry(false),
@@ -232,10 +217,7 @@ pub fn check_block(bytes: &[u8], count: u32) -> Result<(), String> {
     for row in 0..count {
         for ty in &types {
             cursor.value(*ty).ok_or_else(|| {
-                format!(
-                    "block ends at byte {} within row {row} of {count}",
-                    bytes.len()
-                )
+                format!("block ends at byte {} within row {row} of {count}", bytes.len())
             })?;
         }
     }
@@ -267,18 +249,11 @@ fn column_types(cursor: &mut Cursor<'_>) -> Result<Vec<Width>, String> {
         let name = std::str::from_utf8(name).map_err(|_| "a type name is not text".to_owned())?;
         types.push(width(name).ok_or_else(|| format!("type {name:?} is not one of the tables'"))?);
     }
-    if types.is_empty() {
-        Err("block has no columns".to_owned())
-    } else {
-        Ok(types)
-    }
+    if types.is_empty() { Err("block has no columns".to_owned()) } else { Ok(types) }
 }
 
 fn width(name: &str) -> Option<Width> {
-    let inner = |prefix: &str| {
-        name.strip_prefix(prefix)
-            .and_then(|rest| rest.strip_suffix(')'))
-    };
+    let inner = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(')'));
     if let Some(of) = inner("Nullable(") {
         return fixed(of).map(Width::Maybe);
     }

@@ -42,12 +42,8 @@ pub fn classify(failure: Failure) -> Verdict {
     match failure {
         Failure { fenced: true, .. } if !expired => Verdict::Fenced,
         Failure { fenced: true, .. } | Failure { fatal: true, .. } => Verdict::StartOver,
-        Failure {
-            abortable: true, ..
-        } => Verdict::Abort,
-        Failure {
-            retriable: true, ..
-        } if !expired => Verdict::Again,
+        Failure { abortable: true, .. } => Verdict::Abort,
+        Failure { retriable: true, .. } if !expired => Verdict::Again,
         _ => Verdict::StartOver,
     }
 }
@@ -92,67 +88,19 @@ mod tests {
 
     #[test]
     fn failures_are_classified_by_the_strongest_word() {
-        assert_eq!(
-            classify(Failure {
-                abortable: true,
-                ..NONE
-            }),
-            Verdict::Abort
-        );
-        assert_eq!(
-            classify(Failure {
-                retriable: true,
-                ..NONE
-            }),
-            Verdict::Again
-        );
-        assert_eq!(
-            classify(Failure {
-                fatal: true,
-                abortable: true,
-                ..NONE
-            }),
-            Verdict::StartOver
-        );
-        assert_eq!(
-            classify(Failure {
-                fatal: true,
-                fenced: true,
-                ..NONE
-            }),
-            Verdict::Fenced
-        );
+        assert_eq!(classify(Failure { abortable: true, ..NONE }), Verdict::Abort);
+        assert_eq!(classify(Failure { retriable: true, ..NONE }), Verdict::Again);
+        assert_eq!(classify(Failure { fatal: true, abortable: true, ..NONE }), Verdict::StartOver);
+        assert_eq!(classify(Failure { fatal: true, fenced: true, ..NONE }), Verdict::Fenced);
         assert_eq!(classify(NONE), Verdict::StartOver);
     }
 
     #[test]
     fn after_its_time_out_nothing_is_called_again_and_no_twin_is_blamed() {
-        let late = Failure {
-            age_ms: 1_000,
-            ..NONE
-        };
-        assert_eq!(
-            classify(Failure {
-                fenced: true,
-                fatal: true,
-                ..late
-            }),
-            Verdict::StartOver
-        );
-        assert_eq!(
-            classify(Failure {
-                retriable: true,
-                ..late
-            }),
-            Verdict::StartOver
-        );
-        assert_eq!(
-            classify(Failure {
-                abortable: true,
-                ..late
-            }),
-            Verdict::Abort
-        );
+        let late = Failure { age_ms: 1_000, ..NONE };
+        assert_eq!(classify(Failure { fenced: true, fatal: true, ..late }), Verdict::StartOver);
+        assert_eq!(classify(Failure { retriable: true, ..late }), Verdict::StartOver);
+        assert_eq!(classify(Failure { abortable: true, ..late }), Verdict::Abort);
     }
 
     #[test]

@@ -100,10 +100,8 @@ impl Control {
         let generation =
             under_way.map_or(self.generation, |r| r.generation.max(self.generation)) + 1;
         let mut control = self.clone();
-        control.rebuilding = Some(Rebuilding {
-            generation,
-            definition: wanted.definition.to_owned(),
-        });
+        control.rebuilding =
+            Some(Rebuilding { generation, definition: wanted.definition.to_owned() });
         control.began.insert(generation, began);
         control.forget_old();
         Ok((control, generation))
@@ -115,17 +113,10 @@ impl Control {
         let known = self.began.get(&self.generation);
         let of = |topic: &str, partition: usize, low: i64| match known {
             None => 0,
-            Some(known) => known
-                .get(topic)
-                .and_then(|o| o.get(partition))
-                .map_or(low, |o| *o),
+            Some(known) => known.get(topic).and_then(|o| o.get(partition)).map_or(low, |o| *o),
         };
         let begins = lows.iter().map(|(topic, lows)| {
-            let offsets = lows
-                .iter()
-                .enumerate()
-                .map(|(p, low)| of(topic, p, *low))
-                .collect();
+            let offsets = lows.iter().enumerate().map(|(p, low)| of(topic, p, *low)).collect();
             (topic.clone(), offsets)
         });
         begins.collect()
@@ -134,9 +125,7 @@ impl Control {
     /// The record after the switch to a rebuild; `None` when there is nothing to switch (it was done already, or the
     /// rebuild was replaced).
     pub fn switched_to(&self, generation: u32, now_ms: i64) -> Option<Self> {
-        self.rebuilding
-            .as_ref()
-            .filter(|r| r.generation == generation)?;
+        self.rebuilding.as_ref().filter(|r| r.generation == generation)?;
         let mut control = self.clone();
         control.generation = generation;
         control.since_ms = now_ms;
@@ -149,15 +138,12 @@ impl Control {
         let rebuild = self.rebuilding.as_ref().map(|r| r.generation);
         let current = self.generation;
         let before = self.began.range(..current).next_back().map(|(g, _)| *g);
-        self.began
-            .retain(|g, _| *g == current || Some(*g) == rebuild || Some(*g) == before);
+        self.began.retain(|g, _| *g == current || Some(*g) == rebuild || Some(*g) == before);
     }
 
     /// Whether `generation` is a rebuild that has not replaced the current one.
     pub fn is_rebuilding(&self, generation: u32) -> bool {
-        self.rebuilding
-            .as_ref()
-            .is_some_and(|r| r.generation == generation)
+        self.rebuilding.as_ref().is_some_and(|r| r.generation == generation)
     }
 
     /// Why a copy of `generation` must stop, if so.
@@ -187,9 +173,7 @@ fn lost(began: &Beginning, lows: &Beginning) -> Vec<String> {
         let there = lows.get(topic).map_or(&[][..], Vec::as_slice);
         for (partition, (began, low)) in offsets.iter().zip(there).enumerate() {
             if low > began {
-                places.push(format!(
-                    "{topic} partition {partition} lost offsets {began} to {low}"
-                ));
+                places.push(format!("{topic} partition {partition} lost offsets {began} to {low}"));
             }
         }
     }
@@ -227,10 +211,7 @@ impl Chase {
         let ends = || readings.iter().map(|r| r.end).collect();
         match &self.target {
             Some((asked_ms, target)) if target.len() == readings.len() => {
-                let reached = readings
-                    .iter()
-                    .zip(target)
-                    .all(|(r, end)| r.position >= *end);
+                let reached = readings.iter().zip(target).all(|(r, end)| r.position >= *end);
                 if reached && now_ms - asked_ms <= CLOSE_MS {
                     return !readings.is_empty();
                 }
@@ -266,17 +247,11 @@ mod tests {
     use super::*;
 
     fn offsets(of: &[(&str, &[i64])]) -> Beginning {
-        of.iter()
-            .map(|(topic, offsets)| ((*topic).to_owned(), offsets.to_vec()))
-            .collect()
+        of.iter().map(|(topic, offsets)| ((*topic).to_owned(), offsets.to_vec())).collect()
     }
 
     fn wanted<'a>(lows: &'a Beginning, definition: &'a str) -> Wanted<'a> {
-        Wanted {
-            definition,
-            lows,
-            accept_loss: false,
-        }
+        Wanted { definition, lows, accept_loss: false }
     }
 
     #[test]
@@ -286,14 +261,8 @@ mod tests {
         let (control, generation) = control.with_rebuild(wanted(&lows, "b")).unwrap();
         assert_eq!((generation, control.generation), (2, 1));
         assert!(control.is_rebuilding(2) && !control.is_rebuilding(1));
-        assert_eq!(
-            control.began[&2],
-            offsets(&[("p", &[3, 4]), ("w", &[7, 8])])
-        );
-        assert_eq!(
-            Control::parse(&serde_json::to_vec(&control).unwrap()).unwrap(),
-            control
-        );
+        assert_eq!(control.began[&2], offsets(&[("p", &[3, 4]), ("w", &[7, 8])]));
+        assert_eq!(Control::parse(&serde_json::to_vec(&control).unwrap()).unwrap(), control);
     }
 
     #[test]
@@ -303,10 +272,7 @@ mod tests {
         let (second, _) = first.with_rebuild(wanted(&lows, "b")).unwrap();
         // What is lost meanwhile is a gap of the rebuild, not a reason to refuse its second copy.
         let later = offsets(&[("p", &[9])]);
-        assert_eq!(
-            second.with_rebuild(wanted(&later, "b")).unwrap(),
-            (second.clone(), 2)
-        );
+        assert_eq!(second.with_rebuild(wanted(&later, "b")).unwrap(), (second.clone(), 2));
         let (third, generation) = second.with_rebuild(wanted(&lows, "c")).unwrap();
         assert_eq!(generation, 3);
         assert!(third.stops(2).unwrap().contains("generation 3"));
@@ -321,10 +287,7 @@ mod tests {
         let why = control.with_rebuild(wanted(&lows, "b")).unwrap_err();
         assert!(why.contains("p partition 1 lost offsets 4 to 9"), "{why}");
         assert!(why.contains("--accept-loss"), "{why}");
-        let accepted = Wanted {
-            accept_loss: true,
-            ..wanted(&lows, "b")
-        };
+        let accepted = Wanted { accept_loss: true, ..wanted(&lows, "b") };
         let (control, _) = control.with_rebuild(accepted).unwrap();
         assert_eq!(control.began[&2]["p"], [3, 4]);
     }
@@ -334,10 +297,7 @@ mod tests {
         let control = Control::first(None, 0);
         let lows = offsets(&[("p", &[0; 9].map(|_| 2))]);
         let why = control.with_rebuild(wanted(&lows, "b")).unwrap_err();
-        assert!(
-            why.contains("lost offsets 0 to 2") && why.contains("4 partitions more"),
-            "{why}"
-        );
+        assert!(why.contains("lost offsets 0 to 2") && why.contains("4 partitions more"), "{why}");
         let nothing_lost = offsets(&[("p", &[0])]);
         assert!(control.with_rebuild(wanted(&nothing_lost, "b")).is_ok());
     }
@@ -345,20 +305,11 @@ mod tests {
     #[test]
     fn a_switch_stops_the_old_copies_and_is_done_once() {
         let lows = offsets(&[("p", &[0])]);
-        let (control, _) = Control::first(Some(lows.clone()), 0)
-            .with_rebuild(wanted(&lows, "b"))
-            .unwrap();
+        let (control, _) =
+            Control::first(Some(lows.clone()), 0).with_rebuild(wanted(&lows, "b")).unwrap();
         let control = control.switched_to(2, 77).unwrap();
-        assert_eq!(
-            (control.generation, control.since_ms, &control.rebuilding),
-            (2, 77, &None)
-        );
-        assert!(
-            control
-                .stops(1)
-                .unwrap()
-                .contains("generation 2 has replaced generation 1")
-        );
+        assert_eq!((control.generation, control.since_ms, &control.rebuilding), (2, 77, &None));
+        assert!(control.stops(1).unwrap().contains("generation 2 has replaced generation 1"));
         assert_eq!(control.stops(2), None);
         assert_eq!(control.switched_to(2, 78), None);
         // Beginnings do not pile up.
@@ -380,11 +331,7 @@ mod tests {
     }
 
     fn reading(position: i64, end: i64) -> Reading {
-        Reading {
-            place: ("p".to_owned(), 3),
-            position,
-            end,
-        }
+        Reading { place: ("p".to_owned(), 3), position, end }
     }
 
     #[test]

@@ -16,11 +16,8 @@ pub struct Counted {
 /// # Errors
 /// A sentence with the cure, when a topic is missing or the counts differ.
 pub fn shards(sources: &[Counted], partitioner: Partitioner) -> Result<u16, String> {
-    let missing: Vec<&str> = sources
-        .iter()
-        .filter(|s| s.partitions.is_none())
-        .map(|s| s.topic.as_str())
-        .collect();
+    let missing: Vec<&str> =
+        sources.iter().filter(|s| s.partitions.is_none()).map(|s| s.topic.as_str()).collect();
     if !missing.is_empty() {
         return Err(format!(
             "source topic {} does not exist: create it, with as many partitions as the others",
@@ -90,10 +87,7 @@ mod tests {
     use super::*;
 
     fn counted(topic: &str, partitions: Option<usize>) -> Counted {
-        Counted {
-            topic: topic.to_owned(),
-            partitions,
-        }
+        Counted { topic: topic.to_owned(), partitions }
     }
 
     #[test]
@@ -106,10 +100,7 @@ mod tests {
     fn different_counts_are_refused_with_the_producers_setting() {
         let sources = [counted("p", Some(4)), counted("s", Some(8))];
         let why = shards(&sources, Partitioner::Murmur2).unwrap_err();
-        assert!(
-            why.contains("p has 4, s has 8") && why.contains("murmur2_random"),
-            "{why}"
-        );
+        assert!(why.contains("p has 4, s has 8") && why.contains("murmur2_random"), "{why}");
     }
 
     #[test]
@@ -123,11 +114,7 @@ mod tests {
     #[test]
     fn own_topics_follow_the_sources() {
         assert_eq!(own_topic("c.g1.state", 4, 4), Ok(()));
-        assert!(
-            own_topic("c.g1.state", 4, 8)
-                .unwrap_err()
-                .contains("new generation")
-        );
+        assert!(own_topic("c.g1.state", 4, 8).unwrap_err().contains("new generation"));
     }
 
     #[test]

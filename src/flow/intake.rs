@@ -52,11 +52,7 @@ pub fn take(
             batch.truncate(mark);
             let key = record.key.map(<[u8]>::to_vec);
             let payload = record.payload.map(<[u8]>::to_vec);
-            Taken::Reject(Box::new(Refused {
-                reject,
-                key,
-                payload,
-            }))
+            Taken::Reject(Box::new(Refused { reject, key, payload }))
         }
     }
 }
@@ -69,10 +65,7 @@ fn try_take(
     batch: &mut EventBatch,
 ) -> Result<Event, Reject> {
     let payload = record.payload.ok_or_else(|| {
-        Reject::new(
-            Reason::NullPayload,
-            "the record has no value; events are never deleted",
-        )
+        Reject::new(Reason::NullPayload, "the record has no value; events are never deleted")
     })?;
     let context = DecodeContext {
         default_type: source.default_type,
@@ -113,9 +106,7 @@ fn check_key(plan: &Plan, place: Place, record: &Record<'_>, id: &[u8]) -> Resul
         return wrong(format!("{field} is missing, and the definition keys by it"));
     }
     let Some(key) = record.key.filter(|k| !k.is_empty()) else {
-        return wrong(format!(
-            "the record has no key; the producer must send {field} as the key"
-        ));
+        return wrong(format!("the record has no key; the producer must send {field} as the key"));
     };
     let same = match plan.key_format {
         KeyFormat::Text => key == id,

@@ -44,12 +44,10 @@ impl Run {
 
     /// The subjects of its events, in order.
     pub fn subjects(&self, plan: &Plan) -> impl Iterator<Item = &[u8]> {
-        self.records
-            .iter()
-            .filter_map(|waiting| match &waiting.taken {
-                Taken::Event(event) => Some(self.batch.bytes(subject(plan, event))),
-                Taken::Reject(_) => None,
-            })
+        self.records.iter().filter_map(|waiting| match &waiting.taken {
+            Taken::Event(event) => Some(self.batch.bytes(subject(plan, event))),
+            Taken::Reject(_) => None,
+        })
     }
 
     /// Whether it holds no record.
@@ -106,10 +104,7 @@ impl Merge {
             merged_frontier_ms: BEFORE_ALL_MS,
             at_end: false,
         };
-        Self {
-            queues: (0..sources).map(|_| queue()).collect(),
-            spent: Vec::new(),
-        }
+        Self { queues: (0..sources).map(|_| queue()).collect(), spent: Vec::new() }
     }
 
     /// An empty run to decode into.
@@ -152,8 +147,7 @@ impl Merge {
 
     /// Frontier of everything merged so far: what a shard goes on with after a restart.
     pub fn merged_frontier_ms(&self, source: SourceIndex) -> i64 {
-        self.queue(source)
-            .map_or(BEFORE_ALL_MS, |q| q.merged_frontier_ms)
+        self.queue(source).map_or(BEFORE_ALL_MS, |q| q.merged_frontier_ms)
     }
 
     /// Frontier of the record at the head of a source.
@@ -169,8 +163,7 @@ impl Merge {
 
     /// Whether the source was read to its end and everything is merged.
     pub fn is_at_end(&self, source: SourceIndex) -> bool {
-        self.queue(source)
-            .is_some_and(|q| q.at_end && q.runs.is_empty())
+        self.queue(source).is_some_and(|q| q.at_end && q.runs.is_empty())
     }
 
     /// Adds a run of records that ends before `read_to`.
@@ -240,9 +233,7 @@ impl Merge {
     ) -> Option<R> {
         let q = self.queues.get_mut(usize::from(source))?;
         let run = q.runs.front_mut()?;
-        let Run {
-            batch, records, at, ..
-        } = run;
+        let Run { batch, records, at, .. } = run;
         let waiting = records.get_mut(*at)?;
         *at += 1;
         q.merged_to = waiting.offset + 1;

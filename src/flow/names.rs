@@ -12,10 +12,7 @@ pub struct Names {
 impl Names {
     /// Names of generation `generation` of `pipeline`.
     pub fn new(pipeline: &str, generation: u32) -> Self {
-        Self {
-            pipeline: pipeline.to_owned(),
-            generation,
-        }
+        Self { pipeline: pipeline.to_owned(), generation }
     }
 
     fn own(&self, what: &str) -> String {

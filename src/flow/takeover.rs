@@ -93,21 +93,13 @@ fn begin(facts: &Facts) -> Decision {
         }
     }
     let offsets = facts.sources.iter().map(|place| place.start).collect();
-    let lost = facts
-        .sources
-        .iter()
-        .enumerate()
-        .filter(|(_, place)| place.start < place.low);
+    let lost = facts.sources.iter().enumerate().filter(|(_, place)| place.start < place.low);
     let gaps = lost.map(|(index, place)| Gap {
         source: index as SourceIndex,
         from: place.start,
         to: place.low,
     });
-    Decision::Begin {
-        offsets,
-        mail: facts.mail.low,
-        gaps: gaps.collect(),
-    }
+    Decision::Begin { offsets, mail: facts.mail.low, gaps: gaps.collect() }
 }
 
 fn go_on(facts: &Facts, meta: &Known) -> Decision {
@@ -120,11 +112,7 @@ fn go_on(facts: &Facts, meta: &Known) -> Decision {
             join(facts.sources.iter().map(|place| place.topic.as_str())),
         ));
     }
-    let positions = meta
-        .positions
-        .iter()
-        .map(|(_, offset)| *offset)
-        .chain([meta.mail_to]);
+    let positions = meta.positions.iter().map(|(_, offset)| *offset).chain([meta.mail_to]);
     let places = facts.sources.iter().chain([&facts.mail]);
     let mut gaps = Vec::new();
     for (index, (position, place)) in positions.zip(places).enumerate() {
@@ -132,11 +120,7 @@ fn go_on(facts: &Facts, meta: &Known) -> Decision {
             return Decision::Refuse(refusal);
         }
         if position < place.low && index < facts.sources.len() {
-            gaps.push(Gap {
-                source: index as SourceIndex,
-                from: position,
-                to: place.low,
-            });
+            gaps.push(Gap { source: index as SourceIndex, from: position, to: place.low });
         }
     }
     Decision::GoOn { gaps }
@@ -170,13 +154,7 @@ mod tests {
     use super::*;
 
     fn place(topic: &str, group: Option<i64>) -> Place {
-        Place {
-            topic: topic.to_owned(),
-            group,
-            low: 0,
-            high: 100,
-            start: 7,
-        }
+        Place { topic: topic.to_owned(), group, low: 0, high: 100, start: 7 }
     }
 
     fn facts(meta: Option<[i64; 3]>, group: [Option<i64>; 3]) -> Facts {
@@ -208,10 +186,7 @@ mod tests {
 
     #[test]
     fn expired_group_offsets_take_those_of_meta() {
-        assert_eq!(
-            decide(&facts(Some([5, 6, 0]), [None; 3])),
-            Decision::GoOn { gaps: vec![] }
-        );
+        assert_eq!(decide(&facts(Some([5, 6, 0]), [None; 3])), Decision::GoOn { gaps: vec![] });
         // Offsets of the mail topic, which nobody subscribes to, may expire alone.
         let part = facts(Some([5, 6, 0]), [Some(5), Some(6), None]);
         assert_eq!(decide(&part), Decision::GoOn { gaps: vec![] });
@@ -220,10 +195,7 @@ mod tests {
     #[test]
     fn different_positions_are_refused_with_both_numbers() {
         let why = refusal(&facts(Some([5, 6, 0]), [Some(5), Some(4), Some(0)]));
-        assert!(
-            why.contains("the state says 6") && why.contains("says 4"),
-            "{why}"
-        );
+        assert!(why.contains("the state says 6") && why.contains("says 4"), "{why}");
         assert!(why.contains("--rebuild"), "{why}");
     }
 
@@ -236,11 +208,7 @@ mod tests {
 
     #[test]
     fn a_new_shard_begins_at_the_start_position() {
-        let expected = Decision::Begin {
-            offsets: vec![7, 7],
-            mail: 0,
-            gaps: vec![],
-        };
+        let expected = Decision::Begin { offsets: vec![7, 7], mail: 0, gaps: vec![] };
         assert_eq!(decide(&facts(None, [None; 3])), expected);
     }
 
@@ -248,30 +216,15 @@ mod tests {
     fn a_rebuild_begins_where_the_one_before_began_and_what_is_gone_is_a_gap() {
         let mut facts = facts(None, [None; 3]);
         facts.sources[1].low = 30;
-        let gaps = vec![Gap {
-            source: 1,
-            from: 7,
-            to: 30,
-        }];
-        assert_eq!(
-            decide(&facts),
-            Decision::Begin {
-                offsets: vec![7, 7],
-                mail: 0,
-                gaps
-            }
-        );
+        let gaps = vec![Gap { source: 1, from: 7, to: 30 }];
+        assert_eq!(decide(&facts), Decision::Begin { offsets: vec![7, 7], mail: 0, gaps });
     }
 
     #[test]
     fn what_retention_removed_is_a_gap() {
         let mut facts = facts(Some([5, 6, 0]), [Some(5), Some(6), Some(0)]);
         facts.sources[1].low = 10;
-        let gaps = vec![Gap {
-            source: 1,
-            from: 6,
-            to: 10,
-        }];
+        let gaps = vec![Gap { source: 1, from: 6, to: 10 }];
         assert_eq!(decide(&facts), Decision::GoOn { gaps });
     }
 

@@ -13,10 +13,7 @@ pub struct Watermark {
 
 impl Default for Watermark {
     fn default() -> Self {
-        Self {
-            merged_ms: BEFORE_ALL_MS,
-            at_ms: BEFORE_ALL_MS,
-        }
+        Self { merged_ms: BEFORE_ALL_MS, at_ms: BEFORE_ALL_MS }
     }
 }
 
@@ -35,9 +32,7 @@ impl Watermark {
 
     /// All topics are at their ends, as confirmed at `confirmed_ms` of the clock.
     pub fn idle(&mut self, confirmed_ms: i64, idle_timeout_ms: i64, disorder_ms: i64) {
-        let to = confirmed_ms
-            .saturating_sub(idle_timeout_ms)
-            .saturating_sub(disorder_ms);
+        let to = confirmed_ms.saturating_sub(idle_timeout_ms).saturating_sub(disorder_ms);
         self.at_ms = self.at_ms.max(to);
     }
 }

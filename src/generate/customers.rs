@@ -22,13 +22,7 @@ impl Zipf {
         let h_first = h_integral(1.5, s) - 1.0;
         let h_last = h_integral(n + 0.5, s);
         let shortcut = 2.0 - h_integral_inverse(h_integral(2.5, s) - h(2.0, s), s);
-        Self {
-            n,
-            s,
-            h_first,
-            h_last,
-            shortcut,
-        }
+        Self { n, s, h_first, h_last, shortcut }
     }
 
     /// The next rank, from 1.
@@ -62,11 +56,7 @@ fn h_integral_inverse(x: f64, s: f64) -> f64 {
 }
 
 fn log1p_over_x(x: f64) -> f64 {
-    if x.abs() > 1e-8 {
-        libm::log1p(x) / x
-    } else {
-        1.0 - x * (0.5 - x * (1.0 / 3.0 - 0.25 * x))
-    }
+    if x.abs() > 1e-8 { libm::log1p(x) / x } else { 1.0 - x * (0.5 - x * (1.0 / 3.0 - 0.25 * x)) }
 }
 
 fn expm1_over_x(x: f64) -> f64 {
@@ -78,16 +68,8 @@ fn expm1_over_x(x: f64) -> f64 {
 }
 
 const REGIONS: [&str; 6] = ["north", "south", "east", "west", "centre", "abroad"];
-const INDUSTRIES: [&str; 8] = [
-    "retail",
-    "health",
-    "finance",
-    "energy",
-    "transport",
-    "education",
-    "food",
-    "public",
-];
+const INDUSTRIES: [&str; 8] =
+    ["retail", "health", "finance", "energy", "transport", "education", "food", "public"];
 const SEGMENTS: [&str; 3] = ["small", "medium", "large"];
 
 /// A customer and what never changes about it: all of it follows from the rank.

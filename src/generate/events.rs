@@ -13,9 +13,8 @@ const CLICK_PAUSE_S: f64 = 120.0;
 /// Orders a refund can still refer to.
 const ORDERS_KEPT: usize = 256;
 
-const CATEGORIES: [&str; 8] = [
-    "music", "books", "garden", "kitchen", "sports", "toys", "office", "tools",
-];
+const CATEGORIES: [&str; 8] =
+    ["music", "books", "garden", "kitchen", "sports", "toys", "office", "tools"];
 
 /// An event before anything happens to it on its way.
 #[derive(Debug)]
@@ -113,9 +112,7 @@ impl Events {
     }
 
     fn draw_customer(&mut self) -> Customer {
-        Customer {
-            rank: self.zipf.sample(&mut self.random),
-        }
+        Customer { rank: self.zipf.sample(&mut self.random) }
     }
 
     /// The common fields. All texts here are plain ASCII without quotes, so nothing needs escaping.
@@ -148,11 +145,7 @@ impl Events {
             customer.is_key(),
             customer.rank,
         );
-        Made {
-            stream: Stream::Purchases,
-            customer,
-            value,
-        }
+        Made { stream: Stream::Purchases, customer, value }
     }
 
     fn web(&mut self, ts_ms: i64) -> Made {
@@ -171,8 +164,7 @@ impl Events {
             self.random.below(self.sessions.len() as u64) as usize
         };
         let action = if self.sessions[at].clicks == 0 {
-            self.random
-                .pick(&[("page_view", 65), ("login", 30), ("search", 5)])
+            self.random.pick(&[("page_view", 65), ("login", 30), ("search", 5)])
         } else {
             self.random.pick(&[
                 ("page_view", 600),
@@ -191,12 +183,7 @@ impl Events {
         // A visit has six clicks on average.
         let ends = self.random.chance(1.0 / 6.0);
         self.sessions[at].clicks += 1;
-        let Session {
-            number,
-            customer,
-            category,
-            ..
-        } = self.sessions[at];
+        let Session { number, customer, category, .. } = self.sessions[at];
         if ends {
             self.sessions.swap_remove(at);
         }
@@ -207,11 +194,7 @@ impl Events {
             self.prefix,
             number % 97,
         );
-        Made {
-            stream: Stream::Web,
-            customer,
-            value,
-        }
+        Made { stream: Stream::Web, customer, value }
     }
 
     fn purchase(&mut self, options: &Options, ts_ms: i64) -> Made {
@@ -222,15 +205,9 @@ impl Events {
         let quantity = 1 + self.random.below(3);
         let price_minor = customer.usual_amount_minor() * (50 + self.random.below(101)) / 100;
         let amount_minor = price_minor * quantity;
-        let channel = self
-            .random
-            .pick(&[("web", 70), ("store", 20), ("phone", 10)]);
+        let channel = self.random.pick(&[("web", 70), ("store", 20), ("phone", 10)]);
         let category = CATEGORIES[self.random.below(8) as usize];
-        let discount_minor = if self.random.chance(0.2) {
-            amount_minor / 10
-        } else {
-            0
-        };
+        let discount_minor = if self.random.chance(0.2) { amount_minor / 10 } else { 0 };
         self.orders_begun += 1;
         let number = self.orders_begun;
         let mut value = self.begin("purchase", customer, ts_ms);
@@ -250,30 +227,18 @@ impl Events {
             price_minor % 1_000,
             decimal(price_minor),
         );
-        let order = Order {
-            number,
-            customer,
-            amount_minor,
-        };
+        let order = Order { number, customer, amount_minor };
         if self.orders.len() < ORDERS_KEPT {
             self.orders.push(order);
         } else {
             self.orders[(number % ORDERS_KEPT as u64) as usize] = order;
         }
-        Made {
-            stream: Stream::Purchases,
-            customer,
-            value,
-        }
+        Made { stream: Stream::Purchases, customer, value }
     }
 
     fn refund(&mut self, options: &Options, ts_ms: i64) -> Made {
         let at = self.random.below(self.orders.len() as u64) as usize;
-        let Order {
-            number,
-            customer,
-            amount_minor,
-        } = self.orders.swap_remove(at);
+        let Order { number, customer, amount_minor } = self.orders.swap_remove(at);
         let mut value = self.begin("refund", customer, ts_ms);
         let _ = write!(
             value,
@@ -282,11 +247,7 @@ impl Events {
             options.currency,
             self.prefix,
         );
-        Made {
-            stream: Stream::Purchases,
-            customer,
-            value,
-        }
+        Made { stream: Stream::Purchases, customer, value }
     }
 
     fn support(&mut self, ts_ms: i64) -> Made {
@@ -296,22 +257,13 @@ impl Events {
         } else {
             self.random.below(self.tickets.len() as u64) as usize
         };
-        let Ticket {
-            number,
-            customer,
-            kind,
-            channel,
-            stage,
-        } = self.tickets[at];
+        let Ticket { number, customer, kind, channel, stage } = self.tickets[at];
         let mut extra = String::new();
         let (action, next) = match stage {
             Stage::Open | Stage::Replied if self.random.chance(0.5) => {
                 let by = self.random.pick(&[("agent", 70), ("customer", 30)]);
-                let _ = write!(
-                    extra,
-                    r#","by":"{by}","wait_s":{}"#,
-                    30 + self.random.below(86_400)
-                );
+                let _ =
+                    write!(extra, r#","by":"{by}","wait_s":{}"#, 30 + self.random.below(86_400));
                 ("replied", Some(Stage::Replied))
             }
             Stage::Open | Stage::Replied => {
@@ -324,9 +276,7 @@ impl Events {
                 ("reopened", Some(Stage::Open))
             }
             Stage::Resolved => {
-                let csat = self
-                    .random
-                    .pick(&[("1", 8), ("2", 7), ("3", 15), ("4", 35), ("5", 35)]);
+                let csat = self.random.pick(&[("1", 8), ("2", 7), ("3", 15), ("4", 35), ("5", 35)]);
                 let _ = write!(extra, r#","by":"customer","csat":{csat}"#);
                 ("rated", None)
             }
@@ -348,19 +298,9 @@ impl Events {
             ("suggestion", 10),
             ("request", 10),
         ]);
-        let channel = self
-            .random
-            .pick(&[("mail", 50), ("phone", 30), ("chat", 20)]);
-        let priority = self
-            .random
-            .pick(&[("low", 30), ("normal", 55), ("high", 15)]);
-        self.tickets.push(Ticket {
-            number,
-            customer,
-            kind,
-            channel,
-            stage: Stage::Open,
-        });
+        let channel = self.random.pick(&[("mail", 50), ("phone", 30), ("chat", 20)]);
+        let priority = self.random.pick(&[("low", 30), ("normal", 55), ("high", 15)]);
+        self.tickets.push(Ticket { number, customer, kind, channel, stage: Stage::Open });
         let extra = format!(r#","by":"customer","priority":"{priority}""#);
         self.ticket_event(ts_ms, (number, customer), "opened", (kind, channel), &extra)
     }
@@ -379,11 +319,7 @@ impl Events {
             r#","ticket_id":"t-{:08x}-{number:x}","action":"{action}","kind":"{kind}","channel":"{channel}"{extra}}}"#,
             self.prefix,
         );
-        Made {
-            stream: Stream::Support,
-            customer,
-            value,
-        }
+        Made { stream: Stream::Support, customer, value }
     }
 }
 

@@ -22,12 +22,7 @@ impl Transit {
     /// Nothing under way. The draws are independent of those of the events.
     pub fn new(seed: u64) -> Self {
         let random = SplitMix64::new(seed ^ 0x6661_756c_7473_2e31);
-        Self {
-            random,
-            under_way: BTreeMap::new(),
-            sent: 0,
-            latest_ms: i64::MIN,
-        }
+        Self { random, under_way: BTreeMap::new(), sent: 0, latest_ms: i64::MIN }
     }
 
     /// Sends an event on its way.
@@ -37,29 +32,16 @@ impl Transit {
         let fault = self.fault(options);
         let (delay_ms, value) = match fault {
             Fault::Shuffled => (1 + self.within(options.disorder_ms), event.value),
-            Fault::Late => (
-                options.late_by_ms + self.within(options.late_by_ms),
-                event.value,
-            ),
+            Fault::Late => (options.late_by_ms + self.within(options.late_by_ms), event.value),
             Fault::Malformed => (0, self.break_value(&event.value)),
             Fault::None | Fault::Duplicate => (0, event.value),
         };
-        let record = Generated {
-            stream: event.stream,
-            partition,
-            kafka_ms: 0,
-            key,
-            value,
-            fault,
-        };
+        let record = Generated { stream: event.stream, partition, kafka_ms: 0, key, value, fault };
         // Drawn for every event, so that a share changes only its own fault.
         let repeated = self.random.chance(options.duplicates);
         let repeat_delay_ms = 1 + self.within(options.duplicate_delay_ms);
         if repeated && fault != Fault::Malformed {
-            let repeat = Generated {
-                fault: Fault::Duplicate,
-                ..record.clone()
-            };
+            let repeat = Generated { fault: Fault::Duplicate, ..record.clone() };
             self.put(now_ms + delay_ms + repeat_delay_ms, repeat);
         }
         self.put(now_ms + delay_ms, record);

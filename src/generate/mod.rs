@@ -112,11 +112,7 @@ impl Default for Options {
             malformed: 0.0,
             partitions: 4,
             key_hash: KeyHash::Murmur2,
-            topics: [
-                "purchases".to_owned(),
-                "support".to_owned(),
-                "web".to_owned(),
-            ],
+            topics: ["purchases".to_owned(), "support".to_owned(), "web".to_owned()],
         }
     }
 }
@@ -131,10 +127,7 @@ impl Options {
             }
         };
         refuse(self.customers == 0, "--customers: expected at least 1");
-        refuse(
-            self.customers > 1 << 40,
-            "--customers: expected at most 2^40",
-        );
+        refuse(self.customers > 1 << 40, "--customers: expected at most 2^40");
         refuse(
             !(self.zipf_exponent > 0.0 && self.zipf_exponent <= 10.0),
             "--zipf: expected a number above 0, at most 10",
@@ -155,10 +148,7 @@ impl Options {
             ("--late", self.late),
             ("--malformed", self.malformed),
         ] {
-            refuse(
-                !(0.0..=1.0).contains(&share),
-                &format!("{name}: expected a share from 0 to 1"),
-            );
+            refuse(!(0.0..=1.0).contains(&share), &format!("{name}: expected a share from 0 to 1"));
         }
         refuse(
             self.shuffle + self.late + self.malformed > 1.0,
@@ -169,10 +159,7 @@ impl Options {
             ("--disorder-ms", self.disorder_ms),
             ("--late-by-ms", self.late_by_ms),
         ] {
-            refuse(
-                !(1..=1 << 40).contains(&ms),
-                &format!("{name}: expected at least 1"),
-            );
+            refuse(!(1..=1 << 40).contains(&ms), &format!("{name}: expected at least 1"));
         }
         refuse(
             self.late_by_ms <= self.disorder_ms,
@@ -244,12 +231,7 @@ impl Generator {
         }
         let events = events::Events::new(&options);
         let transit = faults::Transit::new(options.seed);
-        Ok(Self {
-            options,
-            events,
-            transit,
-            made: 0,
-        })
+        Ok(Self { options, events, transit, made: 0 })
     }
 
     /// The name of a stream's topic.

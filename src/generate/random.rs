@@ -76,12 +76,7 @@ mod tests {
     #[test]
     fn picks_follow_the_weights() {
         let mut random = SplitMix64::new(7);
-        let heads = (0..10_000)
-            .filter(|_| random.pick(&[("a", 3), ("b", 1)]) == "a")
-            .count();
-        assert!(
-            (7_300..7_700).contains(&heads),
-            "{heads} of 10000 were a, expected about 7500"
-        );
+        let heads = (0..10_000).filter(|_| random.pick(&[("a", 3), ("b", 1)]) == "a").count();
+        assert!((7_300..7_700).contains(&heads), "{heads} of 10000 were a, expected about 7500");
     }
 }

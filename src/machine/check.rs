@@ -18,12 +18,7 @@ impl Machine {
             positions: match state.meta.cycle {
                 // A new shard begins where it was told to, not where a cycle ended.
                 0 => Vec::new(),
-                _ => state
-                    .meta
-                    .positions
-                    .iter()
-                    .map(|(_, offset)| *offset)
-                    .collect(),
+                _ => state.meta.positions.iter().map(|(_, offset)| *offset).collect(),
             },
         }
     }

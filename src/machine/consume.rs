@@ -14,15 +14,7 @@ impl Machine {
     /// Takes the head of a source and gives it its outcome.
     pub(super) fn consume(&mut self, source: SourceIndex, broke: bool) {
         let version = self.version();
-        let Self {
-            merge,
-            engine,
-            cycle,
-            plan,
-            limits,
-            stop,
-            ..
-        } = self;
+        let Self { merge, engine, cycle, plan, limits, stop, .. } = self;
         merge.take(source, |batch, waiting| {
             let progress = &mut cycle.sources[usize::from(source)];
             // a reject has no time of its own; it stands at the frontier of the record before it
@@ -37,14 +29,8 @@ impl Machine {
                     Outcome::Filtered
                 }
                 Taken::Event(event) => {
-                    let position = Position {
-                        source,
-                        offset: waiting.offset,
-                    };
-                    let origin = Origin {
-                        position,
-                        frontier_ms: waiting.frontier_ms,
-                    };
+                    let position = Position { source, offset: waiting.offset };
+                    let origin = Origin { position, frontier_ms: waiting.frontier_ms };
                     let key = batch.bytes(subject(plan, event));
                     engine.apply(key, batch, event, origin, version)
                 }
@@ -65,10 +51,7 @@ impl Machine {
             );
             if let Some(reason) = reason {
                 let name = &plan.sources[usize::from(source)].topic;
-                *stop = Some(format!(
-                    "topic {name}, up to offset {}: {reason}",
-                    waiting.offset
-                ));
+                *stop = Some(format!("topic {name}, up to offset {}: {reason}", waiting.offset));
             }
             if matches!(outcome, Outcome::Late | Outcome::Rejected) {
                 let letter = dead_letter(source, outcome, batch, waiting, plan.key_format, |e| {
@@ -93,12 +76,7 @@ fn dead_letter(
     let (reason, detail, key, payload) = match &mut waiting.taken {
         Taken::Reject(refused) => {
             let detail = std::mem::take(&mut refused.reject.detail);
-            (
-                refused.reject.reason,
-                detail,
-                refused.key.take(),
-                refused.payload.take(),
-            )
+            (refused.reject.reason, detail, refused.key.take(), refused.payload.take())
         }
         Taken::Event(event) => {
             let id = key_of(event);
@@ -111,22 +89,8 @@ fn dead_letter(
             };
             let detail = "event ids this old were forgotten, so it could not be told from a repeat";
             let payload = batch.bytes(event.raw).to_vec();
-            (
-                Reason::BelowFloor,
-                detail.to_owned(),
-                Some(key),
-                Some(payload),
-            )
+            (Reason::BelowFloor, detail.to_owned(), Some(key), Some(payload))
         }
     };
-    DeadLetter {
-        source,
-        offset,
-        kafka_ms,
-        outcome,
-        reason,
-        detail,
-        key,
-        payload,
-    }
+    DeadLetter { source, offset, kafka_ms, outcome, reason, detail, key, payload }
 }

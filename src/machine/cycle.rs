@@ -82,23 +82,14 @@ impl OpenCycle {
 
     /// How many dues the cycle may still fire; at least one, so that it always gets on.
     pub fn budget(&self, plan: &Plan, engine: &Engine) -> usize {
-        let records = plan
-            .limits
-            .cycle_records_max
-            .saturating_sub(self.records() + self.dues);
-        let bytes = plan
-            .limits
-            .cycle_bytes_max
-            .saturating_sub(self.bytes(engine));
+        let records = plan.limits.cycle_records_max.saturating_sub(self.records() + self.dues);
+        let bytes = plan.limits.cycle_bytes_max.saturating_sub(self.bytes(engine));
         records.min(bytes / DUE_BYTES).max(1)
     }
 
     /// The budget of a cycle in which nothing has happened.
     fn budget_max(plan: &Plan) -> usize {
-        plan.limits
-            .cycle_records_max
-            .min(plan.limits.cycle_bytes_max / DUE_BYTES)
-            .max(1)
+        plan.limits.cycle_records_max.min(plan.limits.cycle_bytes_max / DUE_BYTES).max(1)
     }
 
     pub fn count_dues(&mut self, fired: usize) {
@@ -207,9 +198,7 @@ impl Machine {
         self.engine.rows.take_into(&mut effects.rows);
         self.cycle.gaps.take_into(&mut effects.rows);
         self.ledger(&mut effects, clock, version);
-        effects
-            .state
-            .put(&StateKey::Meta.encode(), |out| write(&self.state, out));
+        effects.state.put(&StateKey::Meta.encode(), |out| write(&self.state, out));
         effects
     }
 
@@ -217,9 +206,7 @@ impl Machine {
         self.collect_words(effects);
         let Self { engine, .. } = self;
         let mut key = Vec::new();
-        effects
-            .state
-            .reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
+        effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
         engine.dirty_bytes = 0;
         for slot in engine.dirty.drain(..) {
             let entry = engine.store.get_mut(slot);
@@ -237,9 +224,8 @@ impl Machine {
         let mut words: BTreeMap<Vec<u8>, SignalWord> = BTreeMap::new();
         let moved = std::mem::take(&mut self.engine.moved);
         let stamp = (self.identity.generation, self.state.meta.cycle);
-        for (slot, account) in moved
-            .iter()
-            .filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
+        for (slot, account) in
+            moved.iter().filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
         {
             let word = left(account, &self.engine.store.get(slot).key, stamp);
             words.insert(word.key.clone(), word);
@@ -252,13 +238,7 @@ impl Machine {
     }
 
     fn collect_activity(&mut self, effects: &mut Effects, version: u64) {
-        let Self {
-            engine,
-            plan,
-            watermark,
-            state,
-            ..
-        } = self;
+        let Self { engine, plan, watermark, state, .. } = self;
         let changed = engine.activity.take_changed();
         for ((minute, source), cells) in &changed {
             for cell in &cells.cells {
@@ -282,14 +262,10 @@ impl Machine {
             })
             .collect();
         let open_max = plan.limits.open_minutes_max;
-        let sealed = engine
-            .activity
-            .seal(watermark.at_ms, plan.seal_after_ms, open_max);
+        let sealed = engine.activity.seal(watermark.at_ms, plan.seal_after_ms, open_max);
         state.sealed_to = engine.activity.sealed_to;
         for (key, value) in values.iter().filter(|(key, _)| key.0 >= state.sealed_to) {
-            effects.state.put(&StateKey::Minute(*key).encode(), |out| {
-                out.extend_from_slice(value)
-            });
+            effects.state.put(&StateKey::Minute(*key).encode(), |out| out.extend_from_slice(value));
         }
         for key in sealed {
             effects.state.delete(&StateKey::Minute(key).encode());
@@ -325,11 +301,7 @@ impl Machine {
             let name = source_name(&self.plan, source).as_bytes();
             let (counts, hash) = &self.state.daily.sources[usize::from(source)];
             let mut row = days.row();
-            row.u16(shard)
-                .text(name)
-                .i64(self.state.daily.day * 24 * HOUR_MS)
-                .u64(version)
-                .u8(0);
+            row.u16(shard).text(name).i64(self.state.daily.day * 24 * HOUR_MS).u64(version).u8(0);
             Outcome::ALL.iter().for_each(|o| {
                 row.u64(counts.of(*o));
             });
@@ -337,20 +309,13 @@ impl Machine {
             drop(row);
             let mut row = ledger.row();
             row.u16(shard).text(name).u64(version).u8(0);
-            row.text(self.identity.owner.as_bytes())
-                .u64(self.state.meta.tenure);
-            row.i64(clock.now_ms)
-                .maybe_time(effects.watermark_ms)
-                .maybe_time(effects.watermark_ms);
-            row.i64(progress.offset_from)
-                .i64(progress.offset_to)
-                .u8(u8::from(progress.at_end));
+            row.text(self.identity.owner.as_bytes()).u64(self.state.meta.tenure);
+            row.i64(clock.now_ms).maybe_time(effects.watermark_ms).maybe_time(effects.watermark_ms);
+            row.i64(progress.offset_from).i64(progress.offset_to).u8(u8::from(progress.at_end));
             Outcome::ALL.iter().for_each(|o| {
                 row.u64(progress.counts.of(*o));
             });
-            row.u64(progress.order_breaks)
-                .i64(effects.mail_to)
-                .u64(progress.id_hash);
+            row.u64(progress.order_breaks).i64(effects.mail_to).u64(progress.id_hash);
         }
         days.take_into(&mut effects.rows);
         ledger.take_into(&mut effects.rows);

@@ -129,10 +129,7 @@ impl Machine {
         let Some(definition) = plan.sources.get(usize::from(source)) else {
             return;
         };
-        let place = Place {
-            shard: self.identity.shard,
-            shards: self.identity.shards,
-        };
+        let place = Place { shard: self.identity.shard, shards: self.identity.shards };
         let mut run = self.merge.empty_run();
         let mut frontier_ms = self.merge.frontier_ms(source);
         let mut read_to = self.merge.read_to(source);
@@ -155,15 +152,7 @@ impl Machine {
                 Taken::Reject(refused) => refused.payload.as_ref().map_or(0, Vec::len),
             };
             let (offset, kafka_ms) = (record.offset, record.kafka_ms);
-            run.push(
-                Waiting {
-                    offset,
-                    kafka_ms,
-                    frontier_ms,
-                    taken,
-                },
-                bytes + WAITING_BYTES,
-            );
+            run.push(Waiting { offset, kafka_ms, frontier_ms, taken }, bytes + WAITING_BYTES);
         }
         self.engine.store.warm(run.subjects(&plan));
         self.cycle.unknown_fields(source, run.batch.unknown_fields);
@@ -248,8 +237,7 @@ impl Machine {
                 Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
             };
             let confirmed_ms = confirmed_ms.min(clock.now_ms);
-            self.watermark
-                .idle(confirmed_ms, idle_ms, self.plan.disorder_ms);
+            self.watermark.idle(confirmed_ms, idle_ms, self.plan.disorder_ms);
         }
         let budget = self.cycle.budget(&self.plan, &self.engine);
         let (fired, _) = self.engine.fire_until(self.watermark.at_ms, budget);

@@ -38,8 +38,7 @@ impl Machine {
     /// # Errors
     /// When this binary cannot read the record.
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
-        self.try_restore(key, value)
-            .map_err(RestoreError::Unreadable)
+        self.try_restore(key, value).map_err(RestoreError::Unreadable)
     }
 
     fn try_restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
@@ -75,9 +74,7 @@ impl Machine {
                 self.engine.words.restore(source, dimension, values);
             }
             (other, None) => {
-                return Err(format!(
-                    "the state topic deletes {other:?}, which no version does"
-                ));
+                return Err(format!("the state topic deletes {other:?}, which no version does"));
             }
         }
         Ok(())
@@ -113,10 +110,7 @@ impl Machine {
             }
         }
         self.begin_cycle();
-        Ok(Restored::At {
-            meta: self.state.meta.clone(),
-            retimed,
-        })
+        Ok(Restored::At { meta: self.state.meta.clone(), retimed })
     }
 }
 
@@ -148,12 +142,7 @@ mod tests {
     fn machine() -> Machine {
         let (plan, problems) = parse(include_str!("../../pipelines/customers.toml"));
         let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
-        let identity = Identity {
-            shard: 0,
-            shards: 1,
-            generation: 1,
-            owner: "test".to_owned(),
-        };
+        let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "test".to_owned() };
         Machine::new(Arc::new(plan), identity)
     }
 
@@ -163,10 +152,7 @@ mod tests {
         assert_eq!(first.restored().unwrap(), Restored::New);
         first.start_at(&[0, 0, 0], 0);
         first.keep_clock_wall_origin(1_700_000_000_123);
-        let effects = first.end_cycle(ClockReading {
-            now_ms: 5,
-            ends_confirmed_ms: None,
-        });
+        let effects = first.end_cycle(ClockReading { now_ms: 5, ends_confirmed_ms: None });
         let mut second = machine();
         assert_eq!(second.clock_wall_origin_ms(), 0);
         for (key, value) in effects.state.iter() {

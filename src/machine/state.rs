@@ -90,10 +90,7 @@ impl ShardState {
             refreshed_to: BEFORE_ALL_MS,
             last_clock_ms: 0,
             clock_wall_origin_ms: 0,
-            daily: Daily {
-                day: 0,
-                sources: vec![Default::default(); n],
-            },
+            daily: Daily { day: 0, sources: vec![Default::default(); n] },
         }
     }
 }

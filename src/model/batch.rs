@@ -20,18 +20,13 @@ impl EventBatch {
         }
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text);
-        Span {
-            start,
-            len: text.len() as u32,
-        }
+        Span { start, len: text.len() as u32 }
     }
 
     /// The bytes of a span; empty for the absent one.
     pub fn bytes(&self, span: Span) -> &[u8] {
         let start = span.start as usize;
-        self.text
-            .get(start..start + span.len as usize)
-            .unwrap_or(&[])
+        self.text.get(start..start + span.len as usize).unwrap_or(&[])
     }
 
     /// The text of a span. Spans are pushed from UTF-8; anything else reads as empty.

@@ -38,10 +38,7 @@ impl StateChanges {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let mut from = 0;
         self.items.iter().map(move |&(key_end, end, present)| {
-            let item = (
-                &self.bytes[from..key_end],
-                present.then(|| &self.bytes[key_end..end]),
-            );
+            let item = (&self.bytes[from..key_end], present.then(|| &self.bytes[key_end..end]));
             from = end;
             item
         })
@@ -161,16 +158,10 @@ impl Effects {
     /// Bytes that the transaction will carry for this cycle.
     pub fn len_bytes(&self) -> usize {
         let rows: usize = self.rows.iter().map(|b| b.bytes.len()).sum();
-        let letters: usize = self
-            .dead_letters
-            .iter()
-            .map(|d| d.payload.as_ref().map_or(0, Vec::len))
-            .sum();
-        let signals: usize = self
-            .signals
-            .iter()
-            .map(|s| s.key.len() + s.value.as_ref().map_or(0, Vec::len))
-            .sum();
+        let letters: usize =
+            self.dead_letters.iter().map(|d| d.payload.as_ref().map_or(0, Vec::len)).sum();
+        let signals: usize =
+            self.signals.iter().map(|s| s.key.len() + s.value.as_ref().map_or(0, Vec::len)).sum();
         self.state.len_bytes() + rows + letters + signals
     }
 }

@@ -135,10 +135,7 @@ pub enum WebAction {
 impl WebAction {
     /// Intents are kept one by one in the `events` table; other web events only by session.
     pub fn is_intent(self) -> bool {
-        matches!(
-            self,
-            Self::CartAdd | Self::CancelPage | Self::OptOut | Self::ExportData
-        )
+        matches!(self, Self::CartAdd | Self::CancelPage | Self::OptOut | Self::ExportData)
     }
 }
 

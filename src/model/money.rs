@@ -10,9 +10,7 @@ impl Currency {
     /// Reads three upper-case ASCII letters; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let code: [u8; 3] = text.as_bytes().try_into().ok()?;
-        code.iter()
-            .all(u8::is_ascii_uppercase)
-            .then_some(Self(code))
+        code.iter().all(u8::is_ascii_uppercase).then_some(Self(code))
     }
 
     /// The code as text.
@@ -49,10 +47,7 @@ pub struct Rate {
 
 impl Rate {
     /// The rate of a currency with itself.
-    pub const ONE: Self = Self {
-        digits: 1,
-        scale: 0,
-    };
+    pub const ONE: Self = Self { digits: 1, scale: 0 };
 }
 
 /// `numerator / denominator` rounded to the nearest integer, ties to the even one.
@@ -69,9 +64,7 @@ pub fn div_half_even(numerator: i128, denominator: i128) -> Option<i64> {
 pub fn convert(minor: i64, from: Currency, to: Currency, rate: Rate) -> Option<i64> {
     let up = 10_i128.checked_pow(to.minor_digits())?;
     let down = 10_i128.checked_pow(from.minor_digits() + rate.scale)?;
-    let product = i128::from(minor)
-        .checked_mul(i128::from(rate.digits))?
-        .checked_mul(up)?;
+    let product = i128::from(minor).checked_mul(i128::from(rate.digits))?.checked_mul(up)?;
     div_half_even(product, down)
 }
 
@@ -82,9 +75,7 @@ mod tests {
 
     #[test]
     fn half_even_and_signs() {
-        let halves: Vec<_> = [-5, -3, -1, 1, 3, 5]
-            .map(|n| div_half_even(n, 2).unwrap())
-            .into();
+        let halves: Vec<_> = [-5, -3, -1, 1, 3, 5].map(|n| div_half_even(n, 2).unwrap()).into();
         assert_eq!(halves, [-2, -2, 0, 0, 2, 2]);
         assert_eq!(div_half_even(-7, 4), Some(-2));
         assert_eq!(div_half_even(i128::MAX / 4, 1), None);
@@ -93,34 +84,9 @@ mod tests {
     #[test]
     fn yen_and_dinars_have_other_minor_units() {
         let [usd, jpy, kwd] = ["USD", "JPY", "KWD"].map(|c| Currency::parse(c).unwrap());
-        let rate = Rate {
-            digits: 67,
-            scale: 4,
-        };
+        let rate = Rate { digits: 67, scale: 4 };
         assert_eq!(convert(1_000, jpy, usd, rate), Some(670));
-        assert_eq!(
-            convert(
-                1_000,
-                kwd,
-                usd,
-                Rate {
-                    digits: 325,
-                    scale: 2
-                }
-            ),
-            Some(325)
-        );
-        assert_eq!(
-            convert(
-                i64::MAX,
-                usd,
-                kwd,
-                Rate {
-                    digits: 99,
-                    scale: 0
-                }
-            ),
-            None
-        );
+        assert_eq!(convert(1_000, kwd, usd, Rate { digits: 325, scale: 2 }), Some(325));
+        assert_eq!(convert(i64::MAX, usd, kwd, Rate { digits: 99, scale: 0 }), None);
     }
 }

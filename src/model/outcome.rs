@@ -17,13 +17,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order of their counters.
-    pub const ALL: [Self; 5] = [
-        Self::Applied,
-        Self::Duplicate,
-        Self::Late,
-        Self::Filtered,
-        Self::Rejected,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Applied, Self::Duplicate, Self::Late, Self::Filtered, Self::Rejected];
 
     /// The name used in metrics, tables and headers.
     pub fn name(self) -> &'static str {

@@ -8,20 +8,14 @@ pub fn murmur2(key: &[u8]) -> u32 {
     let mut hash = 0x9747_b28c ^ key.len() as u32;
     let mut words = key.chunks_exact(4);
     for word in &mut words {
-        let mut k = word
-            .iter()
-            .rev()
-            .fold(0u32, |sum, &byte| (sum << 8) | u32::from(byte));
+        let mut k = word.iter().rev().fold(0u32, |sum, &byte| (sum << 8) | u32::from(byte));
         k = k.wrapping_mul(M);
         k ^= k >> 24;
         hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
     }
     let rest = words.remainder();
     if !rest.is_empty() {
-        hash ^= rest
-            .iter()
-            .rev()
-            .fold(0u32, |sum, &byte| (sum << 8) | u32::from(byte));
+        hash ^= rest.iter().rev().fold(0u32, |sum, &byte| (sum << 8) | u32::from(byte));
         hash = hash.wrapping_mul(M);
     }
     hash ^= hash >> 13;
@@ -63,18 +57,11 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             ("abc", 479_470_107),
         ];
         for (key, expected) in cases {
-            assert_eq!(
-                murmur2(key.as_bytes()) as i32,
-                expected,
-                "murmur2 of {key:?}"
-            );
+            assert_eq!(murmur2(key.as_bytes()) as i32, expected, "murmur2 of {key:?}");
         }
     }
 
@@ -88,10 +75,7 @@ mod tests {
     fn partitions_are_in_range_and_take_the_sign_away() {
         // -973932308 without its sign bit is 1173551340.
         assert_eq!(murmur2_partition(b"21", 1_000), 340);
-        assert_eq!(
-            crc32_partition(b"123456789", 10),
-            (0xcbf4_3926_u32 % 10) as u16
-        );
+        assert_eq!(crc32_partition(b"123456789", 10), (0xcbf4_3926_u32 % 10) as u16);
         assert_eq!(murmur2_partition(b"21", 0), 0);
         assert_eq!(crc32_partition(b"", 7), 0);
     }

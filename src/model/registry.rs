@@ -38,14 +38,7 @@ const fn signal(
     words: &'static str,
     formula: &'static str,
 ) -> Signal {
-    Signal {
-        name,
-        unit,
-        change,
-        commutative: !matches!(change, Change::Due),
-        words,
-        formula,
-    }
+    Signal { name, unit, change, commutative: !matches!(change, Change::Due), words, formula }
 }
 
 use Change::{Due, Event, Live, Refresh};
@@ -59,13 +52,7 @@ pub const SIGNALS: &[Signal] = &[
         "On how many different days the customer bought.",
         "distinct days (definition's day zone) with a purchase; an opening's days plus those after its last day",
     ),
-    signal(
-        "x",
-        "days",
-        Event,
-        "How often the customer came back to buy.",
-        "max(n_days - 1, 0)",
-    ),
+    signal("x", "days", Event, "How often the customer came back to buy.", "max(n_days - 1, 0)"),
     signal(
         "t_first",
         "time",
@@ -80,20 +67,8 @@ pub const SIGNALS: &[Signal] = &[
         "When the customer last bought.",
         "max ts of purchases, or the opening's",
     ),
-    signal(
-        "recency_d",
-        "days",
-        Live,
-        "Days since the last purchase.",
-        "(tau - t_last) / 1 d",
-    ),
-    signal(
-        "orders",
-        "count",
-        Event,
-        "How many orders.",
-        "purchases, plus the opening's orders",
-    ),
+    signal("recency_d", "days", Live, "Days since the last purchase.", "(tau - t_last) / 1 d"),
+    signal("orders", "count", Event, "How many orders.", "purchases, plus the opening's orders"),
     signal("refunds", "count", Event, "How many refunds.", "refunds"),
     signal(
         "revenue_minor",

@@ -33,10 +33,7 @@ impl Change {
         let Self::Rebuild(changes) = self else {
             return None;
         };
-        let list: Vec<String> = changes
-            .iter()
-            .map(|change| format!("\n  {change}"))
-            .collect();
+        let list: Vec<String> = changes.iter().map(|change| format!("\n  {change}")).collect();
         Some(format!(
             "the definition {file_name} does not fit the state that was built with the one before:{}\n\
              take the changes back, or build fresh state and tables beside the present ones, which go on until they are replaced: retain run --rebuild {file_name}",
@@ -73,14 +70,9 @@ impl Fingerprint {
         }
         put_sources(plan, &mut put);
         for rule in &plan.drops {
-            let source = rule
-                .source
-                .and_then(|index| plan.sources.get(usize::from(index)));
+            let source = rule.source.and_then(|index| plan.sources.get(usize::from(index)));
             let whose = source.map_or("every source", |source| source.name.as_str());
-            put(
-                &format!("drop.{}", rule.name),
-                format!("{whose}: {}", test_words(rule)),
-            );
+            put(&format!("drop.{}", rule.name), format!("{whose}: {}", test_words(rule)));
         }
         for (code, rate) in plan.rates.iter().filter(|(code, _)| *code != plan.currency) {
             put(&format!("rates.{code}"), rate_text(*rate));
@@ -100,9 +92,7 @@ fn put_sources(plan: &Plan, put: &mut impl FnMut(&str, String)) {
     put("source", listed.join(", "));
     for source in &plan.sources {
         let name = |key: &str| format!("source.{}.{key}", source.name);
-        let event_type = source
-            .default_type
-            .map_or("none", |event_type| event_type.name());
+        let event_type = source.default_type.map_or("none", |event_type| event_type.name());
         put(&name("default_type"), event_type.to_owned());
         put(&name("dedup_window"), duration_text(source.dedup_window_ms));
         put(&name("dedup_ids_max"), source.dedup_ids_max.to_string());
@@ -129,19 +119,13 @@ fn put_signals(plan: &Plan, put: &mut impl FnMut(&str, String)) {
 fn put_limits(plan: &Plan, put: &mut impl FnMut(&str, String)) {
     let limits = &plan.limits;
     let mut limit = |key: &str, value: String| put(&format!("limits.{key}"), value);
-    limit(
-        "dimension_values_max",
-        limits.dimension_values_max.to_string(),
-    );
+    limit("dimension_values_max", limits.dimension_values_max.to_string());
     limit("tickets_max", limits.tickets_max.to_string());
     limit("sessions_max", limits.sessions_max.to_string());
     limit("open_minutes_max", limits.open_minutes_max.to_string());
     limit("cycle_records_max", limits.cycle_records_max.to_string());
     limit("cycle_bytes_max", size_text(limits.cycle_bytes_max as u64));
-    limit(
-        "rejects_percent_max",
-        limits.rejects_percent_max.to_string(),
-    );
+    limit("rejects_percent_max", limits.rejects_percent_max.to_string());
     limit("rejects_window", limits.rejects_window.to_string());
     limit("rejects_run_max", limits.rejects_run_max.to_string());
 }
@@ -291,10 +275,7 @@ mod tests {
             ("1.08", "1.0800"),
             ("EUR", "USD = 1\nEUR"),
             ("[model]", "# fitted\n[model]\nkind = \"mbg_nbd\""),
-            (
-                "unit = \"weeks\"\nr = 0.525\nalpha = 6.183\na = 0.891\nb = 1.614\n",
-                "",
-            ),
+            ("unit = \"weeks\"\nr = 0.525\nalpha = 6.183\na = 0.891\nb = 1.614\n", ""),
         ] {
             assert_eq!(change(from, to), Change::Same, "{from} -> {to}");
         }
@@ -314,15 +295,9 @@ mod tests {
                 "[[drop]]\nname = \"staff\"\nfield = \"channel\"\nequals = [\"pos\"]\n[rates]",
                 "drop.staff: nothing -> every source: channel is \"pos\"",
             ),
-            (
-                "[clock]",
-                "[limits]\ntickets_max = 8\n[clock]",
-                "limits.tickets_max: 256 -> 8",
-            ),
+            ("[clock]", "[limits]\ntickets_max = 8\n[clock]", "limits.tickets_max: 256 -> 8"),
         ] {
-            let Change::Retime(changes) = change(from, to) else {
-                panic!("{from} -> {to}")
-            };
+            let Change::Retime(changes) = change(from, to) else { panic!("{from} -> {to}") };
             assert_eq!(changes.len(), 1, "{changes:?}");
             assert!(changes[0].starts_with(&format!("{name} (")), "{changes:?}");
             assert_eq!(Change::Retime(changes).refusal("x.toml"), None);
@@ -332,17 +307,9 @@ mod tests {
     #[test]
     fn what_contradicts_the_state_needs_a_rebuild() {
         for (from, to, name) in [
-            (
-                "name = \"customers\"",
-                "name = \"clients\"",
-                "name: customers -> clients",
-            ),
+            ("name = \"customers\"", "name = \"clients\"", "name: customers -> clients"),
             ("\"text\"", "\"json\"", "key_format: text -> json"),
-            (
-                "\"UTC\"",
-                "\"Europe/Berlin\"",
-                "day_zone: UTC -> Europe/Berlin",
-            ),
+            ("\"UTC\"", "\"Europe/Berlin\"", "day_zone: UTC -> Europe/Berlin"),
             ("1.08", "1.09", "rates.EUR: 1.08 -> 1.09"),
             ("EUR = \"1.08\"", "", "rates.EUR: 1.08 -> nothing"),
             (
@@ -362,65 +329,41 @@ mod tests {
             ),
         ] {
             let change = change(from, to);
-            let Change::Rebuild(changes) = &change else {
-                panic!("{from} -> {to}: {change:?}")
-            };
+            let Change::Rebuild(changes) = &change else { panic!("{from} -> {to}: {change:?}") };
             assert_eq!(changes.len(), 1, "{changes:?}");
             assert!(changes[0].starts_with(&format!("{name} (")), "{changes:?}");
             let refusal = change.refusal("pipelines/c.toml").unwrap();
             assert!(refusal.contains(name), "{refusal}");
-            assert!(
-                refusal.ends_with("retain run --rebuild pipelines/c.toml"),
-                "{refusal}"
-            );
+            assert!(refusal.ends_with("retain run --rebuild pipelines/c.toml"), "{refusal}");
         }
     }
 
     #[test]
     fn every_reason_for_a_rebuild_is_named_and_no_other_change() {
         let new = fingerprint(
-            &TEXT
-                .replace("USD", "GBP")
-                .replace("UTC", "Asia/Tokyo")
-                .replace("10m", "1m"),
+            &TEXT.replace("USD", "GBP").replace("UTC", "Asia/Tokyo").replace("10m", "1m"),
         );
-        let Change::Rebuild(changes) = compare(&fingerprint(TEXT), &new) else {
-            panic!()
-        };
-        let names: Vec<_> = changes
-            .iter()
-            .filter_map(|change| change.split(':').next())
-            .collect();
+        let Change::Rebuild(changes) = compare(&fingerprint(TEXT), &new) else { panic!() };
+        let names: Vec<_> = changes.iter().filter_map(|change| change.split(':').next()).collect();
         assert_eq!(names, ["currency", "day_zone"]);
     }
 
     #[test]
     fn a_source_more_is_one_change_and_an_unknown_value_is_not_overlooked() {
-        let more = fingerprint(&format!(
-            "{TEXT}[[source]]\nname = \"support\"\ntopic = \"support\"\n"
-        ));
-        let Change::Rebuild(changes) = compare(&fingerprint(TEXT), &more) else {
-            panic!()
-        };
+        let more =
+            fingerprint(&format!("{TEXT}[[source]]\nname = \"support\"\ntopic = \"support\"\n"));
+        let Change::Rebuild(changes) = compare(&fingerprint(TEXT), &more) else { panic!() };
         assert_eq!(changes.len(), 1, "{changes:?}");
         let mut newer = fingerprint(TEXT);
-        newer
-            .values
-            .insert("rhythm".to_owned(), "weekly".to_owned());
-        assert!(matches!(
-            compare(&newer, &fingerprint(TEXT)),
-            Change::Rebuild(_)
-        ));
+        newer.values.insert("rhythm".to_owned(), "weekly".to_owned());
+        assert!(matches!(compare(&newer, &fingerprint(TEXT)), Change::Rebuild(_)));
     }
 
     #[test]
     fn a_fingerprint_survives_its_encoding() {
         let fingerprint = fingerprint(TEXT);
         let bytes = postcard::to_stdvec(&fingerprint).unwrap();
-        assert_eq!(
-            postcard::from_bytes::<Fingerprint>(&bytes).unwrap(),
-            fingerprint
-        );
+        assert_eq!(postcard::from_bytes::<Fingerprint>(&bytes).unwrap(), fingerprint);
     }
 
     #[test]
@@ -431,10 +374,7 @@ mod tests {
             fingerprint(&format!("{TEXT}{rule} = [{list}\"{last}\"]\n"))
         };
         assert_eq!(compare(&texts("a"), &texts("a")), Change::Same);
-        assert!(matches!(
-            compare(&texts("a"), &texts("b")),
-            Change::Retime(_)
-        ));
+        assert!(matches!(compare(&texts("a"), &texts("b")), Change::Retime(_)));
         assert!(texts("a").values.values().all(|value| value.len() < 300));
     }
 }

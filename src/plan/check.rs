@@ -38,23 +38,16 @@ pub fn parse(text: &str) -> (Option<Plan>, Vec<Diagnostic>) {
 /// The plan, with stand-ins where something was noted; `None` where there is no stand-in.
 fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
     let name = check_sources::name(notes, top, "the pipeline's name");
-    let key = [
-        ("customer_id", KeyField::Customer),
-        ("account_id", KeyField::Account),
-    ];
+    let key = [("customer_id", KeyField::Customer), ("account_id", KeyField::Account)];
     let key = top.word(notes, "key", &key).unwrap_or(KeyField::Customer);
     let format = [("text", KeyFormat::Text), ("json", KeyFormat::JsonString)];
-    let key_format = top
-        .word(notes, "key_format", &format)
-        .unwrap_or(KeyFormat::Text);
+    let key_format = top.word(notes, "key_format", &format).unwrap_or(KeyFormat::Text);
     let partitioner = [
         ("murmur2", Partitioner::Murmur2),
         ("crc32", Partitioner::Crc32),
         ("custom", Partitioner::Custom),
     ];
-    let partitioner = top
-        .word(notes, "partitioner", &partitioner)
-        .unwrap_or(Partitioner::Murmur2);
+    let partitioner = top.word(notes, "partitioner", &partitioner).unwrap_or(Partitioner::Murmur2);
     let times = check_time::times(notes, top);
     let (clock, clock_jump_max_ms) = check_time::clock(notes, top);
     let zone = check_time::day_zone(notes, top);
@@ -127,9 +120,7 @@ fn cycle_bytes_max(notes: &mut Notes<'_>, section: &Section<'_>) -> usize {
     };
     let bytes = scalar::size_bytes(text).filter(|b| (CYCLE_BYTES.0..=CYCLE_BYTES.1).contains(b));
     let Some(bytes) = bytes.and_then(|b| usize::try_from(b).ok()) else {
-        section
-            .refuse(notes, KEY, EXPECTED)
-            .hint("the units are B, KiB, MiB and GiB");
+        section.refuse(notes, KEY, EXPECTED).hint("the units are B, KiB, MiB and GiB");
         return DEFAULT;
     };
     bytes

@@ -24,9 +24,8 @@ pub(super) fn money<'d>(notes: &mut Notes<'_>, top: &Section<'d>) -> Option<Mone
     for (code, at, value) in section.entries() {
         let Some(rate_currency) = known_currency(code) else {
             let path = section.path_of(&code.chars().take(48).collect::<String>());
-            let note = notes
-                .error(at, &path, &format!("found {code:.48}"))
-                .expected("an ISO 4217 code");
+            let note =
+                notes.error(at, &path, &format!("found {code:.48}")).expected("an ISO 4217 code");
             suggest_code(note, code);
             continue;
         };
@@ -38,23 +37,15 @@ pub(super) fn money<'d>(notes: &mut Notes<'_>, top: &Section<'d>) -> Option<Mone
         };
         let Some(rate) = written.and_then(scalar::rate) else {
             section
-                .refuse(
-                    notes,
-                    code,
-                    "a decimal above 0 with at most 12 digits after the point",
-                )
+                .refuse(notes, code, "a decimal above 0 with at most 12 digits after the point")
                 .hint(format!(
                     "write how many {} one {code} is worth, as in {code} = \"1.08\"",
-                    currency
-                        .as_ref()
-                        .map_or("of the reporting currency", Currency::as_str)
+                    currency.as_ref().map_or("of the reporting currency", Currency::as_str)
                 ));
             continue;
         };
         if Some(rate_currency) == currency && rate != Rate::ONE {
-            section
-                .refuse(notes, code, "1, as it is the reporting currency")
-                .hint("leave it out");
+            section.refuse(notes, code, "1, as it is the reporting currency").hint("leave it out");
             continue;
         }
         rates.push((rate_currency, rate));
@@ -68,26 +59,14 @@ pub(super) fn money<'d>(notes: &mut Notes<'_>, top: &Section<'d>) -> Option<Mone
 }
 
 fn known_currency(code: &str) -> Option<Currency> {
-    currencies::CODES
-        .binary_search(&code)
-        .ok()
-        .and_then(|_| Currency::parse(code))
+    currencies::CODES.binary_search(&code).ok().and_then(|_| Currency::parse(code))
 }
 
 /// Upper case is the usual cure; else the nearest code, else where to look.
 fn suggest_code(note: &mut super::Diagnostic, text: &str) {
     let upper = text.trim().to_uppercase();
-    let names = [
-        ("$", "USD"),
-        ("€", "EUR"),
-        ("£", "GBP"),
-        ("EURO", "EUR"),
-        ("DOLLAR", "USD"),
-    ];
-    let named = names
-        .iter()
-        .find(|(name, _)| *name == upper)
-        .map(|(_, code)| *code);
+    let names = [("$", "USD"), ("€", "EUR"), ("£", "GBP"), ("EURO", "EUR"), ("DOLLAR", "USD")];
+    let named = names.iter().find(|(name, _)| *name == upper).map(|(_, code)| *code);
     match named {
         Some(code) => note.hint(format!("did you mean `{code}`?")),
         None => note.did_you_mean(&upper, currencies::CODES.iter().copied()),

@@ -19,24 +19,14 @@ pub(super) fn model(notes: &mut Notes<'_>, top: &Section<'_>) -> Model {
     const KEYS: [&str; 4] = ["r", "alpha", "a", "b"];
     let section = top.table(notes, "model", true);
     let kinds = [("mbg_nbd", ModelKind::MbgNbd), ("bg_nbd", ModelKind::BgNbd)];
-    let kind = section
-        .word(notes, "kind", &kinds)
-        .unwrap_or(ModelKind::MbgNbd);
+    let kind = section.word(notes, "kind", &kinds).unwrap_or(ModelKind::MbgNbd);
     let units = [("weeks", 7.0), ("days", 1.0)];
     let unit = section.word(notes, "unit", &units);
-    let defaults = if kind == ModelKind::MbgNbd {
-        CDNOW_MBG
-    } else {
-        CDNOW_BG
-    };
+    let defaults = if kind == ModelKind::MbgNbd { CDNOW_MBG } else { CDNOW_BG };
     let missing: Vec<&str> = KEYS.into_iter().filter(|key| !section.has(key)).collect();
     if !missing.is_empty() && missing.len() < KEYS.len() {
         notes
-            .error(
-                section.at,
-                "model",
-                &format!("found no {}", missing.join(", ")),
-            )
+            .error(section.at, "model", &format!("found no {}", missing.join(", ")))
             .expected("all of r, alpha, a, b, or none of them")
             .hint("they are fitted together: a mixture with the defaults means nothing");
     }
@@ -49,18 +39,10 @@ pub(super) fn model(notes: &mut Notes<'_>, top: &Section<'_>) -> Model {
     let mut parameters = defaults;
     for (parameter, key) in parameters.iter_mut().zip(KEYS) {
         let allowed = |number: f64| number > 0.0 && number <= PARAMETER_MAX;
-        *parameter = section
-            .number(notes, key, expected, allowed)
-            .unwrap_or(*parameter);
+        *parameter = section.number(notes, key, expected, allowed).unwrap_or(*parameter);
     }
     let [r, alpha, a, b] = parameters;
-    Model {
-        kind,
-        r,
-        alpha_d: alpha * unit.unwrap_or(7.0),
-        a,
-        b,
-    }
+    Model { kind, r, alpha_d: alpha * unit.unwrap_or(7.0), a, b }
 }
 
 /// Reads `[lifecycle]`.
@@ -73,14 +55,10 @@ pub(super) fn bands(notes: &mut Notes<'_>, top: &Section<'_>) -> Bands {
         complete &= number.is_some() || !section.has(key);
         number.unwrap_or(default)
     };
-    let (slipping, dormant, lost) = (
-        edge("slipping", 0.5),
-        edge("dormant", 0.8),
-        edge("lost", 0.95),
-    );
-    let hysteresis = section.number(notes, "hysteresis", "a number from 0 to below 1", |h| {
-        (0.0..1.0).contains(&h)
-    });
+    let (slipping, dormant, lost) =
+        (edge("slipping", 0.5), edge("dormant", 0.8), edge("lost", 0.95));
+    let hysteresis = section
+        .number(notes, "hysteresis", "a number from 0 to below 1", |h| (0.0..1.0).contains(&h));
     complete &= hysteresis.is_some() || !section.has("hysteresis");
     let hysteresis = hysteresis.unwrap_or(0.05);
     // An order can be judged only between values that could be read.
@@ -88,12 +66,7 @@ pub(super) fn bands(notes: &mut Notes<'_>, top: &Section<'_>) -> Bands {
         let edges = [("slipping", slipping), ("dormant", dormant), ("lost", lost)];
         order_of_edges(notes, &section, edges, hysteresis);
     }
-    Bands {
-        slipping,
-        dormant,
-        lost,
-        hysteresis,
-    }
+    Bands { slipping, dormant, lost, hysteresis }
 }
 
 fn order_of_edges(
@@ -120,17 +93,9 @@ fn order_of_edges(
     let [(_, slipping), (_, dormant), (_, lost)] = edges;
     let room = slipping.min(dormant - slipping).min(lost - dormant);
     if is_ordered && hysteresis >= room {
-        let key = if section.has("hysteresis") {
-            "hysteresis"
-        } else {
-            "slipping"
-        };
+        let key = if section.has("hysteresis") { "hysteresis" } else { "slipping" };
         notes
-            .error(
-                section.at(key),
-                &section.path_of("hysteresis"),
-                &format!("found {hysteresis}"),
-            )
+            .error(section.at(key), &section.path_of("hysteresis"), &format!("found {hysteresis}"))
             .expected("less than slipping and than the gaps between the edges")
             .hint(format!("write less than {}", (room * 1e6).round() / 1e6));
     }
@@ -139,8 +104,7 @@ fn order_of_edges(
 /// Reads `[satisfaction]`.
 pub(super) fn csat_prior(notes: &mut Notes<'_>, top: &Section<'_>) -> f64 {
     let section = top.table(notes, "satisfaction", true);
-    let prior = section.number(notes, "prior", "a number from 0 to 1", |prior| {
-        (0.0..=1.0).contains(&prior)
-    });
+    let prior = section
+        .number(notes, "prior", "a number from 0 to 1", |prior| (0.0..=1.0).contains(&prior));
     prior.unwrap_or(0.75)
 }

@@ -29,9 +29,7 @@ pub(super) fn name<'d>(
 ) -> Option<&'d str> {
     let expected = format!("{whose}: a-z, then up to 40 of a-z, 0-9, _ and -");
     let name = section.required(notes, "name", &expected)?;
-    let letters = name
-        .bytes()
-        .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    let letters = name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
     let begins = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
     if letters && begins && name.len() <= NAME_BYTES_MAX {
         return Some(name);
@@ -82,15 +80,10 @@ pub(super) fn sources<'d>(
         let source = source(notes, section, pipeline, disorder_ms);
         let twin = |same: fn(&Source) -> &str| {
             let value = same(&source);
-            sources
-                .iter()
-                .position(|s| !value.is_empty() && same(s) == value)
+            sources.iter().position(|s| !value.is_empty() && same(s) == value)
         };
         let twins = [("name", twin(|s| &s.name)), ("topic", twin(|s| &s.topic))];
-        for (key, at) in twins
-            .into_iter()
-            .filter_map(|(key, twin)| Some((key, twin?)))
-        {
+        for (key, at) in twins.into_iter().filter_map(|(key, twin)| Some((key, twin?))) {
             section
                 .refuse(notes, key, format!("a {key} of its own"))
                 .hint(format!("source[{at}] has it already"));
@@ -137,14 +130,10 @@ fn topic<'d>(notes: &mut Notes<'_>, section: &Section<'d>, pipeline: &str) -> Op
     let expected =
         format!("a Kafka topic: 1 to {TOPIC_BYTES_MAX} of a-z, A-Z, 0-9, '.', '_' and '-'");
     let topic = section.required(notes, "topic", &expected)?;
-    let letters = topic
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    let letters = topic.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     let length = (1..=TOPIC_BYTES_MAX).contains(&topic.len());
     if !letters || !length || topic == "." || topic == ".." {
-        section
-            .refuse(notes, "topic", expected)
-            .hint("one topic by its full name, no pattern");
+        section.refuse(notes, "topic", expected).hint("one topic by its full name, no pattern");
         return None;
     }
     if topic.ends_with(".dlq") {
@@ -164,9 +153,7 @@ fn topic<'d>(notes: &mut Notes<'_>, section: &Section<'d>, pipeline: &str) -> Op
 
 /// Whether the topic is `PIPELINE.gN.…`.
 fn is_own_topic(topic: &str, pipeline: &str) -> bool {
-    let rest = topic
-        .strip_prefix(pipeline)
-        .and_then(|rest| rest.strip_prefix(".g"));
+    let rest = topic.strip_prefix(pipeline).and_then(|rest| rest.strip_prefix(".g"));
     let Some((generation, _)) = rest.and_then(|rest| rest.split_once('.')) else {
         return false;
     };
@@ -187,25 +174,17 @@ pub(super) fn drops<'d>(
             .hint("one rule may list many texts");
     }
     let sections = sections.get(..DROPS_MAX).unwrap_or(&sections);
-    let names: Vec<_> = sections
-        .iter()
-        .map(|s| s.value("name").and_then(|v| v.get_ref().as_str()))
-        .collect();
+    let names: Vec<_> =
+        sections.iter().map(|s| s.value("name").and_then(|v| v.get_ref().as_str())).collect();
     for (index, (section, name)) in sections.iter().zip(&names).enumerate() {
-        let twin = names
-            .iter()
-            .take(index)
-            .position(|other| name.is_some() && other == name);
+        let twin = names.iter().take(index).position(|other| name.is_some() && other == name);
         if let Some(twin) = twin {
             section
                 .refuse(notes, "name", "a name of its own")
                 .hint(format!("drop[{twin}] has it already"));
         }
     }
-    sections
-        .iter()
-        .filter_map(|section| drop_rule(notes, section, sources))
-        .collect()
+    sections.iter().filter_map(|section| drop_rule(notes, section, sources)).collect()
 }
 
 fn drop_rule<'d>(
@@ -217,36 +196,18 @@ fn drop_rule<'d>(
     let source = drop_source(notes, section, sources);
     let field = drop_field(notes, section);
     let test = drop_test(notes, section);
-    Some(DropRule {
-        name: name?.to_owned(),
-        source,
-        field: field?,
-        test: test?,
-    })
+    Some(DropRule { name: name?.to_owned(), source, field: field?, test: test? })
 }
 
 fn drop_source<'d>(notes: &mut Notes<'_>, section: &Section<'d>, sources: &[Source]) -> Option<u8> {
-    let names = || {
-        sources
-            .iter()
-            .map(|s| s.name.as_str())
-            .filter(|name| !name.is_empty())
-    };
-    let expected = format!(
-        "one of the sources {}",
-        names().collect::<Vec<_>>().join(", ")
-    );
+    let names = || sources.iter().map(|s| s.name.as_str()).filter(|name| !name.is_empty());
+    let expected = format!("one of the sources {}", names().collect::<Vec<_>>().join(", "));
     let text = section.text(notes, "source", &expected)?;
     let Some(index) = sources.iter().position(|source| source.name == text) else {
         let by_topic = sources.iter().find(|source| source.topic == text);
-        let note = section
-            .refuse(notes, "source", expected)
-            .did_you_mean(text, names());
+        let note = section.refuse(notes, "source", expected).did_you_mean(text, names());
         if let Some(source) = by_topic {
-            note.hint(format!(
-                "sources are called by name: did you mean `{}`?",
-                source.name
-            ));
+            note.hint(format!("sources are called by name: did you mean `{}`?", source.name));
         }
         return None;
     };

@@ -55,10 +55,7 @@ pub(super) fn clock(notes: &mut Notes<'_>, top: &Section<'_>) -> (Clock, i64) {
             // A misspelt kind says nothing about which clock was meant.
             if !has_kind || section.value("kind").and_then(|v| v.get_ref().as_str()) == Some("wall")
             {
-                for key in ["origin", "speed"]
-                    .into_iter()
-                    .filter(|key| section.has(key))
-                {
+                for key in ["origin", "speed"].into_iter().filter(|key| section.has(key)) {
                     section
                         .refuse(notes, key, format!("no {key} with a wall clock"))
                         .hint("write kind = \"simulated\", or leave it out");
@@ -85,18 +82,11 @@ fn simulated(notes: &mut Notes<'_>, section: &Section<'_>) -> Clock {
         };
         section.refuse(notes, "origin", ORIGIN).hint(hint);
     }
-    let speed = section.number(notes, "speed", SPEED, |speed| {
-        speed > 0.0 && speed <= SPEED_MAX
-    });
+    let speed = section.number(notes, "speed", SPEED, |speed| speed > 0.0 && speed <= SPEED_MAX);
     if !section.has("speed") {
-        section
-            .refuse(notes, "speed", SPEED)
-            .hint("86400.0 lets a day pass in a second");
+        section.refuse(notes, "speed", SPEED).hint("86400.0 lets a day pass in a second");
     }
-    Clock::Simulated {
-        origin_ms: origin_ms.unwrap_or(0),
-        speed: speed.unwrap_or(1.0),
-    }
+    Clock::Simulated { origin_ms: origin_ms.unwrap_or(0), speed: speed.unwrap_or(1.0) }
 }
 
 /// Milliseconds of an RFC 3339 time within what event times may be.
@@ -118,16 +108,11 @@ pub(super) fn day_zone(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<(Time
         let name = zone.iana_name().unwrap_or(name).to_owned();
         return Some((zone, name));
     }
-    let zones: Vec<String> = database
-        .available()
-        .map(|zone| zone.as_str().to_owned())
-        .collect();
+    let zones: Vec<String> = database.available().map(|zone| zone.as_str().to_owned()).collect();
     // People know the city, not the continent.
     let city = |zone: &str| zone.rsplit('/').next().unwrap_or("").replace('_', " ");
     let wanted = city(name).to_lowercase();
-    let by_city = zones
-        .iter()
-        .find(|zone| city(zone).to_lowercase() == wanted);
+    let by_city = zones.iter().find(|zone| city(zone).to_lowercase() == wanted);
     let note = top.refuse(notes, KEY, EXPECTED);
     match by_city {
         Some(zone) => note.hint(format!("did you mean `{zone}`?")),

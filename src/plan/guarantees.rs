@@ -31,11 +31,7 @@ fn keys(plan: &Plan) -> String {
     };
     match plan.partitioner {
         Partitioner::Murmur2 | Partitioner::Crc32 => {
-            let hash = if plan.partitioner == Partitioner::Crc32 {
-                "crc32"
-            } else {
-                "murmur2"
-            };
+            let hash = if plan.partitioner == Partitioner::Crc32 { "crc32" } else { "murmur2" };
             format!(
                 "every record's key is its {subject} {spelled} and its partition is {hash} of the key: each record is checked, a misrouted one is put aside"
             )
@@ -47,18 +43,9 @@ fn keys(plan: &Plan) -> String {
 }
 
 fn drop_rule(plan: &Plan, rule: &DropRule) -> String {
-    let source = rule
-        .source
-        .and_then(|index| plan.sources.get(usize::from(index)));
-    let whose = source.map_or_else(
-        || "of every source".to_owned(),
-        |s| format!("of {}", s.name),
-    );
-    format!(
-        "events {whose} are filtered out by rule {} when {}",
-        rule.name,
-        test_words(rule)
-    )
+    let source = rule.source.and_then(|index| plan.sources.get(usize::from(index)));
+    let whose = source.map_or_else(|| "of every source".to_owned(), |s| format!("of {}", s.name));
+    format!("events {whose} are filtered out by rule {} when {}", rule.name, test_words(rule))
 }
 
 /// `customer_id begins with "test-" or "bot-"`; different lists never read alike, so that a change is noticed.
@@ -76,17 +63,11 @@ pub(super) fn test_words(rule: &DropRule) -> String {
         DropTest::StartsWith(texts) => ("begins with", texts),
         DropTest::EndsWith(texts) => ("ends with", texts),
     };
-    let mut words: Vec<String> = texts
-        .iter()
-        .take(TEXTS_SHOWN_MAX)
-        .map(|text| format!("{text:?}"))
-        .collect();
+    let mut words: Vec<String> =
+        texts.iter().take(TEXTS_SHOWN_MAX).map(|text| format!("{text:?}")).collect();
     if texts.len() > TEXTS_SHOWN_MAX {
         let hash = xxhash_rust::xxh3::xxh3_64(texts.join("\n").as_bytes());
-        words.push(format!(
-            "{} more ({hash:016x})",
-            texts.len() - TEXTS_SHOWN_MAX
-        ));
+        words.push(format!("{} more ({hash:016x})", texts.len() - TEXTS_SHOWN_MAX));
     }
     format!("{field} {verb} {}", words.join(" or "))
 }
@@ -109,10 +90,7 @@ fn repeats(plan: &Plan) -> Vec<String> {
                 event_type.name()
             )
         }
-        None => format!(
-            "records without a type on topic {} are rejected",
-            source.topic
-        ),
+        None => format!("records without a type on topic {} are rejected", source.topic),
     });
     each.chain(untyped).collect()
 }
@@ -162,9 +140,8 @@ fn clock(plan: &Plan) -> String {
 
 fn money(plan: &Plan) -> String {
     let others = plan.rates.iter().filter(|(code, _)| *code != plan.currency);
-    let others: Vec<_> = others
-        .map(|(code, rate)| format!("{code} at {}", rate_text(*rate)))
-        .collect();
+    let others: Vec<_> =
+        others.map(|(code, rate)| format!("{code} at {}", rate_text(*rate))).collect();
     let accepted = if others.is_empty() {
         "no other currency is accepted".to_owned()
     } else {
@@ -173,10 +150,7 @@ fn money(plan: &Plan) -> String {
             others.join(", ")
         )
     };
-    format!(
-        "money is kept in whole minor units of {}; {accepted}",
-        plan.currency
-    )
+    format!("money is kept in whole minor units of {}; {accepted}", plan.currency)
 }
 
 fn judgements(plan: &Plan) -> Vec<String> {
@@ -209,10 +183,7 @@ fn judgements(plan: &Plan) -> Vec<String> {
 
 fn limits(plan: &Plan) -> Vec<String> {
     let limits = &plan.limits;
-    let ids = plan
-        .sources
-        .iter()
-        .fold(0_usize, |sum, s| sum.saturating_add(s.dedup_ids_max));
+    let ids = plan.sources.iter().fold(0_usize, |sum, s| sum.saturating_add(s.dedup_ids_max));
     vec![
         format!(
             "one customer takes at most {ids} event ids, {} tickets and {} sessions of memory; a shard keeps at most {} open minutes, the oldest is sealed first",

@@ -35,13 +35,7 @@ const fn key(
     default: &'static str,
     meaning: &'static str,
 ) -> Key {
-    Key {
-        section,
-        name,
-        form,
-        default,
-        meaning,
-    }
+    Key { section, name, form, default, meaning }
 }
 
 /// Every key, in the order of the documentation.
@@ -102,13 +96,7 @@ pub const KEYS: &[Key] = &[
         "\"5m\"",
         "how far an event time may lie after the record's Kafka timestamp before the record is rejected",
     ),
-    key(
-        "",
-        "day_zone",
-        "IANA time zone",
-        "\"UTC\"",
-        "the zone in which days are counted",
-    ),
+    key("", "day_zone", "IANA time zone", "\"UTC\"", "the zone in which days are counted"),
     key(
         "",
         "currency",
@@ -123,13 +111,7 @@ pub const KEYS: &[Key] = &[
         "",
         "short name of the source, a label of metrics and tables; 1 to 8 sources, their order decides ties",
     ),
-    key(
-        "source",
-        "topic",
-        "Kafka topic; required",
-        "",
-        "the topic to read",
-    ),
+    key("source", "topic", "Kafka topic; required", "", "the topic to read"),
     key(
         "source",
         "default_type",
@@ -151,13 +133,7 @@ pub const KEYS: &[Key] = &[
         "8192",
         "how many ids are remembered for one customer at most; the oldest go first",
     ),
-    key(
-        "clock",
-        "kind",
-        "wall, simulated",
-        "\"wall\"",
-        "where the present comes from",
-    ),
+    key("clock", "kind", "wall, simulated", "\"wall\"", "where the present comes from"),
     key(
         "clock",
         "origin",
@@ -186,13 +162,7 @@ pub const KEYS: &[Key] = &[
         "",
         "the rule's name, a label of metrics; up to 64 rules",
     ),
-    key(
-        "drop",
-        "source",
-        "name of a source",
-        "",
-        "only events of this source; without it, of all",
-    ),
+    key("drop", "source", "name of a source", "", "only events of this source; without it, of all"),
     key(
         "drop",
         "field",
@@ -200,13 +170,7 @@ pub const KEYS: &[Key] = &[
         "",
         "what the rule looks at; `origin` is the event's field `source`",
     ),
-    key(
-        "drop",
-        "equals",
-        "list of texts",
-        "",
-        "filter events whose field is one of these",
-    ),
+    key("drop", "equals", "list of texts", "", "filter events whose field is one of these"),
     key(
         "drop",
         "starts_with",
@@ -277,20 +241,8 @@ pub const KEYS: &[Key] = &[
         "0.5",
         "a customer is slipping from this probability of 90 silent days",
     ),
-    key(
-        "lifecycle",
-        "dormant",
-        "number between slipping and 1",
-        "0.8",
-        "dormant from this one",
-    ),
-    key(
-        "lifecycle",
-        "lost",
-        "number between dormant and 1",
-        "0.95",
-        "lost from this one",
-    ),
+    key("lifecycle", "dormant", "number between slipping and 1", "0.8", "dormant from this one"),
+    key("lifecycle", "lost", "number between dormant and 1", "0.95", "lost from this one"),
     key(
         "lifecycle",
         "hysteresis",
@@ -312,13 +264,7 @@ pub const KEYS: &[Key] = &[
         "256",
         "values of a free text (channel, kind, region) per source; the rest is `other`",
     ),
-    key(
-        "limits",
-        "tickets_max",
-        "integer, 1 to 65535",
-        "256",
-        "tickets remembered per customer",
-    ),
+    key("limits", "tickets_max", "integer, 1 to 65535", "256", "tickets remembered per customer"),
     key(
         "limits",
         "sessions_max",
@@ -333,13 +279,7 @@ pub const KEYS: &[Key] = &[
         "10000",
         "open minutes of `activity` per shard; the oldest is sealed first",
     ),
-    key(
-        "limits",
-        "cycle_records_max",
-        "integer, 1 to 10000000",
-        "200000",
-        "records in one cycle",
-    ),
+    key("limits", "cycle_records_max", "integer, 1 to 10000000", "200000", "records in one cycle"),
     key(
         "limits",
         "cycle_bytes_max",
@@ -372,22 +312,15 @@ pub const KEYS: &[Key] = &[
 
 /// Names of the keys of a section, in order.
 pub(super) fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
-    KEYS.iter()
-        .filter(move |key| key.section == section)
-        .map(|key| key.name)
+    KEYS.iter().filter(move |key| key.section == section).map(|key| key.name)
 }
 
 /// The brackets of a section, `the top of the file` for the top.
 pub(super) fn header_of(section: &str) -> &'static str {
-    SECTIONS
-        .iter()
-        .find(|(name, _)| *name == section)
-        .map_or("the top of the file", |(_, h)| h)
+    SECTIONS.iter().find(|(name, _)| *name == section).map_or("the top of the file", |(_, h)| h)
 }
 
 /// Where a key of this name belongs, if it belongs anywhere at all.
 pub(super) fn home_of(name: &str) -> Option<&'static str> {
-    KEYS.iter()
-        .find(|key| key.name == name)
-        .map(|key| key.section)
+    KEYS.iter().find(|key| key.name == name).map(|key| key.section)
 }

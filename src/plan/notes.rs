@@ -19,18 +19,9 @@ pub(super) struct Notes<'d> {
 impl<'d> Notes<'d> {
     /// No notes yet about this text.
     pub(super) fn new(text: &'d str) -> Self {
-        let ends = text
-            .bytes()
-            .enumerate()
-            .filter(|(_, b)| *b == b'\n')
-            .map(|(at, _)| at + 1);
+        let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(ends).collect();
-        Self {
-            text,
-            line_starts,
-            entries: Vec::new(),
-            mistaken: Vec::new(),
-        }
+        Self { text, line_starts, entries: Vec::new(), mistaken: Vec::new() }
     }
 
     /// Notes an error at a byte of the text.
@@ -69,10 +60,7 @@ impl<'d> Notes<'d> {
     fn place(&self, at: usize) -> (usize, usize) {
         // An end that came too early is shown where the text ends, not on the empty line after it.
         let at = at.min(self.text.trim_end().len());
-        let line = self
-            .line_starts
-            .partition_point(|start| *start <= at)
-            .max(1);
+        let line = self.line_starts.partition_point(|start| *start <= at).max(1);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
         let before = self.text.get(start..at).unwrap_or("");
         (line, before.chars().count() + 1)
@@ -86,32 +74,23 @@ impl<'d> Notes<'d> {
         if quoted.len() < written.len() {
             quoted.push('…');
         }
-        if quoted.is_empty() {
-            "nothing".to_owned()
-        } else {
-            quoted
-        }
+        if quoted.is_empty() { "nothing".to_owned() } else { quoted }
     }
 
     /// All notes in the order of the file. Notes that only follow from broken TOML (something missing, something
     /// odd on the same line) are left out.
     pub(super) fn into_diagnostics(mut self, syntax: Vec<toml::de::Error>) -> Vec<Diagnostic> {
         if !syntax.is_empty() {
-            let broken: Vec<usize> = syntax
-                .iter()
-                .map(|e| self.place(e.span().map_or(0, |s| s.start)).0)
-                .collect();
-            self.entries
-                .retain(|(_, d)| d.message != MISSING && !broken.contains(&d.line));
+            let broken: Vec<usize> =
+                syntax.iter().map(|e| self.place(e.span().map_or(0, |s| s.start)).0).collect();
+            self.entries.retain(|(_, d)| d.message != MISSING && !broken.contains(&d.line));
         }
         let mistaken = std::mem::take(&mut self.mistaken);
-        self.entries
-            .retain(|(_, d)| d.message != MISSING || !mistaken.contains(&d.path));
+        self.entries.retain(|(_, d)| d.message != MISSING || !mistaken.contains(&d.path));
         for error in &syntax {
             let at = error.span().map_or(self.text.len(), |span| span.start);
             let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-            self.error(at, "", &message)
-                .hint(cure_for_syntax(error.message()));
+            self.error(at, "", &message).hint(cure_for_syntax(error.message()));
         }
         self.entries.sort_by_key(|(at, _)| *at);
         let mut diagnostics: Vec<Diagnostic> = self.entries.into_iter().map(|(_, d)| d).collect();
@@ -126,9 +105,7 @@ impl<'d> Notes<'d> {
 
     /// Whether nothing forbids a plan.
     pub(super) fn is_clean(&self) -> bool {
-        self.entries
-            .iter()
-            .all(|(_, d)| d.severity != Severity::Error)
+        self.entries.iter().all(|(_, d)| d.severity != Severity::Error)
     }
 }
 

@@ -206,10 +206,7 @@ pub struct Plan {
 impl Plan {
     /// The rate of a currency; `None` when the definition has none.
     pub fn rate(&self, currency: Currency) -> Option<Rate> {
-        let at = self
-            .rates
-            .binary_search_by_key(&currency, |(c, _)| *c)
-            .ok()?;
+        let at = self.rates.binary_search_by_key(&currency, |(c, _)| *c).ok()?;
         self.rates.get(at).map(|(_, rate)| *rate)
     }
 }

@@ -28,11 +28,7 @@ impl<'d> Section<'d> {
         at: usize,
         table: &'d DeTable<'d>,
     ) -> Self {
-        let section = Self {
-            path,
-            at,
-            table: Some(table),
-        };
+        let section = Self { path, at, table: Some(table) };
         for (key, _) in table.iter() {
             let word = key.get_ref().as_ref();
             let is_section = name.is_empty() && keys::SECTIONS.iter().any(|(s, _)| *s == word);
@@ -56,11 +52,7 @@ impl<'d> Section<'d> {
                 "" => "it belongs at the top of the file, above the first [section]".to_owned(),
                 _ => format!("it belongs in {}", keys::header_of(home)),
             });
-            if home.is_empty() {
-                word.to_owned()
-            } else {
-                format!("{home}.{word}")
-            }
+            if home.is_empty() { word.to_owned() } else { format!("{home}.{word}") }
         } else {
             let known: Vec<_> = keys::names_in(name).collect();
             note.hint(format!("the keys here are {}", known.join(", ")));
@@ -71,11 +63,7 @@ impl<'d> Section<'d> {
 
     /// How messages call a key of this section.
     pub(super) fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// Where a key's value stands, or the section where the key is not there.
@@ -99,9 +87,7 @@ impl<'d> Section<'d> {
     /// The value of a key.
     pub(super) fn value(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
         let mut entries = self.table?.iter();
-        entries
-            .find(|(name, _)| name.get_ref().as_ref() == key)
-            .map(|(_, value)| value)
+        entries.find(|(name, _)| name.get_ref().as_ref() == key).map(|(_, value)| value)
     }
 
     /// Notes that the value of a key is not what was expected.
@@ -115,38 +101,26 @@ impl<'d> Section<'d> {
             Some(value) => format!("found {}", notes.quote(value.span())),
             None => MISSING.to_owned(),
         };
-        notes
-            .error(self.at(key), &self.path_of(key), &found)
-            .expected(expected)
+        notes.error(self.at(key), &self.path_of(key), &found).expected(expected)
     }
 
     /// A table below this one; an empty one where it is not there.
     pub(super) fn table(&self, notes: &mut Notes<'_>, name: &str, known_keys: bool) -> Self {
-        let absent = Self {
-            path: name.to_owned(),
-            at: self.at,
-            table: None,
-        };
+        let absent = Self { path: name.to_owned(), at: self.at, table: None };
         let Some(value) = self.value(name) else {
             return absent;
         };
         let DeValue::Table(table) = value.get_ref() else {
             let header = keys::header_of(name);
             self.refuse(notes, name, format!("a table {header}"))
-                .hint(format!(
-                    "write the header {header} on a line of its own, its keys below"
-                ));
+                .hint(format!("write the header {header} on a line of its own, its keys below"));
             return absent;
         };
         let at = value.span().start;
         if known_keys {
             Self::open(notes, name, name.to_owned(), at, table)
         } else {
-            Self {
-                path: name.to_owned(),
-                at,
-                table: Some(table),
-            }
+            Self { path: name.to_owned(), at, table: Some(table) }
         }
     }
 
@@ -158,8 +132,7 @@ impl<'d> Section<'d> {
         let header = keys::header_of(name);
         let cure = format!("write {header}, in double brackets, above each");
         let DeValue::Array(items) = value.get_ref() else {
-            self.refuse(notes, name, format!("a list of tables {header}"))
-                .hint(cure);
+            self.refuse(notes, name, format!("a list of tables {header}")).hint(cure);
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -169,10 +142,7 @@ impl<'d> Section<'d> {
                 sections.push(Self::open(notes, name, path, at, table));
             } else {
                 let found = format!("found {}", notes.quote(item.span()));
-                notes
-                    .error(at, &path, &found)
-                    .expected(format!("a table {header}"))
-                    .hint(&*cure);
+                notes.error(at, &path, &found).expected(format!("a table {header}")).hint(&*cure);
             }
         }
         sections
@@ -183,10 +153,8 @@ impl<'d> Section<'d> {
         match self.value(key)?.get_ref() {
             DeValue::String(text) => Some(text.as_ref()),
             other => {
-                let plain = matches!(
-                    other,
-                    DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)
-                );
+                let plain =
+                    matches!(other, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_));
                 let note = self.refuse(notes, key, expected);
                 if plain {
                     note.hint("put it in double quotes");
@@ -204,8 +172,7 @@ impl<'d> Section<'d> {
         expected: &str,
     ) -> Option<&'d str> {
         if !self.has(key) {
-            self.refuse(notes, key, expected)
-                .hint(format!("add `{key} = \"…\"`"));
+            self.refuse(notes, key, expected).hint(format!("add `{key} = \"…\"`"));
             return None;
         }
         self.text(notes, key, expected)
@@ -221,10 +188,7 @@ impl<'d> Section<'d> {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
         let expected = format!("one of {}", names.join(", "));
         let text = self.text(notes, key, &expected)?;
-        let found = words
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, value)| *value);
+        let found = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
             self.refuse(notes, key, expected).did_you_mean(text, names);
         }
@@ -241,10 +205,8 @@ impl<'d> Section<'d> {
     ) -> i64 {
         const EXAMPLE: &str = "a duration such as \"10m\"";
         if let Some(DeValue::Integer(number)) = self.value(key).map(Spanned::get_ref) {
-            let hint = format!(
-                "add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"",
-                number.as_str()
-            );
+            let hint =
+                format!("add a unit: \"{0}s\", \"{0}m\", \"{0}h\" or \"{0}d\"", number.as_str());
             self.refuse(notes, key, EXAMPLE).hint(hint);
             return default_ms;
         }
@@ -285,8 +247,7 @@ impl<'d> Section<'d> {
             return number;
         }
         let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
-        self.refuse(notes, key, expected)
-            .hint(format!("the default is {default}"));
+        self.refuse(notes, key, expected).hint(format!("the default is {default}"));
         default
     }
 
@@ -306,15 +267,10 @@ impl<'d> Section<'d> {
         let number = written.and_then(|text| text.parse::<f64>().ok());
         let number = number.filter(|number| number.is_finite() && allowed(*number));
         if number.is_none() {
-            let is_text = matches!(
-                self.value(key).map(Spanned::get_ref),
-                Some(DeValue::String(_))
-            );
+            let is_text = matches!(self.value(key).map(Spanned::get_ref), Some(DeValue::String(_)));
             // People write 80 (percent) where a share is wanted.
             let parsed = written.and_then(|text| text.parse::<f64>().ok());
-            let share = parsed
-                .filter(|number| (2.0..100.0).contains(number))
-                .map(|n| n / 100.0);
+            let share = parsed.filter(|number| (2.0..100.0).contains(number)).map(|n| n / 100.0);
             let note = self.refuse(notes, key, expected);
             if is_text {
                 note.hint("write the number without quotes");
@@ -337,8 +293,7 @@ impl<'d> Section<'d> {
             "a list of 1 to {count_max} texts of 1 to {length_max} bytes, as in [\"test-\"]"
         );
         let DeValue::Array(items) = self.value(key)?.get_ref() else {
-            self.refuse(notes, key, expected)
-                .hint("put the text in brackets");
+            self.refuse(notes, key, expected).hint("put the text in brackets");
             return None;
         };
         let mut texts = Vec::new();

@@ -4,21 +4,12 @@ use crate::model::money::Rate;
 use crate::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Units of a duration, largest first, in milliseconds.
-const DURATION_UNITS: [(&str, i64); 5] = [
-    ("d", DAY_MS),
-    ("h", HOUR_MS),
-    ("m", MINUTE_MS),
-    ("s", SECOND_MS),
-    ("ms", 1),
-];
+const DURATION_UNITS: [(&str, i64); 5] =
+    [("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS), ("ms", 1)];
 
 /// Units of a size, largest first, in bytes.
-const SIZE_UNITS: [(&str, u64); 4] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const SIZE_UNITS: [(&str, u64); 4] =
+    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// Most digits after the point of a rate: what [`Rate`] holds.
 const RATE_SCALE_MAX: usize = 12;
@@ -66,9 +57,7 @@ pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
         });
     };
     let number = i64::try_from(number).ok();
-    number
-        .and_then(|n| n.checked_mul(*unit_ms))
-        .ok_or_else(|| "write less than 3651d".to_owned())
+    number.and_then(|n| n.checked_mul(*unit_ms)).ok_or_else(|| "write less than 3651d".to_owned())
 }
 
 /// A duration in its largest whole unit: `90m`, `30d`, `0s`.
@@ -77,10 +66,7 @@ pub(super) fn duration_text(ms: i64) -> String {
         return "0s".to_owned();
     }
     let unit = DURATION_UNITS.iter().find(|(_, unit_ms)| ms % unit_ms == 0);
-    unit.map_or_else(
-        || format!("{ms}ms"),
-        |(name, unit_ms)| format!("{}{name}", ms / unit_ms),
-    )
+    unit.map_or_else(|| format!("{ms}ms"), |(name, unit_ms)| format!("{}{name}", ms / unit_ms))
 }
 
 /// A duration in words: `30 days`, `1 hour`, `10 minutes 30 seconds`.
@@ -97,11 +83,7 @@ pub(super) fn duration_words(ms: i64) -> String {
             _ => said.push(format!("{count} {word}s")),
         }
     }
-    if said.is_empty() {
-        "0 seconds".to_owned()
-    } else {
-        said.join(" ")
-    }
+    if said.is_empty() { "0 seconds".to_owned() } else { said.join(" ") }
 }
 
 /// Bytes of a whole number and a unit (`B`, `KiB`, `MiB`, `GiB`).
@@ -113,13 +95,8 @@ pub(super) fn size_bytes(text: &str) -> Option<u64> {
 
 /// A size in its largest whole unit: `64MiB`.
 pub(super) fn size_text(bytes: u64) -> String {
-    let unit = SIZE_UNITS
-        .iter()
-        .find(|(_, factor)| bytes.is_multiple_of(*factor));
-    unit.map_or_else(
-        || format!("{bytes}B"),
-        |(name, factor)| format!("{}{name}", bytes / factor),
-    )
+    let unit = SIZE_UNITS.iter().find(|(_, factor)| bytes.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{bytes}B"), |(name, factor)| format!("{}{name}", bytes / factor))
 }
 
 /// An exact positive decimal: digits, then perhaps a point and at most 12 more. Trailing zeros do not count, so
@@ -135,10 +112,7 @@ pub(super) fn rate(text: &str) -> Option<Rate> {
         return None;
     }
     let digits: i64 = format!("{whole}{fraction}").parse().ok()?;
-    (digits > 0).then_some(Rate {
-        digits,
-        scale: u32::try_from(fraction.len()).ok()?,
-    })
+    (digits > 0).then_some(Rate { digits, scale: u32::try_from(fraction.len()).ok()? })
 }
 
 /// A rate as a decimal number.
@@ -146,11 +120,7 @@ pub(super) fn rate_text(rate: Rate) -> String {
     let scale = rate.scale as usize;
     let digits = format!("{:0>width$}", rate.digits, width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
-    if fraction.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{fraction}")
-    }
+    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 
 #[cfg(test)]
@@ -189,28 +159,11 @@ mod tests {
 
     #[test]
     fn rates_are_exact() {
-        assert_eq!(
-            rate("1.08"),
-            Some(Rate {
-                digits: 108,
-                scale: 2
-            })
-        );
+        assert_eq!(rate("1.08"), Some(Rate { digits: 108, scale: 2 }));
         assert_eq!(rate("1.080"), rate("1.08"));
         assert_eq!(rate("0.0067").map(rate_text), Some("0.0067".to_owned()));
         assert_eq!(rate("100").map(rate_text), Some("100".to_owned()));
-        for text in [
-            "0",
-            "0.0",
-            "-1",
-            "1e3",
-            "1.",
-            ".5",
-            "1,08",
-            "",
-            "0.0000000000001",
-            "nan",
-        ] {
+        for text in ["0", "0.0", "-1", "1e3", "1.", ".5", "1,08", "", "0.0000000000001", "nan"] {
             assert_eq!(rate(text), None, "{text}");
         }
         assert_eq!(rate("99999999999999999999"), None);

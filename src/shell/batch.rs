@@ -56,11 +56,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         }
         // SAFETY: `queue` is the valid handle just received; a null destination switches forwarding off.
         unsafe { sys::rd_kafka_queue_forward(queue, std::ptr::null_mut()) };
-        Some(Self {
-            queue,
-            messages: Vec::with_capacity(BATCH_MAX),
-            _consumer: consumer,
-        })
+        Some(Self { queue, messages: Vec::with_capacity(BATCH_MAX), _consumer: consumer })
     }
 
     /// Takes what is there, waiting at most `timeout_ms` for the first message.
@@ -78,9 +74,7 @@ impl<C: ConsumerContext + 'static> PartitionQueue<C> {
         let count = usize::try_from(count).unwrap_or(0).min(BATCH_MAX);
         // SAFETY: the first `count` pointers were just written.
         unsafe { self.messages.set_len(count) };
-        Batch {
-            messages: &mut self.messages,
-        }
+        Batch { messages: &mut self.messages }
     }
 }
 
@@ -122,9 +116,7 @@ impl Batch<'_> {
 
     /// The stretches of the batch.
     pub fn segments(&self) -> Segments<'_> {
-        Segments {
-            rest: self.messages,
-        }
+        Segments { rest: self.messages }
     }
 }
 
@@ -158,9 +150,7 @@ impl<'b> Iterator for Segments<'b> {
         }
         self.rest = &self.rest[1..];
         if first.err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF {
-            return Some(Segment::Eof {
-                offset: first.offset,
-            });
+            return Some(Segment::Eof { offset: first.offset });
         }
         // SAFETY: for an error message librdkafka returns a C string that lives as long as the message.
         let text = unsafe {
@@ -171,10 +161,7 @@ impl<'b> Iterator for Segments<'b> {
                 CStr::from_ptr(text).to_string_lossy().into_owned()
             }
         };
-        Some(Segment::Error {
-            code: first.err.into(),
-            text,
-        })
+        Some(Segment::Error { code: first.err.into(), text })
     }
 }
 

@@ -219,13 +219,9 @@ impl NotReady {
 impl Status {
     /// Why the process is not ready: nothing when it is assigned, restored and reaches its sink.
     pub fn not_ready(&self) -> NotReady {
-        let mut why = NotReady {
-            lasting: self.stop_reasons.clone(),
-            passing: Vec::new(),
-        };
+        let mut why = NotReady { lasting: self.stop_reasons.clone(), passing: Vec::new() };
         if self.consumes && !self.assigned {
-            why.passing
-                .push("the group has not assigned partitions yet".to_owned());
+            why.passing.push("the group has not assigned partitions yet".to_owned());
         }
         for (shard, status) in &self.shards {
             status.not_ready(*shard, &mut why);
@@ -237,17 +233,11 @@ impl Status {
 
 impl ShardStatus {
     fn not_ready(&self, shard: u16, why: &mut NotReady) {
-        let trouble = self
-            .trouble
-            .as_ref()
-            .map(|t| format!(" ({t})"))
-            .unwrap_or_default();
+        let trouble = self.trouble.as_ref().map(|t| format!(" ({t})")).unwrap_or_default();
         match self.state {
             ShardState::Running => {}
             ShardState::Waiting => {
-                why.passing.push(format!(
-                    "shard {shard} waits for the rest of its partitions"
-                ));
+                why.passing.push(format!("shard {shard} waits for the rest of its partitions"));
             }
             ShardState::Restoring => {
                 let percent = self.restore_progress.unwrap_or(0.0) * 100.0;
@@ -257,8 +247,7 @@ impl ShardStatus {
             }
             ShardState::Stopped => {
                 let reason = self.stop_reason.as_deref().unwrap_or("no reason given");
-                why.lasting
-                    .push(format!("shard {shard} has stopped: {reason}"));
+                why.lasting.push(format!("shard {shard} has stopped: {reason}"));
             }
         }
     }
@@ -267,16 +256,13 @@ impl ShardStatus {
 impl SinkStatus {
     fn not_ready(&self, why: &mut NotReady) {
         for (table, reason) in &self.stopped_tables {
-            why.lasting
-                .push(format!("table {table} has stopped: {reason}"));
+            why.lasting.push(format!("table {table} has stopped: {reason}"));
         }
         if let Some(reason) = &self.stopped {
-            why.lasting
-                .push(format!("the carrier of rows has stopped: {reason}"));
+            why.lasting.push(format!("the carrier of rows has stopped: {reason}"));
         } else if self.enabled && !self.reachable {
             let detail = self.last_error.as_deref().unwrap_or("not tried yet");
-            why.passing
-                .push(format!("ClickHouse cannot be reached: {detail}"));
+            why.passing.push(format!("ClickHouse cannot be reached: {detail}"));
         }
     }
 }
@@ -292,8 +278,7 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// The loop has made a step. Cheap: one store, no lock.
     pub fn beat(&self) {
-        self.last_ms
-            .store(self.board.elapsed_ms(), Ordering::Relaxed);
+        self.last_ms.store(self.board.elapsed_ms(), Ordering::Relaxed);
     }
 
     /// The loop goes into a call that may take so long by itself, because somebody else does not answer: that is no
@@ -326,10 +311,7 @@ const READY_GRACE: Duration = Duration::from_secs(30);
 impl StatusBoard {
     /// A board that begins with `status`; its version is filled in.
     pub fn new(status: Status) -> Arc<Self> {
-        let status = Status {
-            version: env!("CARGO_PKG_VERSION"),
-            ..status
-        };
+        let status = Status { version: env!("CARGO_PKG_VERSION"), ..status };
         Arc::new(Self {
             born: Instant::now(),
             status: Mutex::new(status),
@@ -381,11 +363,7 @@ impl StatusBoard {
         let name = name.into();
         let last_ms = Arc::new(AtomicU64::new(self.elapsed_ms()));
         lock(&self.loops).insert(name.clone(), Arc::clone(&last_ms));
-        Heartbeat {
-            board: Arc::clone(self),
-            name,
-            last_ms,
-        }
+        Heartbeat { board: Arc::clone(self), name, last_ms }
     }
 
     /// The watched loops that have made no step for longer than `limit`, one sentence each.

@@ -78,10 +78,7 @@ pub fn start(
         cleaned: Instant::now(),
         measured: None,
     };
-    carrier
-        .observer
-        .board
-        .update(|status| status.sink.enabled = true);
+    carrier.observer.board.update(|status| status.sink.enabled = true);
     std::thread::Builder::new()
         .name("retain-carrier".to_owned())
         .spawn(move || carrier.run(&quit))
@@ -121,9 +118,7 @@ impl Carrier {
         while !quit.load(Ordering::SeqCst) {
             if let Err(reason) = self.turn() {
                 tracing::error!(%reason, "the carrier stops");
-                self.observer
-                    .board
-                    .update(|status| status.sink.stopped = Some(reason));
+                self.observer.board.update(|status| status.sink.stopped = Some(reason));
                 break;
             }
         }
@@ -142,10 +137,7 @@ impl Carrier {
             self.begin();
         }
         self.hold_back();
-        if self
-            .measured
-            .is_none_or(|at| at.elapsed() >= MEASURE_INTERVAL)
-        {
+        if self.measured.is_none_or(|at| at.elapsed() >= MEASURE_INTERVAL) {
             self.heartbeat.beat_after(MEASURE_TIMEOUT * 2);
             if let Err(error) = self.measure()
                 && let Some(left_out) = self.calm.say(&error.to_string())
@@ -209,12 +201,7 @@ impl Carrier {
         let blocks = batch.len() as u64;
         let sink = Arc::clone(&self.sink);
         let task = self.tokio.spawn(async move { sink.carry(&batch).await });
-        self.under_way = Some(UnderWay {
-            task,
-            next,
-            blocks,
-            began: Instant::now(),
-        });
+        self.under_way = Some(UnderWay { task, next, blocks, began: Instant::now() });
     }
 
     /// Commits the offsets of a batch that is in.
@@ -247,10 +234,7 @@ impl Carrier {
 
     /// Pauses while ClickHouse is away and the next batch is full, so that the group can still be polled.
     fn hold_back(&mut self) {
-        let away = self
-            .under_way
-            .as_ref()
-            .is_some_and(|u| u.began.elapsed() >= PAUSE_AFTER);
+        let away = self.under_way.as_ref().is_some_and(|u| u.began.elapsed() >= PAUSE_AFTER);
         match (&self.paused, away && self.is_full()) {
             (None, true) => {
                 let Ok(list) = self.consumer.assignment() else {
@@ -274,11 +258,7 @@ impl Carrier {
     /// Measures how much of the outbox is still to be carried, in the partitions that are ours.
     fn measure(&mut self) -> KafkaResult<()> {
         let assignment = self.consumer.assignment()?;
-        let ours: Vec<i32> = assignment
-            .elements()
-            .iter()
-            .map(|e| e.partition())
-            .collect();
+        let ours: Vec<i32> = assignment.elements().iter().map(|e| e.partition()).collect();
         let mut ends = TopicPartitionList::new();
         let mut unknown = TopicPartitionList::new();
         for partition in &ours {
@@ -297,17 +277,12 @@ impl Carrier {
                 self.acknowledged.insert(element.partition(), offset);
             }
         }
-        self.acknowledged
-            .retain(|partition, _| ours.contains(partition));
+        self.acknowledged.retain(|partition, _| ours.contains(partition));
         let mut lag = BTreeMap::new();
         if !ours.is_empty() {
             let answer = self.consumer.offsets_for_times(ends, MEASURE_TIMEOUT)?;
             for element in answer.elements() {
-                let next = self
-                    .acknowledged
-                    .get(&element.partition())
-                    .copied()
-                    .unwrap_or(0);
+                let next = self.acknowledged.get(&element.partition()).copied().unwrap_or(0);
                 if let Offset::Offset(end) = element.offset() {
                     // Behind the last record stands the marker of its transaction, which nobody carries.
                     lag.insert(element.partition(), (end - next - 1).max(0));
@@ -341,21 +316,14 @@ impl Carrier {
             list.add_partition_offset(&self.topic, element.partition(), Offset::Offset(before))?;
         }
         let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
-        self.tokio
-            .block_on(self.admin.delete_records(&list, &options))
-            .map(drop)
+        self.tokio.block_on(self.admin.delete_records(&list, &options)).map(drop)
     }
 }
 
 /// The block of a record of the rows topic.
 fn block_of(message: &BorrowedMessage<'_>) -> Result<Block, String> {
     let place = || {
-        format!(
-            "{} partition {} offset {}",
-            message.topic(),
-            message.partition(),
-            message.offset()
-        )
+        format!("{} partition {} offset {}", message.topic(), message.partition(), message.offset())
     };
     let header = |name: &str| {
         let headers = message.headers()?;

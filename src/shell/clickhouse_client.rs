@@ -45,10 +45,7 @@ pub fn client(settings: &ClickHouse) -> Result<Client, CaFileError> {
 }
 
 fn believing(path: &Path) -> Result<Client, CaFileError> {
-    let wrong = |why: String| CaFileError {
-        path: path.to_owned(),
-        why,
-    };
+    let wrong = |why: String| CaFileError { path: path.to_owned(), why };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))? {
         let certificate = certificate.map_err(|e| wrong(e.to_string()))?;

@@ -121,10 +121,7 @@ impl Link {
         config.set("fetch.queue.backoff.ms", "1");
         // A partition that was just assigned waits for the fetch under way.
         config.set("fetch.wait.max.ms", "100");
-        config.set(
-            "queued.max.messages.kbytes",
-            self.prefetch_kbytes(partitions).to_string(),
-        );
+        config.set("queued.max.messages.kbytes", self.prefetch_kbytes(partitions).to_string());
         self.finish(config, GROUP_KEYS)
     }
 
@@ -157,20 +154,14 @@ impl Link {
         } else {
             config.set("group.protocol", "consumer");
         }
-        self.finish(
-            config,
-            &["partition.assignment.strategy", "group.remote.assignor"],
-        )
+        self.finish(config, &["partition.assignment.strategy", "group.remote.assignor"])
     }
 
     /// The transactional producer.
     pub fn producer(&self, transactional_id: &str) -> ClientConfig {
         let mut config = self.base("producer");
         config.set("transactional.id", transactional_id);
-        config.set(
-            "transaction.timeout.ms",
-            self.transaction_timeout_ms.to_string(),
-        );
+        config.set("transaction.timeout.ms", self.transaction_timeout_ms.to_string());
         config.set("compression.type", "lz4");
         config.set("linger.ms", "0");
         // One record may be large (a dead letter of a source with a high limit); a request of many stays below the
@@ -194,9 +185,5 @@ const GROUP_KEYS: &[&str] = &[
 ];
 
 fn isolation(committed: bool) -> &'static str {
-    if committed {
-        "read_committed"
-    } else {
-        "read_uncommitted"
-    }
+    if committed { "read_committed" } else { "read_uncommitted" }
 }

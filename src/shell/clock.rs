@@ -9,9 +9,7 @@ use crate::plan;
 
 /// Now on the wall, milliseconds since the epoch.
 pub fn wall_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -42,8 +40,7 @@ impl PipelineClock {
     /// A shard's state knows when the simulated clock began; of all shards the earliest is right. 0: it knows nothing.
     pub fn goes_on_from(&self, wall_origin_ms: i64) {
         if wall_origin_ms > 0 {
-            self.wall_origin_ms
-                .fetch_min(wall_origin_ms, Ordering::Relaxed);
+            self.wall_origin_ms.fetch_min(wall_origin_ms, Ordering::Relaxed);
         }
     }
 
@@ -95,10 +92,7 @@ mod tests {
     #[test]
     fn a_simulated_clock_goes_on_where_it_was() {
         const HOUR_MS: i64 = 3_600_000;
-        let kind = plan::Clock::Simulated {
-            origin_ms: 0,
-            speed: 24.0,
-        };
+        let kind = plan::Clock::Simulated { origin_ms: 0, speed: 24.0 };
         let clock = PipelineClock::new(kind);
         let shared = clock.clone();
         let began = clock.wall_origin_ms();

@@ -28,18 +28,14 @@ pub fn print(
         return writeln!(out, "{file_name}: {count} {word}");
     };
     writeln!(out, "{file_name}: ok")?;
-    guarantees
-        .iter()
-        .try_for_each(|sentence| writeln!(out, "  {sentence}"))
+    guarantees.iter().try_for_each(|sentence| writeln!(out, "  {sentence}"))
 }
 
 /// What the model and the bands mean for somebody who has bought once: after how many days they count as dormant, and
 /// as lost.
 pub fn one_time_buyer(plan: &Plan) -> String {
     let cx = Context::new(Arc::new(plan.clone()));
-    let curve = cx
-        .model
-        .curve(History { x: 0, t_x_d: 0.0 }, LIFECYCLE_HORIZON_D);
+    let curve = cx.model.curve(History { x: 0, t_x_d: 0.0 }, LIFECYCLE_HORIZON_D);
     let after = |band: f64| match curve.p_silent_due_ms(0, 0, band) {
         Some(age_ms) => format!("after {:.1} days", days(age_ms)),
         None => "never".to_owned(),
@@ -59,10 +55,7 @@ mod tests {
     fn a_one_time_buyer_is_first_dormant_then_lost() {
         let text = include_str!("../../pipelines/customers.toml");
         let sentence = one_time_buyer(&crate::plan::parse(text).0.unwrap());
-        let found: Vec<f64> = sentence
-            .split(' ')
-            .filter_map(|word| word.parse().ok())
-            .collect();
+        let found: Vec<f64> = sentence.split(' ').filter_map(|word| word.parse().ok()).collect();
         assert_eq!(found.len(), 2, "{sentence}");
         assert!(found[0] > 0.0 && found[0] < found[1], "{sentence}");
     }

@@ -10,12 +10,7 @@ use super::origin::{Effective, SECRET_KEYS};
 /// Those of `out`.
 pub fn print(effective: &[Effective], out: &mut dyn Write) -> io::Result<()> {
     let keys = effective.iter().map(|e| e.key.len()).max().unwrap_or(0);
-    let values = effective
-        .iter()
-        .map(|e| e.value.len())
-        .max()
-        .unwrap_or(0)
-        .min(40);
+    let values = effective.iter().map(|e| e.value.len()).max().unwrap_or(0).min(40);
     for Effective { key, value, origin } in effective {
         let value = if value.is_empty() { "-" } else { value };
         writeln!(out, "{key:keys$}  {value:values$}  {origin}")?;
@@ -67,15 +62,8 @@ pub fn reference(default_file: &str) -> String {
 
 fn row(key: &str, value: &str, meaning: &str) -> String {
     let name = format!("RETAIN__{}", key.to_uppercase().replace('.', "__"));
-    let shown = if value == "\"\"" {
-        "not set".to_owned()
-    } else {
-        format!("`{value}`")
-    };
-    let file = if SECRET_KEYS.contains(&key) {
-        format!(" or `{name}_FILE`")
-    } else {
-        String::new()
-    };
+    let shown = if value == "\"\"" { "not set".to_owned() } else { format!("`{value}`") };
+    let file =
+        if SECRET_KEYS.contains(&key) { format!(" or `{name}_FILE`") } else { String::new() };
     format!("| `{key}` | {shown} | `{name}`{file} | {meaning} |\n")
 }

@@ -113,9 +113,7 @@ fn time(text: &str) -> Result<i64, String> {
 fn mix(text: &str) -> Result<Mix, String> {
     let weights: Option<Vec<f64>> = text.split('/').map(|part| part.parse().ok()).collect();
     let weights = weights.and_then(|weights| weights.try_into().ok());
-    weights
-        .map(Mix)
-        .ok_or_else(|| "expected WEB/PURCHASE/SUPPORT such as 85/10/5".to_owned())
+    weights.map(Mix).ok_or_else(|| "expected WEB/PURCHASE/SUPPORT such as 85/10/5".to_owned())
 }
 
 fn key_hash(text: &str) -> Result<KeyHash, String> {
@@ -128,10 +126,7 @@ fn key_hash(text: &str) -> Result<KeyHash, String> {
 
 fn topics(text: &str) -> Result<Topics, String> {
     let names: Vec<String> = text.split(',').map(str::to_owned).collect();
-    names
-        .try_into()
-        .map(Topics)
-        .map_err(|_| "expected PURCHASES,SUPPORT,WEB".to_owned())
+    names.try_into().map(Topics).map_err(|_| "expected PURCHASES,SUPPORT,WEB".to_owned())
 }
 
 /// Why nothing, or not everything, was generated.
@@ -231,14 +226,10 @@ pub fn run(args: &Args, kafka: &Kafka) -> Result<Summary, GenerateError> {
             // Refused options are told before a connection is tried.
             let asked = args.options(args.partitions.unwrap_or(PARTITIONS_DEFAULT));
             Generator::new(asked).map_err(GenerateError::Options)?;
-            let kafka = Kafka {
-                brokers: brokers.clone(),
-                ..kafka.clone()
-            };
+            let kafka = Kafka { brokers: brokers.clone(), ..kafka.clone() };
             let producer = TopicProducer::connect(&kafka)?;
-            let create = args
-                .create_topics
-                .then_some(args.partitions.unwrap_or(PARTITIONS_DEFAULT));
+            let create =
+                args.create_topics.then_some(args.partitions.unwrap_or(PARTITIONS_DEFAULT));
             let partitions = producer.prepare_topics(&args.topics.0, args.partitions, create)?;
             let summary = pump(args, partitions, |topic, record| {
                 producer.send(topic, record).map_err(GenerateError::from)
@@ -251,37 +242,20 @@ pub fn run(args: &Args, kafka: &Kafka) -> Result<Summary, GenerateError> {
             let file = File::create(path).map_err(|error| file_error(path, error))?;
             write_to(args, path, file)
         }
-        (None, None) => Err(GenerateError::Options(vec![
-            "one of --out and --brokers".to_owned(),
-        ])),
+        (None, None) => Err(GenerateError::Options(vec!["one of --out and --brokers".to_owned()])),
     }
 }
 
 fn file_error(path: &Path, error: io::Error) -> GenerateError {
-    GenerateError::File {
-        file: path.display().to_string(),
-        error,
-    }
+    GenerateError::File { file: path.display().to_string(), error }
 }
 
 fn write_to(args: &Args, path: &Path, file: impl Write) -> Result<Summary, GenerateError> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let partitions = args.partitions.unwrap_or(PARTITIONS_DEFAULT);
     let summary = pump(args, partitions, |topic, record| {
-        let Generated {
-            partition,
-            kafka_ms,
-            key,
-            value,
-            ..
-        } = record;
-        let line = Line {
-            topic,
-            partition: *partition,
-            kafka_ms: *kafka_ms,
-            key,
-            value,
-        };
+        let Generated { partition, kafka_ms, key, value, .. } = record;
+        let line = Line { topic, partition: *partition, kafka_ms: *kafka_ms, key, value };
         serde_json::to_writer(&mut out, &line).map_err(|e| file_error(path, e.into()))?;
         out.write_all(b"\n").map_err(|e| file_error(path, e))
     })?;

@@ -77,10 +77,8 @@ impl Definition {
     /// # Errors
     /// When it cannot be read, or has errors; all of them at once.
     pub fn read(path: &Path) -> Result<Self, CommandError> {
-        let text = std::fs::read_to_string(path).map_err(|source| CommandError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
         Self::of(&text, &path.display().to_string())
     }
 
@@ -91,10 +89,7 @@ impl Definition {
     pub fn of(text: &str, name: &str) -> Result<Self, CommandError> {
         let (plan, findings) = parse(text);
         let lines = |severity| {
-            findings
-                .iter()
-                .filter(move |d| d.severity == severity)
-                .map(|d| d.render(name))
+            findings.iter().filter(move |d| d.severity == severity).map(|d| d.render(name))
         };
         let Some(plan) = plan else {
             let errors: Vec<String> = lines(Severity::Error).collect();
@@ -129,12 +124,7 @@ impl Target {
             events_days: settings.events_ttl_days,
             ledger_days: settings.ledger_ttl_days,
         };
-        Ok(Self {
-            client: client(settings)?,
-            databases,
-            retention,
-            options,
-        })
+        Ok(Self { client: client(settings)?, databases, retention, options })
     }
 
     async fn prepare(&self, plan: &Plan, views: bool) -> Result<Vec<String>, String> {
@@ -143,9 +133,7 @@ impl Target {
         let done = done.map_err(words)?;
         check_columns(&self.client, &self.databases.tables).await?;
         if views {
-            write_views(&self.client, plan, &self.databases)
-                .await
-                .map_err(words)?;
+            write_views(&self.client, plan, &self.databases).await.map_err(words)?;
         }
         Ok(done)
     }
@@ -166,10 +154,7 @@ pub async fn migrate(
         None => generation::current(&Link::from(&settings.kafka), &definition.plan)?,
     };
     let target = Target::new(&settings.clickhouse, generation)?;
-    target
-        .prepare(&definition.plan, true)
-        .await
-        .map_err(CommandError::Other)
+    target.prepare(&definition.plan, true).await.map_err(CommandError::Other)
 }
 
 /// Which parts of the pipeline this process runs.
@@ -312,11 +297,7 @@ fn options(settings: &Settings, generation: u32, definition: String) -> Options 
         commit_interval_ms: settings.kafka.commit_interval_ms,
         restore_timeout_ms: settings.kafka.restore_timeout_ms,
         revoke_limit_ms: settings.run.shutdown_timeout_ms,
-        workers: if settings.run.workers == 0 {
-            cores
-        } else {
-            settings.run.workers
-        },
+        workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
     }
 }
 
@@ -402,29 +383,13 @@ impl Carry {
     }
 
     fn start(self) -> Option<std::thread::JoinHandle<()>> {
-        let Self {
-            sink,
-            link,
-            names,
-            observer,
-            quit,
-            ..
-        } = self;
-        match carrier::start(
-            &link,
-            &names,
-            sink,
-            observer.clone(),
-            quit,
-            Handle::current(),
-        ) {
+        let Self { sink, link, names, observer, quit, .. } = self;
+        match carrier::start(&link, &names, sink, observer.clone(), quit, Handle::current()) {
             Ok(thread) => Some(thread),
             Err(error) => {
                 let reason = format!("the carrier cannot start: {error}");
                 tracing::error!("{reason}");
-                observer
-                    .board
-                    .update(|status| status.stop_reasons.push(reason));
+                observer.board.update(|status| status.stop_reasons.push(reason));
                 None
             }
         }

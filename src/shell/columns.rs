@@ -38,9 +38,7 @@ pub async fn check_columns(client: &Client, database: &str) -> Result<(), String
         .map_err(|e| format!("read the tables of {database}: {e}"))?;
     let mut real = RealColumns::new();
     for (table, name, ty, default_kind) in rows {
-        real.entry(table)
-            .or_default()
-            .insert(name, RealColumn { ty, default_kind });
+        real.entry(table).or_default().insert(name, RealColumn { ty, default_kind });
     }
     let mut differences = difference(database, &real);
     for (name, engine) in engines {
@@ -54,11 +52,7 @@ pub async fn check_columns(client: &Client, database: &str) -> Result<(), String
             );
         }
     }
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(differences.trim_end().to_owned())
-    }
+    if differences.is_empty() { Ok(()) } else { Err(differences.trim_end().to_owned()) }
 }
 
 /// The differences, one line each; empty when the encoders' blocks will be understood.
@@ -122,18 +116,13 @@ mod tests {
                 .columns()
                 .iter()
                 .map(|c| {
-                    let real = RealColumn {
-                        ty: c.ty.sql().to_owned(),
-                        default_kind: String::new(),
-                    };
+                    let real =
+                        RealColumn { ty: c.ty.sql().to_owned(), default_kind: String::new() };
                     (c.name.to_owned(), real)
                 })
                 .collect()
         };
-        Table::ALL
-            .into_iter()
-            .map(|t| (t.name().to_owned(), columns(t)))
-            .collect()
+        Table::ALL.into_iter().map(|t| (t.name().to_owned(), columns(t))).collect()
     }
 
     #[test]
@@ -143,10 +132,8 @@ mod tests {
         real.remove("gaps");
         if let Some(columns) = real.get_mut("activity") {
             columns.remove("tickets");
-            let column = |ty: &str, kind: &str| RealColumn {
-                ty: ty.into(),
-                default_kind: kind.into(),
-            };
+            let column =
+                |ty: &str, kind: &str| RealColumn { ty: ty.into(), default_kind: kind.into() };
             columns.insert("events".into(), column("UInt32", ""));
             columns.insert("channel".into(), column("LowCardinality(String)", "ALIAS"));
             columns.insert("extra".into(), column("UInt8", ""));

@@ -61,11 +61,7 @@ pub fn run(
                 std::thread::sleep(REOPEN_INTERVAL);
             }
         }
-        let done = Report::Done {
-            outcome,
-            cycles: job.cycles,
-            took: began.elapsed(),
-        };
+        let done = Report::Done { outcome, cycles: job.cycles, took: began.elapsed() };
         if reports.send(done).is_err() {
             break;
         }
@@ -114,8 +110,7 @@ pub struct Settled {
 impl Commits {
     /// A cycle was computed.
     pub fn add(&mut self, tenure: u64, effects: Effects) {
-        self.waiting
-            .insert(effects.shard, Cycle { tenure, effects });
+        self.waiting.insert(effects.shard, Cycle { tenure, effects });
     }
 
     /// Whether something could be sent as soon as the transaction in flight is done.
@@ -131,14 +126,8 @@ impl Commits {
     /// Whether a cycle of this shard is anywhere here.
     pub fn holds(&self, shard: u16) -> bool {
         self.waiting.contains_key(&shard)
-            || self
-                .repeats
-                .iter()
-                .any(|group| group.cycles.contains_key(&shard))
-            || self
-                .flight
-                .as_ref()
-                .is_some_and(|(shards, _)| shards.contains_key(&shard))
+            || self.repeats.iter().any(|group| group.cycles.contains_key(&shard))
+            || self.flight.as_ref().is_some_and(|(shards, _)| shards.contains_key(&shard))
     }
 
     /// The shard's memory is gone: what it has computed goes with it.
@@ -165,17 +154,11 @@ impl Commits {
             Some(_) => self.repeats.pop_front()?,
             None if !self.waiting.is_empty() => {
                 let cycles = std::mem::take(&mut self.waiting);
-                Group {
-                    cycles,
-                    attempts: 0,
-                    not_before: Instant::now(),
-                }
+                Group { cycles, attempts: 0, not_before: Instant::now() }
             }
             None => return None,
         };
-        group
-            .cycles
-            .retain(|shard, cycle| held(*shard, cycle.tenure));
+        group.cycles.retain(|shard, cycle| held(*shard, cycle.tenure));
         if group.cycles.is_empty() {
             return None;
         }
@@ -184,21 +167,10 @@ impl Commits {
             self.repeats.push_front(group);
             return None;
         };
-        let tenures = group
-            .cycles
-            .iter()
-            .map(|(shard, cycle)| (*shard, cycle.tenure))
-            .collect();
+        let tenures = group.cycles.iter().map(|(shard, cycle)| (*shard, cycle.tenure)).collect();
         self.flight = Some((tenures, group.attempts));
-        let cycles = group
-            .cycles
-            .into_values()
-            .map(|cycle| cycle.effects)
-            .collect();
-        Some(Job {
-            cycles,
-            group: metadata,
-        })
+        let cycles = group.cycles.into_values().map(|cycle| cycle.effects).collect();
+        Some(Job { cycles, group: metadata })
     }
 
     /// Takes the outcome of the transaction in flight.
@@ -218,9 +190,8 @@ impl Commits {
             }
             Outcome::Fenced(why) => settled.fenced = Some(why),
             Outcome::Aborted { why, passing } => {
-                let cycles: BTreeMap<u16, Cycle> = each
-                    .map(|(s, tenure, effects)| (s, Cycle { tenure, effects }))
-                    .collect();
+                let cycles: BTreeMap<u16, Cycle> =
+                    each.map(|(s, tenure, effects)| (s, Cycle { tenure, effects })).collect();
                 self.repeat(cycles, attempts + 1, passing, &why, &mut settled);
                 settled.aborted = Some(why);
             }
@@ -238,23 +209,15 @@ impl Commits {
     ) {
         let not_before = Instant::now() + REPEAT_INTERVAL * attempts.min(10);
         match after_abort(attempts, cycles.len(), passing) {
-            Repeat::Together => self.repeats.push_front(Group {
-                cycles,
-                attempts,
+            Repeat::Together => self.repeats.push_front(Group { cycles, attempts, not_before }),
+            Repeat::Alone => self.repeats.extend(cycles.into_iter().map(|(shard, cycle)| Group {
+                cycles: BTreeMap::from([(shard, cycle)]),
+                attempts: 0,
                 not_before,
-            }),
-            Repeat::Alone => self
-                .repeats
-                .extend(cycles.into_iter().map(|(shard, cycle)| Group {
-                    cycles: BTreeMap::from([(shard, cycle)]),
-                    attempts: 0,
-                    not_before,
-                })),
-            Repeat::Stop => settled.stopped.extend(
-                cycles
-                    .into_iter()
-                    .map(|(s, cycle)| (s, cycle.tenure, why.to_owned())),
-            ),
+            })),
+            Repeat::Stop => settled
+                .stopped
+                .extend(cycles.into_iter().map(|(s, cycle)| (s, cycle.tenure, why.to_owned()))),
         }
     }
 }

@@ -85,10 +85,7 @@ impl ConsumerContext for MemberContext {
         } else {
             Stashed::Revoke(list.clone(), consumer.assignment_lost())
         };
-        self.stash
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(event);
+        self.stash.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
     }
 }
 
@@ -114,10 +111,7 @@ impl Member {
     /// # Errors
     /// When librdkafka refuses the settings.
     pub fn join(link: &Link, names: &Names, plan: &Plan) -> KafkaResult<Self> {
-        let context = MemberContext {
-            stash: Mutex::default(),
-            closing: AtomicBool::new(false),
-        };
+        let context = MemberContext { stash: Mutex::default(), closing: AtomicBool::new(false) };
         let consumer: BaseConsumer<MemberContext> =
             link.member(names).create_with_context(context)?;
         let topics: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -129,20 +123,15 @@ impl Member {
     pub fn poll(&self, timeout: Duration) -> Option<Membership> {
         let polled = self.consumer.poll(timeout).map(|result| result.map(drop));
         let stashed = {
-            let mut stash = self
-                .consumer
-                .context()
-                .stash
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut stash =
+                self.consumer.context().stash.lock().unwrap_or_else(PoisonError::into_inner);
             stash.pop_front()
         };
         match (stashed, polled) {
             (Some(Stashed::Assign(list)), _) => Some(Membership::Given(self.places(list))),
-            (Some(Stashed::Revoke(list, lost)), _) => Some(Membership::Taken {
-                partitions: self.places(list),
-                lost,
-            }),
+            (Some(Stashed::Revoke(list, lost)), _) => {
+                Some(Membership::Taken { partitions: self.places(list), lost })
+            }
             (None, Some(Err(error))) => Some(self.trouble(&error)),
             // Paused partitions may still have delivered what was under way: not ours to read.
             (None, Some(Ok(())) | None) => None,
@@ -161,11 +150,8 @@ impl Member {
             let source = self.topics.iter().position(|t| t == topic)?;
             Some((source, u16::try_from(partition).ok()?))
         };
-        let places = list
-            .elements()
-            .iter()
-            .filter_map(|e| place(e.topic(), e.partition()))
-            .collect();
+        let places =
+            list.elements().iter().filter_map(|e| place(e.topic(), e.partition())).collect();
         Partitions { list, places }
     }
 
@@ -204,10 +190,7 @@ impl Member {
 
     /// Leaves the group. Everything that is to be committed has been.
     pub fn leave(self) {
-        self.consumer
-            .context()
-            .closing
-            .store(true, Ordering::SeqCst);
+        self.consumer.context().closing.store(true, Ordering::SeqCst);
         drop(self.consumer);
     }
 }
@@ -239,15 +222,9 @@ impl Fetcher {
     pub fn new(link: &Link, names: &Names, plan: &Plan, shards: u16) -> KafkaResult<Self> {
         let topics: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
         let partitions = (topics.len() + 1) * usize::from(shards);
-        let consumer = Arc::new(
-            link.fetcher(names, partitions)
-                .create_with_context(Quiet::default())?,
-        );
-        Ok(Self {
-            consumer,
-            topics,
-            mail: names.mail(),
-        })
+        let consumer =
+            Arc::new(link.fetcher(names, partitions).create_with_context(Quiet::default())?);
+        Ok(Self { consumer, topics, mail: names.mail() })
     }
 
     /// Begins to read a shard at the given offsets (sources in order, and the mail).
@@ -259,15 +236,8 @@ impl Fetcher {
             PartitionQueue::new(Arc::clone(&self.consumer), topic, i32::from(shard))
                 .ok_or_else(|| KafkaError::Subscription(format!("no queue for {topic} {shard}")))
         };
-        let sources = self
-            .topics
-            .iter()
-            .map(|t| queue(t))
-            .collect::<KafkaResult<_>>()?;
-        let queues = ShardQueues {
-            sources,
-            mail: queue(&self.mail)?,
-        };
+        let sources = self.topics.iter().map(|t| queue(t)).collect::<KafkaResult<_>>()?;
+        let queues = ShardQueues { sources, mail: queue(&self.mail)? };
         let mut list = TopicPartitionList::new();
         for (topic, offset) in self.topics.iter().zip(offsets) {
             list.add_partition_offset(topic, i32::from(shard), Offset::Offset(*offset))?;
@@ -296,14 +266,8 @@ impl Fetcher {
     /// # Errors
     /// When the broker does not answer.
     pub fn first_offset(&self, shard: u16, source: SourceIndex) -> KafkaResult<i64> {
-        let topic = self
-            .topics
-            .get(usize::from(source))
-            .map_or("", String::as_str);
-        let low = self
-            .consumer
-            .fetch_watermarks(topic, i32::from(shard), REQUEST_TIMEOUT)?
-            .0;
+        let topic = self.topics.get(usize::from(source)).map_or("", String::as_str);
+        let low = self.consumer.fetch_watermarks(topic, i32::from(shard), REQUEST_TIMEOUT)?.0;
         Ok(low)
     }
 

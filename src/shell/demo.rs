@@ -58,10 +58,7 @@ pub struct Args {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    let days = text
-        .parse()
-        .ok()
-        .filter(|days| (0.01..=100.0).contains(days));
+    let days = text.parse().ok().filter(|days| (0.01..=100.0).contains(days));
     days.ok_or_else(|| "expected days per second from 0.01 to 100".to_owned())
 }
 
@@ -140,10 +137,8 @@ fn introduce(screen: &mut Screen, story: &Story, speed: f64) {
 /// Turns true with Ctrl-C or SIGTERM.
 fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         tokio::select! {
@@ -179,16 +174,7 @@ async fn run(
     let plan = Arc::new(definition(args.speed)?);
     let client = Client::default().with_url(&engine.url);
     let databases = Databases::new("retain", 1).map_err(DemoError::Stuck)?;
-    migrate(
-        &client,
-        &plan,
-        &databases,
-        Retention {
-            events_days: 0,
-            ledger_days: 0,
-        },
-    )
-    .await?;
+    migrate(&client, &plan, &databases, Retention { events_days: 0, ledger_days: 0 }).await?;
 
     let truth = story.truth.clone();
     let mut pipeline = Pipeline::start(&plan, &databases, &client, story)?;
@@ -207,10 +193,7 @@ async fn run(
     if !equal {
         return Err(DemoError::Totals);
     }
-    screen.say(&format!(
-        "\nLook further:\n\n{}",
-        finale::commands(&engine.url).join("\n")
-    ));
+    screen.say(&format!("\nLook further:\n\n{}", finale::commands(&engine.url).join("\n")));
     if !args.exit && std::io::stdin().is_terminal() {
         screen.say("ClickHouse stays until Ctrl-C.");
         // The sender lives as long as the runtime; should it not, there is nothing to wait for.
@@ -244,11 +227,8 @@ impl Pipeline {
         let broker =
             cluster::start(plan, &names).map_err(kafka("starting the in-process broker"))?;
         let link = cluster::link(broker.bootstrap_servers());
-        let observer = Observer::new(Status {
-            consumes: true,
-            ..Status::default()
-        })
-        .map_err(|error| DemoError::Stuck(format!("the metrics: {error}")))?;
+        let observer = Observer::new(Status { consumes: true, ..Status::default() })
+            .map_err(|error| DemoError::Stuck(format!("the metrics: {error}")))?;
         let sink = Sink::new(client.clone(), SinkOptions::new(&databases.tables));
         let sink = Arc::new(sink.observed_by(&observer));
         let carrier_quit = Arc::new(AtomicBool::new(false));
@@ -274,12 +254,7 @@ impl Pipeline {
         )
         .map_err(kafka("starting the replay"))?;
         let options = cluster::options(link);
-        let running = runtime::run(
-            Arc::clone(plan),
-            options,
-            observer.clone(),
-            Arc::clone(&quit),
-        );
+        let running = runtime::run(Arc::clone(plan), options, observer.clone(), Arc::clone(&quit));
         Ok(Self {
             replay,
             runtime: tokio::spawn(running),
@@ -322,10 +297,9 @@ impl Pipeline {
             let trouble = status.trouble;
             screen.show(&summary, self.sink.status().rows, trouble.as_deref());
             if self.replay.has_ended() {
-                self.replay.stop().map_err(|source| DemoError::Kafka {
-                    what: "replaying",
-                    source,
-                })?;
+                self.replay
+                    .stop()
+                    .map_err(|source| DemoError::Kafka { what: "replaying", source })?;
                 let consumed: i64 = summary.sources.iter().map(|s| s.consumed).sum();
                 let sent = i64::try_from(self.replay.sent()).unwrap_or(i64::MAX);
                 if consumed >= sent && summary.complete_to_ms.is_some_and(|ms| ms >= END_MS) {
@@ -353,10 +327,7 @@ impl Pipeline {
         if let Some(carrier) = self.carrier.take() {
             let _ = tokio::task::spawn_blocking(move || carrier.join()).await;
         }
-        replayed.map_err(|source| DemoError::Kafka {
-            what: "replaying",
-            source,
-        })?;
+        replayed.map_err(|source| DemoError::Kafka { what: "replaying", source })?;
         match ended {
             Ok(result) => Ok(result?),
             Err(error) => Err(DemoError::Stuck(format!("the pipeline's task: {error}"))),

@@ -47,19 +47,12 @@ impl Ends {
 
     /// Why the last question had no answer; `None` when it had one.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The last answer for a shard.
     pub fn of(&self, shard: u16) -> Option<Answer> {
-        self.answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&shard)
-            .cloned()
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
     }
 }
 
@@ -77,11 +70,7 @@ pub fn run(
         observer.time_is(clock.now_ms());
         // Nobody else takes this client's events; while no broker answers there are many.
         while consumer.poll(Duration::ZERO).is_some() {}
-        let held = ends
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let held = ends.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if held.is_empty() {
             continue;
         }
@@ -104,9 +93,7 @@ pub fn run(
                 let mut trouble = ends.trouble.lock().unwrap_or_else(PoisonError::into_inner);
                 *trouble = Some(why.clone());
                 drop(trouble);
-                observer
-                    .board
-                    .update(|status| status.ends_unknown = Some(why));
+                observer.board.update(|status| status.ends_unknown = Some(why));
             }
         }
     }
@@ -134,10 +121,7 @@ fn ask(
         }
     };
     let known = shards.iter().filter_map(|&shard| {
-        let ends = topics
-            .iter()
-            .map(|topic| end(topic, shard))
-            .collect::<Option<Vec<_>>>()?;
+        let ends = topics.iter().map(|topic| end(topic, shard)).collect::<Option<Vec<_>>>()?;
         Some((shard, Answer { asked_ms, ends }))
     });
     Ok(known.collect())

@@ -15,8 +15,9 @@ use crate::plan::Plan;
 
 use super::client::Link;
 use super::clock::wall_ms;
-use super::generation::{ControlTopic, GenerationError, Progress};
+use super::generation::{ControlTopic, GenerationError};
 use super::migrate::write_views;
+use super::progress::Progress;
 use super::views::Databases;
 
 /// How long a look at the control topic waits for news.
@@ -60,15 +61,13 @@ impl Follow {
     /// When the thread cannot be started.
     pub fn start(self) -> std::io::Result<JoinHandle<Option<String>>> {
         let tokio = Handle::current();
-        std::thread::Builder::new()
-            .name("retain-control".to_owned())
-            .spawn(move || {
-                let why = self.run(&tokio);
-                if why.is_some() {
-                    self.quit.store(true, Ordering::SeqCst);
-                }
-                why
-            })
+        std::thread::Builder::new().name("retain-control".to_owned()).spawn(move || {
+            let why = self.run(&tokio);
+            if why.is_some() {
+                self.quit.store(true, Ordering::SeqCst);
+            }
+            why
+        })
     }
 
     fn run(&self, tokio: &Handle) -> Option<String> {
@@ -102,9 +101,8 @@ impl Follow {
             if let Some(why) = control.stops(self.generation) {
                 return Some(why);
             }
-            if let Some(rebuild) = rebuild
-                .as_mut()
-                .filter(|_| control.is_rebuilding(self.generation))
+            if let Some(rebuild) =
+                rebuild.as_mut().filter(|_| control.is_rebuilding(self.generation))
             {
                 if let Err(error) = self.step(rebuild) {
                     self.trouble(&error);

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::flow::generation::{Beginning, Control, Reading, Wanted};
+use crate::flow::generation::{Beginning, Control, Wanted};
 use crate::flow::names::Names;
 use crate::plan::Plan;
 
@@ -89,13 +89,7 @@ pub struct Chosen {
 impl Chosen {
     /// A generation without a control topic.
     pub fn given(generation: u32) -> Self {
-        Self {
-            generation,
-            beginning: None,
-            writes_views: true,
-            control: None,
-            rebuilds: false,
-        }
+        Self { generation, beginning: None, writes_views: true, control: None, rebuilds: false }
     }
 
     fn of(control: &Control, generation: u32, topic: &ControlTopic) -> Self {
@@ -153,9 +147,7 @@ pub fn current(link: &Link, plan: &Plan) -> Result<u32, GenerationError> {
     if !find_control(link, plan)?.control {
         return Ok(1);
     }
-    Ok(ControlTopic::new(link, plan)
-        .read()?
-        .map_or(1, |control| control.generation))
+    Ok(ControlTopic::new(link, plan).read()?.map_or(1, |control| control.generation))
 }
 
 /// The control topic of a pipeline.
@@ -168,35 +160,22 @@ pub struct ControlTopic {
 impl ControlTopic {
     /// That of a plan's pipeline.
     pub fn new(link: &Link, plan: &Plan) -> Self {
-        Self {
-            link: link.clone(),
-            names: Names::new(&plan.name, 1),
-        }
+        Self { link: link.clone(), names: Names::new(&plan.name, 1) }
     }
 
     fn kafka(&self, what: &'static str) -> impl Fn(KafkaError) -> GenerationError {
         let topic = self.names.control();
-        move |source| GenerationError::Kafka {
-            what,
-            topic: topic.clone(),
-            source,
-        }
+        move |source| GenerationError::Kafka { what, topic: topic.clone(), source }
     }
 
     /// A generation that somebody has named: what is known of it, if anything is.
     fn known(&self, plan: &Plan, generation: u32) -> Chosen {
         let found = find_control(&self.link, plan).is_ok_and(|found| found.control);
-        let control = if found {
-            self.read().ok().flatten()
-        } else {
-            None
-        };
+        let control = if found { self.read().ok().flatten() } else { None };
         match control {
-            Some(control) => Chosen {
-                rebuilds: false,
-                control: None,
-                ..Chosen::of(&control, generation, self)
-            },
+            Some(control) => {
+                Chosen { rebuilds: false, control: None, ..Chosen::of(&control, generation, self) }
+            }
             None => Chosen::given(generation),
         }
     }
@@ -220,10 +199,7 @@ impl ControlTopic {
         }
         Ok(match control {
             Some(control) => Chosen::of(&control, control.generation, self),
-            None => Chosen {
-                control: Some(self.clone()),
-                ..Chosen::given(1)
-            },
+            None => Chosen { control: Some(self.clone()), ..Chosen::given(1) },
         })
     }
 
@@ -236,32 +212,20 @@ impl ControlTopic {
     ) -> Result<Chosen, GenerationError> {
         if found.sources.len() != plan.sources.len() {
             let is_there = |topic: &str| found.sources.iter().any(|(name, _)| name == topic);
-            let missing = plan
-                .sources
-                .iter()
-                .map(|s| s.topic.as_str())
-                .filter(|t| !is_there(t));
+            let missing = plan.sources.iter().map(|s| s.topic.as_str()).filter(|t| !is_there(t));
             return Err(GenerationError::Refused(format!(
                 "source topic {} does not exist: create it, with as many partitions as the others",
                 missing.collect::<Vec<_>>().join(", ")
             )));
         }
         let lows = self.positions(found, Start::Earliest)?;
-        let wanted = Wanted {
-            definition,
-            lows: &lows,
-            accept_loss,
-        };
+        let wanted = Wanted { definition, lows: &lows, accept_loss };
         let control = self.change(|now| {
-            let before = now
-                .cloned()
-                .unwrap_or_else(|| Control::first(None, wall_ms()));
+            let before = now.cloned().unwrap_or_else(|| Control::first(None, wall_ms()));
             let (next, _) = before.with_rebuild(wanted)?;
             Ok((Some(&next) != now).then_some(next))
         })?;
-        let rebuild = control
-            .as_ref()
-            .and_then(|c| Some((c, c.rebuilding.as_ref()?.generation)));
+        let rebuild = control.as_ref().and_then(|c| Some((c, c.rebuilding.as_ref()?.generation)));
         match rebuild {
             Some((control, generation)) => Ok(Chosen::of(control, generation, self)),
             None => Err(GenerationError::Refused(
@@ -287,12 +251,9 @@ impl ControlTopic {
         let kafka = self.kafka("reading");
         let topic = self.names.control();
         let reader = self.link.restorer(&self.names);
-        let consumer: BaseConsumer<Quiet> = reader
-            .create_with_context(Quiet::default())
-            .map_err(&kafka)?;
-        let (low, end) = consumer
-            .fetch_watermarks(&topic, 0, REQUEST_TIMEOUT)
-            .map_err(&kafka)?;
+        let consumer: BaseConsumer<Quiet> =
+            reader.create_with_context(Quiet::default()).map_err(&kafka)?;
+        let (low, end) = consumer.fetch_watermarks(&topic, 0, REQUEST_TIMEOUT).map_err(&kafka)?;
         let consumer = Arc::new(consumer);
         let queue = PartitionQueue::new(Arc::clone(&consumer), &topic, 0)
             .ok_or_else(|| GenerationError::Refused(format!("no queue for {topic}")))?;
@@ -300,13 +261,7 @@ impl ControlTopic {
         list.add_partition_offset(&topic, 0, Offset::Offset(low))
             .and_then(|()| consumer.assign(&list))
             .map_err(&kafka)?;
-        Ok(Watcher {
-            queue,
-            consumer,
-            topic,
-            end,
-            latest: None,
-        })
+        Ok(Watcher { queue, consumer, topic, end, latest: None })
     }
 
     /// Changes the record: `decide` is given what stands there and says what is to stand there, `None` to leave it.
@@ -345,9 +300,7 @@ impl ControlTopic {
         let until = Instant::now() + FENCED_WAIT + Duration::from_millis(spread_ms);
         while Instant::now() < until {
             let stands = self.read()?;
-            let settled = decide(stands.as_ref())
-                .map_err(GenerationError::Refused)?
-                .is_none();
+            let settled = decide(stands.as_ref()).map_err(GenerationError::Refused)?.is_none();
             if settled && stands.is_some() {
                 return Ok(stands);
             }
@@ -387,11 +340,7 @@ impl ControlTopic {
             );
         }
         let kafka = self.kafka("asking where the sources begin, for");
-        let consumer = self
-            .link
-            .query(&self.names, true)
-            .create()
-            .map_err(&kafka)?;
+        let consumer = self.link.query(&self.names, true).create().map_err(&kafka)?;
         let of = |offset| ask(&consumer, &places, offset).map_err(&kafka);
         let low = of(Offset::Beginning)?;
         let positions = match start {
@@ -400,18 +349,12 @@ impl ControlTopic {
             Start::At(ms) => {
                 // After the last record no offset has that time: the end then.
                 let (at, end) = (of(Offset::Offset(ms))?, of(Offset::End)?);
-                at.iter()
-                    .zip(end)
-                    .map(|(at, end)| if *at < 0 { end } else { *at })
-                    .collect()
+                at.iter().zip(end).map(|(at, end)| if *at < 0 { end } else { *at }).collect()
             }
         };
         let mut beginning = Beginning::new();
         for ((topic, _), position) in places.iter().zip(positions) {
-            beginning
-                .entry((*topic).to_owned())
-                .or_default()
-                .push(position.max(0));
+            beginning.entry((*topic).to_owned()).or_default().push(position.max(0));
         }
         Ok(beginning)
     }
@@ -428,7 +371,11 @@ fn is_fenced(error: &KafkaError) -> bool {
 }
 
 /// The offsets of places at a logical offset or time; -1 where there is none.
-fn ask(consumer: &BaseConsumer, places: &[(&str, i32)], offset: Offset) -> KafkaResult<Vec<i64>> {
+pub(super) fn ask(
+    consumer: &BaseConsumer,
+    places: &[(&str, i32)],
+    offset: Offset,
+) -> KafkaResult<Vec<i64>> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in places {
         list.add_partition_offset(topic, *partition, offset)?;
@@ -473,9 +420,7 @@ impl Watcher {
             tracing::debug!(topic = self.topic, %error, "reading the control topic");
         }
         let mut reached = false;
-        let batch = self
-            .queue
-            .poll(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
+        let batch = self.queue.poll(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
         for segment in batch.segments() {
             match segment {
                 Segment::Records(records) => {
@@ -509,77 +454,4 @@ impl Watcher {
         }
         Ok(self.latest)
     }
-}
-
-/// Asks how far a generation is: its group in the sources, its carrier in the rows. Over all partitions, whoever
-/// holds them.
-pub struct Progress {
-    group: BaseConsumer,
-    carrier: BaseConsumer,
-    sources: Vec<(String, i32)>,
-    rows: Vec<(String, i32)>,
-}
-
-impl Progress {
-    /// Of a generation of a plan's pipeline with so many shards.
-    ///
-    /// # Errors
-    /// When librdkafka refuses the settings.
-    pub fn new(link: &Link, plan: &Plan, names: &Names) -> KafkaResult<Self> {
-        let group: BaseConsumer = link.query(names, true).create()?;
-        let first = plan.sources.first().map_or("", |s| s.topic.as_str());
-        let metadata = group.fetch_metadata(Some(first), REQUEST_TIMEOUT)?;
-        let count = metadata
-            .topics()
-            .first()
-            .map_or(0, |t| t.partitions().len());
-        let shards = i32::try_from(count).unwrap_or(i32::MAX);
-        let of = |topic: &str| {
-            (0..shards)
-                .map(|p| (topic.to_owned(), p))
-                .collect::<Vec<_>>()
-        };
-        Ok(Self {
-            carrier: link
-                .query(names, true)
-                .set("group.id", names.sink_group())
-                .create()?,
-            group,
-            sources: plan.sources.iter().flat_map(|s| of(&s.topic)).collect(),
-            rows: of(&names.rows()),
-        })
-    }
-
-    /// Asks.
-    ///
-    /// # Errors
-    /// When the broker does not answer.
-    pub fn ask(&self) -> KafkaResult<Vec<Reading>> {
-        let mut readings = readings(&self.group, &self.sources)?;
-        readings.extend(self::readings(&self.carrier, &self.rows)?);
-        Ok(readings)
-    }
-}
-
-fn readings(consumer: &BaseConsumer, places: &[(String, i32)]) -> KafkaResult<Vec<Reading>> {
-    let mut list = TopicPartitionList::new();
-    for (topic, partition) in places {
-        list.add_partition(topic, *partition);
-    }
-    let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
-    let borrowed: Vec<(&str, i32)> = places.iter().map(|(t, p)| (t.as_str(), *p)).collect();
-    let ends = ask(consumer, &borrowed, Offset::End)?;
-    let reading = |(place, end): (&(String, i32), i64)| {
-        let element = committed.find_partition(&place.0, place.1);
-        let position = match element.map(|e| e.offset()) {
-            Some(Offset::Offset(offset)) => offset,
-            _ => 0,
-        };
-        Reading {
-            place: place.clone(),
-            position,
-            end,
-        }
-    };
-    Ok(places.iter().zip(ends).map(reading).collect())
 }

@@ -40,10 +40,7 @@ impl Server {
     /// When the address cannot be bound; the message names it.
     pub async fn bind(listen: &str, pages: Pages) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await.map_err(|e| {
-            io::Error::new(
-                e.kind(),
-                format!("http.listen: {listen} cannot be bound: {e}"),
-            )
+            io::Error::new(e.kind(), format!("http.listen: {listen} cannot be bound: {e}"))
         })?;
         Ok(Self { listener, pages })
     }
@@ -64,9 +61,7 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(self.listener, router(self.pages))
-            .with_graceful_shutdown(shutdown)
-            .await
+        axum::serve(self.listener, router(self.pages)).with_graceful_shutdown(shutdown).await
     }
 }
 
@@ -82,19 +77,11 @@ pub fn router(pages: Pages) -> Router {
 
 async fn metrics(State(pages): State<Pages>) -> Response {
     match pages.metrics.text() {
-        Ok(text) => (
-            [(
-                header::CONTENT_TYPE,
-                "text/plain; version=0.0.4; charset=utf-8",
-            )],
-            text,
-        )
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
             .into_response(),
-        Err(error) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("metrics: {error}\n"),
-        )
-            .into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics: {error}\n")).into_response()
+        }
     }
 }
 
@@ -123,11 +110,9 @@ async fn status(State(pages): State<Pages>) -> Response {
             value["stuck"] = stuck.into();
             Json(value).into_response()
         }
-        Err(error) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("status: {error}\n"),
-        )
-            .into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("status: {error}\n")).into_response()
+        }
     }
 }
 

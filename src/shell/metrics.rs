@@ -289,22 +289,13 @@ impl Metrics {
         };
         // From the first scrape on, so that the first of them is a rise.
         for result in CommitResult::ALL {
-            metrics
-                .commits
-                .with_label_values(&[result.name()])
-                .inc_by(0);
+            metrics.commits.with_label_values(&[result.name()]).inc_by(0);
         }
         for result in RestoreResult::ALL {
-            metrics
-                .restores
-                .with_label_values(&[result.name()])
-                .inc_by(0);
+            metrics.restores.with_label_values(&[result.name()]).inc_by(0);
         }
         for table in Table::ALL {
-            metrics
-                .insert_errors
-                .with_label_values(&[table.name()])
-                .inc_by(0);
+            metrics.insert_errors.with_label_values(&[table.name()]).inc_by(0);
         }
         Ok(metrics)
     }
@@ -322,28 +313,20 @@ impl Metrics {
     pub fn observe_cycle(&self, sources: &[Source], effects: &Effects, now_ms: i64) {
         let shard = effects.shard.to_string();
         let label = &[shard.as_str()];
-        let gaps = effects
-            .rows
-            .iter()
-            .filter(|block| block.table == Table::Gaps);
+        let gaps = effects.rows.iter().filter(|block| block.table == Table::Gaps);
         let gaps = gaps.map(|block| u64::from(block.count)).sum();
         self.gaps.with_label_values(label).inc_by(gaps);
-        self.state_written
-            .with_label_values(label)
-            .inc_by(effects.state.len_bytes() as u64);
+        self.state_written.with_label_values(label).inc_by(effects.state.len_bytes() as u64);
         if let Some(newest_ms) = effects.newest_kafka_ms {
             // The brokers' clocks may be ahead of ours.
-            self.latency
-                .observe((now_ms - newest_ms).max(0) as f64 / 1_000.0);
+            self.latency.observe((now_ms - newest_ms).max(0) as f64 / 1_000.0);
         }
         for (source, progress) in sources.iter().zip(&effects.sources) {
             self.observe_source(source, effects.shard, progress);
         }
         for letter in &effects.dead_letters {
             if let Some(source) = sources.get(usize::from(letter.source)) {
-                self.dlq
-                    .with_label_values(&[source.name.as_str(), letter.reason.name()])
-                    .inc();
+                self.dlq.with_label_values(&[source.name.as_str(), letter.reason.name()]).inc();
             }
         }
     }
@@ -352,48 +335,32 @@ impl Metrics {
         let name = source.name.as_str();
         let shard = shard.to_string();
         let consumed = progress.counts.consumed();
-        self.consumed
-            .with_label_values(&[source.topic.as_str(), shard.as_str()])
-            .inc_by(consumed);
+        self.consumed.with_label_values(&[source.topic.as_str(), shard.as_str()]).inc_by(consumed);
         for outcome in Outcome::ALL {
             let counter = self.events.with_label_values(&[name, outcome.name()]);
             counter.inc_by(progress.counts.of(outcome));
         }
         for (reason, &count) in Reason::ALL.iter().zip(&progress.reasons) {
             if count > 0 {
-                self.rejects
-                    .with_label_values(&[name, reason.name()])
-                    .inc_by(count);
+                self.rejects.with_label_values(&[name, reason.name()]).inc_by(count);
             }
         }
-        self.order_breaks
-            .with_label_values(&[name])
-            .inc_by(progress.order_breaks);
-        self.unknown_fields
-            .with_label_values(&[name])
-            .inc_by(progress.unknown_fields);
+        self.order_breaks.with_label_values(&[name]).inc_by(progress.order_breaks);
+        self.unknown_fields.with_label_values(&[name]).inc_by(progress.unknown_fields);
     }
 
     /// Sets what a shard holds.
     pub fn set_shard(&self, shard: u16, gauges: ShardGauges) {
         let shard = shard.to_string();
         let label = &[shard.as_str()];
-        self.state_keys
-            .with_label_values(label)
-            .set(signed(gauges.keys));
-        self.timers
-            .with_label_values(label)
-            .set(signed(gauges.timers));
-        self.waiting_bytes
-            .with_label_values(label)
-            .set(signed(gauges.waiting_bytes));
+        self.state_keys.with_label_values(label).set(signed(gauges.keys));
+        self.timers.with_label_values(label).set(signed(gauges.timers));
+        self.waiting_bytes.with_label_values(label).set(signed(gauges.waiting_bytes));
     }
 
     /// Sets how far a shard's watermark is behind the clock, seconds.
     pub fn set_watermark_lag(&self, shard: u16, lag_s: f64) {
-        self.watermark_lag
-            .with_label_values(&[shard.to_string().as_str()])
-            .set(lag_s);
+        self.watermark_lag.with_label_values(&[shard.to_string().as_str()]).set(lag_s);
     }
 
     /// Sets how many shards are in a state.
@@ -404,9 +371,7 @@ impl Metrics {
     /// Sets the records between the committed position and the end of a source partition.
     pub fn set_consumer_lag(&self, topic: &str, shard: u16, records: u64) {
         let shard = shard.to_string();
-        self.consumer_lag
-            .with_label_values(&[topic, shard.as_str()])
-            .set(signed(records));
+        self.consumer_lag.with_label_values(&[topic, shard.as_str()]).set(signed(records));
     }
 
     /// Takes the gauges of a shard away: this copy does not hold it any more. Counters stay.
@@ -421,9 +386,7 @@ impl Metrics {
             let _ = ratios.remove_label_values(label);
         }
         for source in sources {
-            let _ = self
-                .consumer_lag
-                .remove_label_values(&[source.topic.as_str(), shard.as_str()]);
+            let _ = self.consumer_lag.remove_label_values(&[source.topic.as_str(), shard.as_str()]);
         }
     }
 
@@ -435,9 +398,7 @@ impl Metrics {
 
     /// Counts an insert that ClickHouse acknowledged.
     pub fn observe_insert(&self, table: &str, rows: u64, duration_s: f64) {
-        self.insert_duration
-            .with_label_values(&[table])
-            .observe(duration_s);
+        self.insert_duration.with_label_values(&[table]).observe(duration_s);
         self.insert_rows.with_label_values(&[table]).inc_by(rows);
     }
 
@@ -449,24 +410,18 @@ impl Metrics {
     /// Sets the records of an outbox partition that ClickHouse does not have yet.
     pub fn set_outbox_lag(&self, partition: u16, records: u64) {
         let partition = partition.to_string();
-        self.outbox_lag
-            .with_label_values(&[partition.as_str()])
-            .set(signed(records));
+        self.outbox_lag.with_label_values(&[partition.as_str()]).set(signed(records));
     }
 
     /// Takes the gauge of an outbox partition away.
     pub fn forget_outbox(&self, partition: u16) {
-        let _ = self
-            .outbox_lag
-            .remove_label_values(&[partition.to_string().as_str()]);
+        let _ = self.outbox_lag.remove_label_values(&[partition.to_string().as_str()]);
     }
 
     /// Sets how much of a shard's state has been read back, 0 to 1.
     pub fn set_restore_progress(&self, shard: u16, ratio: f64) {
         let shard = shard.to_string();
-        self.restore_progress
-            .with_label_values(&[shard.as_str()])
-            .set(ratio);
+        self.restore_progress.with_label_values(&[shard.as_str()]).set(ratio);
     }
 
     /// Counts the end of a take-over; the time of those that succeeded.

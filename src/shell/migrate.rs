@@ -104,15 +104,10 @@ pub async fn migrate_tables(
     let mut done = apply(client, databases, MIGRATIONS).await?;
     let kept = match plan.clock {
         Clock::Wall => retention,
-        Clock::Simulated { .. } => Retention {
-            events_days: 0,
-            ledger_days: 0,
-        },
+        Clock::Simulated { .. } => Retention { events_days: 0, ledger_days: 0 },
     };
-    let tables = [
-        ("events", "toDate(ts)", kept.events_days),
-        ("ledger", "clock", kept.ledger_days),
-    ];
+    let tables =
+        [("events", "toDate(ts)", kept.events_days), ("ledger", "clock", kept.ledger_days)];
     for (table, time, days) in tables {
         done.extend(keep(client, databases, table, time, days).await?);
     }
@@ -145,24 +140,18 @@ pub async fn apply(
     migrations: &[Migration],
 ) -> Result<Vec<String>, MigrateError> {
     for statement in statements(BOOKKEEPING, databases) {
-        execute(client, &statement)
-            .await
-            .map_err(failed("create the databases"))?;
+        execute(client, &statement).await.map_err(failed("create the databases"))?;
     }
     let table = format!("{}.migrations", databases.tables);
     let applied = client
-        .query(&format!(
-            "SELECT number, checksum FROM {table} FINAL ORDER BY number"
-        ))
+        .query(&format!("SELECT number, checksum FROM {table} FINAL ORDER BY number"))
         .fetch_all::<(u32, String)>()
         .await
         .map_err(failed(format!("read {table}")))?;
     let mut done = Vec::new();
     for migration in migrations {
         let here = checksum(migration.text);
-        let before = applied
-            .iter()
-            .find(|(number, _)| *number == migration.number);
+        let before = applied.iter().find(|(number, _)| *number == migration.number);
         if let Some((_, checksum)) = before {
             if *checksum == here {
                 continue;
@@ -176,10 +165,7 @@ pub async fn apply(
             });
         }
         run(client, databases, migration, &here).await?;
-        done.push(format!(
-            "applied {:03}_{}",
-            migration.number, migration.name
-        ));
+        done.push(format!("applied {:03}_{}", migration.number, migration.name));
     }
     Ok(done)
 }
@@ -192,18 +178,15 @@ async fn run(
 ) -> Result<(), MigrateError> {
     let Migration { number, name, text } = migration;
     for (at, statement) in statements(text, databases).iter().enumerate() {
-        execute(client, statement).await.map_err(failed(format!(
-            "migration {number:03}_{name}, statement {}",
-            at + 1
-        )))?;
+        execute(client, statement)
+            .await
+            .map_err(failed(format!("migration {number:03}_{name}, statement {}", at + 1)))?;
     }
     let record = format!(
         "INSERT INTO {}.migrations SELECT {number}, '{name}', '{checksum}', now64(3)",
         databases.tables
     );
-    execute(client, &record)
-        .await
-        .map_err(failed(format!("record migration {number:03}_{name}")))
+    execute(client, &record).await.map_err(failed(format!("record migration {number:03}_{name}")))
 }
 
 /// Sets the TTL of a table where it differs.
@@ -225,10 +208,7 @@ async fn keep(
         .map_err(failed(what()))?;
     let has_ttl = engine.contains(" TTL ");
     let (statement, words) = if days == 0 {
-        (
-            format!("ALTER TABLE {name} REMOVE TTL"),
-            format!("{name} is kept for ever"),
-        )
+        (format!("ALTER TABLE {name} REMOVE TTL"), format!("{name} is kept for ever"))
     } else {
         (
             format!("ALTER TABLE {name} MODIFY TTL {time} + INTERVAL {days} DAY"),
@@ -262,10 +242,7 @@ fn statements(text: &str, databases: &Databases) -> Vec<String> {
     sql.split(";\n")
         .map(str::trim)
         .filter(|statement| !statement.is_empty())
-        .map(|s| {
-            s.replace("{database}", &databases.tables)
-                .replace("{views}", &databases.views)
-        })
+        .map(|s| s.replace("{database}", &databases.tables).replace("{views}", &databases.views))
         .collect()
 }
 
@@ -287,16 +264,8 @@ mod tests {
         for text in MIGRATIONS.iter().map(|m| m.text).chain([BOOKKEEPING]) {
             let found = statements(text, &databases);
             assert!(!found.is_empty());
-            assert!(
-                found
-                    .iter()
-                    .all(|s| s.starts_with("CREATE ") || s.starts_with("ALTER "))
-            );
-            assert!(
-                found
-                    .iter()
-                    .all(|s| s.contains("IF NOT EXISTS") && !s.contains('{'))
-            );
+            assert!(found.iter().all(|s| s.starts_with("CREATE ") || s.starts_with("ALTER ")));
+            assert!(found.iter().all(|s| s.contains("IF NOT EXISTS") && !s.contains('{')));
         }
     }
 
@@ -304,24 +273,15 @@ mod tests {
     fn every_column_of_the_encoders_is_in_the_tables() {
         let text = MIGRATIONS[0].text;
         for table in Table::ALL {
-            let from = text
-                .find(&format!("{{database}}.{}\n(", table.name()))
-                .unwrap();
+            let from = text.find(&format!("{{database}}.{}\n(", table.name())).unwrap();
             let body = &text[from..from + text[from..].find("\n)").unwrap()];
             let mut rest = body;
             for column in table.columns() {
                 let line = format!("`{}` {}", column.name, column.ty.sql());
-                let at = rest
-                    .find(&line)
-                    .unwrap_or_else(|| panic!("{line} of {}", table.name()));
+                let at = rest.find(&line).unwrap_or_else(|| panic!("{line} of {}", table.name()));
                 rest = &rest[at..];
             }
-            assert_eq!(
-                body.matches("\n    `").count(),
-                table.columns().len(),
-                "{}",
-                table.name()
-            );
+            assert_eq!(body.matches("\n    `").count(), table.columns().len(), "{}", table.name());
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod migrate;
 pub mod observe;
 pub mod origin;
 pub mod producer;
+pub mod progress;
 pub mod quiet;
 pub mod runtime;
 pub mod settings;

@@ -54,15 +54,8 @@ pub struct Restoring {
 impl Restoring {
     /// The share that was read, 0 to 1; 1 when there is nothing to read.
     pub fn progress(self) -> f64 {
-        let (done, all) = (
-            self.at.saturating_sub(self.from),
-            self.end.saturating_sub(self.from),
-        );
-        if all == 0 {
-            1.0
-        } else {
-            (done as f64 / all as f64).min(1.0)
-        }
+        let (done, all) = (self.at.saturating_sub(self.from), self.end.saturating_sub(self.from));
+        if all == 0 { 1.0 } else { (done as f64 / all as f64).min(1.0) }
     }
 
     /// How long the rest takes at the speed so far, seconds; `None` before the first record.
@@ -78,10 +71,7 @@ impl Observer {
     /// # Errors
     /// See [`Metrics::new`].
     pub fn new(status: Status) -> prometheus::Result<Self> {
-        Ok(Self {
-            board: StatusBoard::new(status),
-            metrics: Arc::new(Metrics::new()?),
-        })
+        Ok(Self { board: StatusBoard::new(status), metrics: Arc::new(Metrics::new()?) })
     }
 
     /// The clients are open, and the pipeline's clock has begun.
@@ -134,8 +124,7 @@ impl Observer {
 
     /// A take-over has failed and is tried again.
     pub fn take_over_failed(&self, shard: u16, took: Duration, why: &str) {
-        self.metrics
-            .observe_restore(RestoreResult::Retried, took.as_secs_f64());
+        self.metrics.observe_restore(RestoreResult::Retried, took.as_secs_f64());
         self.board.change_shard(shard, |entry| {
             entry.restore_progress = Some(0.0);
             entry.restore_eta_s = None;
@@ -145,8 +134,7 @@ impl Observer {
 
     /// The shard runs from these offsets on.
     pub fn running(&self, shard: u16, offsets: &[i64], took: Duration) {
-        self.metrics
-            .observe_restore(RestoreResult::Restored, took.as_secs_f64());
+        self.metrics.observe_restore(RestoreResult::Restored, took.as_secs_f64());
         self.metrics.set_restore_progress(shard, 1.0);
         self.board.change_shard(shard, |entry| {
             entry.state = ShardState::Running;
@@ -225,8 +213,7 @@ impl Observer {
             // An end that was asked for before the last commit may lie below the position.
             let lag = (end - source.position).max(0);
             source.lag = Some(lag);
-            self.metrics
-                .set_consumer_lag(&source.topic, shard, lag.unsigned_abs());
+            self.metrics.set_consumer_lag(&source.topic, shard, lag.unsigned_abs());
         }
     }
 
@@ -265,8 +252,7 @@ impl Observer {
         took: Duration,
     ) {
         let now_ms = wall_ms();
-        self.metrics
-            .observe_commit(CommitResult::Committed, took.as_secs_f64());
+        self.metrics.observe_commit(CommitResult::Committed, took.as_secs_f64());
         self.board.update(|status| {
             status.commits.committed += 1;
             status.commits.last_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -295,16 +281,10 @@ impl Observer {
     pub fn outbox(&self, acknowledged: &BTreeMap<i32, i64>, lag: &BTreeMap<i32, i64>) {
         let lag = by_partition(lag);
         for (partition, records) in &lag {
-            self.metrics
-                .set_outbox_lag(*partition, records.unsigned_abs());
+            self.metrics.set_outbox_lag(*partition, records.unsigned_abs());
         }
         self.board.update(|status| {
-            for gone in status
-                .sink
-                .outbox_lag
-                .keys()
-                .filter(|p| !lag.contains_key(p))
-            {
+            for gone in status.sink.outbox_lag.keys().filter(|p| !lag.contains_key(p)) {
                 self.metrics.forget_outbox(*gone);
             }
             status.sink.acknowledged = by_partition(acknowledged);
@@ -358,29 +338,10 @@ mod tests {
     #[test]
     fn progress_is_counted_from_where_the_partition_begins() {
         let took = Duration::from_secs(3);
-        let restoring = Restoring {
-            from: 100,
-            at: 175,
-            end: 200,
-            took,
-        };
+        let restoring = Restoring { from: 100, at: 175, end: 200, took };
         assert_eq!(restoring.progress(), 0.75);
         assert_eq!(restoring.eta_s(), Some(1.0));
-        assert_eq!(
-            Restoring {
-                at: 100,
-                ..restoring
-            }
-            .eta_s(),
-            None
-        );
-        assert_eq!(
-            Restoring {
-                end: 100,
-                ..restoring
-            }
-            .progress(),
-            1.0
-        );
+        assert_eq!(Restoring { at: 100, ..restoring }.eta_s(), None);
+        assert_eq!(Restoring { end: 100, ..restoring }.progress(), 1.0);
     }
 }

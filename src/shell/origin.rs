@@ -15,23 +15,14 @@ use super::settings::{Settings, is_secret_property};
 pub const DEFAULT_FILE: &str = include_str!("../../config/default.toml");
 
 /// Keys whose values are never shown; each can also be given as `KEY_file`.
-pub const SECRET_KEYS: [&str; 3] = [
-    "clickhouse.password",
-    "kafka.sasl_password",
-    "kafka.ssl_key_password",
-];
+pub const SECRET_KEYS: [&str; 3] =
+    ["clickhouse.password", "kafka.sasl_password", "kafka.ssl_key_password"];
 
 /// Keys that take one of a few words.
 const WORD_KEYS: [(&str, &[&str]); 4] = [
     ("kafka.protocol", &["consumer", "classic"]),
-    (
-        "kafka.security_protocol",
-        &["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"],
-    ),
-    (
-        "kafka.sasl_mechanism",
-        &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
-    ),
+    ("kafka.security_protocol", &["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
+    ("kafka.sasl_mechanism", &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]),
     ("log.format", &["text", "json"]),
 ];
 
@@ -79,14 +70,8 @@ impl Sources {
     /// The sources of this process. Variables that are not UTF-8 are taken with replacement characters.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<String>) -> Self {
         let text = |t: std::ffi::OsString| t.to_string_lossy().into_owned();
-        let environment = std::env::vars_os()
-            .map(|(n, v)| (text(n), text(v)))
-            .collect();
-        Self {
-            file,
-            environment,
-            flags,
-        }
+        let environment = std::env::vars_os().map(|(n, v)| (text(n), text(v))).collect();
+        Self { file, environment, flags }
     }
 }
 
@@ -126,9 +111,7 @@ pub struct SettingsError {
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the settings cannot be used:")?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
@@ -150,19 +133,11 @@ struct Loader {
 /// # Errors
 /// Every unknown key or `RETAIN__` name, wrong type, unreadable file and contradiction at once.
 pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
-    let mut loader = Loader {
-        known: BTreeMap::new(),
-        entries: BTreeMap::new(),
-        problems: Vec::new(),
-    };
+    let mut loader =
+        Loader { known: BTreeMap::new(), entries: BTreeMap::new(), problems: Vec::new() };
     loader.take_default();
-    let named = sources
-        .environment
-        .iter()
-        .find(|(name, _)| name == "RETAIN_CONFIG");
-    let named = named
-        .filter(|(_, path)| !path.is_empty())
-        .map(|(_, path)| PathBuf::from(path));
+    let named = sources.environment.iter().find(|(name, _)| name == "RETAIN_CONFIG");
+    let named = named.filter(|(_, path)| !path.is_empty()).map(|(_, path)| PathBuf::from(path));
     if let Some(path) = sources.file.clone().or(named) {
         loader.take_file(&path);
     }
@@ -170,23 +145,16 @@ pub fn load(sources: &Sources) -> Result<Loaded, SettingsError> {
     loader.take_flags(&sources.flags);
     loader.check_values();
     if !loader.problems.is_empty() {
-        return Err(SettingsError {
-            problems: loader.problems,
-        });
+        return Err(SettingsError { problems: loader.problems });
     }
     let effective = loader.effective();
     let settings: Settings = loader
         .into_value()
         .try_deserialize()
-        .map_err(|e| SettingsError {
-            problems: vec![e.to_string()],
-        })?;
+        .map_err(|e| SettingsError { problems: vec![e.to_string()] })?;
     let problems = settings.validate();
     if problems.is_empty() {
-        Ok(Loaded {
-            settings,
-            effective,
-        })
+        Ok(Loaded { settings, effective })
     } else {
         Err(SettingsError { problems })
     }
@@ -198,18 +166,10 @@ impl Loader {
             Ok(pairs) => {
                 for (key, value) in pairs {
                     self.known.insert(key.clone(), value.kind.clone());
-                    self.entries.insert(
-                        key,
-                        Entry {
-                            value,
-                            origin: Origin::Default,
-                        },
-                    );
+                    self.entries.insert(key, Entry { value, origin: Origin::Default });
                 }
             }
-            Err(problem) => self
-                .problems
-                .push(format!("the embedded default file: {problem}")),
+            Err(problem) => self.problems.push(format!("the embedded default file: {problem}")),
         }
     }
 
@@ -227,10 +187,7 @@ impl Loader {
         match parse(&text) {
             Ok(pairs) => {
                 let origin = Origin::File(path.to_owned());
-                let named = pairs
-                    .into_iter()
-                    .map(|(k, v)| (k, v, origin.clone()))
-                    .collect();
+                let named = pairs.into_iter().map(|(k, v)| (k, v, origin.clone())).collect();
                 self.take_layer(named);
             }
             Err(problem) => self.problems.push(format!("{}: {problem}", path.display())),
@@ -259,25 +216,17 @@ impl Loader {
                     last.insert(key.trim().to_owned(), Value::new(None, value));
                 }
                 // The text may be a secret whose key was forgotten: it is not repeated.
-                None => self
-                    .problems
-                    .push("flag --set: expected KEY=VALUE, found no =".to_owned()),
+                None => self.problems.push("flag --set: expected KEY=VALUE, found no =".to_owned()),
             }
         }
-        self.take_layer(
-            last.into_iter()
-                .map(|(k, v)| (k, v, Origin::Flag))
-                .collect(),
-        );
+        self.take_layer(last.into_iter().map(|(k, v)| (k, v, Origin::Flag)).collect());
     }
 
     /// Takes the values of one layer over those of the layers below.
     fn take_layer(&mut self, layer: Vec<(String, Value, Origin)>) {
         let keys: Vec<String> = layer.iter().map(|(key, ..)| key.clone()).collect();
         for (key, value, origin) in layer {
-            let secret = key
-                .strip_suffix("_file")
-                .filter(|base| SECRET_KEYS.contains(base));
+            let secret = key.strip_suffix("_file").filter(|base| SECRET_KEYS.contains(base));
             let Some(base) = secret else {
                 if self.is_known(&key) {
                     self.entries.insert(key, Entry { value, origin });
@@ -288,8 +237,7 @@ impl Loader {
                 continue;
             };
             if keys.iter().any(|other| other == base) {
-                self.problems
-                    .push(format!("{origin}: {base} and {key} are both set: keep one"));
+                self.problems.push(format!("{origin}: {base} and {key} are both set: keep one"));
                 continue;
             }
             let path = value.into_string().unwrap_or_default();
@@ -299,21 +247,16 @@ impl Loader {
             match read_secret(Path::new(&path)) {
                 Ok(text) => {
                     let value = Value::new(None, text);
-                    self.entries
-                        .insert(base.to_owned(), Entry { value, origin });
+                    self.entries.insert(base.to_owned(), Entry { value, origin });
                 }
-                Err(problem) => self
-                    .problems
-                    .push(format!("{origin}: {key}: {path}: {problem}")),
+                Err(problem) => self.problems.push(format!("{origin}: {key}: {path}: {problem}")),
             }
         }
     }
 
     fn is_known(&self, key: &str) -> bool {
         self.known.contains_key(key)
-            || key
-                .strip_prefix(PROPERTIES)
-                .is_some_and(|property| !property.is_empty())
+            || key.strip_prefix(PROPERTIES).is_some_and(|property| !property.is_empty())
     }
 
     fn unknown(&self, key: &str, origin: &Origin) -> String {
@@ -339,11 +282,7 @@ impl Loader {
     fn check_values(&mut self) {
         for (key, entry) in &self.entries {
             let shown = || {
-                if is_secret(key) {
-                    "***".to_owned()
-                } else {
-                    entry.value.to_string()
-                }
+                if is_secret(key) { "***".to_owned() } else { entry.value.to_string() }
             };
             let expected = match self.known.get(key) {
                 Some(ValueKind::I64(_)) if entry.value.clone().into_uint().is_err() => {
@@ -354,11 +293,8 @@ impl Loader {
                 _ => "",
             };
             if !expected.is_empty() {
-                let problem = format!(
-                    "{}: {key}: expected {expected}, found {}",
-                    entry.origin,
-                    shown()
-                );
+                let problem =
+                    format!("{}: {key}: expected {expected}, found {}", entry.origin, shown());
                 self.problems.push(problem);
                 continue;
             }
@@ -366,10 +302,8 @@ impl Loader {
             let text = entry.value.clone().into_string().unwrap_or_default();
             if let Some((_, words)) = words.filter(|(_, words)| !words.contains(&text.as_str())) {
                 let words = words.join(", ");
-                let problem = format!(
-                    "{}: {key}: expected one of {words}, found {text:?}",
-                    entry.origin
-                );
+                let problem =
+                    format!("{}: {key}: expected one of {words}, found {text:?}", entry.origin);
                 self.problems.push(problem);
             }
         }
@@ -378,16 +312,8 @@ impl Loader {
     fn effective(&self) -> Vec<Effective> {
         let show = |(key, entry): (&String, &Entry)| {
             let text = entry.value.clone().into_string().unwrap_or_default();
-            let value = if is_secret(key) && !text.is_empty() {
-                "***".to_owned()
-            } else {
-                text
-            };
-            Effective {
-                key: key.clone(),
-                value,
-                origin: entry.origin.clone(),
-            }
+            let value = if is_secret(key) && !text.is_empty() { "***".to_owned() } else { text };
+            Effective { key: key.clone(), value, origin: entry.origin.clone() }
         };
         self.entries.iter().map(show).collect()
     }
@@ -400,20 +326,13 @@ impl Loader {
             if let Some(property) = key.strip_prefix(PROPERTIES) {
                 properties.insert(property.to_owned(), value);
             } else if let Some((section, name)) = key.split_once('.') {
-                sections
-                    .entry(section.to_owned())
-                    .or_default()
-                    .insert(name.to_owned(), value);
+                sections.entry(section.to_owned()).or_default().insert(name.to_owned(), value);
             }
         }
         let kafka = sections.entry("kafka".to_owned()).or_default();
-        kafka.insert(
-            "properties".to_owned(),
-            Value::new(None, ValueKind::Table(properties)),
-        );
-        let sections = sections
-            .into_iter()
-            .map(|(k, v)| (k, Value::new(None, ValueKind::Table(v))));
+        kafka.insert("properties".to_owned(), Value::new(None, ValueKind::Table(properties)));
+        let sections =
+            sections.into_iter().map(|(k, v)| (k, Value::new(None, ValueKind::Table(v))));
         Value::new(None, ValueKind::Table(sections.collect()))
     }
 }
@@ -437,17 +356,12 @@ fn key_of_name(name: &str) -> String {
 }
 
 fn name_of_key(key: &str) -> String {
-    format!(
-        "{ENVIRONMENT_PREFIX}{}",
-        key.to_uppercase().replace('.', "__")
-    )
+    format!("{ENVIRONMENT_PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
 /// The leaves of a TOML text, keys joined with dots, in alphabetical order.
 fn parse(text: &str) -> Result<Vec<(String, Value)>, String> {
-    let tree = File::from_str(text, FileFormat::Toml)
-        .collect()
-        .map_err(|e| e.to_string())?;
+    let tree = File::from_str(text, FileFormat::Toml).collect().map_err(|e| e.to_string())?;
     let mut leaves = Vec::new();
     flatten("", tree, &mut leaves);
     leaves.sort_by(|a, b| a.0.cmp(&b.0));
@@ -456,11 +370,7 @@ fn parse(text: &str) -> Result<Vec<(String, Value)>, String> {
 
 fn flatten(prefix: &str, tree: config::Map<String, Value>, leaves: &mut Vec<(String, Value)>) {
     for (name, value) in tree {
-        let key = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}.{name}")
-        };
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value.kind {
             ValueKind::Table(inner) => flatten(&key, inner, leaves),
             _ => leaves.push((key, value)),
@@ -470,20 +380,12 @@ fn flatten(prefix: &str, tree: config::Map<String, Value>, leaves: &mut Vec<(Str
 
 /// A secret from its file, without the line end that editors add.
 fn read_secret(path: &Path) -> Result<String, String> {
-    let length = std::fs::metadata(path)
-        .map_err(|e| format!("cannot be read: {e}"))?
-        .len();
+    let length = std::fs::metadata(path).map_err(|e| format!("cannot be read: {e}"))?.len();
     if length > SECRET_BYTES_MAX {
-        return Err(format!(
-            "has {length} bytes, at most {SECRET_BYTES_MAX} are a secret"
-        ));
+        return Err(format!("has {length} bytes, at most {SECRET_BYTES_MAX} are a secret"));
     }
     let text = std::fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() {
-        Err("is empty".to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
+    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
 }

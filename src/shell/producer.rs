@@ -75,13 +75,7 @@ impl Transactions {
         let transactional_id = place.names.transactional_id(instance);
         let timeout = Duration::from_millis(link.transaction_timeout_ms);
         let producer = connect(link, &transactional_id, timeout)?;
-        Ok(Self {
-            link: link.clone(),
-            place,
-            transactional_id,
-            producer,
-            timeout,
-        })
+        Ok(Self { link: link.clone(), place, transactional_id, producer, timeout })
     }
 
     /// How long one call may wait for the brokers.
@@ -114,28 +108,21 @@ impl Transactions {
         began: Instant,
     ) -> Result<(), Failed> {
         let step = |step| move |error| Failed { error, step };
-        self.producer
-            .begin_transaction()
-            .map_err(step("beginning the transaction"))?;
+        self.producer.begin_transaction().map_err(step("beginning the transaction"))?;
         for effects in cycles {
-            self.send_effects(effects, began)
-                .map_err(step("sending records"))?;
+            self.send_effects(effects, began).map_err(step("sending records"))?;
         }
         // Delivery reports first: the commit would wait for them in slices of 100 ms.
         while self.producer.in_flight_count() > 0 {
             if began.elapsed() >= self.timeout {
                 let error = KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut);
-                return Err(Failed {
-                    error,
-                    step: "waiting for the brokers to take the records",
-                });
+                return Err(Failed { error, step: "waiting for the brokers to take the records" });
             }
             self.producer.poll(POLL);
         }
         let offsets = self.offsets(cycles).map_err(step("listing the offsets"))?;
         self.again(began, || {
-            self.producer
-                .send_offsets_to_transaction(&offsets, group, self.timeout)
+            self.producer.send_offsets_to_transaction(&offsets, group, self.timeout)
         })
         .map_err(step("sending the offsets"))?;
         self.again(began, || self.producer.commit_transaction(self.timeout))
@@ -157,32 +144,19 @@ impl Transactions {
     fn failure(&self, error: &KafkaError, began: Instant) -> Failure {
         use RDKafkaErrorCode as Code;
         let (code, fatal, abortable, retriable) = match error {
-            KafkaError::Transaction(e) => (
-                Some(e.code()),
-                e.is_fatal(),
-                e.txn_requires_abort(),
-                e.is_retriable(),
-            ),
+            KafkaError::Transaction(e) => {
+                (Some(e.code()), e.is_fatal(), e.txn_requires_abort(), e.is_retriable())
+            }
             other => (other.rdkafka_error_code(), false, false, false),
         };
         let died = self.producer.client().fatal_error().map(|(code, _)| code);
-        let fences = [
-            Code::Fenced,
-            Code::ProducerFenced,
-            Code::InvalidProducerEpoch,
-        ];
-        let fenced = [code, died]
-            .iter()
-            .flatten()
-            .any(|code| fences.contains(code));
+        let fences = [Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch];
+        let fenced = [code, died].iter().flatten().any(|code| fences.contains(code));
         Failure {
             fatal: fatal || died.is_some(),
             // A record that was refused before it left, or was not taken in time: nothing is committed yet.
             abortable: abortable
-                || matches!(
-                    error,
-                    KafkaError::MessageProduction(_) | KafkaError::Flush(_)
-                ),
+                || matches!(error, KafkaError::MessageProduction(_) | KafkaError::Flush(_)),
             retriable,
             fenced,
             age_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -199,10 +173,7 @@ impl Transactions {
                 self.transactional_id
             )),
             Verdict::Abort => match self.producer.abort_transaction(self.timeout) {
-                Ok(()) => Outcome::Aborted {
-                    why,
-                    passing: passes(&failed.error),
-                },
+                Ok(()) => Outcome::Aborted { why, passing: passes(&failed.error) },
                 Err(error) => Outcome::Unknown(format!("{why}; aborting: {error}")),
             },
             Verdict::Again | Verdict::StartOver => Outcome::Unknown(why),
@@ -221,23 +192,15 @@ impl Transactions {
         for block in &effects.rows {
             let count = block.count.to_string();
             let headers = OwnedHeaders::new()
-                .insert(Header {
-                    key: "table",
-                    value: Some(block.table.name()),
-                })
-                .insert(Header {
-                    key: "count",
-                    value: Some(&count),
-                });
+                .insert(Header { key: "table", value: Some(block.table.name()) })
+                .insert(Header { key: "count", value: Some(&count) });
             let record = BaseRecord::<[u8], [u8]>::to(&rows).partition(partition);
             self.send(record.payload(&block.bytes).headers(headers), began)?;
         }
         let signals = names.signals();
         for word in &effects.signals {
             let at = murmur2_partition(&word.partition_key, self.place.topics.shards);
-            let record = BaseRecord::to(&signals)
-                .partition(i32::from(at))
-                .key(word.key.as_slice());
+            let record = BaseRecord::to(&signals).partition(i32::from(at)).key(word.key.as_slice());
             self.send(with_payload(record, word.value.as_deref()), began)?;
         }
         effects
@@ -248,13 +211,10 @@ impl Transactions {
 
     fn send_dead_letter(&self, shard: u16, letter: &DeadLetter, began: Instant) -> KafkaResult<()> {
         let source = usize::from(letter.source);
-        let (Some(topic), Some(source_topic)) = (
-            self.place.topics.dead_letters.get(source),
-            self.place.sources.get(source),
-        ) else {
-            return Err(KafkaError::MessageProduction(
-                RDKafkaErrorCode::UnknownTopic,
-            ));
+        let (Some(topic), Some(source_topic)) =
+            (self.place.topics.dead_letters.get(source), self.place.sources.get(source))
+        else {
+            return Err(KafkaError::MessageProduction(RDKafkaErrorCode::UnknownTopic));
         };
         let partition = i32::from(shard % topic.partitions);
         let mut headers = self.letter_headers(shard, source_topic, letter);
@@ -266,25 +226,18 @@ impl Transactions {
             let payload = letter.payload.as_deref().unwrap_or(&[]);
             let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(payload));
             headers = headers
-                .insert(Header {
-                    key: "retain_payload_xxh3_128",
-                    value: Some(&hash),
-                })
+                .insert(Header { key: "retain_payload_xxh3_128", value: Some(&hash) })
                 .insert(Header {
                     key: "retain_payload_bytes",
                     value: Some(&payload_bytes.to_string()),
                 });
         }
-        let mut record = BaseRecord::<[u8], [u8]>::to(&topic.name)
-            .partition(partition)
-            .headers(headers);
+        let mut record =
+            BaseRecord::<[u8], [u8]>::to(&topic.name).partition(partition).headers(headers);
         if let Some(key) = letter.key.as_deref().filter(|_| fits) {
             record = record.key(key);
         }
-        self.send(
-            with_payload(record, letter.payload.as_deref().filter(|_| fits)),
-            began,
-        )
+        self.send(with_payload(record, letter.payload.as_deref().filter(|_| fits)), began)
     }
 
     fn letter_headers(&self, shard: u16, source_topic: &str, letter: &DeadLetter) -> OwnedHeaders {
@@ -299,15 +252,11 @@ impl Transactions {
             ("retain_pipeline", self.place.names.pipeline.clone()),
             ("retain_definition", self.place.definition.clone()),
         ];
-        fields.iter().fold(
-            OwnedHeaders::new_with_capacity(fields.len() + 2),
-            |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(value),
-                })
-            },
-        )
+        fields
+            .iter()
+            .fold(OwnedHeaders::new_with_capacity(fields.len() + 2), |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(value) })
+            })
     }
 
     /// Queues a record, serving delivery reports while the queue is full.
@@ -389,9 +338,8 @@ fn connect(
     transactional_id: &str,
     timeout: Duration,
 ) -> KafkaResult<BaseProducer<Quiet>> {
-    let producer: BaseProducer<Quiet> = link
-        .producer(transactional_id)
-        .create_with_context(Quiet::default())?;
+    let producer: BaseProducer<Quiet> =
+        link.producer(transactional_id).create_with_context(Quiet::default())?;
     producer.init_transactions(timeout)?;
     Ok(producer)
 }

@@ -140,19 +140,15 @@ pub async fn run_from(
 ) -> Result<(), RunError> {
     let names = Names::new(&plan.name, options.generation);
     let topics = topics::prepare(&options.link, &plan, &names).await?;
-    let running = std::thread::Builder::new()
-        .name("retain-loop".to_owned())
-        .spawn(move || {
-            let begins = (topics, beginning);
-            let runtime = Runtime::start(plan, options, names, begins, observer, quit)?;
-            runtime.run()
-        })?;
+    let running = std::thread::Builder::new().name("retain-loop".to_owned()).spawn(move || {
+        let begins = (topics, beginning);
+        let runtime = Runtime::start(plan, options, names, begins, observer, quit)?;
+        runtime.run()
+    })?;
     let ended = tokio::task::spawn_blocking(move || running.join()).await;
     match ended {
         Ok(Ok(result)) => result,
-        _ => Err(RunError::Left(
-            "the loop panicked; this is a bug".to_owned(),
-        )),
+        _ => Err(RunError::Left("the loop panicked; this is a bug".to_owned())),
     }
 }
 
@@ -200,28 +196,17 @@ impl Runtime {
         let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
             .map_err(kafka("opening the fetcher"))?;
         let clock = PipelineClock::new(plan.clock);
-        let begins = Begins {
-            start: options.start,
-            beginning,
-            clock: clock.clone(),
-        };
+        let begins = Begins { start: options.start, beginning, clock: clock.clone() };
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
             .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer = link
-            .query(&names, true)
-            .create()
-            .map_err(kafka("opening the client for ends"))?;
+        let asker: BaseConsumer =
+            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
         let definition = options.definition.clone();
-        let place = Place {
-            names: names.clone(),
-            sources: sources.clone(),
-            topics,
-            definition,
-        };
+        let place = Place { names: names.clone(), sources: sources.clone(), topics, definition };
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 

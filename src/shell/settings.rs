@@ -45,14 +45,7 @@ pub struct Properties(pub BTreeMap<String, String>);
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value): (&String, &String)| {
-            (
-                name.clone(),
-                if is_secret_property(name) {
-                    "***".to_owned()
-                } else {
-                    value.clone()
-                },
-            )
+            (name.clone(), if is_secret_property(name) { "***".to_owned() } else { value.clone() })
         };
         f.debug_map().entries(self.0.iter().map(shown)).finish()
     }
@@ -60,17 +53,9 @@ impl fmt::Debug for Properties {
 
 /// Whether a librdkafka property carries a secret, by its name.
 pub fn is_secret_property(name: &str) -> bool {
-    [
-        "password",
-        "secret",
-        "pem",
-        "jaas",
-        "token",
-        "assertion",
-        "sasl.oauthbearer.config",
-    ]
-    .iter()
-    .any(|word| name.contains(word))
+    ["password", "secret", "pem", "jaas", "token", "assertion", "sasl.oauthbearer.config"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// How the members of the group agree on who gets which partition.
@@ -265,31 +250,13 @@ const OWN_PROPERTIES: &[(&str, &str)] = &[
     ("sasl.password", "set kafka.sasl_password"),
     ("group.instance.id", "set kafka.group_instance"),
     ("group.protocol", "set kafka.protocol"),
-    (
-        "group.id",
-        "it is derived from the definition's name and generation",
-    ),
-    (
-        "group.remote.assignor",
-        "only `range` keeps the partitions of a shard together",
-    ),
-    (
-        "partition.assignment.strategy",
-        "only `range` keeps the partitions of a shard together",
-    ),
-    (
-        "enable.auto",
-        "offsets are committed inside transactions only",
-    ),
-    (
-        "auto.offset.reset",
-        "set kafka.start; a lost position must never be skipped in silence",
-    ),
+    ("group.id", "it is derived from the definition's name and generation"),
+    ("group.remote.assignor", "only `range` keeps the partitions of a shard together"),
+    ("partition.assignment.strategy", "only `range` keeps the partitions of a shard together"),
+    ("enable.auto", "offsets are committed inside transactions only"),
+    ("auto.offset.reset", "set kafka.start; a lost position must never be skipped in silence"),
     ("isolation.level", "sources are always read committed"),
-    (
-        "enable.partition.eof",
-        "the merge needs to know the ends of partitions",
-    ),
+    ("enable.partition.eof", "the merge needs to know the ends of partitions"),
     ("transactional.id", "set kafka.instance"),
     ("transaction.timeout.ms", "set kafka.transaction_timeout_ms"),
     ("enable.idempotence", "transactions need it on"),
@@ -300,10 +267,7 @@ impl Kafka {
     pub fn client_properties(&self) -> Vec<(String, String)> {
         let mut all = vec![
             ("bootstrap.servers".to_owned(), self.brokers.clone()),
-            (
-                "security.protocol".to_owned(),
-                self.security_protocol.clone(),
-            ),
+            ("security.protocol".to_owned(), self.security_protocol.clone()),
         ];
         let mut put = |name: &str, value: Option<&str>| {
             all.extend(value.map(|value| (name.to_owned(), value.to_owned())));
@@ -311,29 +275,15 @@ impl Kafka {
         if self.uses_sasl() {
             put("sasl.mechanism", Some(&self.sasl_mechanism));
             put("sasl.username", self.sasl_username.as_deref());
-            put(
-                "sasl.password",
-                self.sasl_password.as_ref().map(Secret::expose),
-            );
+            put("sasl.password", self.sasl_password.as_ref().map(Secret::expose));
         }
         if self.uses_tls() {
             put("ssl.ca.location", self.ssl_ca_file.as_deref());
-            put(
-                "ssl.certificate.location",
-                self.ssl_certificate_file.as_deref(),
-            );
+            put("ssl.certificate.location", self.ssl_certificate_file.as_deref());
             put("ssl.key.location", self.ssl_key_file.as_deref());
-            put(
-                "ssl.key.password",
-                self.ssl_key_password.as_ref().map(Secret::expose),
-            );
+            put("ssl.key.password", self.ssl_key_password.as_ref().map(Secret::expose));
         }
-        all.extend(
-            self.properties
-                .0
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        all.extend(self.properties.0.iter().map(|(name, value)| (name.clone(), value.clone())));
         all
     }
 
@@ -349,10 +299,8 @@ impl Kafka {
 
     fn validate(&self, problems: &mut Vec<String>) {
         for broker in self.brokers.split(',') {
-            let port = broker
-                .trim()
-                .rsplit_once(':')
-                .map(|(host, port)| (host, port.parse::<u16>()));
+            let port =
+                broker.trim().rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
             if !matches!(port, Some((host, Ok(_))) if !host.is_empty()) {
                 problems.push(format!(
                     "kafka.brokers: expected HOST:PORT, separated by commas, found {broker:?}"
@@ -378,13 +326,7 @@ impl Kafka {
                     .to_owned(),
             );
         }
-        within(
-            problems,
-            "kafka.commit_interval_ms",
-            self.commit_interval_ms,
-            10,
-            60_000,
-        );
+        within(problems, "kafka.commit_interval_ms", self.commit_interval_ms, 10, 60_000);
         within(
             problems,
             "kafka.transaction_timeout_ms",
@@ -392,13 +334,7 @@ impl Kafka {
             1_000,
             900_000,
         );
-        within(
-            problems,
-            "kafka.restore_timeout_ms",
-            self.restore_timeout_ms,
-            1_000,
-            86_400_000,
-        );
+        within(problems, "kafka.restore_timeout_ms", self.restore_timeout_ms, 1_000, 86_400_000);
         if self.transaction_timeout_ms < 4 * self.commit_interval_ms {
             problems.push(format!(
                 "kafka.transaction_timeout_ms ({}) must be at least four times kafka.commit_interval_ms ({})",
@@ -406,18 +342,10 @@ impl Kafka {
             ));
         }
         let budget = u64::try_from(self.memory_budget_bytes).unwrap_or(u64::MAX);
-        within(
-            problems,
-            "kafka.memory_budget_bytes",
-            budget,
-            16 << 20,
-            1 << 40,
-        );
+        within(problems, "kafka.memory_budget_bytes", budget, 16 << 20, 1 << 40);
         for name in self.properties.0.keys() {
             if let Some((_, cure)) = OWN_PROPERTIES.iter().find(|(own, _)| name.starts_with(own)) {
-                problems.push(format!(
-                    "kafka.properties.{name} cannot be passed through: {cure}"
-                ));
+                problems.push(format!("kafka.properties.{name} cannot be passed through: {cure}"));
             }
         }
     }
@@ -425,10 +353,7 @@ impl Kafka {
 
 impl ClickHouse {
     fn validate(&self, problems: &mut Vec<String>) {
-        let host = self
-            .url
-            .strip_prefix("http://")
-            .or_else(|| self.url.strip_prefix("https://"));
+        let host = self.url.strip_prefix("http://").or_else(|| self.url.strip_prefix("https://"));
         if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains('@')) {
             problems.push(
                 "clickhouse.url: expected http://HOST:PORT or https://HOST:PORT without a user in it \
@@ -461,13 +386,7 @@ impl ClickHouse {
                 "clickhouse.insert_quorum: expected a number of replicas from 1 on, or auto, found {quorum:?}"
             ));
         }
-        within(
-            problems,
-            "clickhouse.insert_timeout_ms",
-            self.insert_timeout_ms,
-            100,
-            3_600_000,
-        );
+        within(problems, "clickhouse.insert_timeout_ms", self.insert_timeout_ms, 100, 3_600_000);
         within(
             problems,
             "clickhouse.retry_max_interval_ms",
@@ -475,20 +394,8 @@ impl ClickHouse {
             10,
             3_600_000,
         );
-        within(
-            problems,
-            "clickhouse.ledger_ttl_days",
-            u64::from(self.ledger_ttl_days),
-            1,
-            36_500,
-        );
-        within(
-            problems,
-            "clickhouse.events_ttl_days",
-            u64::from(self.events_ttl_days),
-            1,
-            36_500,
-        );
+        within(problems, "clickhouse.ledger_ttl_days", u64::from(self.ledger_ttl_days), 1, 36_500);
+        within(problems, "clickhouse.events_ttl_days", u64::from(self.events_ttl_days), 1, 36_500);
     }
 }
 
@@ -504,13 +411,7 @@ impl Settings {
                 self.http.listen
             ));
         }
-        within(
-            &mut problems,
-            "http.live_timeout_ms",
-            self.http.live_timeout_ms,
-            100,
-            3_600_000,
-        );
+        within(&mut problems, "http.live_timeout_ms", self.http.live_timeout_ms, 100, 3_600_000);
         // `tracing` would take a misspelt level for the name of a module, and log nothing.
         let levels = ["off", "error", "warn", "info", "debug", "trace"];
         for directive in self.log.level.split(',').filter(|d| !d.contains('=')) {
@@ -521,13 +422,7 @@ impl Settings {
                 ));
             }
         }
-        within(
-            &mut problems,
-            "run.workers",
-            self.run.workers as u64,
-            0,
-            1_024,
-        );
+        within(&mut problems, "run.workers", self.run.workers as u64, 0, 1_024);
         within(
             &mut problems,
             "run.shutdown_timeout_ms",

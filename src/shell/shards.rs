@@ -69,11 +69,7 @@ impl Shards {
                 let tenure = self.tenure();
                 self.held.insert(
                     shard,
-                    Held {
-                        tenure,
-                        doing: Doing::Waiting(Instant::now()),
-                        committed: false,
-                    },
+                    Held { tenure, doing: Doing::Waiting(Instant::now()), committed: false },
                 );
                 begun.push(shard);
             }
@@ -109,14 +105,7 @@ impl Shards {
         let old = self.held.remove(&shard);
         if let Some(at) = again {
             let tenure = self.tenure();
-            self.held.insert(
-                shard,
-                Held {
-                    tenure,
-                    doing: Doing::Waiting(at),
-                    committed: false,
-                },
-            );
+            self.held.insert(shard, Held { tenure, doing: Doing::Waiting(at), committed: false });
         }
         old
     }
@@ -150,9 +139,7 @@ impl Shards {
 
     /// The shard, if it is ours in this very tenure.
     pub fn of(&mut self, shard: u16, tenure: u64) -> Option<&mut Held> {
-        self.held
-            .get_mut(&shard)
-            .filter(|held| held.tenure == tenure)
+        self.held.get_mut(&shard).filter(|held| held.tenure == tenure)
     }
 
     /// The shard, if it is ours.
@@ -167,10 +154,7 @@ impl Shards {
 
     /// How many are being restored.
     pub fn restoring(&self) -> usize {
-        self.held
-            .values()
-            .filter(|h| matches!(h.doing, Doing::Restoring(..)))
-            .count()
+        self.held.values().filter(|h| matches!(h.doing, Doing::Restoring(..))).count()
     }
 
     /// A shard whose take-over is to begin now; none whose old machine may still read.
@@ -184,12 +168,10 @@ impl Shards {
 
     /// How far the shards that are being restored have come.
     pub fn watches(&self) -> impl Iterator<Item = (u16, &Watch, Instant)> {
-        self.held
-            .iter()
-            .filter_map(|(shard, held)| match &held.doing {
-                Doing::Restoring(watch, since) => Some((*shard, watch, *since)),
-                _ => None,
-            })
+        self.held.iter().filter_map(|(shard, held)| match &held.doing {
+            Doing::Restoring(watch, since) => Some((*shard, watch, *since)),
+            _ => None,
+        })
     }
 }
 

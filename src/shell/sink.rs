@@ -129,14 +129,9 @@ impl Sink {
         };
         let header = header_of(&first.bytes).map_or(0, <[u8]>::len);
         let timeout = Some(Duration::from_millis(self.options.timeout_ms));
-        let statement = format!(
-            "INSERT INTO `{}` FORMAT RowBinaryWithNamesAndTypes",
-            table.name()
-        );
-        let mut insert = self
-            .client
-            .insert_formatted_with(statement)
-            .with_timeouts(timeout, timeout);
+        let statement = format!("INSERT INTO `{}` FORMAT RowBinaryWithNamesAndTypes", table.name());
+        let mut insert =
+            self.client.insert_formatted_with(statement).with_timeouts(timeout, timeout);
         let sent = async {
             for (at, block) in blocks.iter().enumerate() {
                 let from = if at == 0 { 0 } else { header };
@@ -173,11 +168,7 @@ impl Sink {
                 }
             }
         }
-        if stopped.is_empty() {
-            Ok(())
-        } else {
-            Err(stopped)
-        }
+        if stopped.is_empty() { Ok(()) } else { Err(stopped) }
     }
 
     /// Inserts a run of blocks; after a refusal its halves, down to the refused block.
@@ -201,12 +192,7 @@ impl Sink {
                         reason,
                         "table stopped"
                     );
-                    return Err(Stopped {
-                        table,
-                        partition,
-                        offset,
-                        reason,
-                    });
+                    return Err(Stopped { table, partition, offset, reason });
                 }
             }
         }
@@ -233,10 +219,7 @@ impl Sink {
                     });
                     return Err(Refusal::Stop(reason));
                 }
-                Decision::RetryAfter {
-                    wait_ms,
-                    needs_person,
-                } => {
+                Decision::RetryAfter { wait_ms, needs_person } => {
                     self.repeating(&error, attempt, needs_person);
                     if needs_person {
                         tracing::error!(%error, attempt, wait_ms, "insert needs a person; repeating");
@@ -311,9 +294,5 @@ fn sink_error(table: Table, error: &Error) -> SinkError {
         Error::BadResponse(text) => exception_code(text),
         _ => None,
     };
-    SinkError::new(
-        code.map_or(ErrorKind::Unreachable, ErrorKind::Exception),
-        table,
-        text,
-    )
+    SinkError::new(code.map_or(ErrorKind::Unreachable, ErrorKind::Exception), table, text)
 }

@@ -128,30 +128,18 @@ impl TakeOver {
     /// See [`TakeOverError`].
     pub fn run(&self, identity: Identity, watch: &Watch) -> Result<Taken, TakeOverError> {
         let shard = identity.shard;
-        let kafka = |what| {
-            move |source| TakeOverError::Kafka {
-                shard,
-                what,
-                source,
-            }
-        };
+        let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
         // 1. The group's offsets, once no transaction is pending on them.
-        let group = self
-            .group_offsets(shard)
-            .map_err(kafka("asking for the group's offsets"))?;
+        let group = self.group_offsets(shard).map_err(kafka("asking for the group's offsets"))?;
         // 2. Only then the end of the state, open transactions included, and everything up to it.
         let mut machine = Machine::new(Arc::clone(&self.plan), identity);
         let last_commit_ms = self.restore(&mut machine, shard, watch)?;
-        let restored = machine
-            .restored()
-            .map_err(|e| TakeOverError::Refused(e.to_string()))?;
+        let restored = machine.restored().map_err(|e| TakeOverError::Refused(e.to_string()))?;
         let jump_max_ms = self.plan.clock_jump_max_ms;
         if let Some(why) = self.begins.clock.refuses(last_commit_ms, jump_max_ms) {
             return Err(TakeOverError::Refused(why));
         }
-        self.begins
-            .clock
-            .goes_on_from(machine.clock_wall_origin_ms());
+        self.begins.clock.goes_on_from(machine.clock_wall_origin_ms());
         machine.keep_clock_wall_origin(self.begins.clock.wall_origin_ms());
         // 3. Meta is the truth.
         let meta = match restored {
@@ -164,56 +152,32 @@ impl TakeOver {
                         "the definition has changed; dues are timed anew"
                     );
                 }
-                Some(Known {
-                    positions: meta.positions,
-                    mail_to: meta.mail_to,
-                })
+                Some(Known { positions: meta.positions, mail_to: meta.mail_to })
             }
         };
-        let places = self
-            .places(shard, &group)
-            .map_err(kafka("asking for the ends of the topics"))?;
+        let places =
+            self.places(shard, &group).map_err(kafka("asking for the ends of the topics"))?;
         let (sources, mail) = places;
-        let facts = Facts {
-            group: self.names.group(),
-            shard,
-            meta,
-            sources,
-            mail,
-        };
+        let facts = Facts { group: self.names.group(), shard, meta, sources, mail };
         self.apply(machine, facts)
     }
 
     fn apply(&self, mut machine: Machine, facts: Facts) -> Result<Taken, TakeOverError> {
         let mail = match decide(&facts) {
             Decision::Refuse(why) => return Err(TakeOverError::Refused(why)),
-            Decision::Begin {
-                offsets,
-                mail,
-                gaps,
-            } => {
+            Decision::Begin { offsets, mail, gaps } => {
                 machine.start_at(&offsets, mail);
                 self.skip(&mut machine, facts.shard, &gaps);
                 mail
             }
             Decision::GoOn { gaps } => {
                 self.skip(&mut machine, facts.shard, &gaps);
-                facts
-                    .meta
-                    .as_ref()
-                    .map_or(0, |meta| meta.mail_to)
-                    .max(facts.mail.low)
+                facts.meta.as_ref().map_or(0, |meta| meta.mail_to).max(facts.mail.low)
             }
         };
         let sources = 0..self.plan.sources.len();
-        let offsets = sources
-            .map(|source| machine.read_position(source as u8))
-            .collect();
-        Ok(Taken {
-            machine,
-            offsets,
-            mail,
-        })
+        let offsets = sources.map(|source| machine.read_position(source as u8)).collect();
+        Ok(Taken { machine, offsets, mail })
     }
 
     fn skip(&self, machine: &mut Machine, shard: u16, gaps: &[Gap]) {
@@ -231,13 +195,8 @@ impl TakeOver {
     fn group_offsets(&self, shard: u16) -> KafkaResult<Vec<Option<i64>>> {
         let mut list = TopicPartitionList::new();
         let mail = self.names.mail();
-        let topics: Vec<&str> = self
-            .plan
-            .sources
-            .iter()
-            .map(|s| s.topic.as_str())
-            .chain([mail.as_str()])
-            .collect();
+        let topics: Vec<&str> =
+            self.plan.sources.iter().map(|s| s.topic.as_str()).chain([mail.as_str()]).collect();
         for topic in &topics {
             list.add_partition(topic, i32::from(shard));
         }
@@ -263,13 +222,7 @@ impl TakeOver {
         shard: u16,
         watch: &Watch,
     ) -> Result<Option<i64>, TakeOverError> {
-        let kafka = |what| {
-            move |source| TakeOverError::Kafka {
-                shard,
-                what,
-                source,
-            }
-        };
+        let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
         let topic = self.names.state();
         let partition = i32::from(shard);
         let (low, end) = self
@@ -334,42 +287,26 @@ impl TakeOver {
 
     fn place(&self, topic: &str, shard: u16, group: Option<i64>) -> KafkaResult<Place> {
         let partition = i32::from(shard);
-        let (low, high) = self
-            .uncommitted
-            .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+        let (low, high) = self.uncommitted.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
         let known = self.begins.beginning.as_ref().and_then(|b| b.get(topic));
         let known = known.and_then(|offsets| offsets.get(usize::from(shard)));
         let start = match (known, self.begins.start) {
             (Some(offset), _) => *offset,
             (None, Start::Earliest) => low,
             (None, Start::Latest) => high,
-            (None, Start::At(ms)) => self
-                .offset_at(topic, partition, ms)?
-                .unwrap_or(high)
-                .max(low),
+            (None, Start::At(ms)) => self.offset_at(topic, partition, ms)?.unwrap_or(high).max(low),
         };
-        Ok(Place {
-            topic: topic.to_owned(),
-            group,
-            low,
-            high,
-            start,
-        })
+        Ok(Place { topic: topic.to_owned(), group, low, high, start })
     }
 
     fn offset_at(&self, topic: &str, partition: i32, ms: i64) -> KafkaResult<Option<i64>> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(ms))?;
         let answer = self.uncommitted.offsets_for_times(list, REQUEST_TIMEOUT)?;
-        Ok(
-            match answer
-                .find_partition(topic, partition)
-                .map(|element| element.offset())
-            {
-                Some(Offset::Offset(offset)) => Some(offset),
-                _ => None,
-            },
-        )
+        Ok(match answer.find_partition(topic, partition).map(|element| element.offset()) {
+            Some(Offset::Offset(offset)) => Some(offset),
+            _ => None,
+        })
     }
 }
 
@@ -387,9 +324,7 @@ fn read_batch(
         match segment {
             Segment::Records(records) => {
                 for record in records {
-                    watch
-                        .at
-                        .store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
+                    watch.at.store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
                     let Some(key) = record.key else { continue };
                     if record.kafka_ms >= 0 && StateKey::decode(key) == Ok(StateKey::Meta) {
                         meta_ms = Some(record.kafka_ms);

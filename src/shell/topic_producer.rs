@@ -108,13 +108,9 @@ impl TopicProducer {
                 config.set(name, value);
             }
         }
-        let client = config
-            .create_with_context(Acks::default())
-            .map_err(doing("kafka settings"))?;
-        Ok(Self {
-            kafka: kafka.clone(),
-            client,
-        })
+        let client =
+            config.create_with_context(Acks::default()).map_err(doing("kafka settings"))?;
+        Ok(Self { kafka: kafka.clone(), client })
     }
 
     /// Checks the topics, or makes missing ones with `create` partitions, and returns their number of partitions.
@@ -131,11 +127,7 @@ impl TopicProducer {
         let missing: Vec<&String> = topics.iter().filter(|t| !found.contains_key(*t)).collect();
         if let Some(partitions) = create.filter(|_| !missing.is_empty()) {
             // New topics take the count of those that exist: co-partitioned or not at all.
-            let partitions = found
-                .values()
-                .next()
-                .copied()
-                .unwrap_or(usize::from(partitions));
+            let partitions = found.values().next().copied().unwrap_or(usize::from(partitions));
             self.create(&missing, partitions)?;
             found.extend(missing.into_iter().map(|topic| (topic.clone(), partitions)));
         }
@@ -143,22 +135,18 @@ impl TopicProducer {
         for topic in topics {
             match (found.get(topic), expected) {
                 (None, _) => {
-                    problems.push(format!(
-                        "{topic} does not exist: make it, or add --create-topics"
-                    ));
+                    problems
+                        .push(format!("{topic} does not exist: make it, or add --create-topics"));
                 }
-                (Some(count), Some(expected)) if *count != usize::from(expected) => problems.push(
-                    format!("{topic} has {count} partitions, --partitions says {expected}"),
-                ),
+                (Some(count), Some(expected)) if *count != usize::from(expected) => problems
+                    .push(format!("{topic} has {count} partitions, --partitions says {expected}")),
                 _ => {}
             }
         }
         let mut counts: Vec<usize> = found.into_values().collect();
         counts.dedup();
         if counts.len() > 1 {
-            problems.push(format!(
-                "they have different numbers of partitions ({counts:?})"
-            ));
+            problems.push(format!("they have different numbers of partitions ({counts:?})"));
         }
         let count = counts.first().and_then(|count| u16::try_from(*count).ok());
         match count {
@@ -176,19 +164,11 @@ impl TopicProducer {
     fn partitions_of(&self, topics: &[String]) -> Result<BTreeMap<String, usize>, ProduceError> {
         // All topics are asked for: asking for one that is missing may make it.
         let what = format!("topics of {}", self.kafka.brokers);
-        let all = self
-            .client
-            .client()
-            .fetch_metadata(None, METADATA_TIMEOUT)
-            .map_err(doing(what))?;
-        let wanted = all
-            .topics()
-            .iter()
-            .filter(|topic| topics.iter().any(|t| t == topic.name()));
+        let all =
+            self.client.client().fetch_metadata(None, METADATA_TIMEOUT).map_err(doing(what))?;
+        let wanted = all.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name()));
         let present = wanted.filter(|topic| !topic.partitions().is_empty());
-        Ok(present
-            .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
-            .collect())
+        Ok(present.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
     }
 
     fn create(&self, topics: &[&String], partitions: usize) -> Result<(), ProduceError> {
@@ -206,25 +186,17 @@ impl TopicProducer {
             .map(|topic| NewTopic::new(topic, partitions, TopicReplication::Fixed(copies)))
             .collect();
         let options = AdminOptions::new().operation_timeout(Some(CREATE_TIMEOUT));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| {
                 ProduceError::Topics(vec![format!("no runtime to make topics in: {e}")])
             })?;
-        let results = runtime
-            .block_on(admin.create_topics(&new, &options))
-            .map_err(what())?;
+        let results = runtime.block_on(admin.create_topics(&new, &options)).map_err(what())?;
         let refused = results.into_iter().filter_map(|result| match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => None,
             Err((topic, code)) => Some(format!("{topic} cannot be made: {code}")),
         });
         let problems: Vec<String> = refused.collect();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ProduceError::Topics(problems))
-        }
+        if problems.is_empty() { Ok(()) } else { Err(ProduceError::Topics(problems)) }
     }
 
     /// Queues a record; waits while the queue is full.
@@ -258,18 +230,13 @@ impl TopicProducer {
     /// # Errors
     /// Records that were refused, or not acknowledged in time.
     pub fn finish(self) -> Result<(), ProduceError> {
-        self.client
-            .flush(FLUSH_TIMEOUT)
-            .map_err(doing("waiting for acknowledgements"))?;
+        self.client.flush(FLUSH_TIMEOUT).map_err(doing("waiting for acknowledgements"))?;
         let acks = self.client.context();
         match acks.refused.load(Ordering::Relaxed) {
             0 => Ok(()),
             count => {
                 let first = acks.first.lock().unwrap_or_else(PoisonError::into_inner);
-                Err(ProduceError::Refused {
-                    count,
-                    first: first.clone().unwrap_or_default(),
-                })
+                Err(ProduceError::Refused { count, first: first.clone().unwrap_or_default() })
             }
         }
     }

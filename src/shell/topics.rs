@@ -69,11 +69,8 @@ const LOG_APPEND: Setting = ("message.timestamp.type", "LogAppendTime");
 /// What is made at creation for each of our own topics; `cleanup.policy` and `retention.ms` are also checked.
 fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
     let compacted = |lag: &'static [Setting]| {
-        let mut settings = vec![
-            LOG_APPEND,
-            ("cleanup.policy", "compact"),
-            ("delete.retention.ms", "604800000"),
-        ];
+        let mut settings =
+            vec![LOG_APPEND, ("cleanup.policy", "compact"), ("delete.retention.ms", "604800000")];
         settings.extend_from_slice(lag);
         settings
     };
@@ -86,10 +83,7 @@ fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
         ]
     };
     // Segments are rolled and compacted daily, so that a restart reads little more than the live state.
-    let state: &[Setting] = &[
-        ("max.compaction.lag.ms", "86400000"),
-        ("segment.ms", "21600000"),
-    ];
+    let state: &[Setting] = &[("max.compaction.lag.ms", "86400000"), ("segment.ms", "21600000")];
     let lagged: &[Setting] = &[("min.compaction.lag.ms", "604800000")];
     let mut alerts = compacted(lagged);
     alerts.push(("retention.ms", "-1"));
@@ -108,40 +102,22 @@ fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
 /// # Errors
 /// When a topic is missing or not as it must be, with the cure, or when the broker does not answer.
 pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, TopicError> {
-    let unreachable = |source| TopicError::Unreachable {
-        brokers: link.brokers.clone(),
-        source,
-    };
-    let admin: AdminClient<Quiet> = link
-        .admin()
-        .create_with_context(Quiet::default())
-        .map_err(unreachable)?;
+    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let admin: AdminClient<Quiet> =
+        link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
     let before = counts(&admin).map_err(unreachable)?;
     let counted = |topic: &str| Counted {
         topic: topic.to_owned(),
-        partitions: before
-            .iter()
-            .find(|(name, _)| name == topic)
-            .map(|(_, count)| *count),
+        partitions: before.iter().find(|(name, _)| name == topic).map(|(_, count)| *count),
     };
     let sources: Vec<Counted> = plan.sources.iter().map(|s| counted(&s.topic)).collect();
     let shards = guard::shards(&sources, plan.partitioner).map_err(TopicError::Refused)?;
 
     let own = own_topics(names);
-    let letters: Vec<String> = plan
-        .sources
-        .iter()
-        .map(|s| Names::dead_letters(&s.topic))
-        .collect();
-    let all = own
-        .iter()
-        .map(|(name, _)| name)
-        .chain(&letters)
-        .map(String::as_str);
+    let letters: Vec<String> = plan.sources.iter().map(|s| Names::dead_letters(&s.topic)).collect();
+    let all = own.iter().map(|(name, _)| name).chain(&letters).map(String::as_str);
     let all = all.chain(plan.sources.iter().map(|s| s.topic.as_str()));
-    let known: Vec<&str> = all
-        .filter(|name| counted(name).partitions.is_some())
-        .collect();
+    let known: Vec<&str> = all.filter(|name| counted(name).partitions.is_some()).collect();
     let described = describe(&admin, &known).await;
     for (name, settings) in &own {
         match counted(name).partitions {
@@ -152,15 +128,9 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
             None => create(&admin, link, name, shards, settings).await?,
         }
     }
-    let found = Seen {
-        counts: before,
-        described,
-    };
+    let found = Seen { counts: before, described };
     let dead_letters = dead_letter_topics(&admin, link, plan, shards, &found).await?;
-    Ok(Topics {
-        shards,
-        dead_letters,
-    })
+    Ok(Topics { shards, dead_letters })
 }
 
 /// What the broker had at the start.
@@ -197,11 +167,7 @@ async fn dead_letter_topics(
             }
         };
         let partitions = u16::try_from(partitions).unwrap_or(u16::MAX).max(1);
-        dead_letters.push(DeadLetterTopic {
-            name,
-            partitions,
-            bytes_max,
-        });
+        dead_letters.push(DeadLetterTopic { name, partitions, bytes_max });
     }
     Ok(dead_letters)
 }
@@ -226,10 +192,8 @@ pub async fn prepare_control(link: &Link, plan: &Plan) -> Result<Found, TopicErr
     if !found.control {
         let name = Names::new(&plan.name, 1).control();
         let settings = [LOG_APPEND, ("cleanup.policy", "compact")];
-        let admin: AdminClient<Quiet> = link
-            .admin()
-            .create_with_context(Quiet::default())
-            .map_err(|e| unreachable(link, e))?;
+        let admin: AdminClient<Quiet> =
+            link.admin().create_with_context(Quiet::default()).map_err(|e| unreachable(link, e))?;
         create(&admin, link, &name, 1, &settings).await?;
     }
     Ok(found)
@@ -241,10 +205,8 @@ pub async fn prepare_control(link: &Link, plan: &Plan) -> Result<Found, TopicErr
 /// When the broker does not answer.
 pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     let unreachable = |e| unreachable(link, e);
-    let admin: AdminClient<Quiet> = link
-        .admin()
-        .create_with_context(Quiet::default())
-        .map_err(unreachable)?;
+    let admin: AdminClient<Quiet> =
+        link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
     let there = counts(&admin).map_err(unreachable)?;
     let first = Names::new(&plan.name, 1);
     let is_there = |name: String| there.iter().any(|(there, _)| *there == name);
@@ -252,29 +214,19 @@ pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     Ok(Found {
         control: is_there(first.control()),
         ran_before: is_there(first.state()),
-        sources: there
-            .iter()
-            .filter(|(name, _)| is_source(name))
-            .cloned()
-            .collect(),
+        sources: there.iter().filter(|(name, _)| is_source(name)).cloned().collect(),
     })
 }
 
 fn unreachable(link: &Link, source: rdkafka::error::KafkaError) -> TopicError {
-    TopicError::Unreachable {
-        brokers: link.brokers.clone(),
-        source,
-    }
+    TopicError::Unreachable { brokers: link.brokers.clone(), source }
 }
 
 /// All topics and their partition counts.
 fn counts(admin: &AdminClient<Quiet>) -> Result<Vec<(String, usize)>, rdkafka::error::KafkaError> {
     let metadata = admin.inner().fetch_metadata(None, REQUEST_TIMEOUT)?;
     let topics = metadata.topics().iter();
-    Ok(topics
-        .map(|t| (t.name().to_owned(), t.partitions().len()))
-        .filter(|t| t.1 > 0)
-        .collect())
+    Ok(topics.map(|t| (t.name().to_owned(), t.partitions().len())).filter(|t| t.1 > 0).collect())
 }
 
 fn options() -> AdminOptions {
@@ -295,14 +247,8 @@ async fn create(
     for (key, value) in settings {
         topic = topic.set(key, value);
     }
-    let unreachable = |source| TopicError::Unreachable {
-        brokers: link.brokers.clone(),
-        source,
-    };
-    let results = admin
-        .create_topics([&topic], &options())
-        .await
-        .map_err(unreachable)?;
+    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let results = admin.create_topics([&topic], &options()).await.map_err(unreachable)?;
     for result in results {
         match result {
             // Another copy was quicker.
@@ -311,11 +257,7 @@ async fn create(
                 return Err(TopicError::Refused(format!(
                     "could not create topic {topic}: {code}; create it with {shards} partitions and {}, or allow this \
                      user to create topics (check kafka.replication_factor, which is {})",
-                    settings
-                        .iter()
-                        .map(|(k, v)| format!("{k}={v}"))
-                        .collect::<Vec<_>>()
-                        .join(" "),
+                    settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" "),
                     link.replication_factor
                 )));
             }
@@ -333,15 +275,9 @@ async fn await_leaders(
 ) -> Result<(), TopicError> {
     let deadline = tokio::time::Instant::now() + REQUEST_TIMEOUT;
     loop {
-        let metadata = admin
-            .inner()
-            .fetch_metadata(Some(name), REQUEST_TIMEOUT)
-            .map_err(&unreachable)?;
-        let led = metadata
-            .topics()
-            .iter()
-            .flat_map(|t| t.partitions())
-            .filter(|p| p.leader() >= 0);
+        let metadata =
+            admin.inner().fetch_metadata(Some(name), REQUEST_TIMEOUT).map_err(&unreachable)?;
+        let led = metadata.topics().iter().flat_map(|t| t.partitions()).filter(|p| p.leader() >= 0);
         if led.count() == usize::from(shards) {
             return Ok(());
         }
@@ -358,13 +294,8 @@ async fn await_leaders(
 /// Checks the settings that correctness hangs on: nothing of ours may be deleted unread, or kept where it must go.
 fn check(described: &Described, name: &str, settings: &[Setting]) -> Result<(), TopicError> {
     for (key, wanted) in settings {
-        if ![
-            "cleanup.policy",
-            "retention.ms",
-            "retention.bytes",
-            "message.timestamp.type",
-        ]
-        .contains(key)
+        if !["cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type"]
+            .contains(key)
         {
             continue;
         }
@@ -386,10 +317,8 @@ fn check(described: &Described, name: &str, settings: &[Setting]) -> Result<(), 
 type Described = BTreeMap<(String, String), String>;
 
 async fn describe(admin: &AdminClient<Quiet>, names: &[&str]) -> Described {
-    let topics: Vec<ResourceSpecifier<'_>> = names
-        .iter()
-        .map(|name| ResourceSpecifier::Topic(name))
-        .collect();
+    let topics: Vec<ResourceSpecifier<'_>> =
+        names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let options = AdminOptions::new().request_timeout(Some(DESCRIBE_TIMEOUT));
     let Ok(results) = admin.describe_configs(&topics, &options).await else {
         return Described::new();
@@ -410,7 +339,5 @@ async fn describe(admin: &AdminClient<Quiet>, names: &[&str]) -> Described {
 
 fn message_bytes_max(described: &Described, name: &str) -> usize {
     let value = described.get(&(name.to_owned(), "max.message.bytes".to_owned()));
-    value
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(MESSAGE_BYTES_MAX)
+    value.and_then(|value| value.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
 }

@@ -33,10 +33,7 @@ impl Databases {
                 "database name {prefix:?} must be 1-48 characters of a-z, 0-9 and _, a letter first"
             ));
         }
-        Ok(Self {
-            views: prefix.to_owned(),
-            tables: format!("{prefix}_g{generation}"),
-        })
+        Ok(Self { views: prefix.to_owned(), tables: format!("{prefix}_g{generation}") })
     }
 }
 
@@ -66,18 +63,12 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
     let now = "greatest(c.as_of, ifNull(s.now_at, c.as_of))";
     vec![
         view("shards", shards_select(plan, tables)),
-        view(
-            "customers_at",
-            customers_select(plan, &rows, "{at:DateTime64(3, 'UTC')}"),
-        ),
+        view("customers_at", customers_select(plan, &rows, "{at:DateTime64(3, 'UTC')}")),
         view("customers_now", customers_select(plan, &shards, now)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),
-        view(
-            "ledger_by_day",
-            plain_select(tables, Table::LedgerDaily, CONSUMED),
-        ),
+        view("ledger_by_day", plain_select(tables, Table::LedgerDaily, CONSUMED)),
         view("gaps", plain_select(tables, Table::Gaps, "")),
         view("completeness", completeness_select(tables)),
     ]
@@ -93,11 +84,7 @@ fn plain_select(tables: &str, table: Table, more: &str) -> String {
         .filter(|c| c.name != "is_deleted")
         .map(|c| format!("`{}`", c.name))
         .collect();
-    format!(
-        "SELECT\n    {}{more}\nFROM {tables}.{} FINAL",
-        names.join(", "),
-        table.name()
-    )
+    format!("SELECT\n    {}{more}\nFROM {tables}.{} FINAL", names.join(", "), table.name())
 }
 
 /// What each shard is complete to, and the moment at which its customers are shown: the pipeline's clock (the
@@ -208,10 +195,7 @@ FROM
 fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
     let money = |sum, half_life| {
-        format!(
-            "{} / {major:?}",
-            rate(sum, "spend_sums_at", half_life, "t_first")
-        )
+        format!("{} / {major:?}", rate(sum, "spend_sums_at", half_life, "t_first"))
     };
     let count = |sum, at, half_life| rate(sum, at, half_life, "t_born");
     let csat = |sum| decayed(sum, "csat_sums_at", 180.0);
@@ -224,10 +208,7 @@ fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
         ("p_silent_30", p_silent(&plan.model, 30)),
         ("p_silent_90", p_silent(&plan.model, 90)),
         ("p_silent_180", p_silent(&plan.model, 180)),
-        (
-            "ticket_rate_90",
-            count("ticket_sum_90", "ticket_sums_at", 90.0),
-        ),
+        ("ticket_rate_90", count("ticket_sum_90", "ticket_sums_at", 90.0)),
         (
             "csat",
             format!(
@@ -238,10 +219,7 @@ fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
             ),
         ),
         ("visit_rate_7", count("visit_sum_7", "visit_sums_at", 7.0)),
-        (
-            "visit_rate_60",
-            count("visit_sum_60", "visit_sums_at", 60.0),
-        ),
+        ("visit_rate_60", count("visit_sum_60", "visit_sums_at", 60.0)),
         (
             "engage_trend",
             format!(
@@ -295,13 +273,7 @@ fn window_sum() -> String {
 
 /// P(alive): `1 / (1 + odds * ((alpha + T)/(alpha + t_x))^(r + x))`, in logarithms; NULL for who never bought.
 fn p_alive(model: &Model) -> String {
-    let Model {
-        kind,
-        r,
-        alpha_d,
-        a,
-        b,
-    } = *model;
+    let Model { kind, r, alpha_d, a, b } = *model;
     let odds = match kind {
         ModelKind::MbgNbd => format!("{a:?} / ({b:?} + x)"),
         ModelKind::BgNbd => format!("if(x = 0, 0, {a:?} / ({b:?} + x - 1))"),
@@ -330,10 +302,7 @@ mod tests {
     #[test]
     fn only_plain_names_become_databases() {
         let names = Databases::new("retain", 3).unwrap();
-        assert_eq!(
-            (names.views.as_str(), names.tables.as_str()),
-            ("retain", "retain_g3")
-        );
+        assert_eq!((names.views.as_str(), names.tables.as_str()), ("retain", "retain_g3"));
         for bad in ["", "Retain", "1a", "a b", "a;b", "a`", &"a".repeat(49)] {
             assert!(Databases::new(bad, 1).is_err(), "{bad}");
         }

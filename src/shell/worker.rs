@@ -115,21 +115,12 @@ fn work(
     shared: &Shared,
     heartbeat: &Heartbeat,
 ) {
-    let mut worker = Worker {
-        index,
-        reports,
-        shared,
-        shards: Vec::new(),
-    };
+    let mut worker = Worker { index, reports, shared, shards: Vec::new() };
     let mut busy = false;
     let mut idle_wait = IDLE_WAIT;
     loop {
         heartbeat.beat();
-        idle_wait = if busy {
-            IDLE_WAIT
-        } else {
-            (idle_wait * 21 / 20).min(IDLE_WAIT_MAX)
-        };
+        idle_wait = if busy { IDLE_WAIT } else { (idle_wait * 21 / 20).min(IDLE_WAIT_MAX) };
         let command = if busy {
             match commands.try_recv() {
                 Ok(command) => Some(command),
@@ -211,9 +202,7 @@ impl Worker<'_> {
     }
 
     fn find(&self, shard: u16, tenure: u64) -> Option<usize> {
-        self.shards
-            .iter()
-            .position(|s| (s.id, s.tenure) == (shard, tenure))
+        self.shards.iter().position(|s| (s.id, s.tenure) == (shard, tenure))
     }
 
     fn report(&self, report: Report) {
@@ -291,11 +280,8 @@ impl Worker<'_> {
         shard.dirty = false;
         shard.in_flight = true;
         shard.cut_at = Instant::now();
-        let report = Report::Cycle {
-            tenure: shard.tenure,
-            effects: Box::new(effects),
-            urgent: force,
-        };
+        let report =
+            Report::Cycle { tenure: shard.tenure, effects: Box::new(effects), urgent: force };
         self.report(report);
     }
 
@@ -325,24 +311,17 @@ impl Shard {
             let there =
                 ends.all(|(source, end)| self.machine.read_position(source as SourceIndex) >= *end);
             if there {
-                let later = self
-                    .ends_confirmed_ms
-                    .map_or(answer.asked_ms, |ms| ms.max(answer.asked_ms));
+                let later =
+                    self.ends_confirmed_ms.map_or(answer.asked_ms, |ms| ms.max(answer.asked_ms));
                 self.ends_confirmed_ms = Some(later);
             }
         }
-        ClockReading {
-            now_ms: shared.clock.now_ms(),
-            ends_confirmed_ms: self.ends_confirmed_ms,
-        }
+        ClockReading { now_ms: shared.clock.now_ms(), ends_confirmed_ms: self.ends_confirmed_ms }
     }
 
     /// Shows the shard's numbers, a few times a second.
     fn show(&mut self, shared: &Shared) {
-        if self
-            .viewed_at
-            .is_some_and(|at| at.elapsed() < VIEW_INTERVAL)
-        {
+        if self.viewed_at.is_some_and(|at| at.elapsed() < VIEW_INTERVAL) {
             return;
         }
         self.viewed_at = Some(Instant::now());
@@ -362,9 +341,7 @@ impl Shard {
 
     /// What the merge has been waiting for, and why.
     fn waiting_for(&self, shared: &Shared) -> Option<String> {
-        let (source, since) = self
-            .needs
-            .filter(|(_, at)| at.elapsed() >= NEEDS_TOLD_AFTER)?;
+        let (source, since) = self.needs.filter(|(_, at)| at.elapsed() >= NEEDS_TOLD_AFTER)?;
         let topic = topic(shared, source);
         let seconds = since.elapsed().as_secs();
         Some(match shared.ends.trouble() {
@@ -452,12 +429,8 @@ impl Shard {
                     to = low,
                     "retention removed unread records"
                 );
-                self.machine
-                    .skip_to(source, low, shared.clock.now_ms(), reason);
-                shared
-                    .fetcher
-                    .move_to(self.id, source, low)
-                    .map_err(|e| e.to_string())
+                self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
+                shared.fetcher.move_to(self.id, source, low).map_err(|e| e.to_string())
             }
             RDKafkaErrorCode::NotImplemented | RDKafkaErrorCode::BadCompression => Err(format!(
                 "topic {topic} cannot be read at offset {position}: {text}; its compression is not supported"
@@ -472,8 +445,5 @@ impl Shard {
 }
 
 fn topic(shared: &Shared, source: SourceIndex) -> &str {
-    shared
-        .topics
-        .get(usize::from(source))
-        .map_or("", String::as_str)
+    shared.topics.get(usize::from(source)).map_or("", String::as_str)
 }

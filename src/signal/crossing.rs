@@ -46,8 +46,7 @@ impl Params {
         theta: f64,
         from_age_d: f64,
     ) -> Option<f64> {
-        self.curve(h, horizon_d)
-            .p_silent_crossing_d(theta, from_age_d)
+        self.curve(h, horizon_d).p_silent_crossing_d(theta, from_age_d)
     }
 }
 
@@ -58,11 +57,7 @@ impl Curve {
     pub fn p_silent_crossing_d(&self, theta: f64, from_age_d: f64) -> Option<f64> {
         let from_age_d = from_age_d.max(self.t_x_d);
         let (age_d, _) = self.solve(theta)?;
-        let age_d = if age_d > from_age_d {
-            age_d
-        } else {
-            from_age_d
-        };
+        let age_d = if age_d > from_age_d { age_d } else { from_age_d };
         (age_d <= AGE_MAX_D).then_some(age_d)
     }
 
@@ -110,11 +105,7 @@ impl Curve {
         }
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            if reached(middle) {
-                high = middle
-            } else {
-                low = middle
-            }
+            if reached(middle) { high = middle } else { low = middle }
         }
         Some(high)
     }
@@ -154,13 +145,7 @@ impl Root {
     fn new(curve: &Curve, q: f64) -> Self {
         let y_odds =
             libm::log(curve.alpha_d + curve.t_x_d) - libm::log(curve.dropout_odds) / curve.n;
-        Self {
-            n: curve.n,
-            horizon_d: curve.horizon_d,
-            q,
-            ln_q: libm::log(q),
-            y_odds,
-        }
+        Self { n: curve.n, horizon_d: curve.horizon_d, q, ln_q: libm::log(q), y_odds }
     }
 
     /// Where to begin: the root of the asymptotes `ln q + max(0, u) + max(0, v)` of `g`, with `u = n (y - y_odds)` and
@@ -205,11 +190,7 @@ impl Root {
         let newton = -g / slope;
         let curved = 1.0 + 0.5 * newton * bend / slope;
         // Left of the root the parabola may have no root: `curved` then is small or negative.
-        if curved > 0.5 {
-            newton / curved
-        } else {
-            newton
-        }
+        if curved > 0.5 { newton / curved } else { newton }
     }
 
     /// The root and the number of evaluations.
@@ -247,35 +228,14 @@ mod tests {
         let sets = [
             Params::CDNOW_MBG,
             Params::CDNOW_BG,
-            Params {
-                model: Model::Mbg,
-                r: 0.01,
-                alpha_d: 0.7,
-                a: 0.02,
-                b: 60.0,
-            },
-            Params {
-                model: Model::Mbg,
-                r: 12.0,
-                alpha_d: 2100.0,
-                a: 1.7,
-                b: 25.0,
-            },
-            Params {
-                model: Model::Bg,
-                r: 2.0,
-                alpha_d: 70.0,
-                a: 3.5,
-                b: 0.7,
-            },
+            Params { model: Model::Mbg, r: 0.01, alpha_d: 0.7, a: 0.02, b: 60.0 },
+            Params { model: Model::Mbg, r: 12.0, alpha_d: 2100.0, a: 1.7, b: 25.0 },
+            Params { model: Model::Bg, r: 2.0, alpha_d: 70.0, a: 3.5, b: 0.7 },
         ];
         for params in sets {
             for x in [0, 1, 2, 5, 20, 100, 1000, 10_000] {
                 for t_x_d in [1.0, 10.0, 100.0, 1000.0] {
-                    let h = History {
-                        x,
-                        t_x_d: if x == 0 { 0.0 } else { t_x_d },
-                    };
+                    let h = History { x, t_x_d: if x == 0 { 0.0 } else { t_x_d } };
                     for horizon_d in [1.0, 30.0, 90.0, 180.0] {
                         for theta in [0.05, 0.5, 0.8, 0.95, 0.999] {
                             let Some((_, evaluations)) = params.curve(h, horizon_d).solve(theta)

@@ -17,14 +17,8 @@ impl Decay {
     /// before they come here. Anything else yields `NaN` results, never a panic.
     #[must_use]
     pub fn from_half_life_d(half_life_d: f64) -> Self {
-        let half_life_ms = if half_life_d > 0.0 {
-            half_life_d * DAY_MS as f64
-        } else {
-            f64::NAN
-        };
-        Self {
-            lambda_per_ms: std::f64::consts::LN_2 / half_life_ms,
-        }
+        let half_life_ms = if half_life_d > 0.0 { half_life_d * DAY_MS as f64 } else { f64::NAN };
+        Self { lambda_per_ms: std::f64::consts::LN_2 / half_life_ms }
     }
 
     /// The decay constant, per millisecond.
@@ -42,11 +36,7 @@ impl Decay {
     /// Weight of something `dt_ms` old, in (0, 1]. Negative ages count as 0: nothing weighs more than the present.
     #[must_use]
     pub fn factor(&self, dt_ms: i64) -> f64 {
-        if dt_ms <= 0 {
-            1.0
-        } else {
-            libm::exp(-self.lambda_per_ms * dt_ms as f64)
-        }
+        if dt_ms <= 0 { 1.0 } else { libm::exp(-self.lambda_per_ms * dt_ms as f64) }
     }
 
     /// Adds `y`, which happened at `t_ms`, to the sum `v` as of `ts_ms`; returns the new sum and its landmark
@@ -134,9 +124,9 @@ mod tests {
     fn young_rates_are_not_too_small() {
         let decay = Decay::from_half_life_d(30.0);
         let tau = 5 * DAY_MS;
-        let (v, ts) = [1, 3, 5].iter().fold((0.0, i64::MIN), |(v, ts), day| {
-            decay.add(v, ts, day * DAY_MS - DAY_MS, 1.0)
-        });
+        let (v, ts) = [1, 3, 5]
+            .iter()
+            .fold((0.0, i64::MIN), |(v, ts), day| decay.add(v, ts, day * DAY_MS - DAY_MS, 1.0));
         let sum = decay.value_at(v, ts, tau);
         let rate = decay.rate_per_day(sum, tau);
         let raw = sum * decay.lambda_per_day();

@@ -48,11 +48,7 @@ impl Params {
         let ln_left = -libm::log1p(horizon_d / since_d);
         let c = a + b + f64::from(h.x) - 1.0;
         let exponent = (a - 1.0) * ln_left;
-        let phi = if a == 1.0 {
-            -ln_left
-        } else {
-            -libm::expm1(exponent) / (a - 1.0)
-        };
+        let phi = if a == 1.0 { -ln_left } else { -libm::expm1(exponent) / (a - 1.0) };
         c * phi - libm::exp(exponent) * series(a, c, a + b - 1.0 - self.r, z)
     }
 }
@@ -88,14 +84,8 @@ mod tests {
         let once = History { x: 0, t_x_d: 0.0 };
         for (a, b) in [(1.0, 2.426), (0.4, 0.6)] {
             let at = |a: f64, b: f64| {
-                Params {
-                    model: Model::Bg,
-                    r: 0.243,
-                    alpha_d: 4.414,
-                    a,
-                    b,
-                }
-                .expected(once, 0.0, 39.0)
+                Params { model: Model::Bg, r: 0.243, alpha_d: 4.414, a, b }
+                    .expected(once, 0.0, 39.0)
             };
             assert!((at(a, b) / at(a + 1e-9, b) - 1.0).abs() < 1e-8);
             assert!((at(a, b) / at(a, b + 1e-9) - 1.0).abs() < 1e-8);

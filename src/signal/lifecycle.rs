@@ -100,22 +100,13 @@ pub struct Bands {
 
 impl Default for Bands {
     fn default() -> Self {
-        Self {
-            slipping: 0.5,
-            dormant: 0.8,
-            lost: 0.95,
-            hysteresis: 0.05,
-        }
+        Self { slipping: 0.5, dormant: 0.8, lost: 0.95, hysteresis: 0.05 }
     }
 }
 
 impl Bands {
-    const STATES: [Lifecycle; 4] = [
-        Lifecycle::Active,
-        Lifecycle::Slipping,
-        Lifecycle::Dormant,
-        Lifecycle::Lost,
-    ];
+    const STATES: [Lifecycle; 4] =
+        [Lifecycle::Active, Lifecycle::Slipping, Lifecycle::Dormant, Lifecycle::Lost];
 
     /// Whether the edges are probabilities that rise, and the hysteresis is not negative and leaves the first edge
     /// reachable from above.
@@ -238,10 +229,7 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_stable() {
-        let all: Vec<_> = Lifecycle::ALL
-            .iter()
-            .map(|s| (s.number(), s.name()))
-            .collect();
+        let all: Vec<_> = Lifecycle::ALL.iter().map(|s| (s.number(), s.name())).collect();
         let expected = [
             (0, "prospect"),
             (1, "new"),
@@ -284,27 +272,9 @@ mod tests {
     #[test]
     fn bands_are_checked() {
         assert!(Bands::default().are_ordered());
-        assert!(
-            !Bands {
-                lost: 1.0,
-                ..Bands::default()
-            }
-            .are_ordered()
-        );
-        assert!(
-            !Bands {
-                dormant: 0.4,
-                ..Bands::default()
-            }
-            .are_ordered()
-        );
-        assert!(
-            !Bands {
-                hysteresis: f64::NAN,
-                ..Bands::default()
-            }
-            .are_ordered()
-        );
+        assert!(!Bands { lost: 1.0, ..Bands::default() }.are_ordered());
+        assert!(!Bands { dormant: 0.4, ..Bands::default() }.are_ordered());
+        assert!(!Bands { hysteresis: f64::NAN, ..Bands::default() }.are_ordered());
     }
 
     #[test]
@@ -319,17 +289,8 @@ mod tests {
             )),
             [Lost; 4]
         );
-        assert_eq!(
-            next(Dormant, 0.97, Some(1), Step::Time, &Bands::default()),
-            Lost
-        );
-        assert_eq!(
-            next(Slipping, 0.8, Some(1), Step::Time, &Bands::default()),
-            Dormant
-        );
-        assert_eq!(
-            next(Active, 0.6, Some(1), Step::Time, &Bands::default()),
-            Slipping
-        );
+        assert_eq!(next(Dormant, 0.97, Some(1), Step::Time, &Bands::default()), Lost);
+        assert_eq!(next(Slipping, 0.8, Some(1), Step::Time, &Bands::default()), Dormant);
+        assert_eq!(next(Active, 0.6, Some(1), Step::Time, &Bands::default()), Slipping);
     }
 }

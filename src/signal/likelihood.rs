@@ -18,14 +18,12 @@ impl Params {
         let ln_last = n * libm::log(self.alpha_d + h.t_x_d);
         let histories = match self.model {
             Model::Bg if h.x == 0 => ln_beta(a, b) - ln_age,
-            Model::Bg => ln_add_exp(
-                ln_beta(a, b + x) - ln_age,
-                ln_beta(a + 1.0, b + x - 1.0) - ln_last,
-            ),
-            Model::Mbg => ln_add_exp(
-                ln_beta(a, b + x + 1.0) - ln_age,
-                ln_beta(a + 1.0, b + x) - ln_last,
-            ),
+            Model::Bg => {
+                ln_add_exp(ln_beta(a, b + x) - ln_age, ln_beta(a + 1.0, b + x - 1.0) - ln_last)
+            }
+            Model::Mbg => {
+                ln_add_exp(ln_beta(a, b + x + 1.0) - ln_age, ln_beta(a + 1.0, b + x) - ln_last)
+            }
         };
         rate + histories
     }

@@ -26,18 +26,7 @@ mod tests {
     #[test]
     fn scores_outside_the_scale_are_refused() {
         let shares: Vec<_> = (0..=6).map(score_share).collect();
-        assert_eq!(
-            shares,
-            [
-                None,
-                Some(0.0),
-                Some(0.25),
-                Some(0.5),
-                Some(0.75),
-                Some(1.0),
-                None
-            ]
-        );
+        assert_eq!(shares, [None, Some(0.0), Some(0.25), Some(0.5), Some(0.75), Some(1.0), None]);
     }
 
     #[test]

@@ -48,11 +48,7 @@ pub struct BadParameter {
 
 impl fmt::Display for BadParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "model parameter {} is {}, give a finite number above 0",
-            self.name, self.value
-        )
+        write!(f, "model parameter {} is {}, give a finite number above 0", self.name, self.value)
     }
 }
 
@@ -60,21 +56,11 @@ impl std::error::Error for BadParameter {}
 
 impl Params {
     /// MBG/NBD fitted to the CDNOW sample (first 39 weeks of 1997): the documented default.
-    pub const CDNOW_MBG: Self = Self {
-        model: Model::Mbg,
-        r: 0.525,
-        alpha_d: 6.183 * WEEK_D,
-        a: 0.891,
-        b: 1.614,
-    };
+    pub const CDNOW_MBG: Self =
+        Self { model: Model::Mbg, r: 0.525, alpha_d: 6.183 * WEEK_D, a: 0.891, b: 1.614 };
     /// BG/NBD at the published parameters of the same sample.
-    pub const CDNOW_BG: Self = Self {
-        model: Model::Bg,
-        r: 0.243,
-        alpha_d: 4.414 * WEEK_D,
-        a: 0.793,
-        b: 2.426,
-    };
+    pub const CDNOW_BG: Self =
+        Self { model: Model::Bg, r: 0.243, alpha_d: 4.414 * WEEK_D, a: 0.793, b: 2.426 };
 
     /// Parameters with `alpha` in days.
     ///
@@ -92,13 +78,7 @@ impl Params {
                 return Err(BadParameter { name, value });
             }
         }
-        Ok(Self {
-            model,
-            r,
-            alpha_d,
-            a,
-            b,
-        })
+        Ok(Self { model, r, alpha_d, a, b })
     }
 
     /// Parameters with `alpha` in weeks, as most papers give them.
@@ -124,13 +104,7 @@ impl Params {
             Model::Bg if h.x == 0 => 0.0,
             Model::Bg => self.a / (self.b + x - 1.0),
         };
-        Curve {
-            n: self.r + x,
-            alpha_d: self.alpha_d,
-            t_x_d: h.t_x_d,
-            dropout_odds,
-            horizon_d,
-        }
+        Curve { n: self.r + x, alpha_d: self.alpha_d, t_x_d: h.t_x_d, dropout_odds, horizon_d }
     }
 
     /// P(alive) at `age_d` days after the first purchase, in [0, 1]. 1 for a one-time buyer under BG/NBD.
@@ -222,10 +196,7 @@ mod tests {
 
     #[test]
     fn extremes_stay_probabilities() {
-        let h = History {
-            x: u32::MAX,
-            t_x_d: 1.0,
-        };
+        let h = History { x: u32::MAX, t_x_d: 1.0 };
         assert_eq!(Params::CDNOW_MBG.p_silent(h, 1e6, 90.0), 1.0);
         assert_eq!(Params::CDNOW_MBG.p_alive(h, 1e6), 0.0);
         assert!(Params::CDNOW_MBG.p_silent(h, 1.0, 90.0) < 1e-6);

@@ -71,10 +71,8 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_even_cent_also_below_zero() {
-        let halves: Vec<i128> = [-5, -3, -1, 1, 3, 5]
-            .iter()
-            .map(|n| div_half_even(*n, 2))
-            .collect();
+        let halves: Vec<i128> =
+            [-5, -3, -1, 1, 3, 5].iter().map(|n| div_half_even(*n, 2)).collect();
         assert_eq!(halves, [-2, -2, 0, 0, 2, 2]);
         let half = 100 * BUCKET_MS + BUCKET_MS / 2;
         assert_eq!(window_sum([(70, 3), (71, 1)].into_iter(), half), 2);
@@ -90,10 +88,7 @@ mod tests {
         assert_eq!(oldest_seen(100 * BUCKET_MS), 70);
         assert_eq!(oldest_seen(0), 0);
         assert_eq!(oldest_seen(i64::MAX), u16::MAX);
-        assert_eq!(
-            window_sum([(0, i64::MAX), (0, i64::MAX)].into_iter(), 0),
-            i64::MAX
-        );
+        assert_eq!(window_sum([(0, i64::MAX), (0, i64::MAX)].into_iter(), 0), i64::MAX);
         assert_eq!(window_sum([(0, 1)].into_iter(), i64::MIN), 0);
     }
 }

@@ -61,27 +61,18 @@ impl TableRows {
             self.cut();
         }
         if self.open.is_empty() {
-            self.open
-                .reserve_exact(self.expected_bytes + self.expected_bytes / 8);
+            self.open.reserve_exact(self.expected_bytes + self.expected_bytes / 8);
             self.open.extend_from_slice(&self.header);
         }
         self.count += 1;
-        Row {
-            out: &mut self.open,
-            table: self.table,
-            at: 0,
-        }
+        Row { out: &mut self.open, table: self.table, at: 0 }
     }
 
     fn cut(&mut self) {
         let bytes = std::mem::take(&mut self.open);
         self.expected_bytes = bytes.len();
         let count = std::mem::take(&mut self.count);
-        self.full.push(RowBlock {
-            table: self.table,
-            count,
-            bytes,
-        });
+        self.full.push(RowBlock { table: self.table, count, bytes });
     }
 
     /// Bytes collected so far.
@@ -120,10 +111,7 @@ impl Drop for Row<'_> {
 impl Row<'_> {
     fn column(&mut self, types: &[ColumnType]) {
         debug_assert!(
-            self.table
-                .columns()
-                .get(self.at)
-                .is_some_and(|c| types.contains(&c.ty)),
+            self.table.columns().get(self.at).is_some_and(|c| types.contains(&c.ty)),
             "column {} of {} is not one of {types:?}",
             self.at,
             self.table.name()

@@ -38,17 +38,9 @@ struct Json<'a> {
 
 fn word(account: &str, customer: &[u8], json: &Json<'_>) -> SignalWord {
     let key = [account.as_bytes(), b"\0", customer].concat();
-    let partition_key = if account.is_empty() {
-        customer
-    } else {
-        account.as_bytes()
-    };
+    let partition_key = if account.is_empty() { customer } else { account.as_bytes() };
     let value = serde_json::to_vec(json).unwrap_or_default();
-    SignalWord {
-        key,
-        partition_key: partition_key.to_vec(),
-        value: Some(value),
-    }
+    SignalWord { key, partition_key: partition_key.to_vec(), value: Some(value) }
 }
 
 /// The customer stands like this, and belongs to this account.

@@ -5,20 +5,8 @@ use retain::model::event::EventType;
 use retain::model::money::{Currency, Rate};
 
 const RATES: &[(Currency, Rate)] = &[
-    (
-        Currency(*b"EUR"),
-        Rate {
-            digits: 11,
-            scale: 1,
-        },
-    ),
-    (
-        Currency(*b"JPY"),
-        Rate {
-            digits: 67,
-            scale: 4,
-        },
-    ),
+    (Currency(*b"EUR"), Rate { digits: 11, scale: 1 }),
+    (Currency(*b"JPY"), Rate { digits: 67, scale: 4 }),
     (Currency(*b"USD"), Rate::ONE),
 ];
 /// The common fields but the type.
@@ -26,11 +14,7 @@ const COMMON: &str = r#""event_id":"e-1","customer_id":"00004","ts":"2026-05-01T
 
 /// A context of three currencies that reports in US dollars.
 pub fn context(default_type: Option<EventType>) -> DecodeContext<'static> {
-    DecodeContext {
-        default_type,
-        reporting: Currency(*b"USD"),
-        rates: RATES,
-    }
+    DecodeContext { default_type, reporting: Currency(*b"USD"), rates: RATES }
 }
 
 /// A record of a type: the common fields and `rest`.

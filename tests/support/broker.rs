@@ -31,12 +31,7 @@ impl Broker {
     pub fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (script, stdin, bootstrap) = launch(folder.path(), settings);
-        Self {
-            script,
-            stdin: Some(stdin),
-            bootstrap,
-            folder,
-        }
+        Self { script, stdin: Some(stdin), bootstrap, folder }
     }
 
     /// The broker of this test binary, started once.
@@ -63,10 +58,7 @@ impl Broker {
         for topic in topics {
             let led = || {
                 let metadata = admin.inner().fetch_metadata(Some(topic), WAIT).unwrap();
-                let led = metadata.topics()[0]
-                    .partitions()
-                    .iter()
-                    .filter(|p| p.leader() >= 0);
+                let led = metadata.topics()[0].partitions().iter().filter(|p| p.leader() >= 0);
                 led.count() == partitions as usize
             };
             until("a leader for each partition", led);
@@ -98,8 +90,7 @@ impl Broker {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
-            list.add_partition_offset(topic, partition, Offset::End)
-                .unwrap();
+            list.add_partition_offset(topic, partition, Offset::End).unwrap();
         }
         let done = wait_for(admin.delete_records(&list, &AdminOptions::new())).unwrap();
         let mut begins = vec![0; partitions as usize];
@@ -114,11 +105,8 @@ impl Broker {
     pub fn set_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(offset))
-            .unwrap();
-        until("the offset to be set", || {
-            consumer.commit(&list, CommitMode::Sync).is_ok()
-        });
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
+        until("the offset to be set", || consumer.commit(&list, CommitMode::Sync).is_ok());
     }
 
     /// Stops the broker and starts it again on its data and ports.
@@ -150,8 +138,7 @@ impl Broker {
         let partitions = metadata.topics()[0].partitions().len();
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
-            list.add_partition_offset(topic, partition as i32, Offset::Beginning)
-                .unwrap();
+            list.add_partition_offset(topic, partition as i32, Offset::Beginning).unwrap();
         }
         consumer.assign(&list).unwrap();
         let mut messages = Vec::new();
@@ -191,11 +178,7 @@ impl Broker {
             return Vec::new();
         };
         let place = |e: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
-            (
-                e.topic().to_owned(),
-                e.partition(),
-                e.offset().to_raw().unwrap(),
-            )
+            (e.topic().to_owned(), e.partition(), e.offset().to_raw().unwrap())
         };
         answer.elements().iter().map(place).collect()
     }
@@ -220,19 +203,13 @@ fn launch(folder: &Path, settings: &[&str]) -> (Child, ChildStdin, String) {
         .unwrap();
     let stdin = script.stdin.take().unwrap();
     let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
-    let line = lines
-        .next()
-        .expect("the broker did not start; see above")
-        .unwrap();
+    let line = lines.next().expect("the broker did not start; see above").unwrap();
     let bootstrap = line.strip_prefix("bootstrap ").unwrap().to_owned();
     (script, stdin, bootstrap)
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(future)
 }
 

@@ -15,10 +15,7 @@ use crate::sim::Runner;
 pub fn check_shard(plan: &Plan, runner: &Runner, expected: &Expected) {
     let seed = runner.seed();
     for (s, counts) in runner.counts.iter().enumerate() {
-        assert_eq!(
-            counts.by_outcome, expected.counts[s],
-            "outcomes of source {s}, {seed}"
-        );
+        assert_eq!(counts.by_outcome, expected.counts[s], "outcomes of source {s}, {seed}");
         assert_eq!(
             runner.consumed_to[s], runner.logs[s].end,
             "source {s} is read to its end, {seed}"
@@ -33,22 +30,14 @@ pub fn check_shard(plan: &Plan, runner: &Runner, expected: &Expected) {
 
 /// Customers and activity.
 pub fn check_tables(tables: &Tables, expected: &Expected, seed: &str) {
-    let rows: BTreeMap<&str, &Row> = tables
-        .rows("customers")
-        .map(|r| (r.text("customer_id"), r))
-        .collect();
+    let rows: BTreeMap<&str, &Row> =
+        tables.rows("customers").map(|r| (r.text("customer_id"), r)).collect();
     let ids = |m: &mut dyn Iterator<Item = &str>| m.map(str::to_owned).collect::<BTreeSet<_>>();
-    let (have, want) = (
-        ids(&mut rows.keys().copied()),
-        ids(&mut expected.customers.keys().map(String::as_str)),
-    );
+    let (have, want) =
+        (ids(&mut rows.keys().copied()), ids(&mut expected.customers.keys().map(String::as_str)));
     assert_eq!(have, want, "customers, {seed}");
     for (id, row) in rows {
-        check_customer(
-            row,
-            &expected.customers[id],
-            &format!("customer {id}, {seed}"),
-        );
+        check_customer(row, &expected.customers[id], &format!("customer {id}, {seed}"));
     }
     assert_eq!(activity(tables), expected.activity, "activity, {seed}");
 }
@@ -72,10 +61,7 @@ fn check_customer(row: &Row, expected: &Customer, place: &str) {
         let tau_ms = row.int(time) as i64;
         if let Some(latest) = sum.parts.iter().map(|p| p.0).max() {
             // a visit whose first event came late leaves the landmark where the later one put it
-            assert!(
-                tau_ms >= latest,
-                "{time} of {place} is {tau_ms}, an event has {latest}"
-            );
+            assert!(tau_ms >= latest, "{time} of {place} is {tau_ms}, an event has {latest}");
         }
         let (value, absolute) = sum.at(tau_ms);
         let got = row.float(name);
@@ -92,9 +78,7 @@ pub fn activity(tables: &Tables) -> BTreeMap<Minute, Tally> {
     for row in tables.rows("activity") {
         let texts = ["source", "type", "channel"].map(|name| row.text(name).to_owned());
         let [source, kind, channel] = texts;
-        let sum = sums
-            .entry((source, row.int("minute") as i64, kind, channel))
-            .or_default();
+        let sum = sums.entry((source, row.int("minute") as i64, kind, channel)).or_default();
         sum.0 += row.int("events");
         sum.1 += row.int("revenue_minor");
         sum.2 += row.int("tickets");
@@ -109,20 +93,11 @@ pub fn check_letters(runner: &Runner, expected: &Expected) {
     for letter in &runner.letters {
         let (source, offset) = (usize::from(letter.source), letter.offset);
         let entry = &runner.logs[source].range(offset, offset + 1)[0];
-        assert_eq!(
-            letter.payload, entry.payload,
-            "value at {source}/{offset}, {seed}"
-        );
+        assert_eq!(letter.payload, entry.payload, "value at {source}/{offset}, {seed}");
         assert_eq!(letter.key, entry.key, "key at {source}/{offset}, {seed}");
-        assert_eq!(
-            letter.kafka_ms, entry.kafka_ms,
-            "time at {source}/{offset}, {seed}"
-        );
+        assert_eq!(letter.kafka_ms, entry.kafka_ms, "time at {source}/{offset}, {seed}");
         let before = seen.insert((source, offset), letter.outcome as usize);
-        assert_eq!(
-            before, None,
-            "{source}/{offset} was put aside twice, {seed}"
-        );
+        assert_eq!(before, None, "{source}/{offset} was put aside twice, {seed}");
     }
     let aside = [Outcome::Late as usize, Outcome::Rejected as usize];
     let want: BTreeMap<(usize, i64), usize> = expected
@@ -138,11 +113,7 @@ pub fn check_letters(runner: &Runner, expected: &Expected) {
 fn check_events(plan: &Plan, runner: &Runner, expected: &Expected) {
     let mut kept = BTreeSet::new();
     for row in runner.tables.rows("events") {
-        let source = plan
-            .sources
-            .iter()
-            .position(|s| s.name == row.text("source"))
-            .unwrap();
+        let source = plan.sources.iter().position(|s| s.name == row.text("source")).unwrap();
         let offset = row.int("offset") as i64;
         if row.text("type") == "session" {
             assert_eq!(
@@ -154,12 +125,7 @@ fn check_events(plan: &Plan, runner: &Runner, expected: &Expected) {
             continue;
         }
         let entry = &runner.logs[source].range(offset, offset + 1)[0];
-        assert_eq!(
-            Some(row.bytes("payload")),
-            entry.payload.as_deref(),
-            "{}",
-            runner.seed()
-        );
+        assert_eq!(Some(row.bytes("payload")), entry.payload.as_deref(), "{}", runner.seed());
         kept.insert((source, offset));
     }
     assert_eq!(kept, expected.kept, "events, {}", runner.seed());
@@ -188,11 +154,6 @@ fn check_ledger(plan: &Plan, runner: &Runner) {
         }
     }
     for (source, count) in counts.iter().enumerate() {
-        assert_eq!(
-            *count,
-            runner.counts[source].by_outcome,
-            "{}",
-            runner.seed()
-        );
+        assert_eq!(*count, runner.counts[source].by_outcome, "{}", runner.seed());
     }
 }

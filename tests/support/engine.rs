@@ -39,12 +39,7 @@ impl Engine {
         let url = first.strip_prefix("listening on ").unwrap_or_else(|| {
             panic!("clickhouse-embedded did not start (it said {first:?}; its reason is above)")
         });
-        Self {
-            url: url.to_owned(),
-            child,
-            _stdin: stdin,
-            folder,
-        }
+        Self { url: url.to_owned(), child, _stdin: stdin, folder }
     }
 
     /// `kill -9`.
@@ -53,10 +48,7 @@ impl Engine {
         self.child.wait().unwrap();
         let address = self.url.trim_start_matches("http://").to_owned();
         let empty = tempfile::tempdir().unwrap();
-        Killed {
-            folder: std::mem::replace(&mut self.folder, empty),
-            address,
-        }
+        Killed { folder: std::mem::replace(&mut self.folder, empty), address }
     }
 
     /// A client without a database.
@@ -66,19 +58,10 @@ impl Engine {
 
     /// The answer to a query, a JSON object for each row.
     pub async fn rows(&self, sql: &str) -> Vec<Value> {
-        let mut cursor = self
-            .client()
-            .query_raw(sql)
-            .fetch_bytes("JSONEachRow")
-            .unwrap();
-        let bytes = cursor
-            .collect()
-            .await
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let mut cursor = self.client().query_raw(sql).fetch_bytes("JSONEachRow").unwrap();
+        let bytes = cursor.collect().await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The single number that a query answers.
@@ -92,11 +75,7 @@ impl Engine {
 
     /// Runs a statement.
     pub async fn run(&self, sql: &str) {
-        self.client()
-            .query_raw(sql)
-            .execute()
-            .await
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+        self.client().query_raw(sql).execute().await.unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 }
 

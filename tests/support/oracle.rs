@@ -106,23 +106,13 @@ fn accept(plan: &Plan, shard: (u16, u16), source: usize, entry: &Entry) -> Optio
         return None;
     }
     let default = plan.sources[source].default_type.unwrap().name();
-    let kind = json
-        .get("type")
-        .map_or(default, |t| t.as_str().unwrap())
-        .to_owned();
+    let kind = json.get("type").map_or(default, |t| t.as_str().unwrap()).to_owned();
     let amount = json.get("amount").or(json.get("revenue"));
     let minor = match amount {
         Some(amount) => money(plan, amount, json["currency"].as_str()?)?,
         None => 0,
     };
-    Some(Event {
-        source,
-        offset: entry.offset,
-        ts_ms,
-        kind,
-        json,
-        minor,
-    })
+    Some(Event { source, offset: entry.offset, ts_ms, kind, json, minor })
 }
 
 /// The ids remembered of one customer in one source: (second, hash).
@@ -170,10 +160,7 @@ pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
     for (source, log) in logs.iter().enumerate() {
         let mut memories: BTreeMap<String, Memory> = BTreeMap::new();
         let mut frontier_ms = i64::MIN;
-        let limits = (
-            plan.sources[source].dedup_window_ms,
-            plan.sources[source].dedup_ids_max,
-        );
+        let limits = (plan.sources[source].dedup_window_ms, plan.sources[source].dedup_ids_max);
         for entry in &log.entries {
             let Some(event) = accept(plan, shard, source, entry) else {
                 expected.decide(source, entry.offset, 4);
@@ -187,12 +174,8 @@ pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
             }
             let hash = xxh3_64(event.text("event_id").as_bytes());
             let memory = memories.entry(customer.clone()).or_default();
-            let outcome = memory.judge(
-                hash,
-                event.ts_ms,
-                frontier_ms.saturating_sub(limits.0),
-                limits.1,
-            );
+            let outcome =
+                memory.judge(hash, event.ts_ms, frontier_ms.saturating_sub(limits.0), limits.1);
             expected.decide(source, entry.offset, outcome);
             if outcome == 0 {
                 expected.id_hashes[source] = expected.id_hashes[source].wrapping_add(hash);
@@ -201,9 +184,7 @@ pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
         }
     }
     for (id, events) in &applied {
-        expected
-            .customers
-            .insert(id.clone(), customer(plan, events));
+        expected.customers.insert(id.clone(), customer(plan, events));
         events.iter().for_each(|event| expected.count(plan, event));
     }
     expected
@@ -249,25 +230,14 @@ fn customer(plan: &Plan, events: &[Event]) -> Customer {
         "support" => e.text("by") != "agent" && e.text("action") != "resolved",
         _ => false,
     };
-    c.ints.insert(
-        "last_seen",
-        events
-            .iter()
-            .filter(acts)
-            .map(|e| i128::from(e.ts_ms))
-            .max(),
-    );
+    c.ints.insert("last_seen", events.iter().filter(acts).map(|e| i128::from(e.ts_ms)).max());
     c
 }
 
 fn master_data(c: &mut Customer, events: &[Event]) {
     let last = |name: &str, profile_only: bool| {
         let says = |e: &&Event| !e.json[name].is_null() && (!profile_only || e.kind == "profile");
-        events
-            .iter()
-            .filter(says)
-            .max_by_key(|e| e.stamp())
-            .map(|e| e.json[name].clone())
+        events.iter().filter(says).max_by_key(|e| e.stamp()).map(|e| e.json[name].clone())
     };
     let columns = [
         ("account_id", false),
@@ -283,10 +253,7 @@ fn master_data(c: &mut Customer, events: &[Event]) {
             last(name, profile_only).map_or(String::new(), |v| v.as_str().unwrap().to_owned());
         c.texts.insert(name, value);
     }
-    c.ints.insert(
-        "key",
-        last("key", true).map(|v| i128::from(v.as_bool().unwrap())),
-    );
+    c.ints.insert("key", last("key", true).map(|v| i128::from(v.as_bool().unwrap())));
 }
 
 fn purchases(c: &mut Customer, plan: &Plan, events: &[Event]) {
@@ -294,10 +261,7 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[Event]) {
     let day = |ts_ms: i64| {
         let at = jiff::Timestamp::from_millisecond(ts_ms).unwrap();
         let local = at.to_zoned(plan.day_zone.clone()).date();
-        local
-            .since(jiff::civil::date(1970, 1, 1))
-            .unwrap()
-            .get_days()
+        local.since(jiff::civil::date(1970, 1, 1)).unwrap().get_days()
     };
     let time = |e: &Event, name: &str| time_of(e.text(name));
     let opening = of("opening").max_by_key(|e| e.stamp());
@@ -307,16 +271,10 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[Event]) {
     let first = times().chain(opened("t_first")).min();
     let last = times().chain(opened("t_last")).max();
     let after = opened("t_last").map(day);
-    let days: BTreeSet<i32> = times()
-        .map(day)
-        .filter(|d| after.is_none_or(|o| *d > o))
-        .collect();
+    let days: BTreeSet<i32> = times().map(day).filter(|d| after.is_none_or(|o| *d > o)).collect();
     let n_days = number("n_days") + days.len() as i128;
-    let born = events
-        .iter()
-        .map(|e| e.ts_ms)
-        .chain(of("opening").map(|o| time(o, "t_first")))
-        .min();
+    let born =
+        events.iter().map(|e| e.ts_ms).chain(of("opening").map(|o| time(o, "t_first"))).min();
     let spent: Vec<(i64, i128)> = events
         .iter()
         .filter_map(|e| match e.kind.as_str() {
@@ -332,25 +290,19 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[Event]) {
         ("t_born", born.map(i128::from)),
         ("n_days", Some(n_days)),
         ("x", Some((n_days - 1).max(0))),
-        (
-            "orders",
-            Some(of("purchase").count() as i128 + number("orders")),
-        ),
+        ("orders", Some(of("purchase").count() as i128 + number("orders"))),
         ("refunds", Some(of("refund").count() as i128)),
         ("revenue_minor", Some(revenue)),
     ]);
     for (ts_ms, minor) in &spent {
-        *c.buckets
-            .entry(i128::from(ts_ms.div_euclid(BUCKET_MS)))
-            .or_default() += minor;
+        *c.buckets.entry(i128::from(ts_ms.div_euclid(BUCKET_MS))).or_default() += minor;
     }
     let newest = c.buckets.keys().max().copied().unwrap_or(0);
     c.buckets.retain(|bucket, _| *bucket >= newest - 30);
     let parts: Vec<(i64, f64)> = spent.iter().map(|(t, y)| (*t, *y as f64)).collect();
     for (name, half_life_d) in [("spend_sum_30", 30.0), ("spend_sum_180", 180.0)] {
         let parts = parts.clone();
-        c.sums
-            .push((name, "spend_sums_at", Sum { half_life_d, parts }));
+        c.sums.push((name, "spend_sums_at", Sum { half_life_d, parts }));
     }
 }
 
@@ -370,14 +322,9 @@ fn support(c: &mut Customer, events: &[Event]) {
                 .is_some_and(|e| e.text("action") != "resolved")
         })
         .collect();
-    let complaints = open
-        .iter()
-        .filter(|t| t.iter().any(|e| e.text("kind") == "complaint"))
-        .count();
-    let oldest = open
-        .iter()
-        .filter_map(|t| t.iter().filter(opens).map(|e| e.ts_ms).min())
-        .min();
+    let complaints =
+        open.iter().filter(|t| t.iter().any(|e| e.text("kind") == "complaint")).count();
+    let oldest = open.iter().filter_map(|t| t.iter().filter(opens).map(|e| e.ts_ms).min()).min();
     let opened: Vec<(i64, f64)> = events
         .iter()
         .filter(|e| e.kind == "support" && e.text("action") == "opened")
@@ -386,11 +333,7 @@ fn support(c: &mut Customer, events: &[Event]) {
     let rated: Vec<(i64, f64)> = events
         .iter()
         .filter(|e| e.kind == "support")
-        .filter_map(|e| {
-            e.json["csat"]
-                .as_i64()
-                .map(|score| (e.ts_ms, (score - 1) as f64 / 4.0))
-        })
+        .filter_map(|e| e.json["csat"].as_i64().map(|score| (e.ts_ms, (score - 1) as f64 / 4.0)))
         .collect();
     c.ints.extend([
         ("open_tickets", Some(open.len() as i128)),
@@ -400,11 +343,9 @@ fn support(c: &mut Customer, events: &[Event]) {
     ]);
     let sum = |half_life_d, parts| Sum { half_life_d, parts };
     let ones = rated.iter().map(|(t, _)| (*t, 1.0)).collect();
-    c.sums
-        .push(("ticket_sum_90", "ticket_sums_at", sum(90.0, opened)));
+    c.sums.push(("ticket_sum_90", "ticket_sums_at", sum(90.0, opened)));
     c.sums.push(("csat_sum", "csat_sums_at", sum(180.0, rated)));
-    c.sums
-        .push(("csat_weight", "csat_sums_at", sum(180.0, ones)));
+    c.sums.push(("csat_weight", "csat_sums_at", sum(180.0, ones)));
 }
 
 fn web(c: &mut Customer, events: &[Event]) {
@@ -421,7 +362,6 @@ fn web(c: &mut Customer, events: &[Event]) {
     let parts: Vec<(i64, f64)> = visits.values().map(|t| (*t, 1.0)).collect();
     for (name, half_life_d) in [("visit_sum_7", 7.0), ("visit_sum_60", 60.0)] {
         let parts = parts.clone();
-        c.sums
-            .push((name, "visit_sums_at", Sum { half_life_d, parts }));
+        c.sums.push((name, "visit_sums_at", Sum { half_life_d, parts }));
     }
 }

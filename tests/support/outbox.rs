@@ -52,20 +52,14 @@ pub fn table_of(message: &OwnedMessage) -> Table {
 /// All rows of a table, in the order of the topic.
 pub fn rows(messages: &[OwnedMessage], table: Table) -> Vec<Row> {
     let blocks = messages.iter().filter(|m| table_of(m) == table);
-    blocks
-        .flat_map(|m| block(m.payload().unwrap(), table))
-        .collect()
+    blocks.flat_map(|m| block(m.payload().unwrap(), table)).collect()
 }
 
 /// What `ReplacingMergeTree` leaves: for each key the row of the highest version; equal versions must be equal rows.
 pub fn last(rows: Vec<Row>, key: &[&str]) -> BTreeMap<String, Row> {
     let mut kept: BTreeMap<String, Row> = BTreeMap::new();
     for row in rows {
-        let id = key
-            .iter()
-            .map(|k| format!("{:?}", row[k]))
-            .collect::<Vec<_>>()
-            .join("|");
+        let id = key.iter().map(|k| format!("{:?}", row[k])).collect::<Vec<_>>().join("|");
         let version = row["version"].int();
         match kept.get(&id) {
             Some(old) if old["version"].int() > version => {}
@@ -85,9 +79,7 @@ fn block(bytes: &[u8], table: Table) -> Vec<Row> {
     let columns = table.columns();
     assert_eq!(at.varint() as usize, columns.len());
     columns.iter().for_each(|c| assert_eq!(at.text(), c.name));
-    columns
-        .iter()
-        .for_each(|c| assert_eq!(at.text(), c.ty.sql()));
+    columns.iter().for_each(|c| assert_eq!(at.text(), c.ty.sql()));
     let mut rows = Vec::new();
     while !at.bytes.is_empty() {
         rows.push(columns.iter().map(|c| (c.name, at.value(c.ty))).collect());
@@ -126,11 +118,7 @@ impl Cursor<'_> {
     }
 
     fn maybe(&mut self, ty: ColumnType) -> Value {
-        if self.take::<1>() == [1] {
-            Value::Null
-        } else {
-            self.value(ty)
-        }
+        if self.take::<1>() == [1] { Value::Null } else { self.value(ty) }
     }
 
     fn value(&mut self, ty: ColumnType) -> Value {
@@ -147,11 +135,7 @@ impl Cursor<'_> {
             T::MaybeUInt8 => self.maybe(T::UInt8),
             T::MaybeFloat64 => self.maybe(T::Float64),
             T::UInt16s | T::Int64s => {
-                let one = if ty == T::UInt16s {
-                    T::UInt16
-                } else {
-                    T::Int64
-                };
+                let one = if ty == T::UInt16s { T::UInt16 } else { T::Int64 };
                 let count = self.varint();
                 Value::List((0..count).map(|_| self.value(one).int()).collect())
             }

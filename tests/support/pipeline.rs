@@ -90,26 +90,16 @@ impl Running {
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .try_init();
-        let status = Status {
-            consumes: true,
-            ..Status::default()
-        };
+        let status = Status { consumes: true, ..Status::default() };
         let observer = Observer::new(status).unwrap();
         let quit = Arc::new(AtomicBool::new(false));
         let (plan, told, quitting) = (Arc::clone(plan), observer.clone(), Arc::clone(&quit));
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(runtime::run(plan, options, told, quitting))
         });
-        Self {
-            board: Arc::clone(&observer.board),
-            observer,
-            quit,
-            thread: Some(thread),
-        }
+        Self { board: Arc::clone(&observer.board), observer, quit, thread: Some(thread) }
     }
 
     /// Whether it has ended by itself.
@@ -178,12 +168,7 @@ impl Process {
                 }
             }
         });
-        Self {
-            child,
-            lines,
-            last: News::default(),
-            _folder: folder,
-        }
+        Self { child, lines, last: News::default(), _folder: folder }
     }
 
     /// Waits until it has told something that fits.
@@ -193,11 +178,7 @@ impl Process {
         while !fits(self.last) {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!(
-                    "waited for {what}; {:?}; its log:\n{}",
-                    self.last,
-                    log.join("\n")
-                );
+                panic!("waited for {what}; {:?}; its log:\n{}", self.last, log.join("\n"));
             };
             if line.contains(" committed ") {
                 self.last.commits += 1;
@@ -214,10 +195,7 @@ impl Process {
     /// Sends a signal (`KILL`, `STOP`, `CONT`).
     pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(pid)
-            .status();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid).status();
         assert!(sent.unwrap().success());
     }
 
@@ -360,10 +338,7 @@ impl Feed {
     }
 
     fn topics(&self) -> Vec<String> {
-        ["purchases", "support", "web"]
-            .iter()
-            .map(|t| format!("{}.{t}", self.name))
-            .collect()
+        ["purchases", "support", "web"].iter().map(|t| format!("{}.{t}", self.name)).collect()
     }
 
     /// Whether the group's committed offsets have reached the ends of all sources.
@@ -371,10 +346,7 @@ impl Feed {
         let topics = self.topics();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         let committed = broker.committed(&format!("{}.g1", self.name), &names, partitions);
-        let total: i64 = committed
-            .iter()
-            .map(|(_, _, offset)| (*offset).max(0))
-            .sum();
+        let total: i64 = committed.iter().map(|(_, _, offset)| (*offset).max(0)).sum();
         total as u64 == self.records.iter().sum::<u64>()
     }
 
@@ -394,21 +366,11 @@ impl Feed {
             .values()
             .map(|row| {
                 let int = |name: &str| row[name].int();
-                let numbers = (
-                    int("orders"),
-                    int("revenue_minor"),
-                    int("tickets"),
-                    int("visits"),
-                );
+                let numbers = (int("orders"), int("revenue_minor"), int("tickets"), int("visits"));
                 (row["customer_id"].text().to_owned(), numbers)
             })
             .collect();
-        assert_eq!(
-            found,
-            self.truth,
-            "customers (read in {:?})",
-            began.elapsed()
-        );
+        assert_eq!(found, self.truth, "customers (read in {:?})", began.elapsed());
         self.verify_ledger(rows(&outbox, Table::Ledger));
     }
 
@@ -429,19 +391,11 @@ impl Feed {
             let mut next = 0;
             for row in cycles {
                 let (from, to) = (row["offset_from"].int(), row["offset_to"].int());
-                assert_eq!(
-                    from,
-                    next,
-                    "{source} {shard} at version {}",
-                    row["version"].int()
-                );
+                assert_eq!(from, next, "{source} {shard} at version {}", row["version"].int());
                 let outcomes = ["applied", "duplicate", "late", "filtered", "rejected"];
                 let consumed: i128 = outcomes.iter().map(|o| row[o].int()).sum();
                 assert_eq!(consumed, to - from, "{source} {shard} [{from}, {to})");
-                let at = ["purchases", "support", "web"]
-                    .iter()
-                    .position(|s| *s == source)
-                    .unwrap();
+                let at = ["purchases", "support", "web"].iter().position(|s| *s == source).unwrap();
                 applied[at] += row["applied"].int() as u64;
                 duplicate[at] += row["duplicate"].int() as u64;
                 next = to;

@@ -45,12 +45,7 @@ pub fn plan() -> Plan {
             a: 0.891,
             b: 1.614,
         },
-        bands: Bands {
-            slipping: 0.5,
-            dormant: 0.8,
-            lost: 0.95,
-            hysteresis: 0.05,
-        },
+        bands: Bands { slipping: 0.5, dormant: 0.8, lost: 0.95, hysteresis: 0.05 },
         csat_prior: 0.75,
         limits: Limits {
             dimension_values_max: 1_000,

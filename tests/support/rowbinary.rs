@@ -83,9 +83,7 @@ impl Row {
     /// Names and values except some columns.
     pub fn without(&self, left_out: &[&str]) -> Vec<(String, Value)> {
         let named = self.names.iter().cloned().zip(self.values.iter().cloned());
-        named
-            .filter(|(n, _)| !left_out.contains(&n.as_str()))
-            .collect()
+        named.filter(|(n, _)| !left_out.contains(&n.as_str())).collect()
     }
 }
 
@@ -95,10 +93,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> &'a [u8] {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(len)
-            .expect("the block ends early");
+        let (taken, rest) = self.rest.split_at_checked(len).expect("the block ends early");
         self.rest = rest;
         taken
     }
@@ -166,10 +161,7 @@ pub fn read_rows(bytes: &[u8], count: u32) -> Vec<Row> {
     let mut rows = Vec::new();
     while !reader.rest.is_empty() {
         let values = types.iter().map(|ty| reader.value(ty)).collect();
-        rows.push(Row {
-            names: names.clone(),
-            values,
-        });
+        rows.push(Row { names: names.clone(), values });
     }
     assert_eq!(rows.len(), count as usize, "rows in the block");
     rows
@@ -179,14 +171,7 @@ pub fn read_rows(bytes: &[u8], count: u32) -> Vec<Row> {
 fn key_columns(table: &str) -> &'static [&'static str] {
     match table {
         "customers" => &["customer_id"],
-        "activity" => &[
-            "shard",
-            "source",
-            "minute",
-            "type",
-            "channel",
-            "late_offset",
-        ],
+        "activity" => &["shard", "source", "minute", "type", "channel", "late_offset"],
         "events" => &["customer_id", "ts", "source", "partition", "offset"],
         "ledger" => &["shard", "source", "version"],
         "ledger_daily" => &["shard", "source", "day"],

@@ -53,20 +53,11 @@ pub type Values = Vec<(&'static str, V)>;
 pub fn block(table: Table, rows: &[Values]) -> Block {
     let mut out = TableRows::new(table);
     for values in rows {
-        let unknown = values
-            .iter()
-            .find(|(n, _)| !table.columns().iter().any(|c| c.name == *n));
-        assert!(
-            unknown.is_none(),
-            "{} has no column {unknown:?}",
-            table.name()
-        );
+        let unknown = values.iter().find(|(n, _)| !table.columns().iter().any(|c| c.name == *n));
+        assert!(unknown.is_none(), "{} has no column {unknown:?}", table.name());
         let mut row = out.row();
         for column in table.columns() {
-            let value = values
-                .iter()
-                .find(|(name, _)| *name == column.name)
-                .map(|(_, v)| v);
+            let value = values.iter().find(|(name, _)| *name == column.name).map(|(_, v)| v);
             match (column.ty, value) {
                 (C::UInt8, v) => row.u8(whole(v) as u8),
                 (C::UInt16, v) => row.u16(whole(v) as u16),
@@ -94,13 +85,7 @@ pub fn block(table: Table, rows: &[Values]) -> Block {
     out.take_into(&mut blocks);
     assert_eq!(blocks.len(), 1, "one block of rows");
     let block = blocks.pop().unwrap();
-    Block {
-        table,
-        count: block.count,
-        bytes: block.bytes,
-        partition: 0,
-        offset: 0,
-    }
+    Block { table, count: block.count, bytes: block.bytes, partition: 0, offset: 0 }
 }
 
 fn whole(value: Option<&V>) -> i64 {

@@ -45,14 +45,8 @@ impl Row {
             ("spend_sum_30", self.spend.0.into()),
             ("spend_sum_180", self.spend.1.into()),
             ("spend_sums_at", self.spend.2.into()),
-            (
-                "spend_bucket_ids",
-                V::U16s(self.buckets.iter().map(|b| b.0).collect()),
-            ),
-            (
-                "spend_bucket_minor",
-                V::I64s(self.buckets.iter().map(|b| b.1).collect()),
-            ),
+            ("spend_bucket_ids", V::U16s(self.buckets.iter().map(|b| b.0).collect())),
+            ("spend_bucket_minor", V::I64s(self.buckets.iter().map(|b| b.1).collect())),
             ("lifecycle", "active".into()),
             ("exp_purchases_90", 1.25.into()),
             ("exp_purchases_90_as_of", self.as_of.into()),
@@ -79,10 +73,8 @@ pub fn expected(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f6
             / (1.0 - 0.5_f64.powf(age / half_life))
     };
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
-    let money = |sum, half_life| {
-        row.t_first
-            .map(|born| rate(sum, row.spend.2, half_life, born) / major)
-    };
+    let money =
+        |sum, half_life| row.t_first.map(|born| rate(sum, row.spend.2, half_life, born) / major);
     let count = |(sum, since), half_life| Some(rate(sum, since, half_life, row.t_born));
     let (week, months) = (
         rate(row.visits.0, row.visits.2, 7.0, row.t_born),
@@ -122,11 +114,7 @@ fn history(row: &Row, at: i64) -> Option<(f64, f64, f64)> {
         (
             (row.n_days - 1) as f64,
             // One day of purchases is one purchase to the models.
-            if row.n_days == 1 {
-                0.0
-            } else {
-                days(last - first)
-            },
+            if row.n_days == 1 { 0.0 } else { days(last - first) },
             days(at.max(last) - first),
         )
     })
@@ -134,13 +122,7 @@ fn history(row: &Row, at: i64) -> Option<(f64, f64, f64)> {
 
 fn alive(model: &Model, row: &Row, at: i64) -> Option<f64> {
     let (x, t_x, age) = history(row, at)?;
-    let Model {
-        kind,
-        r,
-        alpha_d,
-        a,
-        b,
-    } = *model;
+    let Model { kind, r, alpha_d, a, b } = *model;
     let odds = match kind {
         ModelKind::MbgNbd => a / (b + x),
         ModelKind::BgNbd if x == 0.0 => 0.0,
@@ -169,10 +151,8 @@ pub fn window(buckets: &[(u16, i64)], at: i64) -> i64 {
             i128::from(minor) * i128::from(weight)
         })
         .sum();
-    let (floor, rest) = (
-        scaled.div_euclid(i128::from(BUCKET)),
-        scaled.rem_euclid(i128::from(BUCKET)),
-    );
+    let (floor, rest) =
+        (scaled.div_euclid(i128::from(BUCKET)), scaled.rem_euclid(i128::from(BUCKET)));
     let up = match (2 * rest).cmp(&i128::from(BUCKET)) {
         std::cmp::Ordering::Less => 0,
         std::cmp::Ordering::Equal => floor.rem_euclid(2),
@@ -227,23 +207,11 @@ pub fn customers() -> Vec<Row> {
                 t_first: bought.then_some(one.min(two)),
                 t_last: bought.then_some(t_last),
                 n_days,
-                spend: (
-                    dice.share() * 9e5 - 1e5,
-                    dice.share() * 4e6 - 5e5,
-                    since(&mut dice),
-                ),
+                spend: (dice.share() * 9e5 - 1e5, dice.share() * 4e6 - 5e5, since(&mut dice)),
                 buckets,
                 tickets: (dice.share() * 9.0, since(&mut dice)),
-                csat: (
-                    dice.share() * 2.0,
-                    2.0 + dice.share() * 2.0,
-                    since(&mut dice),
-                ),
-                visits: (
-                    dice.share() * 30.0,
-                    1.0 + dice.share() * 90.0,
-                    since(&mut dice),
-                ),
+                csat: (dice.share() * 2.0, 2.0 + dice.share() * 2.0, since(&mut dice)),
+                visits: (dice.share() * 30.0, 1.0 + dice.share() * 90.0, since(&mut dice)),
             }
         })
         .collect();
@@ -265,21 +233,12 @@ pub fn corners() -> Vec<Row> {
         visits: (1.0, 2.0, START),
         ..Row::default()
     };
-    let named = |id: &str, row: Row| Row {
-        id: id.to_owned(),
-        ..row
-    };
+    let named = |id: &str, row: Row| Row { id: id.to_owned(), ..row };
     let k = (START / BUCKET) as u16;
     vec![
         named(
             "never",
-            Row {
-                t_first: None,
-                t_last: None,
-                n_days: 0,
-                spend: (0.0, 0.0, 0),
-                ..base.clone()
-            },
+            Row { t_first: None, t_last: None, n_days: 0, spend: (0.0, 0.0, 0), ..base.clone() },
         ),
         named(
             "refunded",
@@ -302,33 +261,12 @@ pub fn corners() -> Vec<Row> {
                 ..base.clone()
             },
         ),
-        named(
-            "no_visits",
-            Row {
-                visits: (0.0, 0.0, 0),
-                ..base.clone()
-            },
-        ),
-        named(
-            "came_back",
-            Row {
-                visits: (500.0, 1.0, START),
-                ..base.clone()
-            },
-        ),
-        named(
-            "stays_away",
-            Row {
-                visits: (1e-9, 50.0, START),
-                ..base.clone()
-            },
-        ),
+        named("no_visits", Row { visits: (0.0, 0.0, 0), ..base.clone() }),
+        named("came_back", Row { visits: (500.0, 1.0, START), ..base.clone() }),
+        named("stays_away", Row { visits: (1e-9, 50.0, START), ..base.clone() }),
         named(
             "huge",
-            Row {
-                buckets: vec![(k - 30, i64::MAX / 4), (k, i64::MAX / 4)],
-                ..base.clone()
-            },
+            Row { buckets: vec![(k - 30, i64::MAX / 4), (k, i64::MAX / 4)], ..base.clone() },
         ),
         named(
             "edges",
@@ -344,26 +282,8 @@ pub fn corners() -> Vec<Row> {
                 ..base.clone()
             },
         ),
-        named(
-            "half_up",
-            Row {
-                buckets: vec![(k - 30, 3), (k, 0)],
-                ..base.clone()
-            },
-        ),
-        named(
-            "half_down",
-            Row {
-                buckets: vec![(k - 30, -5), (k, 0)],
-                ..base.clone()
-            },
-        ),
-        named(
-            "negative",
-            Row {
-                buckets: vec![(k - 30, -1_001), (k, -7)],
-                ..base
-            },
-        ),
+        named("half_up", Row { buckets: vec![(k - 30, 3), (k, 0)], ..base.clone() }),
+        named("half_down", Row { buckets: vec![(k - 30, -5), (k, 0)], ..base.clone() }),
+        named("negative", Row { buckets: vec![(k - 30, -1_001), (k, -7)], ..base }),
     ]
 }

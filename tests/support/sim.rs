@@ -46,12 +46,7 @@ impl Log {
         payload: Option<Vec<u8>>,
     ) {
         self.end += hole;
-        self.entries.push(Entry {
-            offset: self.end,
-            kafka_ms,
-            key,
-            payload,
-        });
+        self.entries.push(Entry { offset: self.end, kafka_ms, key, payload });
         self.end += 1;
     }
 
@@ -114,19 +109,12 @@ impl Schedule {
 
     /// A cycle for each record.
     pub fn by_record(seed: u64) -> Self {
-        Self {
-            advance_max: 1,
-            cut_percent: 100,
-            ..Self::wild(seed)
-        }
+        Self { advance_max: 1, cut_percent: 100, ..Self::wild(seed) }
     }
 
     /// The same with deaths.
     pub fn crashing(self, crash_permille: u64) -> Self {
-        Self {
-            crash_permille,
-            ..self
-        }
+        Self { crash_permille, ..self }
     }
 }
 
@@ -193,12 +181,7 @@ impl Runner {
         logs: Vec<Log>,
         schedule: Schedule,
     ) -> Self {
-        let identity = Identity {
-            shard,
-            shards,
-            generation: 1,
-            owner: "sim".to_owned(),
-        };
+        let identity = Identity { shard, shards, generation: 1, owner: "sim".to_owned() };
         let n = logs.len();
         let starts: Vec<i64> = logs.iter().map(first_offset).collect();
         let mut machine = Machine::new(plan.clone(), identity.clone());
@@ -283,11 +266,7 @@ impl Runner {
                 break;
             }
         }
-        assert!(
-            self.machine.watermark_ms() >= Some(watermark_ms),
-            "{}",
-            self.seed()
-        );
+        assert!(self.machine.watermark_ms() >= Some(watermark_ms), "{}", self.seed());
     }
 
     /// The seed, for messages.
@@ -300,9 +279,7 @@ impl Runner {
         let log = &self.logs[source];
         let visible = self.visible[source];
         let waiting = log.range(from, visible);
-        let take = waiting
-            .len()
-            .min(1 + self.random.below(self.schedule.offer_max) as usize);
+        let take = waiting.len().min(1 + self.random.below(self.schedule.offer_max) as usize);
         // sometimes a fetch begins before the position, as after a seek into a compressed batch
         let back = if self.random.percent(10) { 2 } else { 0 };
         let first = log.at(from).saturating_sub(back);
@@ -326,10 +303,7 @@ impl Runner {
         self.commit();
         self.clock_ms += self.random.between(0, 500);
         let now_ms = self.clock_ms;
-        let effects = self.machine.end_cycle(ClockReading {
-            now_ms,
-            ends_confirmed_ms,
-        });
+        let effects = self.machine.end_cycle(ClockReading { now_ms, ends_confirmed_ms });
         self.effects_max = self.effects_max.max(effects.len_bytes());
         self.in_flight = Some(effects);
     }
@@ -339,12 +313,7 @@ impl Runner {
         let Some(effects) = self.in_flight.take() else {
             return;
         };
-        assert_eq!(
-            effects.cycle,
-            self.cycles.len() as u64 + 1,
-            "{}",
-            self.seed()
-        );
+        assert_eq!(effects.cycle, self.cycles.len() as u64 + 1, "{}", self.seed());
         self.account(&effects);
         self.watermark_ms = effects.watermark_ms;
         for (key, value) in effects.state.iter() {
@@ -367,16 +336,10 @@ impl Runner {
         for (s, progress) in effects.sources.iter().enumerate() {
             let (from, to) = (progress.offset_from, progress.offset_to);
             let seed = self.seed();
-            assert_eq!(
-                from, self.consumed_to[s],
-                "source {s}: the ledger has a hole, {seed}"
-            );
+            assert_eq!(from, self.consumed_to[s], "source {s}: the ledger has a hole, {seed}");
             let records = self.logs[s].range(from, to).len() as u64;
             let counted = progress.counts.consumed();
-            assert_eq!(
-                counted, records,
-                "source {s}, offsets {from} to {to}, {seed}"
-            );
+            assert_eq!(counted, records, "source {s}, offsets {from} to {to}, {seed}");
             self.consumed_to[s] = to;
             self.counts[s].add(&progress.counts);
             self.id_hashes[s] = self.id_hashes[s].wrapping_add(progress.id_hash);
@@ -449,12 +412,8 @@ impl Runner {
 
     /// What a log cleaner does: the last record of each key stays; tombstones stay for a while.
     fn compact(&mut self) {
-        let last: BTreeMap<Vec<u8>, usize> = self
-            .state
-            .iter()
-            .enumerate()
-            .map(|(at, (key, _))| (key.clone(), at))
-            .collect();
+        let last: BTreeMap<Vec<u8>, usize> =
+            self.state.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect();
         let keep_tombstones = self.random.percent(50);
         let old = std::mem::take(&mut self.state);
         for (at, (key, value)) in old.into_iter().enumerate() {

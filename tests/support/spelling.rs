@@ -18,20 +18,7 @@ pub fn time_of(text: &str) -> i64 {
     for y in year..1970 {
         days -= 365 + i64::from(leap(y));
     }
-    let lengths = [
-        31,
-        28 + i64::from(leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
+    let lengths = [31, 28 + i64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     days += lengths.iter().take(month as usize - 1).sum::<i64>();
     let seconds = number(11, 13) * 3_600 + number(14, 16) * 60 + number(17, 19);
     let rest = &text[19..];
@@ -53,10 +40,7 @@ pub fn time_of(text: &str) -> i64 {
 }
 
 fn half_even(numerator: i128, denominator: i128) -> i128 {
-    let (floor, rest) = (
-        numerator.div_euclid(denominator),
-        numerator.rem_euclid(denominator),
-    );
+    let (floor, rest) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
     match (rest * 2).cmp(&denominator) {
         std::cmp::Ordering::Less => floor,
         std::cmp::Ordering::Greater => floor + 1,
@@ -72,10 +56,7 @@ fn decimal(json: &Json) -> (i128, u32) {
         other => panic!("{other} is no amount"),
     };
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    (
-        format!("{whole}{fraction}").parse().unwrap(),
-        fraction.len() as u32,
-    )
+    (format!("{whole}{fraction}").parse().unwrap(), fraction.len() as u32)
 }
 
 /// Minor units of the reporting currency (two digits): first those of the original currency, then converted.
@@ -86,10 +67,7 @@ pub fn money(plan: &Plan, amount: &Json, currency: &str) -> Option<i128> {
     if currency == "USD" {
         return Some(original);
     }
-    let (_, rate) = plan
-        .rates
-        .iter()
-        .find(|(code, _)| code.as_str() == currency)?;
+    let (_, rate) = plan.rates.iter().find(|(code, _)| code.as_str() == currency)?;
     let converted = original * i128::from(rate.digits) * 100;
     Some(half_even(converted, 10_i128.pow(minor_digits + rate.scale)))
 }

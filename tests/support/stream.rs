@@ -62,25 +62,12 @@ pub fn spell_time(ms: i64, offset_min: i64) -> String {
         rest -= len;
         month += 1;
     }
-    let (h, m, s) = (
-        in_day / 3_600_000,
-        in_day / 60_000 % 60,
-        in_day / 1_000 % 60,
-    );
+    let (h, m, s) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1_000 % 60);
     let zone = match offset_min {
         0 => "Z".to_owned(),
-        o => format!(
-            "{}{:02}:{:02}",
-            if o < 0 { '-' } else { '+' },
-            o.abs() / 60,
-            o.abs() % 60
-        ),
+        o => format!("{}{:02}:{:02}", if o < 0 { '-' } else { '+' }, o.abs() / 60, o.abs() % 60),
     };
-    format!(
-        "{year:04}-{month:02}-{:02}T{h:02}:{m:02}:{s:02}.{:03}{zone}",
-        rest + 1,
-        in_day % 1_000
-    )
+    format!("{year:04}-{month:02}-{:02}T{h:02}:{m:02}:{s:02}.{:03}{zone}", rest + 1, in_day % 1_000)
 }
 
 /// Makes events; remembers running numbers.
@@ -93,12 +80,7 @@ pub struct Maker {
 
 /// The history of a shape, sorted by time.
 pub fn history(seed: u64, shape: Shape) -> Vec<Made> {
-    let mut maker = Maker {
-        random: Random::new(seed),
-        shape,
-        made: Vec::new(),
-        tickets: 0,
-    };
+    let mut maker = Maker { random: Random::new(seed), shape, made: Vec::new(), tickets: 0 };
     for _ in 0..shape.events {
         maker.one();
     }
@@ -112,11 +94,8 @@ impl Maker {
         let r = &mut self.random;
         let ts_ms = BEGIN_MS + r.between(0, self.shape.days * DAY_MS);
         // a few customers have most of the events
-        let bound = if r.percent(50) {
-            self.shape.customers.div_ceil(10)
-        } else {
-            self.shape.customers
-        };
+        let bound =
+            if r.percent(50) { self.shape.customers.div_ceil(10) } else { self.shape.customers };
         let number = r.below(bound);
         let customer = match number % 17 {
             5 => format!("kündin {number}"),
@@ -165,13 +144,7 @@ impl Maker {
                 _ => payload = payload.map(|p| p.replacen("customer_id", "customer", 1)),
             }
         }
-        self.made.push(Made {
-            source,
-            ts_ms,
-            customer: customer.to_owned(),
-            key,
-            payload,
-        });
+        self.made.push(Made { source, ts_ms, customer: customer.to_owned(), key, payload });
     }
 
     fn amount(&mut self) -> String {
@@ -228,18 +201,11 @@ impl Maker {
             1 => (PURCHASES, r#""type":"rating","nps":9"#.to_owned()),
             2..6 => {
                 let (region, owner) = (r.below(4), r.below(3));
-                (
-                    SUPPORT,
-                    format!(r#""type":"profile","region":"r{region}","owner_id":"u{owner}""#),
-                )
+                (SUPPORT, format!(r#""type":"profile","region":"r{region}","owner_id":"u{owner}""#))
             }
             6 | 7 => (
                 PURCHASES,
-                format!(
-                    r#""type":"profile","segment":"s{}","key":{}"#,
-                    r.below(3),
-                    r.percent(50)
-                ),
+                format!(r#""type":"profile","segment":"s{}","key":{}"#, r.below(3), r.percent(50)),
             ),
             _ => (
                 SUPPORT,
@@ -273,12 +239,7 @@ impl Maker {
                 (_, 3) => format!(r#""action":"rated","csat":{}"#, 1 + r.below(5)),
                 _ => format!(r#""action":"replied","csat":{}"#, 1 + r.below(5)),
             };
-            self.put(
-                SUPPORT,
-                ts_ms,
-                &customer,
-                &format!(r#"{fields},"ticket_id":"t{id}""#),
-            );
+            self.put(SUPPORT, ts_ms, &customer, &format!(r#"{fields},"ticket_id":"t{id}""#));
             // half of them soon after, some at the same moment
             let soon = if self.random.percent(50) { 3 } else { 400_000 };
             let pause = [soon, 2 * DAY_MS][self.random.index(2)];
@@ -295,19 +256,12 @@ impl Maker {
         // starts on a grid of two hours, so that sessions of one customer do not overlap
         let mut ts_ms = ts_ms.div_euclid(7_200_000) * 7_200_000 + self.random.between(0, 60_000);
         for _ in 0..1 + self.random.below(8) {
-            let action = *self
-                .random
-                .pick(&["page_view", "search", "login", "cart_add", "dance"]);
+            let action = *self.random.pick(&["page_view", "search", "login", "cart_add", "dance"]);
             let id = match number % 3 {
                 0 => String::new(),
                 _ => format!(r#","session_id":"{session}""#),
             };
-            self.put(
-                WEB,
-                ts_ms,
-                &customer,
-                &format!(r#""action":"{action}"{id}"#),
-            );
+            self.put(WEB, ts_ms, &customer, &format!(r#""action":"{action}"{id}"#));
             ts_ms += self.random.between(0, 590_000);
         }
     }
@@ -333,10 +287,8 @@ pub fn deliver(seed: u64, made: &[Made], lag_ms: impl Fn(&Made) -> i64) -> Vec<L
 /// The events in an order in which none stands more than `disorder_ms` behind a later one.
 pub fn shuffled(seed: u64, made: &[Made], disorder_ms: i64) -> Vec<Made> {
     let mut r = Random::new(seed);
-    let mut keyed: Vec<(i64, Made)> = made
-        .iter()
-        .map(|m| (m.ts_ms + r.between(0, disorder_ms), m.clone()))
-        .collect();
+    let mut keyed: Vec<(i64, Made)> =
+        made.iter().map(|m| (m.ts_ms + r.between(0, disorder_ms), m.clone())).collect();
     keyed.sort_by_key(|(arrival, _)| *arrival);
     keyed.into_iter().map(|(_, m)| m).collect()
 }

@@ -63,19 +63,11 @@ fn rank(module: &str) -> Option<usize> {
 /// `src/engine/shard/mod.rs` and `src/engine/shard.rs` are `[engine, shard]`.
 fn module_path(path: &str) -> Vec<String> {
     let inner = path.trim_start_matches("src/").trim_end_matches(".rs");
-    inner
-        .trim_end_matches("/mod")
-        .split('/')
-        .map(str::to_string)
-        .collect()
+    inner.trim_end_matches("/mod").split('/').map(str::to_string).collect()
 }
 
 fn depth(modules: &[String]) -> usize {
-    if modules.len() == 1 && ROOTS.contains(&modules[0].as_str()) {
-        0
-    } else {
-        modules.len()
-    }
+    if modules.len() == 1 && ROOTS.contains(&modules[0].as_str()) { 0 } else { modules.len() }
 }
 
 /// Every `crate::x`, `crate::{x, y::z}`, and every `super::…` that climbs up to the crate's root.
@@ -93,10 +85,7 @@ fn imports(text: &str, depth: usize) -> Vec<Import> {
         if code[..at].trim_end().ends_with("super::") {
             continue;
         }
-        let (mut next, mut left) = (
-            at,
-            depth + inline.iter().filter(|m| m.contains(&at)).count(),
-        );
+        let (mut next, mut left) = (at, depth + inline.iter().filter(|m| m.contains(&at)).count());
         while code[next..].starts_with("super") && left > 0 {
             let Some(after) = after_colons(&code, next + "super".len()) else {
                 break;
@@ -117,10 +106,7 @@ fn inline_modules(code: &str) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     for at in words(code, "mod") {
         let rest = &code[at + 3..];
-        let Some(open) = rest
-            .find(['{', ';'])
-            .filter(|&o| rest.as_bytes()[o] == b'{')
-        else {
+        let Some(open) = rest.find(['{', ';']).filter(|&o| rest.as_bytes()[o] == b'{') else {
             continue;
         };
         let open = at + 3 + open;
@@ -157,20 +143,14 @@ fn roots(code: &str, at: usize) -> Vec<Import> {
         let glob = code[start..].trim_start().starts_with('*');
         let blank = code[start..].len() - code[start..].trim_start().len();
         let module = if glob { "*".to_string() } else { name };
-        (!module.is_empty()).then(|| Import {
-            line: line_of(code, start + blank),
-            module,
-        })
+        (!module.is_empty()).then(|| Import { line: line_of(code, start + blank), module })
     };
     starts.into_iter().filter_map(import).collect()
 }
 
 #[cfg(test)]
 fn seen(text: &str, depth: usize) -> Vec<(usize, String)> {
-    imports(text, depth)
-        .into_iter()
-        .map(|i| (i.line, i.module))
-        .collect()
+    imports(text, depth).into_iter().map(|i| (i.line, i.module)).collect()
 }
 
 #[test]
@@ -181,15 +161,9 @@ fn sees_every_way_to_name_a_module() {
         [named(1, "model"), named(2, "plan")]
     );
     let group = "use crate::{\n  flow::{merge::A, B},\n  signal, wire::*,\n};";
-    assert_eq!(
-        seen(group, 1),
-        [named(2, "flow"), named(3, "signal"), named(3, "wire")]
-    );
+    assert_eq!(seen(group, 1), [named(2, "flow"), named(3, "signal"), named(3, "wire")]);
     assert_eq!(seen("// crate::a::b\n\"crate::c::d\";", 1), []);
-    assert_eq!(
-        seen("pub(crate) fn f() {}\nuse crate::*;", 1),
-        [named(2, "*")]
-    );
+    assert_eq!(seen("pub(crate) fn f() {}\nuse crate::*;", 1), [named(2, "*")]);
 }
 
 #[test]
@@ -199,37 +173,19 @@ fn sees_super_that_reaches_the_root() {
     assert_eq!(seen("use super::engine::X;", 2), []);
     assert_eq!(seen("use super::super::{shell};", 2), named("shell"));
     assert_eq!(seen("mod tests { use super::*; }", 1), []);
-    assert_eq!(
-        seen("mod tests { use super::super::lab::X; }", 1),
-        named("lab")
-    );
+    assert_eq!(seen("mod tests { use super::super::lab::X; }", 1), named("lab"));
 }
 
 #[test]
 fn imports_point_down_only() {
     let count = |path: &str, text: &str| check(path, text).len();
-    assert_eq!(
-        count(
-            "src/engine/apply.rs",
-            "use crate::{model::A, signal::B, engine::C};"
-        ),
-        0
-    );
+    assert_eq!(count("src/engine/apply.rs", "use crate::{model::A, signal::B, engine::C};"), 0);
     assert_eq!(count("src/engine/apply.rs", "use crate::flow::A;"), 1);
     assert_eq!(count("src/plan/mod.rs", "use crate::wire::A;"), 1);
-    assert_eq!(
-        count("src/model/time.rs", "fn f() { super::super::engine::g() }"),
-        1
-    );
+    assert_eq!(count("src/model/time.rs", "fn f() { super::super::engine::g() }"), 1);
     assert_eq!(count("src/snapshot.rs", "use crate::engine::A;"), 0);
     assert_eq!(count("src/snapshot.rs", "use crate::invariants::A;"), 1);
-    assert_eq!(
-        count(
-            "src/machine.rs",
-            "use crate::{flow::A, engine::B, snapshot::C};"
-        ),
-        0
-    );
+    assert_eq!(count("src/machine.rs", "use crate::{flow::A, engine::B, snapshot::C};"), 0);
     assert_eq!(count("src/lab/fit.rs", "use crate::shell::A;"), 1);
     assert_eq!(count("src/flow/merge.rs", "use crate::Record;"), 1);
     assert_eq!(count("src/helpers.rs", ""), 1);

@@ -18,20 +18,12 @@ pub fn code_only(text: &str) -> String {
     while at < bytes.len() {
         let end = end_of_literal(bytes, at);
         if end > at {
-            out.extend(
-                bytes[at..end]
-                    .iter()
-                    .map(|&b| if b == b'\n' { b'\n' } else { b' ' }),
-            );
+            out.extend(bytes[at..end].iter().map(|&b| if b == b'\n' { b'\n' } else { b' ' }));
             at = end;
         } else {
             // A word is taken whole, so that the `r` of `for"x"` or the `b` of `grab'` never begins a literal.
             let end = end_of_word(bytes, at).max(at + 1);
-            out.extend(
-                bytes[at..end]
-                    .iter()
-                    .map(|&b| if b.is_ascii() { b } else { b'_' }),
-            );
+            out.extend(bytes[at..end].iter().map(|&b| if b.is_ascii() { b } else { b'_' }));
             at = end;
         }
     }
@@ -40,23 +32,17 @@ pub fn code_only(text: &str) -> String {
 
 /// The line (1-based) of byte `at`.
 pub fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at]
-        .iter()
-        .filter(|&&b| b == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1
 }
 
 /// Where `word` stands in `code` as a whole word.
 pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let bytes = code.as_bytes();
-    code.match_indices(word)
-        .map(|(at, _)| at)
-        .filter(move |&at| {
-            let before = at.checked_sub(1).map(|b| bytes[b]);
-            let after = bytes.get(at + word.len()).copied();
-            !before.is_some_and(is_word) && !after.is_some_and(is_word)
-        })
+    code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let before = at.checked_sub(1).map(|b| bytes[b]);
+        let after = bytes.get(at + word.len()).copied();
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    })
 }
 
 /// Every function with a body in `code` (the result of [`code_only`]), nested ones too.
@@ -74,11 +60,7 @@ pub fn functions(code: &str) -> Vec<Function> {
         };
         let close = matching_brace(bytes, open);
         let line = line_of(code, start);
-        found.push(Function {
-            name,
-            line,
-            lines: line_of(code, close) - line + 1,
-        });
+        found.push(Function { name, line, lines: line_of(code, close) - line + 1 });
     }
     found
 }
@@ -101,10 +83,7 @@ pub fn matching_brace(bytes: &[u8], open: usize) -> usize {
 pub fn identifier(code: &str, from: usize) -> String {
     let rest = code[from..].trim_start();
     let rest = rest.strip_prefix("r#").unwrap_or(rest);
-    rest.bytes()
-        .take_while(|&b| is_word(b))
-        .map(char::from)
-        .collect()
+    rest.bytes().take_while(|&b| is_word(b)).map(char::from).collect()
 }
 
 fn is_word(byte: u8) -> bool {
@@ -140,11 +119,7 @@ fn end_of_literal(bytes: &[u8], at: usize) -> usize {
         return at + block_comment(rest);
     }
     // Prefixes of literals: b, c, r, br, cr.
-    let prefix = rest
-        .iter()
-        .take_while(|&&b| matches!(b, b'b' | b'c' | b'r'))
-        .take(2)
-        .count();
+    let prefix = rest.iter().take_while(|&&b| matches!(b, b'b' | b'c' | b'r')).take(2).count();
     for skip in (0..=prefix).rev() {
         let raw = skip > 0 && rest[skip - 1] == b'r';
         let body = &rest[skip..];
@@ -228,10 +203,7 @@ fn blanks_what_is_not_code() {
         ("a /* x /* y */ \n z */ b", "a b"),
         (r#"f("a \" { //", 'x')"#, "f( , )"),
         ("r#\"a \" {\"# + br\"{\"", "+"),
-        (
-            "let c = '{'; let d = '\\''; let e = 'é';",
-            "let c = ; let d = ; let e = ;",
-        ),
+        ("let c = '{'; let d = '\\''; let e = 'é';", "let c = ; let d = ; let e = ;"),
         ("fn a<'a>(x: &'a str) {}", "fn a<'a>(x: &'a str) {}"),
         ("for x in b {}", "for x in b {}"),
         ("let grab = br; r#type", "let grab = br; r#type"),
@@ -239,11 +211,7 @@ fn blanks_what_is_not_code() {
     ] {
         let found = code_only(text);
         assert_eq!(found.len(), text.len(), "of {text:?}");
-        assert_eq!(
-            found.split_whitespace().collect::<Vec<_>>().join(" "),
-            code,
-            "of {text:?}"
-        );
+        assert_eq!(found.split_whitespace().collect::<Vec<_>>().join(" "), code, "of {text:?}");
     }
 }
 
@@ -260,21 +228,13 @@ fn finds_functions_and_their_lengths() {
                 type F = fn(u8) -> u8;\n\
                 fn one() { \"}\"; }\n\
                 pub(crate) const fn two(a: [u8; 2])\n-> u8\n{\n  // }\n  if a { b } else { '}' }\n  fn inner() {\n  }\n}\n";
-    let found: Vec<_> = functions(&code_only(text))
-        .into_iter()
-        .map(|f| (f.name, f.line, f.lines))
-        .collect();
+    let found: Vec<_> =
+        functions(&code_only(text)).into_iter().map(|f| (f.name, f.line, f.lines)).collect();
     let expected = [("one", 3, 1), ("two", 4, 8), ("inner", 9, 2)];
-    assert_eq!(
-        found,
-        expected.map(|(name, line, lines)| (name.to_string(), line, lines))
-    );
+    assert_eq!(found, expected.map(|(name, line, lines)| (name.to_string(), line, lines)));
 }
 
 #[test]
 fn whole_words_only() {
-    assert_eq!(
-        words("crate:: mycrate:: $crate crates", "crate").collect::<Vec<_>>(),
-        [0, 19]
-    );
+    assert_eq!(words("crate:: mycrate:: $crate crates", "crate").collect::<Vec<_>>(), [0, 19]);
 }

@@ -16,10 +16,7 @@ pub type Violations = Vec<(usize, String)>;
 pub fn rust(path: &str, text: &str) -> Violations {
     let mut wrong = Vec::new();
     if !text.starts_with("//!") {
-        wrong.push((
-            1,
-            "begins without a `//!` line that says what the file knows".to_string(),
-        ));
+        wrong.push((1, "begins without a `//!` line that says what the file knows".to_string()));
     }
     let lines = text.lines().count();
     if lines > FILE_LINES_MAX {
@@ -37,10 +34,7 @@ pub fn rust(path: &str, text: &str) -> Violations {
         }
     }
     if path.starts_with("src/") {
-        for function in functions(&code)
-            .into_iter()
-            .filter(|f| f.lines > FUNCTION_LINES_MAX)
-        {
+        for function in functions(&code).into_iter().filter(|f| f.lines > FUNCTION_LINES_MAX) {
             let message = format!(
                 "fn {} has {} lines, allowed are {FUNCTION_LINES_MAX}; give its parts names",
                 function.name, function.lines
@@ -136,25 +130,18 @@ fn targets(line: &str) -> Vec<String> {
             found.push(rest.split(close).next().unwrap_or(rest));
         }
     }
-    if let Some((_, target)) = line
-        .trim_start()
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("]: "))
+    if let Some((_, target)) =
+        line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once("]: "))
     {
         found.push(target);
     }
-    let first_word = |t: &&str| {
-        t.split_whitespace()
-            .next()
-            .map(|w| w.trim_matches(['<', '>']).to_string())
-    };
+    let first_word =
+        |t: &&str| t.split_whitespace().next().map(|w| w.trim_matches(['<', '>']).to_string());
     found.iter().filter_map(first_word).collect()
 }
 
 fn is_absolute_url(target: &str) -> bool {
-    ["http://", "https://", "mailto:"]
-        .iter()
-        .any(|scheme| target.starts_with(scheme))
+    ["http://", "https://", "mailto:"].iter().any(|scheme| target.starts_with(scheme))
 }
 
 /// `target` seen from the file `from`, relative to the repository; none when it leaves it.
@@ -187,10 +174,7 @@ fn rust_rules() {
     assert_eq!(lines(&rust("src/a.rs", "fn f() {}\n")), [1]);
     let long = format!("//! a\n{}", "// x\n".repeat(FILE_LINES_MAX));
     assert_eq!(lines(&rust("tests/a.rs", &long)), [FILE_LINES_MAX + 1]);
-    assert_eq!(
-        lines(&rust("tests/a.rs", long.strip_suffix("// x\n").unwrap())),
-        []
-    );
+    assert_eq!(lines(&rust("tests/a.rs", long.strip_suffix("// x\n").unwrap())), []);
     let words = "//! a\n// todo!()\nfn f() { todo!() }\n#[ignore = \"slow\"]\nfn g() { unimplemented!(\"todo!\") }\n";
     assert_eq!(lines(&rust("tests/a.rs", words)), [3, 5, 4]);
 }
@@ -199,14 +183,8 @@ fn rust_rules() {
 fn functions_stay_short_in_src() {
     let function = |lines: usize| format!("//! a\nfn f() {{\n{}}}\n", "  x();\n".repeat(lines - 2));
     assert_eq!(lines(&rust("src/a.rs", &function(FUNCTION_LINES_MAX))), []);
-    assert_eq!(
-        lines(&rust("src/a.rs", &function(FUNCTION_LINES_MAX + 1))),
-        [2]
-    );
-    assert_eq!(
-        lines(&rust("tests/a.rs", &function(FUNCTION_LINES_MAX + 1))),
-        []
-    );
+    assert_eq!(lines(&rust("src/a.rs", &function(FUNCTION_LINES_MAX + 1))), [2]);
+    assert_eq!(lines(&rust("tests/a.rs", &function(FUNCTION_LINES_MAX + 1))), []);
 }
 
 #[test]
@@ -220,38 +198,14 @@ fn private_words_are_seen_and_not_here() {
 
 #[test]
 fn links_lead_somewhere() {
-    let exists = |path: &Path| {
-        ["docs/a.md", "README.md"]
-            .iter()
-            .any(|known| path == Path::new(known))
-    };
+    let exists =
+        |path: &Path| ["docs/a.md", "README.md"].iter().any(|known| path == Path::new(known));
     let seen = |path: &str, text: &str| lines(&links(path, text, exists));
     assert_eq!(
-        seen(
-            "docs/b.md",
-            "[a](a.md) [r](../README.md#x \"t\") [w](https://x.y/z) [h](#h)"
-        ),
+        seen("docs/b.md", "[a](a.md) [r](../README.md#x \"t\") [w](https://x.y/z) [h](#h)"),
         []
     );
-    assert_eq!(
-        seen(
-            "docs/b.md",
-            "x\n[a](c.md)\n[r](../../README.md)\n[s](/docs/a.md)"
-        ),
-        [2, 3, 4]
-    );
-    assert_eq!(
-        seen(
-            "README.md",
-            "[x]: docs/c.md\n![p](<docs/a.md>)\n<img src=\"p.svg\">"
-        ),
-        [1, 3]
-    );
-    assert_eq!(
-        seen(
-            "README.md",
-            "```\n[a](b.md)\n```\n`[a](b.md)` and [a](b.md)"
-        ),
-        [4]
-    );
+    assert_eq!(seen("docs/b.md", "x\n[a](c.md)\n[r](../../README.md)\n[s](/docs/a.md)"), [2, 3, 4]);
+    assert_eq!(seen("README.md", "[x]: docs/c.md\n![p](<docs/a.md>)\n<img src=\"p.svg\">"), [1, 3]);
+    assert_eq!(seen("README.md", "```\n[a](b.md)\n```\n`[a](b.md)` and [a](b.md)"), [4]);
 }

@@ -70,10 +70,7 @@ pub struct Activity {
 impl Activity {
     /// Nothing open, nothing sealed.
     pub fn new() -> Self {
-        Self {
-            sealed_to: i64::MIN,
-            ..Self::default()
-        }
+        Self { sealed_to: i64::MIN, ..Self::default() }
     }
 
     /// Number of open minutes.
@@ -115,11 +112,7 @@ impl Activity {
             }
             None => {
                 self.changed_cells += 1;
-                minute.cells.push(Cell {
-                    event_type,
-                    channel,
-                    tally,
-                });
+                minute.cells.push(Cell { event_type, channel, tally });
             }
         }
         Counted::InMinute
@@ -140,10 +133,7 @@ impl Activity {
                 minute.changed = false;
             }
         }
-        changed
-            .into_iter()
-            .filter_map(|key| self.open.get(&key).map(|m| (key, m)))
-            .collect()
+        changed.into_iter().filter_map(|key| self.open.get(&key).map(|m| (key, m))).collect()
     }
 
     /// Seals every minute that ended `seal_after_ms` before the watermark, and the oldest beyond `open_max`; returns
@@ -154,18 +144,14 @@ impl Activity {
         seal_after_ms: i64,
         open_max: usize,
     ) -> Vec<MinuteKey> {
-        self.sealed_to = self
-            .sealed_to
-            .max(minute_of(watermark_ms.saturating_sub(seal_after_ms)));
+        self.sealed_to = self.sealed_to.max(minute_of(watermark_ms.saturating_sub(seal_after_ms)));
         if let Some(beyond) = self.open.len().checked_sub(open_max + 1)
             && let Some((minute, _)) = self.open.keys().nth(beyond)
         {
             self.sealed_to = self.sealed_to.max(minute + 1);
         }
         let still_open = self.open.split_off(&(self.sealed_to, 0));
-        std::mem::replace(&mut self.open, still_open)
-            .into_keys()
-            .collect()
+        std::mem::replace(&mut self.open, still_open).into_keys().collect()
     }
 
     /// Removes a minute whose state record was deleted.

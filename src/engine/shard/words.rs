@@ -22,13 +22,8 @@ pub enum Dimension {
 
 impl Dimension {
     /// Every dimension.
-    pub const ALL: [Self; 5] = [
-        Self::Channel,
-        Self::Region,
-        Self::Industry,
-        Self::Segment,
-        Self::Origin,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Channel, Self::Region, Self::Industry, Self::Segment, Self::Origin];
 }
 
 /// A value of a dimension: 0 is "none", [`Word::OTHER`] is "other".
@@ -122,9 +117,6 @@ impl Words {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
-        changed
-            .into_iter()
-            .filter_map(|id| self.values.get(&id).map(|v| (id, v)))
-            .collect()
+        changed.into_iter().filter_map(|id| self.values.get(&id).map(|v| (id, v))).collect()
     }
 }

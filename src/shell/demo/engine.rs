@@ -84,11 +84,7 @@ impl Engine {
             // An error leaves the line empty, which is one.
             let _ = BufReader::new(stdout).read_line(&mut line);
         }
-        let mut engine = Self {
-            child,
-            stdin,
-            url: String::new(),
-        };
+        let mut engine = Self { child, stdin, url: String::new() };
         match line.trim().strip_prefix("listening on ") {
             Some(url) => engine.url = url.to_owned(),
             None => {
@@ -137,9 +133,5 @@ fn program() -> Result<PathBuf, String> {
     let own =
         std::env::current_exe().map_err(|e| format!("where this program is, is not known: {e}"))?;
     let program = own.with_file_name(PROGRAM);
-    if program.is_file() {
-        Ok(program)
-    } else {
-        Err(format!("{} is not there", program.display()))
-    }
+    if program.is_file() { Ok(program) } else { Err(format!("{} is not there", program.display())) }
 }

@@ -41,13 +41,7 @@ pub async fn totals(client: &Client) -> Result<Totals, Error> {
         .query("SELECT sum(revenue_minor) FROM retain.activity_by_minute")
         .fetch_one::<i64>()
         .await?;
-    Ok(Totals {
-        orders,
-        customers,
-        revenue_minor,
-        events,
-        minutes_minor,
-    })
+    Ok(Totals { orders, customers, revenue_minor, events, minutes_minor })
 }
 
 /// The totals beside the file's, a line each, and whether they are all equal.
@@ -56,48 +50,17 @@ pub fn compare(totals: &Totals, truth: &Truth, summary: &Summary) -> (Vec<String
     let (missing, twice) = summary.faults();
     let number = |value: u64| grouped(value);
     let rows = [
-        (
-            "purchases applied",
-            number(purchases.outcomes[0]),
-            number(truth.purchases),
-        ),
-        (
-            "purchases told to be repeats",
-            number(purchases.outcomes[1]),
-            number(truth.repeats),
-        ),
-        (
-            "orders of all customers",
-            number(totals.orders),
-            number(truth.purchases),
-        ),
-        (
-            "purchases in events",
-            number(totals.events),
-            number(truth.purchases),
-        ),
-        (
-            "customers who bought",
-            number(totals.customers),
-            number(truth.customers),
-        ),
-        (
-            "revenue by customer",
-            dollars(totals.revenue_minor),
-            dollars(truth.revenue_minor),
-        ),
-        (
-            "revenue by minute",
-            dollars(totals.minutes_minor),
-            dollars(truth.revenue_minor),
-        ),
+        ("purchases applied", number(purchases.outcomes[0]), number(truth.purchases)),
+        ("purchases told to be repeats", number(purchases.outcomes[1]), number(truth.repeats)),
+        ("orders of all customers", number(totals.orders), number(truth.purchases)),
+        ("purchases in events", number(totals.events), number(truth.purchases)),
+        ("customers who bought", number(totals.customers), number(truth.customers)),
+        ("revenue by customer", dollars(totals.revenue_minor), dollars(truth.revenue_minor)),
+        ("revenue by minute", dollars(totals.minutes_minor), dollars(truth.revenue_minor)),
         ("offsets missing", grouped(missing), "0".to_owned()),
         ("offsets read twice", grouped(twice), "0".to_owned()),
     ];
-    let mut lines = vec![format!(
-        "  {:<30} {:>14} {:>14}",
-        "", "ClickHouse", "the file"
-    )];
+    let mut lines = vec![format!("  {:<30} {:>14} {:>14}", "", "ClickHouse", "the file")];
     let mut all_equal = true;
     for (what, found, expected) in rows {
         let equal = found == expected;
@@ -142,9 +105,7 @@ pub fn commands(url: &str) -> Vec<String> {
     for (what, sql) in QUERIES {
         lines.push(format!("# {what}"));
         // Quotes of SQL are single ones; the shell's are double here.
-        lines.push(format!(
-            "curl '{url}/?default_format=PrettyCompactMonoBlock' -d \"{sql}\""
-        ));
+        lines.push(format!("curl '{url}/?default_format=PrettyCompactMonoBlock' -d \"{sql}\""));
         lines.push(String::new());
     }
     lines
@@ -157,40 +118,19 @@ mod tests {
 
     #[test]
     fn one_cent_of_difference_is_seen() {
-        let truth = Truth {
-            purchases: 2,
-            customers: 1,
-            revenue_minor: 300,
-            repeats: 1,
-        };
+        let truth = Truth { purchases: 2, customers: 1, revenue_minor: 300, repeats: 1 };
         let source = SourceLine {
             source: "purchases".into(),
             outcomes: [2, 1, 0, 0, 0],
             ..SourceLine::default()
         };
-        let summary = Summary {
-            sources: vec![source],
-            ..Summary::default()
-        };
-        let right = Totals {
-            orders: 2,
-            customers: 1,
-            revenue_minor: 300,
-            events: 2,
-            minutes_minor: 300,
-        };
+        let summary = Summary { sources: vec![source], ..Summary::default() };
+        let right =
+            Totals { orders: 2, customers: 1, revenue_minor: 300, events: 2, minutes_minor: 300 };
         assert!(compare(&right, &truth, &summary).1);
-        let wrong = Totals {
-            minutes_minor: 299,
-            ..right
-        };
+        let wrong = Totals { minutes_minor: 299, ..right };
         let (lines, equal) = compare(&wrong, &truth, &summary);
         assert!(!equal);
-        assert!(
-            lines
-                .iter()
-                .any(|l| l.contains("$2.99") && l.ends_with("DIFFERENT")),
-            "{lines:?}"
-        );
+        assert!(lines.iter().any(|l| l.contains("$2.99") && l.ends_with("DIFFERENT")), "{lines:?}");
     }
 }

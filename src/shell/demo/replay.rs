@@ -52,10 +52,7 @@ impl Replay {
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
             .create()?;
-        let (sent, quit) = (
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
+        let (sent, quit) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (counter, asked) = (Arc::clone(&sent), Arc::clone(&quit));
         let work = move || {
             // The pipeline's clock begins when it has opened its clients.
@@ -76,17 +73,11 @@ impl Replay {
             }
             producer.flush(FLUSH_TIMEOUT)
         };
-        let thread = std::thread::Builder::new()
-            .name("retain-replay".to_owned())
-            .spawn(work)
-            .map_err(|e| {
-                KafkaError::ClientCreation(format!("starting the replay's thread: {e}"))
-            })?;
-        Ok(Self {
-            sent,
-            quit,
-            thread: Some(thread),
-        })
+        let thread =
+            std::thread::Builder::new().name("retain-replay".to_owned()).spawn(work).map_err(
+                |e| KafkaError::ClientCreation(format!("starting the replay's thread: {e}")),
+            )?;
+        Ok(Self { sent, quit, thread: Some(thread) })
     }
 
     /// Records sent so far.
@@ -118,10 +109,7 @@ fn ahead(clock: Clock) -> Clock {
         Clock::Wall => Clock::Wall,
         Clock::Simulated { origin_ms, speed } => {
             let ahead_ms = AHEAD.as_secs_f64() * 1_000.0 * speed;
-            Clock::Simulated {
-                origin_ms: origin_ms + ahead_ms as i64,
-                speed,
-            }
+            Clock::Simulated { origin_ms: origin_ms + ahead_ms as i64, speed }
         }
     }
 }

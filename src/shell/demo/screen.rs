@@ -7,9 +7,8 @@ use super::story::{BEGIN_MS, END_MS};
 use super::summary::{SourceLine, Summary};
 
 /// Lifecycles in the order of the picture.
-const LIFECYCLES: [&str; 7] = [
-    "prospect", "new", "active", "slipping", "dormant", "lost", "won_back",
-];
+const LIFECYCLES: [&str; 7] =
+    ["prospect", "new", "active", "slipping", "dormant", "lost", "won_back"];
 /// Cells of the bar.
 const BAR: i64 = 28;
 /// Columns of the picture: longer lines would break its redrawing on a narrow terminal.
@@ -28,11 +27,7 @@ pub struct Screen {
 impl Screen {
     /// Standard output, as it is.
     pub fn new() -> Self {
-        Self {
-            in_place: io::stdout().is_terminal(),
-            drawn: 0,
-            line_due: Instant::now(),
-        }
+        Self { in_place: io::stdout().is_terminal(), drawn: 0, line_due: Instant::now() }
     }
 
     /// Writes lines that stay. An output that is closed is no reason to stop.
@@ -82,10 +77,7 @@ impl Screen {
 /// A time as its day; `-` when it is not known.
 pub fn day(at_ms: Option<i64>) -> String {
     let time = at_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.map_or_else(
-        || "-".to_owned(),
-        |time| time.strftime("%Y-%m-%d").to_string(),
-    )
+    time.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
 /// A number with its thousands set apart.
@@ -129,11 +121,7 @@ fn line(summary: &Summary, rows: u64, trouble: Option<&str>) -> String {
 }
 
 fn count(summary: &Summary, lifecycle: &str) -> u64 {
-    summary
-        .lifecycle
-        .iter()
-        .find(|(name, _)| name == lifecycle)
-        .map_or(0, |(_, count)| *count)
+    summary.lifecycle.iter().find(|(name, _)| name == lifecycle).map_or(0, |(_, count)| *count)
 }
 
 fn picture(summary: &Summary, rows: u64, trouble: Option<&str>) -> Vec<String> {
@@ -142,18 +130,12 @@ fn picture(summary: &Summary, rows: u64, trouble: Option<&str>) -> Vec<String> {
         lines.extend(trouble.map(|trouble| format!("  trouble: {trouble}")));
         return lines;
     }
-    let done = summary
-        .clock_ms
-        .map_or(0, |ms| (ms - BEGIN_MS) * BAR / (END_MS - BEGIN_MS));
+    let done = summary.clock_ms.map_or(0, |ms| (ms - BEGIN_MS) * BAR / (END_MS - BEGIN_MS));
     let done = done.clamp(0, BAR) as usize;
     let bar = format!("{}{}", "█".repeat(done), "░".repeat(BAR as usize - done));
     let mut lines = vec![
         String::new(),
-        format!(
-            "  {}  {bar}  complete to {}",
-            day(summary.clock_ms),
-            day(summary.complete_to_ms)
-        ),
+        format!("  {}  {bar}  complete to {}", day(summary.clock_ms), day(summary.complete_to_ms)),
         String::new(),
         "  source         events    applied  duplicate   late  filtered  rejected".to_owned(),
     ];
@@ -171,11 +153,7 @@ fn picture(summary: &Summary, rows: u64, trouble: Option<&str>) -> Vec<String> {
     lines.push(String::new());
     lines.push("  slipping, worth most     spent      last bought    silent 90 d".to_owned());
     for customer in &summary.slipping {
-        let complaint = if customer.open_complaints > 0 {
-            "complaint"
-        } else {
-            ""
-        };
+        let complaint = if customer.open_complaints > 0 { "complaint" } else { "" };
         lines.push(format!(
             "  {} {:<6} {:<5} {:>12} {:>8.0} days ago {:>12.0} %   {complaint}",
             customer.customer_id,

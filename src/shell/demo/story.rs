@@ -86,17 +86,12 @@ pub fn tell() -> Result<Story, String> {
             serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
         let amount = purchase.amount.get();
         let cents = cents(amount).ok_or_else(|| wrong(format!("{amount} is no amount")))?;
-        let ts: jiff::Timestamp = purchase
-            .ts
-            .parse()
-            .map_err(|e: jiff::Error| wrong(e.to_string()))?;
+        let ts: jiff::Timestamp =
+            purchase.ts.parse().map_err(|e: jiff::Error| wrong(e.to_string()))?;
         let ts_ms = ts.as_millisecond();
         truth.purchases += 1;
         truth.revenue_minor += cents;
-        customers
-            .entry(purchase.customer_id)
-            .or_default()
-            .push(ts_ms);
+        customers.entry(purchase.customer_id).or_default().push(ts_ms);
         let record = Record {
             at_ms: ts_ms,
             source: PURCHASE,
@@ -105,10 +100,7 @@ pub fn tell() -> Result<Story, String> {
         };
         if at % REPEATED_PURCHASE == 7 && ts_ms + 2 * DAY_MS < END_MS {
             truth.repeats += 1;
-            records.push(Record {
-                at_ms: ts_ms + 2 * DAY_MS,
-                ..record.clone()
-            });
+            records.push(Record { at_ms: ts_ms + 2 * DAY_MS, ..record.clone() });
         }
         records.push(record);
     }
@@ -155,12 +147,7 @@ struct Life<'a> {
 impl<'a> Life<'a> {
     fn new(customer: &'a str, records: &'a mut Vec<Record>) -> Self {
         let random = SplitMix64::new(xxh3_64(customer.as_bytes()));
-        Self {
-            customer,
-            random,
-            events: 0,
-            records,
-        }
+        Self { customer, random, events: 0, records }
     }
 
     fn live(&mut self, bought: &[i64]) {
@@ -196,19 +183,13 @@ impl<'a> Life<'a> {
 
     /// Master data.
     fn introduce(&mut self, at_ms: i64) {
-        let region = self
-            .random
-            .pick(&[("north", 3), ("south", 4), ("east", 2), ("west", 3)]);
+        let region = self.random.pick(&[("north", 3), ("south", 4), ("east", 2), ("west", 3)]);
         let segment = self.random.pick(&[("private", 8), ("business", 2)]);
         let industry = match segment {
-            "business" => self
-                .random
-                .pick(&[("radio", 2), ("school", 3), ("café", 4)]),
+            "business" => self.random.pick(&[("radio", 2), ("school", 3), ("café", 4)]),
             _ => "household",
         };
-        let owner = self
-            .random
-            .pick(&[("ada", 1), ("bela", 1), ("chen", 1), ("dana", 1)]);
+        let owner = self.random.pick(&[("ada", 1), ("bela", 1), ("chen", 1), ("dana", 1)]);
         self.event(SUPPORT, at_ms + MINUTE_MS, "profile", &format!(
             r#""type":"profile","region":"{region}","segment":"{segment}","industry":"{industry}","owner_id":"{owner}""#
         ));
@@ -216,9 +197,7 @@ impl<'a> Life<'a> {
 
     /// A visit of a few pages, now and then with something in the cart.
     fn look_around(&mut self, at_ms: i64) {
-        let category = self
-            .random
-            .pick(&[("rock", 5), ("jazz", 2), ("classical", 2), ("pop", 4)]);
+        let category = self.random.pick(&[("rock", 5), ("jazz", 2), ("classical", 2), ("pop", 4)]);
         let at_ms = at_ms + self.within(8 * HOUR_MS, 22 * HOUR_MS) - 22 * HOUR_MS;
         self.visit(at_ms, "page_view", category);
         if self.random.chance(0.25) {
@@ -237,9 +216,7 @@ impl<'a> Life<'a> {
 
     /// A ticket, its answer, and what the customer thought of it.
     fn ask(&mut self, at_ms: i64, answered: f64) {
-        let kind = self
-            .random
-            .pick(&[("complaint", 8), ("question", 9), ("suggestion", 3)]);
+        let kind = self.random.pick(&[("complaint", 8), ("question", 9), ("suggestion", 3)]);
         let kind = if answered == 0.0 { "complaint" } else { kind };
         let channel = self.random.pick(&[("mail", 3), ("phone", 2)]);
         let ticket = format!("{}-{}", self.customer, self.events);
@@ -253,12 +230,7 @@ impl<'a> Life<'a> {
             return;
         }
         let done_ms = at_ms + self.within(4 * HOUR_MS, 5 * DAY_MS);
-        self.event(
-            SUPPORT,
-            done_ms,
-            "ticket",
-            &words("resolved", r#","by":"agent""#),
-        );
+        self.event(SUPPORT, done_ms, "ticket", &words("resolved", r#","by":"agent""#));
         if self.random.chance(0.6) {
             let happy: &[(&str, u32)] = match kind {
                 "complaint" => &[("1", 3), ("2", 4), ("3", 3), ("4", 2)],
@@ -293,12 +265,7 @@ impl<'a> Life<'a> {
     fn send(&mut self, source: usize, at_ms: i64, value: String) {
         if (BEGIN_MS..END_MS).contains(&at_ms) {
             let key = self.customer.to_owned();
-            self.records.push(Record {
-                at_ms,
-                source,
-                key,
-                value,
-            });
+            self.records.push(Record { at_ms, source, key, value });
         }
     }
 }
@@ -311,17 +278,10 @@ mod tests {
     #[test]
     fn the_file_is_whole_and_the_story_is_the_same_every_time() {
         let story = tell().unwrap();
-        assert_eq!(
-            (story.truth.purchases, story.truth.customers),
-            (6_919, 2_357)
-        );
+        assert_eq!((story.truth.purchases, story.truth.customers), (6_919, 2_357));
         assert_eq!(story, tell().unwrap());
         assert!(story.records.is_sorted_by_key(|r| r.at_ms));
-        let purchases = story
-            .records
-            .iter()
-            .filter(|r| r.source == PURCHASE)
-            .count() as u64;
+        let purchases = story.records.iter().filter(|r| r.source == PURCHASE).count() as u64;
         assert_eq!(purchases, story.truth.purchases + story.truth.repeats);
     }
 
@@ -338,17 +298,8 @@ mod tests {
 
     #[test]
     fn cents_are_exact() {
-        let cases = [
-            ("29.33", 2933),
-            ("0", 0),
-            ("6.7", 670),
-            ("1506.10", 150_610),
-        ];
-        assert!(
-            cases
-                .iter()
-                .all(|(text, minor)| cents(text) == Some(*minor))
-        );
+        let cases = [("29.33", 2933), ("0", 0), ("6.7", 670), ("1506.10", 150_610)];
+        assert!(cases.iter().all(|(text, minor)| cents(text) == Some(*minor)));
         assert_eq!(cents("1.234"), None);
     }
 }

@@ -57,18 +57,12 @@ pub struct Summary {
 impl Summary {
     /// Offsets missing and read twice, over all sources.
     pub fn faults(&self) -> (i64, i64) {
-        self.sources
-            .iter()
-            .fold((0, 0), |sum, s| (sum.0 + s.missing, sum.1 + s.twice))
+        self.sources.iter().fold((0, 0), |sum, s| (sum.0 + s.missing, sum.1 + s.twice))
     }
 
     /// The line of a source.
     pub fn source(&self, name: &str) -> SourceLine {
-        self.sources
-            .iter()
-            .find(|s| s.source == name)
-            .cloned()
-            .unwrap_or_default()
+        self.sources.iter().find(|s| s.source == name).cloned().unwrap_or_default()
     }
 }
 

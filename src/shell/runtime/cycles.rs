@@ -33,11 +33,7 @@ impl Runtime {
     fn take_report(&mut self, report: Report) -> Result<(), RunError> {
         match report {
             Report::TakenOver(shard, tenure, result) => self.taken_over(shard, tenure, *result),
-            Report::Cycle {
-                tenure,
-                effects,
-                urgent,
-            } => {
+            Report::Cycle { tenure, effects, urgent } => {
                 // The memory of an older tenure is gone, and its cycle with it.
                 if self.shards.runs(effects.shard, tenure) {
                     self.urgent |= urgent;
@@ -56,11 +52,7 @@ impl Runtime {
             }
             Report::Dropped(shard) => self.shards.dropped(shard),
             Report::Stopped(shard, tenure, reason) => self.stop(shard, tenure, reason),
-            Report::Done {
-                outcome,
-                cycles,
-                took,
-            } => self.settle(outcome, cycles, took)?,
+            Report::Done { outcome, cycles, took } => self.settle(outcome, cycles, took)?,
         }
         Ok(())
     }
@@ -108,22 +100,15 @@ impl Runtime {
         cycles: Vec<Effects>,
         took: Duration,
     ) -> Result<(), RunError> {
-        let Settled {
-            committed,
-            unknown,
-            stopped,
-            fenced,
-            aborted,
-        } = self.commits.settle(outcome, cycles);
+        let Settled { committed, unknown, stopped, fenced, aborted } =
+            self.commits.settle(outcome, cycles);
         if let Some(why) = fenced {
             self.observer.not_committed(CommitResult::Fenced, took);
             return Err(RunError::Left(why));
         }
         if let Some(why) = aborted {
             self.observer.not_committed(CommitResult::Aborted, took);
-            self.trouble(format!(
-                "a transaction was aborted and will be repeated: {why}"
-            ));
+            self.trouble(format!("a transaction was aborted and will be repeated: {why}"));
         }
         if !committed.is_empty() {
             tracing::debug!(shards = committed.len(), "committed");
@@ -143,11 +128,7 @@ impl Runtime {
             self.tell(shard, Command::Committed(shard, tenure));
         }
         for (shard, tenure, why) in stopped {
-            self.stop(
-                shard,
-                tenure,
-                format!("its cycle cannot be committed: {why}"),
-            );
+            self.stop(shard, tenure, format!("its cycle cannot be committed: {why}"));
         }
         if let Some((_, _, why)) = unknown.first() {
             self.observer.not_committed(CommitResult::Unknown, took);

@@ -163,8 +163,7 @@ impl Runtime {
         let shards = self.shards.all();
         let partitions = (shards.len() * self.plan.sources.len()).max(1);
         let share = self.options.link.memory_budget_bytes / 2 / partitions;
-        self.share_bytes
-            .store(share.max(SHARE_BYTES_MIN), Ordering::Relaxed);
+        self.share_bytes.store(share.max(SHARE_BYTES_MIN), Ordering::Relaxed);
         self.ends.hold(shards);
     }
 
@@ -228,12 +227,7 @@ impl Runtime {
                     tracing::info!(shard, tenure, took_ms, customers = taken.machine.customers(), offsets = ?taken.offsets, "restored; the shard runs");
                     self.observer.running(shard, &taken.offsets, took);
                     let machine = taken.machine;
-                    let new = NewShard {
-                        shard,
-                        tenure,
-                        machine,
-                        queues,
-                    };
+                    let new = NewShard { shard, tenure, machine, queues };
                     self.tell(shard, Command::Take(Box::new(new)));
                 }
                 Err(error) => {

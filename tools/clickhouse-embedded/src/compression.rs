@@ -58,10 +58,7 @@ impl Decoder {
                 }
             }
             Decoder::Gzip(decoder) => {
-                decoder
-                    .write_all(&piece)
-                    .and_then(|()| decoder.flush())
-                    .map_err(gzip_error)?;
+                decoder.write_all(&piece).and_then(|()| decoder.flush()).map_err(gzip_error)?;
                 out.push(std::mem::take(decoder.get_mut()).into());
             }
         }
@@ -125,10 +122,7 @@ fn next_frame(buffer: &mut BytesMut) -> Result<Option<Bytes>, Exception> {
         METHOD_NONE => Ok(Some(content)),
         METHOD_LZ4 => match lz4_flex::block::decompress(&content, plain) {
             Ok(bytes) if bytes.len() == plain => Ok(Some(bytes.into())),
-            Ok(bytes) => Err(damaged(format!(
-                "lz4: {} bytes instead of {plain}",
-                bytes.len()
-            ))),
+            Ok(bytes) => Err(damaged(format!("lz4: {} bytes instead of {plain}", bytes.len()))),
             Err(error) => Err(damaged(format!("lz4: {error}"))),
         },
         _ => Err(Exception::new(
@@ -141,9 +135,7 @@ fn next_frame(buffer: &mut BytesMut) -> Result<Option<Bytes>, Exception> {
 
 /// CityHash128 as ClickHouse writes it: version 1.0.2, the two halves exchanged, little-endian.
 fn checksum(data: &[u8]) -> [u8; CHECKSUM] {
-    cityhash_rs::cityhash_102_128(data)
-        .rotate_right(64)
-        .to_le_bytes()
+    cityhash_rs::cityhash_102_128(data).rotate_right(64).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -192,17 +184,9 @@ mod tests {
         for at in 0..body.len() {
             let mut bad = body.clone();
             bad[at] ^= 1;
-            assert!(
-                decode(frames(), &bad, 64).is_err(),
-                "a wrong byte at {at} was not seen"
-            );
+            assert!(decode(frames(), &bad, 64).is_err(), "a wrong byte at {at} was not seen");
         }
-        assert_eq!(
-            decode(frames(), &body[..body.len() - 1], 64)
-                .unwrap_err()
-                .code(),
-            271
-        );
+        assert_eq!(decode(frames(), &body[..body.len() - 1], 64).unwrap_err().code(), 271);
     }
 
     #[test]

@@ -46,18 +46,11 @@ impl Engine {
             .map_err(|e| EngineError(format!("cannot load the engine {}: {e}", path.display())))?;
         let library = ManuallyDrop::new(library);
         let api = Api::load(&library).map_err(|e| {
-            EngineError(format!(
-                "{}: {e}; libchdb 26.7 or newer is needed",
-                path.display()
-            ))
+            EngineError(format!("{}: {e}; libchdb 26.7 or newer is needed", path.display()))
         })?;
         // SAFETY: allowed before the first connection. Signals are this process's own business.
         unsafe { (api.set_signal_handlers_enabled)(0) };
-        Ok(Arc::new(Engine {
-            api,
-            open: AtomicUsize::new(0),
-            _library: library,
-        }))
+        Ok(Arc::new(Engine { api, open: AtomicUsize::new(0), _library: library }))
     }
 
     /// The library's version, as "26.7.3".
@@ -92,10 +85,7 @@ impl Engine {
             )));
         }
         self.open.fetch_add(1, Ordering::SeqCst);
-        Ok(Connection {
-            engine: self.clone(),
-            handle,
-        })
+        Ok(Connection { engine: self.clone(), handle })
     }
 
     /// Joins the engine's threads; every connection must be closed. False when the engine objects (it does
@@ -123,9 +113,7 @@ unsafe fn text(pointer: *const c_char) -> Option<String> {
         return None;
     }
     // SAFETY: not null, and the caller's promise.
-    let text = unsafe { CStr::from_ptr(pointer) }
-        .to_string_lossy()
-        .into_owned();
+    let text = unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned();
     (!text.is_empty()).then_some(text)
 }
 
@@ -143,15 +131,9 @@ struct ParamArrays {
 impl ParamArrays {
     fn new(params: &Params) -> Self {
         ParamArrays {
-            names: params
-                .iter()
-                .map(|(name, _)| name.as_ptr().cast())
-                .collect(),
+            names: params.iter().map(|(name, _)| name.as_ptr().cast()).collect(),
             name_lens: params.iter().map(|(name, _)| name.len()).collect(),
-            values: params
-                .iter()
-                .map(|(_, value)| value.as_ptr().cast())
-                .collect(),
+            values: params.iter().map(|(_, value)| value.as_ptr().cast()).collect(),
             value_lens: params.iter().map(|(_, value)| value.len()).collect(),
         }
     }
@@ -235,11 +217,7 @@ impl Connection {
         // SAFETY: one engine.
         let result = unsafe { start(api.stream_query, self, sql, format, params) };
         let cursor = Answer::new(&self.engine, result)?;
-        Ok(Rows {
-            connection: self,
-            cursor,
-            ended: false,
-        })
+        Ok(Rows { connection: self, cursor, ended: false })
     }
 
     /// Begins an INSERT whose rows follow. `sql` has neither a FORMAT clause nor data.
@@ -258,11 +236,7 @@ impl Connection {
         if handle.is_null() {
             return Err(EngineError("the engine began no insert".into()));
         }
-        let insert = Insert {
-            connection: self,
-            handle,
-            finished: false,
-        };
+        let insert = Insert { connection: self, handle, finished: false };
         match insert.error() {
             Some(error) => Err(EngineError(error)),
             None => Ok(insert),

@@ -16,10 +16,7 @@ pub struct Exception {
 impl Exception {
     /// An exception of this layer, with ClickHouse's code and name for its kind.
     pub fn new(code: u32, name: &str, message: impl std::fmt::Display) -> Self {
-        Exception {
-            code,
-            text: format!("Code: {code}. DB::Exception: {message}. ({name})"),
-        }
+        Exception { code, text: format!("Code: {code}. DB::Exception: {message}. ({name})") }
     }
 
     /// Code 36: the request makes no sense.
@@ -84,17 +81,10 @@ impl From<EngineError> for Exception {
             _ => text,
         };
         let digits = text.find("Code: ").map(|at| &text[at + "Code: ".len()..]);
-        let code = digits.and_then(|rest| {
-            rest.split(|c: char| !c.is_ascii_digit())
-                .next()?
-                .parse()
-                .ok()
-        });
+        let code =
+            digits.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
         match code {
-            Some(code) => Exception {
-                code,
-                text: text.to_string(),
-            },
+            Some(code) => Exception { code, text: text.to_string() },
             None => Exception::new(UNKNOWN, "UNKNOWN_EXCEPTION", text),
         }
     }

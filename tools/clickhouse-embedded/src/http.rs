@@ -88,11 +88,7 @@ impl Server {
     }
 
     fn add_headers(&self, headers: &mut HeaderMap, query_id: &str) {
-        set(
-            headers,
-            "x-clickhouse-server-display-name",
-            "clickhouse-embedded",
-        );
+        set(headers, "x-clickhouse-server-display-name", "clickhouse-embedded");
         set(headers, "x-clickhouse-timezone", &self.timezone);
         set(headers, "x-clickhouse-query-id", query_id);
     }
@@ -100,11 +96,7 @@ impl Server {
     fn exception(&self, exception: &Exception) -> Response {
         let mut response = (exception.status(), exception.body(&self.version)).into_response();
         let headers = response.headers_mut();
-        set(
-            headers,
-            "x-clickhouse-exception-code",
-            &exception.code().to_string(),
-        );
+        set(headers, "x-clickhouse-exception-code", &exception.code().to_string());
         response
     }
 }
@@ -126,11 +118,7 @@ pub async fn handle(State(server): State<Arc<Server>>, http: HttpRequest) -> Res
         "/" if reads && url_query.is_empty() => return "Ok.\n".into_response(),
         "/" | "/query" => {}
         path => {
-            return (
-                StatusCode::NOT_FOUND,
-                format!("There is no handle {path}\n"),
-            )
-                .into_response();
+            return (StatusCode::NOT_FOUND, format!("There is no handle {path}\n")).into_response();
         }
     }
     let mut query_id = String::new();
@@ -155,10 +143,8 @@ async fn answer(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Exception> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if let Ok(boundary) = multer::parse_boundary(content_type) {
         read_form(&mut request, body, boundary).await?;
         let text = std::mem::take(&mut request.query);
@@ -206,11 +192,7 @@ async fn run(
         _ if text.is_empty() => Err(Exception::syntax("Empty query")),
         sql::Kind::InsertData { head, format, data } => {
             let format = String::from_utf8_lossy(format);
-            let format = if format.eq_ignore_ascii_case("values") {
-                "Values"
-            } else {
-                &format
-            };
+            let format = if format.eq_ignore_ascii_case("values") { "Values" } else { &format };
             let (statement, inline) = (statement(head, format)?, text.slice_ref(data));
             insert::insert(server, statement, slot, inline, body).await
         }
@@ -230,12 +212,7 @@ async fn run(
 }
 
 async fn slot(server: &Server) -> Result<OwnedSemaphorePermit, Exception> {
-    server
-        .slots
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(Exception::internal)
+    server.slots.clone().acquire_owned().await.map_err(Exception::internal)
 }
 
 /// Form fields are URL parameters by another way: the clickhouse crate sends query parameters so.
@@ -287,10 +264,7 @@ fn take(text: &mut Vec<u8>, plain: &mut Vec<Bytes>) -> Result<(), Exception> {
 pub fn reply(format: &str, stats: &Stats, body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(content_type(format)),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(format)));
     set(headers, "x-clickhouse-format", format);
     set(headers, "x-clickhouse-summary", &summary(stats));
     response
@@ -310,10 +284,8 @@ fn summary(stats: &Stats) -> String {
         ("result_bytes", stats.result_bytes),
         ("elapsed_ns", elapsed_ns),
     ];
-    let counters: Vec<String> = counters
-        .iter()
-        .map(|(name, value)| format!(r#""{name}":"{value}""#))
-        .collect();
+    let counters: Vec<String> =
+        counters.iter().map(|(name, value)| format!(r#""{name}":"{value}""#)).collect();
     format!("{{{}}}", counters.join(","))
 }
 

@@ -37,9 +37,7 @@ pub async fn insert(
     let (feed, feed_out) = mpsc::channel(PIECES_WAITING);
     let job = spawn_blocking(move || {
         let _slot = slot;
-        let mut lease = server
-            .pool
-            .lease(&statement.setup, statement.session.as_deref())?;
+        let mut lease = server.pool.lease(&statement.setup, statement.session.as_deref())?;
         let stats = write(
             lease.connection(),
             &statement.sql,
@@ -83,9 +81,7 @@ fn write(
             Some(Feed::Data(data)) => accepted = accepted && insert.append(&data),
             Some(Feed::End) => return Ok(insert.finish()?),
             None => {
-                return Err(Exception::network(
-                    "the request was cut off, INSERT cancelled",
-                ));
+                return Err(Exception::network("the request was cut off, INSERT cancelled"));
             }
         }
     }

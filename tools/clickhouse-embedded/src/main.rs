@@ -56,26 +56,16 @@ fn run(options: &Options) -> Result<(), String> {
     check_version(&engine.version())?;
     let pool =
         Pool::new(engine.clone(), options.connection_args(&data)?).map_err(|e| e.to_string())?;
-    let about = pool
-        .query("SELECT version(), timezone()")
-        .map_err(|e| e.to_string())?;
-    let (version, timezone) = about
-        .split_once('\t')
-        .ok_or("the engine does not tell its version")?;
+    let about = pool.query("SELECT version(), timezone()").map_err(|e| e.to_string())?;
+    let (version, timezone) =
+        about.split_once('\t').ok_or("the engine does not tell its version")?;
     let server = Server::new(pool.clone(), version.into(), timezone.into(), credentials);
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| format!("no threads to serve with: {e}"))?;
     let stop_timeout = Duration::from_secs(options.stop_timeout);
-    runtime.block_on(serve(
-        listener,
-        server,
-        options.exit_with_stdin,
-        stop_timeout,
-    ))?;
+    runtime.block_on(serve(listener, server, options.exit_with_stdin, stop_timeout))?;
 
     runtime.shutdown_timeout(CANCEL_TIMEOUT);
     pool.close();
@@ -88,10 +78,7 @@ fn run(options: &Options) -> Result<(), String> {
 }
 
 fn check_version(version: &str) -> Result<(), String> {
-    let mut parts = version
-        .trim_start_matches('v')
-        .split('.')
-        .map(|part| part.parse::<u32>().ok());
+    let mut parts = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().ok());
     let (major, minor) = (parts.next().flatten(), parts.next().flatten());
     match (major, minor) {
         (Some(major), Some(minor)) if (major, minor) >= ENGINE_MIN => Ok(()),
@@ -113,9 +100,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
         ),
         _ => format!("cannot listen on {address}: {error}"),
     })?;
-    listener
-        .set_nonblocking(true)
-        .map_err(|e| format!("cannot listen on {address}: {e}"))?;
+    listener.set_nonblocking(true).map_err(|e| format!("cannot listen on {address}: {e}"))?;
     Ok(listener)
 }
 
@@ -141,9 +126,7 @@ async fn serve(
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let stopped = stop_request(exit_with_stdin)?;
     let (stopping, stop) = oneshot::channel::<()>();
-    let router = Router::new()
-        .fallback(http::handle)
-        .with_state(server.clone());
+    let router = Router::new().fallback(http::handle).with_state(server.clone());
     let serving = axum::serve(listener, router).with_graceful_shutdown(async { drop(stop.await) });
     let mut serving = std::pin::pin!(serving.into_future());
 
@@ -155,10 +138,7 @@ async fn serve(
         () = stopped => {}
     }
     let _ = stopping.send(());
-    if tokio::time::timeout(stop_timeout, &mut serving)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(stop_timeout, &mut serving).await.is_err() {
         let pool = server.pool.clone();
         let cancelled = tokio::task::spawn_blocking(move || pool.query("KILL QUERY WHERE 1 ASYNC"));
         let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancelled).await;

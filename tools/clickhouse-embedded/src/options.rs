@@ -63,12 +63,8 @@ impl Options {
             None => std::env::var_os(LIB_VARIABLE).map(|path| (path.into(), LIB_VARIABLE)),
         };
         if let Some((path, by)) = named {
-            let missing = |e| {
-                format!(
-                    "{by} names {}: {e}; fetch the engine with: {FETCH}",
-                    path.display()
-                )
-            };
+            let missing =
+                |e| format!("{by} names {}: {e}; fetch the engine with: {FETCH}", path.display());
             return path.canonicalize().map_err(missing);
         }
         let Some(cache) = cache_folder() else {
@@ -76,14 +72,9 @@ impl Options {
                 "neither --lib, {LIB_VARIABLE}, RETAIN_CACHE nor HOME is set: no engine to find"
             ));
         };
-        let path = cache
-            .join(format!("chdb-{ENGINE_VERSION}"))
-            .join("libchdb.so");
+        let path = cache.join(format!("chdb-{ENGINE_VERSION}")).join("libchdb.so");
         path.canonicalize().map_err(|e| {
-            format!(
-                "no engine at {}: {e}; fetch it (178 MB) with: {FETCH}",
-                path.display()
-            )
+            format!("no engine at {}: {e}; fetch it (178 MB) with: {FETCH}", path.display())
         })
     }
 
@@ -93,10 +84,9 @@ impl Options {
     /// When the password cannot be read, or when everyone could ask from other machines.
     pub fn credentials(&self) -> Result<Option<Credentials>, String> {
         match (&self.user, &self.password_file) {
-            (Some(user), Some(file)) => Ok(Some(Credentials {
-                user: user.clone(),
-                password: read_password(file)?,
-            })),
+            (Some(user), Some(file)) => {
+                Ok(Some(Credentials { user: user.clone(), password: read_password(file)? }))
+            }
             _ if self.listen.ip().is_loopback() => Ok(None),
             _ => Err(format!(
                 "--listen {} can be reached from other machines, and a statement may read any file of this one: \
@@ -128,11 +118,8 @@ impl Options {
 }
 
 fn cache_folder() -> Option<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("RETAIN_CACHE").or_else(|| Some(set("HOME")?.join(".cache/retain")))
 }
 
@@ -141,10 +128,7 @@ fn read_password(file: &Path) -> Result<String, String> {
         .map_err(|e| format!("--password-file {}: {e}", file.display()))?;
     match text.lines().next() {
         Some(password) if !password.is_empty() => Ok(password.to_string()),
-        _ => Err(format!(
-            "--password-file {}: its first line holds no password",
-            file.display()
-        )),
+        _ => Err(format!("--password-file {}: its first line holds no password", file.display())),
     }
 }
 
@@ -160,10 +144,7 @@ mod tests {
     #[test]
     fn other_machines_need_a_password() {
         assert!(options(&[]).credentials().unwrap().is_none());
-        let error = options(&["--listen", "0.0.0.0:0"])
-            .credentials()
-            .err()
-            .unwrap();
+        let error = options(&["--listen", "0.0.0.0:0"]).credentials().err().unwrap();
         assert!(error.contains("--password-file"), "{error}");
     }
 
@@ -178,22 +159,10 @@ mod tests {
 
     #[test]
     fn engine_options_become_arguments() {
-        let args = options(&[
-            "--engine-option",
-            "background_pool_size=8",
-            "--max-memory",
-            "7",
-        ]);
+        let args = options(&["--engine-option", "background_pool_size=8", "--max-memory", "7"]);
         let args = args.connection_args(Path::new("/d")).unwrap();
         assert_eq!(args[0], "--path=/d");
-        assert_eq!(
-            args[2..],
-            ["--max_server_memory_usage=7", "--background_pool_size=8"]
-        );
-        assert!(
-            options(&["--engine-option", "x"])
-                .connection_args(Path::new("/d"))
-                .is_err()
-        );
+        assert_eq!(args[2..], ["--max_server_memory_usage=7", "--background_pool_size=8"]);
+        assert!(options(&["--engine-option", "x"]).connection_args(Path::new("/d")).is_err());
     }
 }

@@ -40,10 +40,7 @@ impl Setup {
         }
         let mut settings = self.settings.clone();
         settings.sort();
-        Some(format!(
-            "{:?} {settings:?} {}",
-            self.database, self.readonly
-        ))
+        Some(format!("{:?} {settings:?} {}", self.database, self.readonly))
     }
 
     /// `SET a = 'x', ...`, None when there is nothing to set.
@@ -77,10 +74,7 @@ fn run(connection: &mut Connection, statement: &str) -> Result<(), EngineError> 
 
 fn use_database(connection: &mut Connection, database: Option<&str>) -> Result<(), EngineError> {
     let Some(name) = database else { return Ok(()) };
-    run(
-        connection,
-        &format!("USE `{}`", name.replace('\\', "\\\\").replace('`', "\\`")),
-    )
+    run(connection, &format!("USE `{}`", name.replace('\\', "\\\\").replace('`', "\\`")))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -118,16 +112,10 @@ impl Session {
     fn change(&mut self, connection: &mut Connection, setup: &Setup) -> Result<(), Exception> {
         use_database(connection, setup.database.as_deref())?;
         // A GET in a session is not held to reading: readonly could not be taken back for the next request.
-        let wanted = Setup {
-            readonly: false,
-            ..setup.clone()
-        };
+        let wanted = Setup { readonly: false, ..setup.clone() };
         let undo: Vec<String> = (self.applied.iter())
             .map(|(name, _, before)| {
-                format!(
-                    "{name} = {}",
-                    before.as_deref().map_or("DEFAULT".into(), string)
-                )
+                format!("{name} = {}", before.as_deref().map_or("DEFAULT".into(), string))
             })
             .collect();
         if !undo.is_empty() {
@@ -137,11 +125,7 @@ impl Session {
         let Some(set) = wanted.set_statement()? else {
             return Ok(());
         };
-        let names: Vec<String> = wanted
-            .settings
-            .iter()
-            .map(|(name, _)| string(name))
-            .collect();
+        let names: Vec<String> = wanted.settings.iter().map(|(name, _)| string(name)).collect();
         let changed = format!(
             "SELECT name, value FROM system.settings WHERE changed AND name IN ({})",
             names.join(", ")
@@ -199,9 +183,7 @@ impl Pool {
         match lock(&self.keeper).as_mut() {
             Some(keeper) => {
                 let answer = keeper.query(sql, "TSV", &[])?;
-                Ok(String::from_utf8_lossy(answer.data())
-                    .trim_end()
-                    .to_string())
+                Ok(String::from_utf8_lossy(answer.data()).trim_end().to_string())
             }
             None => Err(EngineError("the engine is stopping".into())),
         }
@@ -219,23 +201,15 @@ impl Pool {
         if let Some(id) = session {
             let mut session = self.session(id)?.blocking_lock_owned();
             let connection = session.prepare(self, setup)?;
-            return Ok(Lease {
-                connection,
-                home: Home::Session(session),
-            });
+            return Ok(Lease { connection, home: Home::Session(session) });
         }
         let key = setup.key();
-        let idle = key
-            .as_ref()
-            .and_then(|key| lock(&self.idle).get_mut(key)?.pop());
+        let idle = key.as_ref().and_then(|key| lock(&self.idle).get_mut(key)?.pop());
         let connection = match idle {
             Some(connection) => connection,
             None => self.open(setup)?,
         };
-        Ok(Lease {
-            connection,
-            home: Home::Pool(self.clone(), key),
-        })
+        Ok(Lease { connection, home: Home::Pool(self.clone(), key) })
     }
 
     /// Closes every connection that no request holds, the keeper too.
@@ -266,10 +240,7 @@ impl Pool {
                 format!("{SESSIONS_MAX} sessions are open: let some run out or use no session_id"),
             ));
         }
-        let fresh = || Shared {
-            session: Arc::default(),
-            asked: Instant::now(),
-        };
+        let fresh = || Shared { session: Arc::default(), asked: Instant::now() };
         let shared = sessions.entry(id.to_string()).or_insert_with(fresh);
         shared.asked = Instant::now();
         Ok(shared.session.clone())

@@ -49,12 +49,8 @@ pub async fn whole(
     let format = statement.format.clone();
     let job = spawn_blocking(move || {
         let _slot = slot;
-        let mut lease = server
-            .pool
-            .lease(&statement.setup, statement.session.as_deref())?;
-        let answer = lease
-            .connection()
-            .query(&statement.sql, &statement.format, &statement.params);
+        let mut lease = server.pool.lease(&statement.setup, statement.session.as_deref())?;
+        let answer = lease.connection().query(&statement.sql, &statement.format, &statement.params);
         let answer = answer.map(|answer| (Bytes::copy_from_slice(answer.data()), answer.stats()));
         lease.keep(changes);
         answer.map_err(Exception::from)
@@ -82,49 +78,34 @@ pub async fn streamed(
 ) -> Result<Response, Exception> {
     let (opening_in, opening) = oneshot::channel();
     let (pieces_in, pieces) = mpsc::channel(PIECES_WAITING);
-    let tag: String = std::iter::repeat_with(fastrand::alphanumeric)
-        .take(TAG_LENGTH)
-        .collect();
+    let tag: String = std::iter::repeat_with(fastrand::alphanumeric).take(TAG_LENGTH).collect();
     let (format, told_tag) = (statement.format.clone(), tag.clone());
     spawn_blocking(move || {
         let _slot = slot;
-        let mut lease = match server
-            .pool
-            .lease(&statement.setup, statement.session.as_deref())
-        {
+        let mut lease = match server.pool.lease(&statement.setup, statement.session.as_deref()) {
             Ok(lease) => lease,
             Err(exception) => return drop(opening_in.send(Err(exception))),
         };
-        let sending = Sending {
-            version: &server.version,
-            tag,
-            pieces: pieces_in,
-        };
+        let sending = Sending { version: &server.version, tag, pieces: pieces_in };
         if sending.run(lease.connection(), &statement, opening_in) {
             lease.keep(false);
         }
     });
-    let opening = opening
-        .await
-        .map_err(|_| Exception::internal("the thread of the query ended early"))??;
+    let opening =
+        opening.await.map_err(|_| Exception::internal("the thread of the query ended early"))??;
     if !opening.more {
         return Ok(reply(&format, &opening.stats, Body::from(opening.first)));
     }
-    let body = stream::unfold(
-        (Some(opening.first), pieces),
-        |(first, mut pieces)| async move {
-            let piece = match first {
-                Some(first) => first,
-                None => pieces.recv().await?,
-            };
-            Some((Ok::<Bytes, Infallible>(piece), (None, pieces)))
-        },
-    );
+    let body = stream::unfold((Some(opening.first), pieces), |(first, mut pieces)| async move {
+        let piece = match first {
+            Some(first) => first,
+            None => pieces.recv().await?,
+        };
+        Some((Ok::<Bytes, Infallible>(piece), (None, pieces)))
+    });
     let mut response = reply(&format, &opening.stats, Body::from_stream(body));
     if let Ok(tag) = HeaderValue::from_str(&told_tag) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static("x-clickhouse-exception-tag"), tag);
+        response.headers_mut().insert(HeaderName::from_static("x-clickhouse-exception-tag"), tag);
     }
     Ok(response)
 }
@@ -179,11 +160,7 @@ impl Sending<'_> {
         while let Some(piece) = next {
             let data = piece.data();
             let data = data.strip_prefix(head).unwrap_or(data);
-            if !data.is_empty()
-                && self
-                    .pieces
-                    .blocking_send(Bytes::copy_from_slice(data))
-                    .is_err()
+            if !data.is_empty() && self.pieces.blocking_send(Bytes::copy_from_slice(data)).is_err()
             {
                 return false; // the client went away: the query is cancelled
             }
@@ -241,19 +218,12 @@ mod tests {
 
     #[test]
     fn the_head_ends_behind_the_last_type() {
-        assert_eq!(
-            row_binary_head(b"\x02\x01a\x01b\x05UInt8\x06StringROWS"),
-            18
-        );
+        assert_eq!(row_binary_head(b"\x02\x01a\x01b\x05UInt8\x06StringROWS"), 18);
     }
 
     #[test]
     fn a_head_that_is_cut_off_is_taken_whole() {
-        for data in [
-            &b"\x02\x01a\x7f"[..],
-            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-            b"",
-        ] {
+        for data in [&b"\x02\x01a\x7f"[..], b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b""] {
             assert!(row_binary_head(data) <= data.len());
         }
     }

@@ -64,10 +64,7 @@ impl Request {
         headers: &HeaderMap,
     ) -> Result<Request, Exception> {
         let text = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_string)
+            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_string)
         };
         let mut request = Request {
             format: text("x-clickhouse-format").unwrap_or_else(|| "TabSeparated".into()),
@@ -78,20 +75,15 @@ impl Request {
             ..Request::default()
         };
         request.setup.database = text("x-clickhouse-database");
-        if let Some((user, password)) = text(header::AUTHORIZATION.as_str())
-            .as_deref()
-            .and_then(basic)
+        if let Some((user, password)) =
+            text(header::AUTHORIZATION.as_str()).as_deref().and_then(basic)
         {
             (request.user, request.password) = (user, password);
         }
         for (name, value) in form_urlencoded::parse(url_query.as_bytes()) {
             request.set(&name, value.into_owned())?;
         }
-        let says_readonly = request
-            .setup
-            .settings
-            .iter()
-            .any(|(name, _)| name == "readonly");
+        let says_readonly = request.setup.settings.iter().any(|(name, _)| name == "readonly");
         request.setup.readonly =
             !says_readonly && (method == Method::GET || method == Method::HEAD);
         Ok(request)
@@ -145,14 +137,7 @@ fn random_id() -> String {
     let bits = fastrand::u128(..) & !(0xf << 76) | (4 << 76);
     let bits = bits & !(0b11 << 62) | (0b10 << 62);
     let hex = format!("{bits:032x}");
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 #[cfg(test)]
@@ -170,25 +155,14 @@ mod tests {
             get("query=SELECT+1&param_a=x&max_threads=2&session_id=s&stacktrace=1&database=");
         assert_eq!(request.query, "SELECT 1");
         assert_eq!(request.params, [("a".to_string(), "x".to_string())]);
-        assert_eq!(
-            request.setup.settings,
-            [("max_threads".to_string(), "2".to_string())]
-        );
-        assert_eq!(
-            (request.session.as_deref(), request.setup.database),
-            (Some("s"), None)
-        );
+        assert_eq!(request.setup.settings, [("max_threads".to_string(), "2".to_string())]);
+        assert_eq!((request.session.as_deref(), request.setup.database), (Some("s"), None));
     }
 
     #[test]
     fn only_get_is_readonly() {
         assert!(get("").setup.readonly);
-        assert!(
-            !Request::new(&Method::POST, "", &HeaderMap::new())
-                .unwrap()
-                .setup
-                .readonly
-        );
+        assert!(!Request::new(&Method::POST, "", &HeaderMap::new()).unwrap().setup.readonly);
     }
 
     #[test]

@@ -50,11 +50,7 @@ struct Words<'a> {
 }
 
 fn words(text: &[u8]) -> Words<'_> {
-    Words {
-        text,
-        at: 0,
-        depth: 0,
-    }
+    Words { text, at: 0, depth: 0 }
 }
 
 impl<'a> Words<'a> {
@@ -114,12 +110,7 @@ impl<'a> Iterator for Words<'a> {
                     let start = self.at;
                     self.skip_while(in_word);
                     let text = &self.text[start..self.at];
-                    return Some(Word {
-                        text,
-                        start,
-                        end: self.at,
-                        depth: self.depth,
-                    });
+                    return Some(Word { text, start, end: self.at, depth: self.depth });
                 }
                 _ => self.at += 1,
             }
@@ -131,26 +122,17 @@ impl<'a> Iterator for Words<'a> {
 /// Tells how to run a statement.
 pub fn classify(sql: &[u8]) -> Kind<'_> {
     let Some(first) = words(sql).next() else {
-        return Kind::Other {
-            format: None,
-            stateful: false,
-        };
+        return Kind::Other { format: None, stateful: false };
     };
     if first.is("INSERT") {
-        return insert_data(sql).unwrap_or(Kind::Other {
-            format: None,
-            stateful: false,
-        });
+        return insert_data(sql).unwrap_or(Kind::Other { format: None, stateful: false });
     }
     let format = output_format(sql);
     if first.is("SELECT") || first.is("WITH") {
         return Kind::Select { format };
     }
     let temporary = words(sql).take(3).any(|word| word.is("TEMPORARY"));
-    Kind::Other {
-        format,
-        stateful: first.is("SET") || first.is("USE") || temporary,
-    }
+    Kind::Other { format, stateful: first.is("SET") || first.is("USE") || temporary }
 }
 
 /// The parts of an INSERT with data; None for INSERT ... SELECT and the like.
@@ -203,11 +185,7 @@ mod tests {
     use super::*;
 
     fn insert<'a>(head: &'a str, format: &'a str, data: &'a [u8]) -> Kind<'a> {
-        Kind::InsertData {
-            head: head.as_bytes(),
-            format: format.as_bytes(),
-            data,
-        }
+        Kind::InsertData { head: head.as_bytes(), format: format.as_bytes(), data }
     }
 
     #[test]
@@ -216,10 +194,7 @@ mod tests {
             classify(b"INSERT INTO r.t(`a`,`format`) FORMAT RowBinary\n\n\x01"),
             insert("INSERT INTO r.t(`a`,`format`)", "RowBinary", b"\n\x01")
         );
-        assert_eq!(
-            classify(b"INSERT INTO t FORMAT TSV"),
-            insert("INSERT INTO t", "TSV", b"")
-        );
+        assert_eq!(classify(b"INSERT INTO t FORMAT TSV"), insert("INSERT INTO t", "TSV", b""));
     }
 
     #[test]
@@ -230,11 +205,7 @@ mod tests {
         );
         assert_eq!(
             classify(b"/* values */ INSERT INTO `values` (a) -- format y\n FORMAT CSV\n1"),
-            insert(
-                "/* values */ INSERT INTO `values` (a) -- format y",
-                "CSV",
-                b"1"
-            )
+            insert("/* values */ INSERT INTO `values` (a) -- format y", "CSV", b"1")
         );
     }
 
@@ -247,10 +218,7 @@ mod tests {
         ] {
             assert_eq!(
                 classify(sql.as_bytes()),
-                Kind::Other {
-                    format: None,
-                    stateful: false
-                },
+                Kind::Other { format: None, stateful: false },
                 "{sql}"
             );
         }
@@ -260,9 +228,7 @@ mod tests {
     fn selects_tell_their_format() {
         assert_eq!(
             classify(b"-- c\n(select 1) format JSON"),
-            Kind::Select {
-                format: Some(b"JSON")
-            }
+            Kind::Select { format: Some(b"JSON") }
         );
         assert_eq!(
             classify(b"SELECT 'FORMAT x', (format, y) FROM t"),
@@ -276,29 +242,18 @@ mod tests {
             classify(b"create temporary table x (a Int8)"),
             Kind::Other { stateful: true, .. }
         ));
-        assert!(matches!(
-            classify(b"SET max_threads = 1"),
-            Kind::Other { stateful: true, .. }
-        ));
+        assert!(matches!(classify(b"SET max_threads = 1"), Kind::Other { stateful: true, .. }));
         assert!(matches!(
             classify(b"create table x (a Int8)"),
-            Kind::Other {
-                stateful: false,
-                ..
-            }
+            Kind::Other { stateful: false, .. }
         ));
     }
 
     #[test]
     fn unclosed_text_does_not_hang() {
-        for sql in [
-            "select 'a",
-            "select /* a",
-            "select \\",
-            "select '\\",
-            "insert into t format",
-            "",
-        ] {
+        for sql in
+            ["select 'a", "select /* a", "select \\", "select '\\", "insert into t format", ""]
+        {
             classify(sql.as_bytes());
         }
     }

@@ -35,12 +35,7 @@ fn empty_lines_in_strings_and_numbers_are_data() {
         ];
         let reply = server.insert(INTO, "", &block(&COLUMNS, &rows(&texts)));
         assert_eq!((reply.status, reply.text()), (200, String::new()));
-        assert!(
-            reply
-                .header("x-clickhouse-summary")
-                .unwrap()
-                .contains(r#""written_rows":"3""#)
-        );
+        assert!(reply.header("x-clickhouse-summary").unwrap().contains(r#""written_rows":"3""#));
         let read = "SELECT id, text FROM t ORDER BY id FORMAT RowBinary";
         let back = server.request("POST", "", &[], read.as_bytes()).body;
         assert_eq!(back, rows(&[texts[1], texts[2], texts[0]]));
@@ -55,10 +50,7 @@ fn data_may_stand_behind_the_statement_in_the_body() {
         assert_eq!(server.request("POST", "", &[], &body).status, 200);
         server.sql("INSERT INTO t VALUES (2, 'c\n\nd')");
         server.sql("INSERT INTO t FORMAT JSONEachRow {\"id\": 3, \"text\": \"x\"}\n\n{\"id\": 4, \"text\": \"y\"}");
-        assert_eq!(
-            server.sql("SELECT sum(id), countIf(text LIKE '%\\n\\n%') FROM t"),
-            "10\t2"
-        );
+        assert_eq!(server.sql("SELECT sum(id), countIf(text LIKE '%\\n\\n%') FROM t"), "10\t2");
     });
 }
 
@@ -115,20 +107,12 @@ fn compressed_bodies_come_back_and_damaged_ones_insert_nothing() {
             wrong[body.len() - 1] ^= 1;
             wrong
         }] {
-            assert!(
-                server
-                    .insert(INTO, "&decompress=1", damaged)
-                    .error()
-                    .is_some()
-            );
+            assert!(server.insert(INTO, "&decompress=1", damaged).error().is_some());
         }
         assert_eq!(server.sql("SELECT count() FROM t"), "0");
         let reply = server.insert(INTO, "&decompress=1", &body);
         assert_eq!(reply.status, 200, "{}", reply.text());
-        assert_eq!(
-            server.sql("SELECT id, hex(text) FROM t ORDER BY id"),
-            "1\t610A0A62\n2\t63"
-        );
+        assert_eq!(server.sql("SELECT id, hex(text) FROM t ORDER BY id"), "1\t610A0A62\n2\t63");
         let whole = server.request("POST", "decompress=1", &[], &lz4_frame(b"SELECT 1"));
         assert_eq!(whole.text(), "1\n");
     });
@@ -140,12 +124,8 @@ fn gzip_bodies_come_back() {
         let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
         std::io::Write::write_all(&mut encoder, b"1\tx\n2\ty\n").unwrap();
         let query = format!("query={}", support::url("INSERT INTO t FORMAT TSV"));
-        let reply = server.request(
-            "POST",
-            &query,
-            &["Content-Encoding: gzip"],
-            &encoder.finish().unwrap(),
-        );
+        let reply =
+            server.request("POST", &query, &["Content-Encoding: gzip"], &encoder.finish().unwrap());
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_eq!(server.sql("SELECT count() FROM t"), "2");
     });
@@ -186,12 +166,7 @@ fn a_token_makes_a_repeated_block_one() {
     );
     for token in ["a", "a", "b"] {
         let more = format!("&insert_deduplication_token={token}");
-        assert_eq!(
-            server
-                .insert(INTO, &more, &block(&COLUMNS, &rows(&[(1, "x")])))
-                .status,
-            200
-        );
+        assert_eq!(server.insert(INTO, &more, &block(&COLUMNS, &rows(&[(1, "x")]))).status, 200);
     }
     assert_eq!(server.sql("SELECT count() FROM t"), "2");
 }

@@ -13,9 +13,8 @@ const TABLE: &str =
 const INTO: &str = "INSERT INTO t FORMAT RowBinary";
 
 fn batch(first: u64, rows_per_batch: u64) -> Vec<u8> {
-    let values: Vec<(u64, &str)> = (first..first + rows_per_batch)
-        .map(|id| (id, "a\n\nb"))
-        .collect();
+    let values: Vec<(u64, &str)> =
+        (first..first + rows_per_batch).map(|id| (id, "a\n\nb")).collect();
     rows(&values)
 }
 
@@ -66,10 +65,7 @@ fn readers_and_writers_at_once() {
         );
     });
     let all = WRITERS * BATCHES * ROWS;
-    assert_eq!(
-        server.sql("SELECT count(), uniqExact(id) FROM t"),
-        format!("{all}\t{all}")
-    );
+    assert_eq!(server.sql("SELECT count(), uniqExact(id) FROM t"), format!("{all}\t{all}"));
 }
 
 #[test]
@@ -92,10 +88,7 @@ fn kill_9_loses_no_acknowledged_row() {
         std::thread::scope(|scope| {
             let writing = scope.spawn(writer);
             while sent.load(Ordering::SeqCst) < acknowledged + kill {
-                assert!(
-                    !writing.is_finished(),
-                    "the server failed before it was killed"
-                );
+                assert!(!writing.is_finished(), "the server failed before it was killed");
                 std::thread::yield_now();
             }
             server.child.kill().unwrap();
@@ -105,23 +98,13 @@ fn kill_9_loses_no_acknowledged_row() {
         let server = Server::start(dir.path());
         let have = |until: u64| {
             server
-                .sql(&format!(
-                    "SELECT uniqExact(id) FROM t WHERE id < {}",
-                    until * ROWS
-                ))
+                .sql(&format!("SELECT uniqExact(id) FROM t WHERE id < {}", until * ROWS))
                 .parse::<u64>()
                 .unwrap()
         };
-        assert_eq!(
-            have(acknowledged),
-            acknowledged * ROWS,
-            "acknowledged rows are missing"
-        );
+        assert_eq!(have(acknowledged), acknowledged * ROWS, "acknowledged rows are missing");
         let next = have(acknowledged + 1) - acknowledged * ROWS;
-        assert!(
-            next == 0 || next == ROWS,
-            "{next} rows of a batch of {ROWS}"
-        );
+        assert!(next == 0 || next == ROWS, "{next} rows of a batch of {ROWS}");
     }
 }
 
@@ -151,19 +134,11 @@ fn signals_stop_it_with_code_0_and_nothing_is_lost() {
         assert_eq!(server.sql("SELECT count() FROM t"), expected.to_string());
         assert_eq!(server.insert(INTO, "", &batch(expected, 100)).status, 200);
         expected += 100;
-        server.request(
-            "POST",
-            "session_id=s",
-            &[],
-            b"CREATE TEMPORARY TABLE x (a UInt8)",
-        );
+        server.request("POST", "session_id=s", &[], b"CREATE TEMPORARY TABLE x (a UInt8)");
         server.signal(name);
         assert_eq!(server.wait().code(), Some(0), "after SIG{name}");
     }
-    assert_eq!(
-        Server::start(dir.path()).sql("SELECT count() FROM t"),
-        "200"
-    );
+    assert_eq!(Server::start(dir.path()).sql("SELECT count() FROM t"), "200");
 }
 
 #[test]
@@ -171,17 +146,11 @@ fn a_running_statement_ends_before_the_stop() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = Server::start(dir.path());
     server.sql(TABLE);
-    let mut stream = begin(
-        &server,
-        "SELECT count() FROM numbers(3) WHERE sleepEachRow(0.3) = 0",
-    );
+    let mut stream = begin(&server, "SELECT count() FROM numbers(3) WHERE sleepEachRow(0.3) = 0");
     server.signal("TERM");
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\n3\n"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\n3\n"), "{answer}");
     assert_eq!(server.wait().code(), Some(0));
 }
 
@@ -226,10 +195,7 @@ fn a_client_that_leaves_in_the_middle_of_rows_ends_its_statement() {
     let stream = begin(&server, "SELECT * FROM system.numbers FORMAT RowBinary");
     stream.shutdown(Shutdown::Both).unwrap();
     drop(stream);
-    server.until(
-        "SELECT count() FROM system.processes WHERE query LIKE 'SELECT *%'",
-        "0",
-    );
+    server.until("SELECT count() FROM system.processes WHERE query LIKE 'SELECT *%'", "0");
 }
 
 #[test]
@@ -253,16 +219,9 @@ fn wrong_starts_say_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let binary = env!("CARGO_BIN_EXE_clickhouse-embedded");
-    let message = fails(
-        Command::new(binary)
-            .arg("--path")
-            .arg(dir.path())
-            .args(["--listen", &address]),
-    );
-    assert!(
-        message.contains("is in use") && message.contains("--listen"),
-        "{message}"
-    );
+    let message =
+        fails(Command::new(binary).arg("--path").arg(dir.path()).args(["--listen", &address]));
+    assert!(message.contains("is in use") && message.contains("--listen"), "{message}");
 
     let message = fails(command(dir.path()).env("CLICKHOUSE_EMBEDDED_LIB", "/no/engine.so"));
     assert!(
@@ -275,10 +234,7 @@ fn wrong_starts_say_what_to_do() {
         .env("RETAIN_CACHE", dir.path())
         .output();
     let message = String::from_utf8(no_cache.unwrap().stderr).unwrap();
-    assert!(
-        message.contains("no engine at") && message.contains("fetch.sh"),
-        "{message}"
-    );
+    assert!(message.contains("no engine at") && message.contains("fetch.sh"), "{message}");
 
     let message = fails(command(dir.path()).args(["--lib", binary]));
     assert!(
@@ -288,8 +244,5 @@ fn wrong_starts_say_what_to_do() {
 
     let _first = Server::start(dir.path());
     let message = fails(&mut command(dir.path()));
-    assert!(
-        message.contains("another process has the folder open"),
-        "{message}"
-    );
+    assert!(message.contains("another process has the folder open"), "{message}");
 }

@@ -50,11 +50,7 @@ async fn client(server: &Server) -> Client {
 }
 
 async fn count(client: &Client) -> u64 {
-    client
-        .query("SELECT count() FROM customers FINAL")
-        .fetch_one()
-        .await
-        .unwrap()
+    client.query("SELECT count() FROM customers FINAL").fetch_one().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,29 +65,17 @@ async fn rows_come_back_with_every_compression_and_validation() {
         (Compression::None, false),
     ];
     for (round, (compression, validation)) in (0..).zip(settings) {
-        let client = base
-            .clone()
-            .with_compression(compression)
-            .with_validation(validation);
+        let client = base.clone().with_compression(compression).with_validation(validation);
         let mut insert = client.insert::<Customer>("customers").await.unwrap();
         for number in 0..5_000 {
-            insert
-                .write(&customer(round * 5_000 + number))
-                .await
-                .unwrap();
+            insert.write(&customer(round * 5_000 + number)).await.unwrap();
         }
         insert.end().await.unwrap();
         let read =
             client.query("SELECT ?fields FROM customers FINAL WHERE version >= ? ORDER BY version");
-        let rows = read
-            .bind(round * 5_000)
-            .fetch_all::<Customer>()
-            .await
-            .unwrap();
+        let rows = read.bind(round * 5_000).fetch_all::<Customer>().await.unwrap();
         assert!(
-            rows.iter()
-                .cloned()
-                .eq((round * 5_000..(round + 1) * 5_000).map(customer)),
+            rows.iter().cloned().eq((round * 5_000..(round + 1) * 5_000).map(customer)),
             "round {round}"
         );
     }
@@ -122,10 +106,7 @@ async fn a_type_that_does_not_fit_is_refused_and_a_dropped_insert_leaves_nothing
         insert.write(&customer(number)).await.unwrap();
     }
     drop(insert);
-    server.until(
-        "SELECT count() FROM system.processes WHERE query LIKE 'INSERT%'",
-        "0",
-    );
+    server.until("SELECT count() FROM system.processes WHERE query LIKE 'INSERT%'", "0");
     assert_eq!(count(&client).await, 0);
 }
 
@@ -135,11 +116,7 @@ async fn parameters_and_exceptions() {
     let server = Server::start(dir.path());
     let client = client(&server).await;
     let hard = "it's\t\\ a\n\n{b}";
-    let back = client
-        .query("SELECT {text:String}")
-        .param("text", hard)
-        .fetch_one::<String>()
-        .await;
+    let back = client.query("SELECT {text:String}").param("text", hard).fetch_one::<String>().await;
     assert_eq!(back.unwrap(), hard);
 
     let unknown = client.query("SELECT * FROM nowhere").execute().await;

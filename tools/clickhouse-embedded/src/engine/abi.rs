@@ -104,7 +104,5 @@ impl Api {
 unsafe fn symbol<T: Copy>(library: &Library, name: &str) -> Result<T, String> {
     // SAFETY: the caller's promise.
     let found = unsafe { library.get::<T>(name) };
-    found
-        .map(|function| *function)
-        .map_err(|e| format!("the library lacks {name} ({e})"))
+    found.map(|function| *function).map_err(|e| format!("the library lacks {name} ({e})"))
 }

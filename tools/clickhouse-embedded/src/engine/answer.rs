@@ -34,10 +34,7 @@ impl Answer {
         if result.is_null() {
             return Err(EngineError("the engine returned no result".into()));
         }
-        let answer = Answer {
-            engine: engine.clone(),
-            result,
-        };
+        let answer = Answer { engine: engine.clone(), result };
         // SAFETY: the result lives; its error is null or a C string of the same life.
         match unsafe { text((engine.api.result_error)(result)) } {
             Some(error) => Err(EngineError(error)),

@@ -18,10 +18,7 @@ pub struct Server {
 
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clickhouse-embedded"));
-    command
-        .arg("--path")
-        .arg(dir)
-        .args(["--listen", "127.0.0.1:0"]);
+    command.arg("--path").arg(dir).args(["--listen", "127.0.0.1:0"]);
     command
 }
 
@@ -40,14 +37,9 @@ impl Server {
             .expect("the server's binary starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("stdout can be read");
+        BufReader::new(stdout).read_line(&mut line).expect("stdout can be read");
         match line.trim_end().strip_prefix("listening on http://") {
-            Some(address) => Server {
-                address: address.to_string(),
-                child,
-            },
+            Some(address) => Server { address: address.to_string(), child },
             // Its own message, which names the remedy, stands on stderr above.
             None => panic!(
                 "the server did not start ({line:?}, {:?}): is the engine there? sh tools/clickhouse-embedded/fetch.sh",
@@ -59,9 +51,7 @@ impl Server {
     /// Sends bytes as they are and reads the answer to its end.
     pub fn raw(&self, request: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(&self.address).expect("the server accepts");
-        stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a time-out can be set");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a time-out can be set");
         stream.write_all(request).expect("the server reads");
         let mut answer = vec![];
         stream.read_to_end(&mut answer).expect("the server answers");
@@ -69,10 +59,7 @@ impl Server {
     }
 
     pub fn request(&self, method: &str, query: &str, headers: &[&str], body: &[u8]) -> Reply {
-        let headers: String = headers
-            .iter()
-            .map(|header| format!("{header}\r\n"))
-            .collect();
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let head = format!(
             "{method} /?{query} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
             body.len()
@@ -89,31 +76,20 @@ impl Server {
 
     /// Sends an INSERT in the URL with `data` in the body; `more` are further URL parameters.
     pub fn insert(&self, statement: &str, more: &str, data: &[u8]) -> Reply {
-        self.request(
-            "POST",
-            &format!("query={}{more}", url(statement)),
-            &[],
-            data,
-        )
+        self.request("POST", &format!("query={}{more}", url(statement)), &[], data)
     }
 
     /// Asks until the answer is `value`.
     pub fn until(&self, statement: &str, value: &str) {
         let started = Instant::now();
         while self.sql(statement) != value {
-            assert!(
-                started.elapsed() < DEADLINE,
-                "{statement} does not become {value}"
-            );
+            assert!(started.elapsed() < DEADLINE, "{statement} does not become {value}");
         }
     }
 
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .expect("kill runs");
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");
         assert!(sent.success(), "kill -s {name} {pid}");
     }
 
@@ -141,11 +117,7 @@ impl Drop for Server {
 pub fn url(text: &str) -> String {
     text.bytes()
         .map(|b| {
-            if b.is_ascii_alphanumeric() {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
+            if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }
         })
         .collect()
 }
@@ -159,29 +131,14 @@ pub struct Reply {
 
 impl Reply {
     fn parse(answer: &[u8]) -> Reply {
-        let split = answer
-            .windows(4)
-            .position(|w| w == b"\r\n\r\n")
-            .expect("the answer has a head");
+        let split =
+            answer.windows(4).position(|w| w == b"\r\n\r\n").expect("the answer has a head");
         let head = String::from_utf8(answer[..split].to_vec()).expect("the head is text");
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|s| s.parse().ok())
-            .expect("the head has a status");
+        let status =
+            head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("the head has a status");
         let body = &answer[split + 4..];
-        let chunked = head
-            .to_ascii_lowercase()
-            .contains("transfer-encoding: chunked");
-        Reply {
-            status,
-            head,
-            body: if chunked {
-                unchunk(body)
-            } else {
-                body.to_vec()
-            },
-        }
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        Reply { status, head, body: if chunked { unchunk(body) } else { body.to_vec() } }
     }
 
     pub fn text(&self) -> String {
@@ -190,17 +147,14 @@ impl Reply {
 
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut pairs = self.head.lines().filter_map(|line| line.split_once(": "));
-        pairs
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        pairs.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// ClickHouse's error code in the header, which the text must repeat.
     pub fn error(&self) -> Option<u32> {
         let code = self.header("x-clickhouse-exception-code")?;
         assert!(
-            self.text()
-                .starts_with(&format!("Code: {code}. DB::Exception: ")),
+            self.text().starts_with(&format!("Code: {code}. DB::Exception: ")),
             "{}",
             self.text()
         );
@@ -211,10 +165,7 @@ impl Reply {
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut body = vec![];
     loop {
-        let line = rest
-            .windows(2)
-            .position(|w| w == b"\r\n")
-            .expect("a chunk has a size");
+        let line = rest.windows(2).position(|w| w == b"\r\n").expect("a chunk has a size");
         let size = std::str::from_utf8(&rest[..line]).expect("a size is text");
         let size = usize::from_str_radix(size, 16).expect("a size is hexadecimal");
         if size == 0 {
