@@ -70,7 +70,7 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
         events,
         customers,
         partitions: 1,
-        rate: 1_000.0,
+        rate: 100.0,
         currency: "USD".to_owned(),
         ..Options::default()
     };
