@@ -19,6 +19,8 @@ COPY --from=build /usr/local/bin/retain /usr/local/bin/retain
 COPY config ./config
 COPY pipelines ./pipelines
 USER retain
-EXPOSE 8080
+# Inside a container the pages must listen on the container's own address; publish the port on loopback.
+ENV RETAIN__HTTP__LISTEN=0.0.0.0:9464
+EXPOSE 9464
 ENTRYPOINT ["retain"]
 CMD ["run", "pipelines/customers.toml"]

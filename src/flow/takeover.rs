@@ -73,7 +73,7 @@ pub enum Decision {
     Refuse(String),
 }
 
-/// Decides where a shard goes on (delivery.md section 3: meta is the truth, the group's offsets are the fence).
+/// Decides where a shard goes on: meta is the truth, the group's offsets are the fence and the lag display.
 pub fn decide(facts: &Facts) -> Decision {
     match &facts.meta {
         Some(meta) => go_on(facts, meta),

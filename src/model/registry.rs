@@ -1,5 +1,5 @@
-//! The signal registry: what is computed, in which unit, how it changes, and its words. Columns, documentation and
-//! (later) the condition language come from here.
+//! The signal registry: what is computed, in which unit, how it changes, and its words. A test holds the columns of the
+//! customer views against it; documentation and the condition language are to come from here.
 
 /// How a signal moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -262,7 +262,7 @@ pub const KEYS: &[Key] = &[
         "dimension_values_max",
         "integer, 1 to 65535",
         "256",
-        "values of a free text (channel, kind, region) per source; the rest is `other`",
+        "values of a free text (channel, region, industry, segment, origin) per source; the rest is `other`",
     ),
     key("limits", "tickets_max", "integer, 1 to 65535", "256", "tickets remembered per customer"),
     key(

@@ -1,4 +1,4 @@
-//! `retain run`, `migrate`, `sink` and `check`: a definition and settings become a running pipeline.
+//! `retain run`, `migrate` and `sink`: a definition and settings become a running pipeline.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

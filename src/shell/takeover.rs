@@ -1,4 +1,4 @@
-//! Taking a shard over: the order of questions that leaves no hole (delivery.md section 3).
+//! Taking a shard over: the order of questions that leaves no hole (docs/operations.md).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Free texts used as dimensions (region, channel, kind, …) are limited to a number of values per source; the rest is
+//! Free texts used as dimensions (channel, region, industry, segment, origin) are limited to a number of values per source; the rest is
 //! `other`. Which values are kept is decided by the order of the source's own partition, so it cannot depend on what
 //! other topics do.
 
