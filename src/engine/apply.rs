@@ -284,8 +284,14 @@ impl Engine {
 
     /// Computes a profile's next due and makes sure that the queue wakes by then.
     pub fn arm(&mut self, slot: u32) {
+        let at_ms = due_ms(&self.cx, &self.store.get(slot).profile);
+        self.arm_at(slot, at_ms);
+    }
+
+    /// Makes a profile due at `at_ms`, and sure that the queue wakes by then.
+    pub fn arm_at(&mut self, slot: u32, at_ms: i64) {
         let entry = self.store.get_mut(slot);
-        entry.due_ms = due_ms(&self.cx, &entry.profile);
+        entry.due_ms = at_ms;
         if entry.due_ms < entry.queued_ms {
             entry.queued_ms = entry.due_ms;
             self.dues.push(entry.due_ms, slot);

@@ -70,8 +70,9 @@ impl Web {
             }
             return false;
         }
-        if self.sessions.len() >= cx.plan.limits.sessions_max.max(SESSIONS_KEPT_MIN)
-            && let Some(at) = (0..self.sessions.len()).min_by_key(|&i| self.sessions[i].last_ms)
+        let max = cx.plan.limits.sessions_max.max(SESSIONS_KEPT_MIN);
+        while self.of(source).count() >= max
+            && let Some(at) = self.oldest(source)
         {
             self.sessions.swap_remove(at);
         }
@@ -88,12 +89,18 @@ impl Web {
         self.sums_at_ms = add_shared(&cx.visits, &mut self.sums, self.sums_at_ms, ts_ms, &[y, y]);
     }
 
+    /// Where the sessions of a source stand: what one source keeps must not depend on another.
+    fn of(&self, source: SourceIndex) -> impl Iterator<Item = usize> + '_ {
+        (0..self.sessions.len()).filter(move |&i| self.sessions[i].source == source)
+    }
+
+    fn oldest(&self, source: SourceIndex) -> Option<usize> {
+        self.of(source).min_by_key(|&i| (self.sessions[i].last_ms, self.sessions[i].id))
+    }
+
     fn forget(&mut self, source: SourceIndex, horizon_ms: i64) {
-        while self.sessions.iter().filter(|s| s.source == source).count() > SESSIONS_KEPT_MIN {
-            let oldest = (0..self.sessions.len())
-                .filter(|&i| self.sessions[i].source == source)
-                .min_by_key(|&i| (self.sessions[i].last_ms, self.sessions[i].id));
-            match oldest {
+        while self.of(source).count() > SESSIONS_KEPT_MIN {
+            match self.oldest(source) {
                 Some(at) if self.sessions[at].last_ms < horizon_ms => {
                     self.sessions.swap_remove(at);
                 }

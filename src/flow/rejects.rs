@@ -1,7 +1,7 @@
 //! The limit on rejects: a bad deploy of a producer must stop the pipeline, not dead-letter everything.
 
 /// Counts rejects of one source in a window and in a row.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RejectLimit {
     run: u32,
     seen: u32,

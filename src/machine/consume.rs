@@ -14,7 +14,7 @@ impl Machine {
     /// Takes the head of a source and gives it its outcome.
     pub(super) fn consume(&mut self, source: SourceIndex, broke: bool) {
         let version = self.version();
-        let Self { merge, engine, cycle, plan, limits, stop, .. } = self;
+        let Self { merge, engine, cycle, plan, state, stop, .. } = self;
         merge.take(source, |batch, waiting| {
             let progress = &mut cycle.sources[usize::from(source)];
             // a reject has no time of its own; it stands at the frontier of the record before it
@@ -43,7 +43,7 @@ impl Machine {
             }
             let l = plan.limits;
             let rejected = outcome == Outcome::Rejected;
-            let reason = limits[usize::from(source)].count(
+            let reason = state.limits[usize::from(source)].count(
                 rejected,
                 l.rejects_percent_max,
                 l.rejects_window,

@@ -105,7 +105,7 @@ impl OpenCycle {
     }
 
     pub fn put_aside(&mut self, letter: DeadLetter) {
-        self.letter_bytes += letter.payload.as_ref().map_or(0, Vec::len);
+        self.letter_bytes += letter.len_bytes();
         self.dead_letters.push(letter);
     }
 
@@ -136,7 +136,10 @@ impl Machine {
     /// Marks rows whose expected purchases have aged a day: only near the clock, and only what the budget leaves.
     pub(super) fn refresh(&mut self, clock: ClockReading) {
         let now = minute_of(clock.now_ms);
-        let near = clock.now_ms.saturating_sub(self.watermark.at_ms) <= HOUR_MS;
+        // an idle watermark is behind the clock by the disorder and the idle timeout
+        let behind_ms =
+            HOUR_MS.saturating_add(self.plan.disorder_ms).saturating_add(self.idle_ms());
+        let near = clock.now_ms.saturating_sub(self.watermark.at_ms) <= behind_ms;
         let first = self.state.refreshed_to == BEFORE_ALL_MS;
         if !near || first {
             if first {
@@ -149,17 +152,29 @@ impl Machine {
         let mut minute = self.state.refreshed_to.max(now - slots);
         while minute < now {
             minute += 1;
-            let due = &self.engine.refresh[minute.rem_euclid(slots) as usize];
-            if due.len() > budget && budget < OpenCycle::budget_max(&self.plan) {
+            let mut due = self.engine.refresh[minute.rem_euclid(slots) as usize].clone();
+            // a minute that no cycle has room for is taken by the first one that has done little else
+            let most = OpenCycle::budget_max(&self.plan);
+            if due.len() > budget && budget < most / 2 {
                 minute -= 1;
                 break;
             }
             budget = budget.saturating_sub(due.len());
-            for slot in due.clone() {
+            // in the order of keys: slots are numbered by arrival, which a restart changes
+            due.sort_unstable_by(|a, b| {
+                self.engine.store.get(*a).key.cmp(&self.engine.store.get(*b).key)
+            });
+            for slot in due {
                 self.refresh_slot(slot, minute * MINUTE_MS);
             }
         }
         self.state.refreshed_to = minute;
+    }
+
+    /// What is complete although dues are left: everything before the first of them.
+    fn complete_to_ms(&self) -> Option<i64> {
+        let watermark_ms = self.watermark_ms()?;
+        Some(self.dues_left_ms.map_or(watermark_ms, |due_ms| watermark_ms.min(due_ms - 1)))
     }
 
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
@@ -273,7 +288,8 @@ impl Machine {
     }
 
     fn close_sources(&mut self, effects: &mut Effects, clock: ClockReading) {
-        let day = day_of(clock.now_ms);
+        // a clock that steps back over midnight must not begin a day again: its totals would be lost
+        let day = day_of(clock.now_ms).max(self.state.daily.day);
         if self.state.daily.day != day {
             self.state.daily.day = day;
             self.state.daily.sources.fill(Default::default());
@@ -297,6 +313,7 @@ impl Machine {
         let mut days = TableRows::new(Table::LedgerDaily);
         let mut ledger = TableRows::new(Table::Ledger);
         let shard = self.identity.shard;
+        let complete_to_ms = self.complete_to_ms();
         for (source, progress) in (0..).zip(&effects.sources) {
             let name = source_name(&self.plan, source).as_bytes();
             let (counts, hash) = &self.state.daily.sources[usize::from(source)];
@@ -310,7 +327,7 @@ impl Machine {
             let mut row = ledger.row();
             row.u16(shard).text(name).u64(version).u8(0);
             row.text(self.identity.owner.as_bytes()).u64(self.state.meta.tenure);
-            row.i64(clock.now_ms).maybe_time(effects.watermark_ms).maybe_time(effects.watermark_ms);
+            row.i64(clock.now_ms).maybe_time(effects.watermark_ms).maybe_time(complete_to_ms);
             row.i64(progress.offset_from).i64(progress.offset_to).u8(u8::from(progress.at_end));
             Outcome::ALL.iter().for_each(|o| {
                 row.u64(progress.counts.of(*o));

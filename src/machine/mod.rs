@@ -14,7 +14,6 @@ use std::sync::Arc;
 use crate::engine::apply::Engine;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
-use crate::flow::rejects::RejectLimit;
 use crate::flow::watermark::Watermark;
 use crate::model::effects::Effects;
 use crate::model::record::{Record, SourceIndex};
@@ -58,8 +57,9 @@ pub struct Machine {
     merge: Merge,
     watermark: Watermark,
     cycle: OpenCycle,
-    limits: Vec<RejectLimit>,
     stop: Option<String>,
+    /// The first due that the last cycle had no budget for.
+    dues_left_ms: Option<i64>,
     found_meta: bool,
 }
 
@@ -78,9 +78,9 @@ impl Machine {
             merge: Merge::new(sources),
             watermark: Watermark::default(),
             cycle: OpenCycle::new(sources),
-            limits: vec![RejectLimit::default(); sources],
             state: ShardState::new(&plan, &identity),
             stop: None,
+            dues_left_ms: None,
             found_meta: false,
             plan,
             identity,
@@ -149,7 +149,10 @@ impl Machine {
                     frontier_ms = frontier_ms.max(shown);
                     run.batch.len_bytes() - before
                 }
-                Taken::Reject(refused) => refused.payload.as_ref().map_or(0, Vec::len),
+                Taken::Reject(refused) => {
+                    let held = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+                    held(&refused.payload) + held(&refused.key)
+                }
             };
             let (offset, kafka_ms) = (record.offset, record.kafka_ms);
             run.push(Waiting { offset, kafka_ms, frontier_ms, taken }, bytes + WAITING_BYTES);
@@ -204,7 +207,9 @@ impl Machine {
     pub fn has_work(&self, clock: ClockReading) -> bool {
         self.cycle.has_effects()
             || !self.engine.dirty.is_empty()
-            || clock.now_ms - self.state.last_clock_ms >= self.heartbeat_ms()
+            || self.dues_left_ms.is_some()
+            // either way: a clock that stepped back must not silence an idle shard
+            || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms()
     }
 
     fn heartbeat_ms(&self) -> i64 {
@@ -231,17 +236,25 @@ impl Machine {
         let sources = 0..self.plan.sources.len() as SourceIndex;
         let idle = sources.clone().all(|s| self.merge.is_at_end(s));
         if let Some(confirmed_ms) = clock.ends_confirmed_ms.filter(|_| idle) {
-            // the idle timeout is wall time; a simulated clock passes it `speed` times as fast
-            let idle_ms = match self.plan.clock {
-                Clock::Wall => self.plan.idle_timeout_ms,
-                Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
-            };
             let confirmed_ms = confirmed_ms.min(clock.now_ms);
-            self.watermark.idle(confirmed_ms, idle_ms, self.plan.disorder_ms);
+            self.watermark.idle(confirmed_ms, self.idle_ms(), self.plan.disorder_ms);
         }
         let budget = self.cycle.budget(&self.plan, &self.engine);
-        let (fired, _) = self.engine.fire_until(self.watermark.at_ms, budget);
+        let until_ms = self.watermark.at_ms;
+        let (fired, left) = self.engine.fire_until(until_ms, budget);
         self.cycle.count_dues(fired);
+        self.dues_left_ms = left.then(|| self.engine.dues.peek(until_ms)).flatten();
+        if self.dues_left_ms.is_none() && self.state.retime_to_ms <= until_ms {
+            self.state.retime_to_ms = BEFORE_ALL_MS;
+        }
+    }
+
+    /// The idle timeout on the pipeline's clock: it is wall time, which a simulated clock passes `speed` times as fast.
+    fn idle_ms(&self) -> i64 {
+        match self.plan.clock {
+            Clock::Wall => self.plan.idle_timeout_ms,
+            Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
+        }
     }
 
     /// Customers held.

@@ -4,6 +4,7 @@ use super::{Machine, Meta};
 use crate::engine::profile::Profile;
 use crate::engine::shard::activity::Minute;
 use crate::engine::shard::words::Values;
+use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{Change, Fingerprint, compare};
 use crate::snapshot::{FORMAT, StateKey, read};
 
@@ -103,11 +104,21 @@ impl Machine {
             let frontier_ms = self.state.frontiers_ms[usize::from(source)];
             self.merge.start(source, *offset, frontier_ms);
         }
+        let anew = !retimed.is_empty() || self.state.retime_to_ms != BEFORE_ALL_MS;
         for slot in self.engine.store.slots() {
-            if self.engine.store.get(slot).profile.purchases.is_some() {
-                self.engine.arm(slot);
-                self.engine.list_for_refresh(slot);
+            let profile = &self.engine.store.get(slot).profile;
+            let as_of_ms = profile.as_of_ms;
+            if profile.purchases.as_ref().is_none_or(|p| p.history().is_none()) {
+                continue;
             }
+            if anew {
+                // better bands are entered by nothing else until the next purchase
+                self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
+                self.engine.arm_at(slot, as_of_ms + 1);
+            } else {
+                self.engine.arm(slot);
+            }
+            self.engine.list_for_refresh(slot);
         }
         self.begin_cycle();
         Ok(Restored::At { meta: self.state.meta.clone(), retimed })

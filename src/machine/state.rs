@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::flow::rejects::RejectLimit;
 use crate::flow::watermark::Watermark;
 use crate::model::outcome::Counts;
 use crate::model::time::BEFORE_ALL_MS;
@@ -68,6 +69,11 @@ pub struct ShardState {
     pub clock_wall_origin_ms: i64,
     /// Totals of the day.
     pub daily: Daily,
+    /// Rejects so far, by source: a restart must not give a bad deploy a fresh allowance.
+    pub limits: Vec<RejectLimit>,
+    /// Model or bands changed: every buyer is judged anew until the watermark has passed this moment;
+    /// [`BEFORE_ALL_MS`] when nobody is.
+    pub retime_to_ms: i64,
 }
 
 impl ShardState {
@@ -91,6 +97,8 @@ impl ShardState {
             last_clock_ms: 0,
             clock_wall_origin_ms: 0,
             daily: Daily { day: 0, sources: vec![Default::default(); n] },
+            limits: vec![RejectLimit::default(); n],
+            retime_to_ms: BEFORE_ALL_MS,
         }
     }
 }

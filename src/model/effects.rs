@@ -108,6 +108,14 @@ pub struct DeadLetter {
     pub payload: Option<Vec<u8>>,
 }
 
+impl DeadLetter {
+    /// Bytes of key, value and headers, about.
+    pub fn len_bytes(&self) -> usize {
+        let held = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        held(&self.key) + held(&self.payload) + self.detail.len() + 200
+    }
+}
+
 /// What one cycle did with one source partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceProgress {
@@ -158,8 +166,7 @@ impl Effects {
     /// Bytes that the transaction will carry for this cycle.
     pub fn len_bytes(&self) -> usize {
         let rows: usize = self.rows.iter().map(|b| b.bytes.len()).sum();
-        let letters: usize =
-            self.dead_letters.iter().map(|d| d.payload.as_ref().map_or(0, Vec::len)).sum();
+        let letters: usize = self.dead_letters.iter().map(DeadLetter::len_bytes).sum();
         let signals: usize =
             self.signals.iter().map(|s| s.key.len() + s.value.as_ref().map_or(0, Vec::len)).sum();
         self.state.len_bytes() + rows + letters + signals

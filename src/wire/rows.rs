@@ -40,6 +40,8 @@ pub struct TableRows {
     full: Vec<RowBlock>,
     /// Size of the last block: the next one begins with room for as much, so that it does not grow by copying.
     expected_bytes: usize,
+    /// Where the last row of the open block begins.
+    last_row: usize,
 }
 
 impl TableRows {
@@ -52,11 +54,13 @@ impl TableRows {
             count: 0,
             full: Vec::new(),
             expected_bytes: 0,
+            last_row: 0,
         }
     }
 
     /// Begins a row; every column must be put, in the table's order.
     pub fn row(&mut self) -> Row<'_> {
+        self.split();
         if self.open.len() >= RowBlock::BYTES_MAX {
             self.cut();
         }
@@ -65,7 +69,22 @@ impl TableRows {
             self.open.extend_from_slice(&self.header);
         }
         self.count += 1;
+        self.last_row = self.open.len();
         Row { out: &mut self.open, table: self.table, at: 0 }
+    }
+
+    /// A last row that made the block too large begins a block of its own.
+    fn split(&mut self) {
+        if self.count < 2 || self.open.len() <= RowBlock::BYTES_MAX {
+            return;
+        }
+        let row = self.open.split_off(self.last_row);
+        self.count -= 1;
+        self.cut();
+        self.open.extend_from_slice(&self.header);
+        self.last_row = self.open.len();
+        self.open.extend_from_slice(&row);
+        self.count = 1;
     }
 
     fn cut(&mut self) {
@@ -82,6 +101,7 @@ impl TableRows {
 
     /// Moves all blocks into `out`.
     pub fn take_into(&mut self, out: &mut Vec<RowBlock>) {
+        self.split();
         if self.count > 0 {
             self.cut();
         }
@@ -208,5 +228,28 @@ impl Row<'_> {
         put_varint(self.out, values.len() as u64);
         values.for_each(|v| self.out.extend_from_slice(&v.to_le_bytes()));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_stays_below_its_limit_unless_one_row_is_larger() {
+        let mut rows = TableRows::new(Table::Gaps);
+        let sizes = [10, 400_000, 400_000, 400_000, 2_000_000, 5];
+        for size in sizes {
+            let reason = vec![b'x'; size];
+            rows.row().u16(1).text(b"web").i64(0).i64(1).u64(1).u8(0).i64(7).text(&reason);
+        }
+        let mut blocks = Vec::new();
+        rows.take_into(&mut blocks);
+        let counts: Vec<u32> = blocks.iter().map(|b| b.count).collect();
+        assert_eq!(counts, [3, 1, 1, 1]);
+        for block in &blocks {
+            assert!(block.bytes.starts_with(&header(Table::Gaps)));
+            assert!(block.bytes.len() <= RowBlock::BYTES_MAX || block.count == 1);
+        }
     }
 }

@@ -107,7 +107,8 @@ impl Activity {
         match minute.cells.iter_mut().find(same) {
             Some(cell) => {
                 cell.tally.events += tally.events;
-                cell.tally.revenue_minor += tally.revenue_minor;
+                cell.tally.revenue_minor =
+                    cell.tally.revenue_minor.saturating_add(tally.revenue_minor);
                 cell.tally.tickets += tally.tickets;
             }
             None => {

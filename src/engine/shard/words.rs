@@ -65,6 +65,10 @@ impl Words {
         if text.is_empty() {
             return Word::default();
         }
+        // one word for one text: a producer's own "other" and what is beyond the limit share their rows
+        if text == "other" {
+            return Word::OTHER;
+        }
         let values = self.values.entry((source, dim)).or_default();
         let found = values.texts.iter().position(|t| **t == *text);
         let at = match found {
@@ -118,5 +122,23 @@ impl Words {
         changed.sort_unstable();
         changed.dedup();
         changed.into_iter().filter_map(|id| self.values.get(&id).map(|v| (id, v))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_has_one_word() {
+        let mut words = Words::default();
+        let mut learn = |text| words.learn(0, Dimension::Channel, text, 2);
+        let [shop, app] = ["shop", "app"].map(&mut learn);
+        assert_eq!([learn("shop"), learn(""), learn("fax")], [shop, Word::default(), Word::OTHER]);
+        // a producer's own "other" would else be a second row with the same key
+        assert_eq!(learn("other"), Word::OTHER);
+        assert_ne!(shop, app);
+        assert_eq!(words.text(0, Dimension::Channel, shop), "shop");
+        assert_eq!(words.text(0, Dimension::Channel, Word::OTHER), "other");
     }
 }
