@@ -61,10 +61,11 @@ pub enum Repeat {
 
 /// Decides how to go on after the `attempts`-th abort (from 1) of a transaction of `shards` shards.
 ///
-/// `passing`: the group or the brokers refused (a rebalance, a broker away), not the records. Then no shard is to blame
-/// and the same effects are repeated for as long as the shards are held.
+/// `passing`: the group or the brokers refused (a rebalance, a broker away), not the records. Then no shard is to blame:
+/// a transaction that may be too large to end in time is split into its shards, but a shard's own is repeated for as
+/// long as the shard is held.
 pub fn after_abort(attempts: u32, shards: usize, passing: bool) -> Repeat {
-    if passing || attempts < ATTEMPTS_MAX {
+    if attempts < ATTEMPTS_MAX || (passing && shards == 1) {
         Repeat::Together
     } else if shards > 1 {
         Repeat::Alone
@@ -114,7 +115,15 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_has_no_culprit() {
-        assert_eq!(after_abort(50, 4, true), Repeat::Together);
+        assert_eq!(after_abort(2, 4, true), Repeat::Together);
+        assert_eq!(after_abort(3, 1, true), Repeat::Together);
         assert_eq!(after_abort(50, 1, true), Repeat::Together);
+    }
+
+    #[test]
+    fn what_passes_may_split_a_transaction_but_never_stops_a_shard() {
+        assert_eq!(after_abort(3, 4, true), Repeat::Alone);
+        assert_eq!(after_abort(50, 2, true), Repeat::Alone);
+        assert!((1..100).all(|attempts| after_abort(attempts, 1, true) != Repeat::Stop));
     }
 }

@@ -167,7 +167,12 @@ impl Carrier {
             std::thread::sleep(Duration::from_millis(5));
             return Ok(false);
         }
+        // Blocks that trickle in steadily are carried too: no batch is read for longer than this.
+        let until = Instant::now() + LINGER;
         while !self.is_full() || self.paused.is_some() {
+            if Instant::now() >= until {
+                return Ok(true);
+            }
             match self.consumer.poll(LINGER) {
                 None => return Ok(true),
                 Some(Err(error)) => {
@@ -182,7 +187,9 @@ impl Carrier {
                     let block = block_of(&message)?;
                     self.bytes += block.bytes.len();
                     self.batch.push(block);
-                    if self.paused.take().is_some() {
+                    if let Some(list) = self.paused.take() {
+                        // Resumed, so that none stays paused for ever: `hold_back` pauses all again, if it must.
+                        let _ = self.consumer.resume(&list);
                         return Ok(false);
                     }
                 }
@@ -270,6 +277,8 @@ impl Carrier {
         if unknown.count() > 0 {
             let answer = self.consumer.committed_offsets(unknown, MEASURE_TIMEOUT)?;
             for element in answer.elements() {
+                // Not known is not 0: it is asked again.
+                element.error()?;
                 let offset = match element.offset() {
                     Offset::Offset(offset) => offset,
                     _ => 0,
@@ -283,7 +292,7 @@ impl Carrier {
             let answer = self.consumer.offsets_for_times(ends, MEASURE_TIMEOUT)?;
             for element in answer.elements() {
                 let next = self.acknowledged.get(&element.partition()).copied().unwrap_or(0);
-                if let Offset::Offset(end) = element.offset() {
+                if let (Ok(()), Offset::Offset(end)) = (element.error(), element.offset()) {
                     // Behind the last record stands the marker of its transaction, which nobody carries.
                     lag.insert(element.partition(), (end - next - 1).max(0));
                 }
@@ -308,12 +317,17 @@ impl Carrier {
         let mut list = TopicPartitionList::new();
         for element in found.elements() {
             let carried = acknowledged.get(&element.partition()).copied().unwrap_or(0);
-            let before = match element.offset() {
-                Offset::Offset(offset) => offset.min(carried),
+            let before = match (element.error(), element.offset()) {
+                (Ok(()), Offset::Offset(offset)) => offset.min(carried),
                 // Nothing was written since: everything that was carried is old.
-                _ => carried,
+                (Ok(()), Offset::End) => carried,
+                // Not known: nothing is deleted.
+                _ => continue,
             };
             list.add_partition_offset(&self.topic, element.partition(), Offset::Offset(before))?;
+        }
+        if list.count() == 0 {
+            return Ok(());
         }
         let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
         self.tokio.block_on(self.admin.delete_records(&list, &options)).map(drop)

@@ -140,21 +140,21 @@ impl Target {
 }
 
 /// `retain migrate`: brings tables and views to what this binary and the definition need. `None`: those of the current
-/// generation.
+/// generation. The views are written for the current generation only.
 ///
 /// # Errors
-/// ClickHouse's, in words.
+/// ClickHouse's, in words; Kafka's, where the current generation cannot be asked for.
 pub async fn migrate(
     settings: &Settings,
     definition: &Definition,
     generation: Option<u32>,
 ) -> Result<Vec<String>, CommandError> {
-    let generation = match generation {
-        Some(generation) => generation,
-        None => generation::current(&Link::from(&settings.kafka), &definition.plan)?,
-    };
+    let current = generation::current(&Link::from(&settings.kafka), &definition.plan)?;
+    let generation = generation.unwrap_or(current);
     let target = Target::new(&settings.clickhouse, generation)?;
-    target.prepare(&definition.plan, true).await.map_err(CommandError::Other)
+    // The views show the current generation, and no other.
+    let views = generation == current;
+    target.prepare(&definition.plan, views).await.map_err(CommandError::Other)
 }
 
 /// Which parts of the pipeline this process runs.
@@ -253,7 +253,8 @@ async fn run_chosen(
     {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
-    let _ = served.await;
+    // A page that is still being read does not keep the process.
+    let _ = tokio::time::timeout(SERVED_LONGEST, served).await;
     if let Some(thread) = follow
         && let Ok(Ok(Some(why))) = tokio::task::spawn_blocking(move || thread.join()).await
     {
@@ -339,6 +340,10 @@ struct Carry {
 
 /// How long is waited before ClickHouse is asked for its tables again.
 const PREPARE_AGAIN: Duration = Duration::from_secs(2);
+/// How long ClickHouse may take to prepare the tables before it counts as away.
+const PREPARE_LONGEST: Duration = Duration::from_secs(30);
+/// How long the pages may take to end.
+const SERVED_LONGEST: Duration = Duration::from_secs(2);
 
 impl Carry {
     fn new(
@@ -365,7 +370,7 @@ impl Carry {
     /// Prepares the tables, however long ClickHouse is away; then carries. The machines do not wait for it.
     async fn run(self) -> Option<std::thread::JoinHandle<()>> {
         while !self.quit.load(Ordering::SeqCst) {
-            match self.target.prepare(&self.plan, self.views).await {
+            match self.prepare().await? {
                 Ok(done) => {
                     done.iter().for_each(|what| tracing::info!("{what}"));
                     self.observer.clickhouse(Ok(()));
@@ -380,6 +385,18 @@ impl Carry {
             let _ = tokio::time::timeout(PREPARE_AGAIN, asked).await;
         }
         None
+    }
+
+    /// Prepares the tables within a limit; `None` when asked to quit meanwhile.
+    async fn prepare(&self) -> Option<Result<Vec<String>, String>> {
+        let prepared = self.target.prepare(&self.plan, self.views);
+        tokio::select! {
+            answer = tokio::time::timeout(PREPARE_LONGEST, prepared) => {
+                let seconds = PREPARE_LONGEST.as_secs();
+                Some(answer.unwrap_or_else(|_| Err(format!("ClickHouse gave no answer in {seconds} s"))))
+            }
+            () = until(Arc::clone(&self.quit)) => None,
+        }
     }
 
     fn start(self) -> Option<std::thread::JoinHandle<()>> {

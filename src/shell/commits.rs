@@ -29,6 +29,8 @@ const BEAT_INTERVAL: Duration = Duration::from_millis(500);
 const REOPEN_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a repeat waits for each attempt before it: what made the abort (a rebalance, a broker away) takes a moment.
 const REPEAT_INTERVAL: Duration = Duration::from_millis(100);
+/// A transaction of several shards carries about so many bytes at most, so that it ends within its time-out.
+const TRANSACTION_BYTES_MAX: usize = 64 << 20;
 
 /// Runs the commit thread until the jobs end.
 pub fn run(
@@ -88,6 +90,8 @@ struct Group {
 #[derive(Default)]
 pub struct Commits {
     waiting: BTreeMap<u16, Cycle>,
+    /// The shard at which the next transaction begins to take from what waits: whoever had no room comes first.
+    turn: u16,
     repeats: VecDeque<Group>,
     flight: Option<(BTreeMap<u16, u64>, u32)>,
 }
@@ -139,7 +143,7 @@ impl Commits {
         self.repeats.retain(|group| !group.cycles.is_empty());
     }
 
-    /// The next transaction: a repeat first, else everything that waits. Only cycles whose tenure `held`
+    /// The next transaction: a repeat first, else what waits, up to a bound of bytes. Only cycles whose tenure `held`
     /// confirms are in it, and `metadata` is read after that. The caller is the thread that polls the group.
     pub fn next(
         &mut self,
@@ -149,14 +153,15 @@ impl Commits {
         if self.flight.is_some() {
             return None;
         }
+        let now = Instant::now();
+        // A shard that is repeated alone, maybe for long, keeps nobody else waiting.
+        let alone = self.repeats.iter().all(|group| group.cycles.len() == 1);
         let mut group = match self.repeats.front() {
-            Some(group) if group.not_before > Instant::now() => return None,
-            Some(_) => self.repeats.pop_front()?,
-            None if !self.waiting.is_empty() => {
-                let cycles = std::mem::take(&mut self.waiting);
-                Group { cycles, attempts: 0, not_before: Instant::now() }
+            Some(group) if group.not_before <= now => self.repeats.pop_front()?,
+            _ if alone && !self.waiting.is_empty() => {
+                Group { cycles: self.take_waiting(), attempts: 0, not_before: now }
             }
-            None => return None,
+            _ => return None,
         };
         group.cycles.retain(|shard, cycle| held(*shard, cycle.tenure));
         if group.cycles.is_empty() {
@@ -171,6 +176,26 @@ impl Commits {
         self.flight = Some((tenures, group.attempts));
         let cycles = group.cycles.into_values().map(|cycle| cycle.effects).collect();
         Some(Job { cycles, group: metadata })
+    }
+
+    /// As much of what waits as one transaction may carry, at least one cycle; in turns, so that no shard starves.
+    fn take_waiting(&mut self) -> BTreeMap<u16, Cycle> {
+        let mut taken = BTreeMap::new();
+        let mut bytes = 0;
+        let order: Vec<u16> = {
+            let later = self.waiting.range(self.turn..);
+            later.chain(self.waiting.range(..self.turn)).map(|(shard, _)| *shard).collect()
+        };
+        for shard in order {
+            let more = self.waiting.get(&shard).map_or(0, |cycle| cycle.effects.len_bytes());
+            if !taken.is_empty() && bytes + more > TRANSACTION_BYTES_MAX {
+                self.turn = shard;
+                break;
+            }
+            bytes += more;
+            taken.extend(self.waiting.remove_entry(&shard));
+        }
+        taken
     }
 
     /// Takes the outcome of the transaction in flight.
@@ -209,6 +234,10 @@ impl Commits {
     ) {
         let not_before = Instant::now() + REPEAT_INTERVAL * attempts.min(10);
         match after_abort(attempts, cycles.len(), passing) {
+            // A shard alone goes behind the others: it may take long.
+            Repeat::Together if cycles.len() == 1 => {
+                self.repeats.push_back(Group { cycles, attempts, not_before });
+            }
             Repeat::Together => self.repeats.push_front(Group { cycles, attempts, not_before }),
             Repeat::Alone => self.repeats.extend(cycles.into_iter().map(|(shard, cycle)| Group {
                 cycles: BTreeMap::from([(shard, cycle)]),

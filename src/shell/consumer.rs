@@ -232,6 +232,8 @@ impl Fetcher {
     /// # Errors
     /// When librdkafka refuses.
     pub fn begin(&self, shard: u16, offsets: &[i64], mail: i64) -> KafkaResult<ShardQueues> {
+        // What an earlier tenure may have left assigned would be refused below; mostly there is nothing.
+        let _ = self.end(shard);
         let queue = |topic: &str| {
             PartitionQueue::new(Arc::clone(&self.consumer), topic, i32::from(shard))
                 .ok_or_else(|| KafkaError::Subscription(format!("no queue for {topic} {shard}")))
@@ -274,13 +276,16 @@ impl Fetcher {
     /// Stops reading a shard. Its queues should be dropped before.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// When librdkafka refuses; the first refusal, after all partitions were tried.
     pub fn end(&self, shard: u16) -> KafkaResult<()> {
-        let mut list = TopicPartitionList::new();
+        let mut ended = Ok(());
+        // One at a time: a partition that is missing would keep the others assigned.
         for topic in self.topics.iter().chain([&self.mail]) {
+            let mut list = TopicPartitionList::new();
             list.add_partition(topic, i32::from(shard));
+            ended = ended.and(self.consumer.incremental_unassign(&list));
         }
-        self.consumer.incremental_unassign(&list)
+        ended
     }
 
     /// Serves what concerns no partition; returns an error worth telling.

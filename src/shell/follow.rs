@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const ASK: Duration = Duration::from_secs(1);
 /// How often it is said how far it is.
 const SAY: Duration = Duration::from_secs(10);
+/// How long writing the views may take: the copy cannot stop meanwhile.
+const SHOW_LONGEST: Duration = Duration::from_secs(30);
 
 /// What following needs.
 pub struct Follow {
@@ -159,7 +161,14 @@ impl Follow {
     /// Has the views show this generation; whether they do.
     fn show(&self, tokio: &Handle, control: &Control) -> bool {
         let (client, databases) = &self.views;
-        match tokio.block_on(write_views(client, &self.plan, databases)) {
+        let written = tokio.block_on(async {
+            tokio::time::timeout(SHOW_LONGEST, write_views(client, &self.plan, databases)).await
+        });
+        let written = match written {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("ClickHouse gave no answer in {} s", SHOW_LONGEST.as_secs())),
+        };
+        match written {
             Ok(()) => {
                 tracing::info!(
                     generation = control.generation,

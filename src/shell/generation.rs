@@ -119,7 +119,7 @@ pub async fn choose(
 ) -> Result<Chosen, GenerationError> {
     let topic = ControlTopic::new(link, plan);
     match choice {
-        Choice::Given(generation) => Ok(topic.known(plan, generation)),
+        Choice::Given(generation) => topic.known(plan, generation),
         Choice::Current => {
             let found = match prepare_control(link, plan).await {
                 Ok(found) => found,
@@ -169,15 +169,17 @@ impl ControlTopic {
     }
 
     /// A generation that somebody has named: what is known of it, if anything is.
-    fn known(&self, plan: &Plan, generation: u32) -> Chosen {
+    fn known(&self, plan: &Plan, generation: u32) -> Result<Chosen, GenerationError> {
         let found = find_control(&self.link, plan).is_ok_and(|found| found.control);
-        let control = if found { self.read().ok().flatten() } else { None };
-        match control {
+        // A record that is there and cannot be read is no missing record: where the generation begins, and whether the
+        // views show it, is not known.
+        let control = if found { self.read()? } else { None };
+        Ok(match control {
             Some(control) => {
                 Chosen { rebuilds: false, control: None, ..Chosen::of(&control, generation, self) }
             }
             None => Chosen::given(generation),
-        }
+        })
     }
 
     fn current(
@@ -416,8 +418,10 @@ impl Watcher {
 
     /// Reads on; whether the end that was there at the beginning is reached.
     fn step(&mut self, timeout: Duration) -> Result<bool, GenerationError> {
-        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
-            tracing::debug!(topic = self.topic, %error, "reading the control topic");
+        while let Some(event) = self.consumer.poll(Duration::ZERO) {
+            if let Err(error) = event {
+                tracing::debug!(topic = self.topic, %error, "reading the control topic");
+            }
         }
         let mut reached = false;
         let batch = self.queue.poll(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));

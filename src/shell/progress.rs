@@ -1,5 +1,7 @@
 //! How far a generation has come: its group in the sources, its carrier in the rows.
 
+use std::time::Duration;
+
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -45,6 +47,10 @@ impl Progress {
     /// # Errors
     /// When the broker does not answer.
     pub fn ask(&self) -> KafkaResult<Vec<Reading>> {
+        for consumer in [&self.group, &self.carrier] {
+            // Nobody else takes their events, and nothing is read with them.
+            while consumer.poll(Duration::ZERO).is_some() {}
+        }
         let mut readings = readings(&self.group, &self.sources)?;
         readings.extend(self::readings(&self.carrier, &self.rows)?);
         Ok(readings)

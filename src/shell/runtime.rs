@@ -180,6 +180,8 @@ struct Runtime {
     /// A cut was asked for: when, and how many workers have not answered.
     gathering: Option<(Instant, usize)>,
     urgent: bool,
+    /// What ends the loop, met where it could not be returned.
+    fatal: Option<RunError>,
 }
 
 impl Runtime {
@@ -245,6 +247,7 @@ impl Runtime {
             next_cut: Instant::now(),
             gathering: None,
             urgent: false,
+            fatal: None,
             options,
             plan,
         })
@@ -260,6 +263,8 @@ impl Runtime {
                 break Err(error);
             }
         };
+        // The commit thread gives up opening a producer, and `leave` can wait for its end.
+        self.quit.store(true, Ordering::SeqCst);
         // Put out by the group or a twin: nothing can be committed any more.
         self.leave(ended.is_ok());
         ended
@@ -268,6 +273,9 @@ impl Runtime {
     fn turn(&mut self) -> Result<(), RunError> {
         while let Some(membership) = self.member.poll(Duration::ZERO) {
             self.hear(membership)?;
+            if let Some(fatal) = self.fatal.take() {
+                return Err(fatal);
+            }
         }
         if let Some(error) = self.fetcher.serve() {
             self.trouble(error);

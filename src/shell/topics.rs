@@ -66,7 +66,11 @@ const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
 type Setting = (&'static str, &'static str);
 
 const LOG_APPEND: Setting = ("message.timestamp.type", "LogAppendTime");
-/// What is made at creation for each of our own topics; `cleanup.policy` and `retention.ms` are also checked.
+/// A customer's whole state, or a block of rows, is one record: a large one must never poison its shard.
+const LARGE: Setting = ("max.message.bytes", "16777216");
+const MEDIUM: Setting = ("max.message.bytes", "2097152");
+
+/// What is made at creation for each of our own topics; what correctness hangs on is also checked.
 fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
     let compacted = |lag: &'static [Setting]| {
         let mut settings =
@@ -85,13 +89,17 @@ fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
     // Segments are rolled and compacted daily, so that a restart reads little more than the live state.
     let state: &[Setting] = &[("max.compaction.lag.ms", "86400000"), ("segment.ms", "21600000")];
     let lagged: &[Setting] = &[("min.compaction.lag.ms", "604800000")];
+    let with = |mut settings: Vec<Setting>, more: Setting| {
+        settings.push(more);
+        settings
+    };
     let mut alerts = compacted(lagged);
     alerts.push(("retention.ms", "-1"));
     vec![
-        (names.state(), compacted(state)),
-        (names.mail(), kept()),
-        (names.rows(), kept()),
-        (names.signals(), compacted(lagged)),
+        (names.state(), with(compacted(state), LARGE)),
+        (names.mail(), with(kept(), MEDIUM)),
+        (names.rows(), with(kept(), LARGE)),
+        (names.signals(), with(compacted(lagged), MEDIUM)),
         (names.alerts(), alerts),
         (names.notified(), compacted(lagged)),
     ]
@@ -124,6 +132,9 @@ pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, 
             Some(partitions) => {
                 guard::own_topic(name, partitions, shards).map_err(TopicError::Refused)?;
                 check(&described, name, settings)?;
+                if settings.contains(&LARGE) {
+                    check_large(&described, name)?;
+                }
             }
             None => create(&admin, link, name, shards, settings).await?,
         }
@@ -311,6 +322,22 @@ fn check(described: &Described, name: &str, settings: &[Setting]) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Checks that a topic takes our largest records; one that takes larger ones is fine.
+fn check_large(described: &Described, name: &str) -> Result<(), TopicError> {
+    let (key, wanted) = LARGE;
+    let Some(value) = described.get(&(name.to_owned(), key.to_owned())) else {
+        return Ok(());
+    };
+    let bytes = |text: &str| text.parse::<u64>().ok();
+    if bytes(value).is_none_or(|value| Some(value) >= bytes(wanted)) {
+        return Ok(());
+    }
+    Err(TopicError::Refused(format!(
+        "topic {name} has {key}={value}, it must be at least {wanted}, else a large record could stop its shard: \
+         kafka-configs --alter --entity-type topics --entity-name {name} --add-config {key}={wanted}"
+    )))
 }
 
 /// Settings by topic and key; empty where the broker cannot say.

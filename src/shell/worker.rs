@@ -70,6 +70,8 @@ const IDLE_WAIT_MAX: Duration = Duration::from_millis(10);
 const TIME_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a shard's numbers are shown.
 const VIEW_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a worker waits before it asks again where a source begins.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// The merge always waits a moment for what is being fetched; only what takes longer is worth telling.
 const NEEDS_TOLD_AFTER: Duration = Duration::from_secs(1);
 
@@ -94,6 +96,8 @@ struct Shard {
     /// What the merge waits for, and since when nothing of it has come.
     needs: Option<(SourceIndex, Instant)>,
     viewed_at: Option<Instant>,
+    /// Sources whose position is gone, and when is asked again where they begin.
+    removed: Vec<(SourceIndex, Instant)>,
 }
 
 /// Runs a worker until its commands end.
@@ -195,6 +199,7 @@ impl Worker<'_> {
             cut_at: Instant::now(),
             needs: None,
             viewed_at: None,
+            removed: Vec::new(),
         });
         // The first commit changes nothing, but carries the offsets and the owner's name: from now on a stale owner
         // is fenced.
@@ -359,6 +364,11 @@ impl Shard {
     fn drain(&mut self, wanted: Option<SourceIndex>, shared: &Shared) -> Result<bool, String> {
         let share_bytes = shared.share_bytes.load(Ordering::Relaxed);
         let mut read = false;
+        let due = self.removed.iter().position(|(_, at)| *at <= Instant::now());
+        if let Some(at) = due {
+            let (source, _) = self.removed.swap_remove(at);
+            self.skip_removed(source, shared)?;
+        }
         let all = 0..self.queues.sources.len() as SourceIndex;
         for source in wanted.into_iter().chain(all.filter(|s| Some(*s) != wanted)) {
             let room = self.machine.waiting_bytes(source) < share_bytes;
@@ -412,25 +422,8 @@ impl Shard {
         let topic = topic(shared, source);
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
-                let low = shared.fetcher.first_offset(self.id, source).map_err(|e| {
-                    format!("topic {topic} has no offset {position}, nor says where it begins: {e}")
-                })?;
-                if low <= position {
-                    return Err(format!(
-                        "topic {topic} has no offset {position}, though it begins at {low}: it was deleted and made \
-                         again, or cut; rebuild with `retain run --rebuild FILE`"
-                    ));
-                }
-                let reason = "retention removed records before they were read";
-                tracing::error!(
-                    shard = self.id,
-                    topic,
-                    from = position,
-                    to = low,
-                    "retention removed unread records"
-                );
-                self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
-                shared.fetcher.move_to(self.id, source, low).map_err(|e| e.to_string())
+                self.removed.retain(|(removed, _)| *removed != source);
+                self.skip_removed(source, shared)
             }
             RDKafkaErrorCode::NotImplemented | RDKafkaErrorCode::BadCompression => Err(format!(
                 "topic {topic} cannot be read at offset {position}: {text}; its compression is not supported"
@@ -441,6 +434,32 @@ impl Shard {
                 Ok(())
             }
         }
+    }
+
+    /// The records at the read position are gone: goes on where the source begins. A broker that does not say where
+    /// is asked again later.
+    fn skip_removed(&mut self, source: SourceIndex, shared: &Shared) -> Result<(), String> {
+        let position = self.machine.read_position(source);
+        let topic = topic(shared, source);
+        let low = match shared.fetcher.first_offset(self.id, source) {
+            Ok(low) => low,
+            Err(error) => {
+                tracing::warn!(shard = self.id, topic, position, %error, "the offset is gone, where the topic begins is not known yet");
+                self.removed.push((source, Instant::now() + ASK_AGAIN));
+                return Ok(());
+            }
+        };
+        if low <= position {
+            return Err(format!(
+                "topic {topic} has no offset {position}, though it begins at {low}: it was deleted and made \
+                 again, or cut; rebuild with `retain run --rebuild FILE`"
+            ));
+        }
+        let reason = "retention removed records before they were read";
+        let (shard, from, to) = (self.id, position, low);
+        tracing::error!(shard, topic, from, to, "retention removed unread records");
+        self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
+        shared.fetcher.move_to(self.id, source, low).map_err(|e| e.to_string())
     }
 }
 

@@ -39,7 +39,7 @@ impl Runtime {
                 return Err(RunError::Left(format!(
                     "the consumer group put this copy out: {words}; a second copy with the same \
                      kafka.group_instance does that, and a broker without the new group protocol (then set \
-                     kafka.properties group.protocol = \"classic\")"
+                     kafka.protocol = \"classic\")"
                 )));
             }
         }
@@ -95,6 +95,8 @@ impl Runtime {
         while busy(self) && Instant::now() < deadline {
             if let Err(error) = self.take_reports() {
                 self.trouble(error.to_string());
+                // The loop ends with it as soon as the group is answered.
+                self.fatal = Some(error);
                 return;
             }
             self.urgent = true;
