@@ -25,7 +25,7 @@ test: ## everything, with a real Kafka and the real ClickHouse engine
 	@tools/check-tools.sh test
 	@$(MAKE) --no-print-directory fetch lint
 	cargo build --locked -p clickhouse-embedded
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 lint: ## format, clippy, the pure library without its IO, documentation
 	cargo fmt --all --check
