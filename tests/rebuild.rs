@@ -113,9 +113,6 @@ impl Copy {
             (Arc::clone(&said), BufReader::new(child.stderr.take().unwrap()).lines());
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if std::env::var_os("SHOW_COPIES").is_some() {
-                    eprintln!("{line}");
-                }
                 let mut told = told.lock().unwrap();
                 told.push_str(&line);
                 told.push('\n');

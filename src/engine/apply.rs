@@ -195,9 +195,12 @@ impl Engine {
         if event.account_id.is_none() {
             return;
         }
-        let before: Box<str> = profile.said(Field::AccountId).into();
-        if profile.say(Field::AccountId, batch.str(event.account_id), stamp) {
-            self.moved.push(Moved { slot, left_account: Some(before) });
+        let account = batch.str(event.account_id);
+        // most events repeat the account: only another one costs a copy of the old
+        let other = (profile.said(Field::AccountId) != account)
+            .then(|| Box::<str>::from(profile.said(Field::AccountId)));
+        if profile.say(Field::AccountId, account, stamp) {
+            self.moved.push(Moved { slot, left_account: other });
         }
     }
 

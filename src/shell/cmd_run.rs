@@ -201,20 +201,6 @@ pub async fn run_choice(
     run_chosen(settings, definition, chosen, parts, quit).await
 }
 
-/// Runs a generation that is known, without a control topic, until `quit` is set.
-///
-/// # Errors
-/// See [`run`].
-pub async fn run_until(
-    settings: &Settings,
-    definition: &Definition,
-    generation: u32,
-    parts: Parts,
-    quit: Arc<AtomicBool>,
-) -> Result<(), CommandError> {
-    run_chosen(settings, definition, Chosen::given(generation), parts, quit).await
-}
-
 async fn run_chosen(
     settings: &Settings,
     definition: &Definition,

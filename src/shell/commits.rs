@@ -117,11 +117,6 @@ impl Commits {
         self.waiting.insert(effects.shard, Cycle { tenure, effects });
     }
 
-    /// Whether something could be sent as soon as the transaction in flight is done.
-    pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty() || !self.repeats.is_empty()
-    }
-
     /// Whether a transaction is in flight.
     pub fn in_flight(&self) -> bool {
         self.flight.is_some()

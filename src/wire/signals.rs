@@ -60,20 +60,15 @@ pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
 
 /// The customer does not belong to this account any more.
 pub fn left(account: &str, customer: &[u8], (generation, cycle): WordStamp) -> SignalWord {
-    let customer_id = &String::from_utf8_lossy(customer);
-    let none = (None, None, None);
-    let (lifecycle, as_of_ms, revenue_minor) = none;
-    let left = true;
-    let account_id = account;
     let json = Json {
-        customer_id,
-        account_id,
+        customer_id: &String::from_utf8_lossy(customer),
+        account_id: account,
         generation,
         cycle,
-        left,
-        lifecycle,
-        as_of_ms,
-        revenue_minor,
+        left: true,
+        lifecycle: None,
+        as_of_ms: None,
+        revenue_minor: None,
     };
     word(account, customer, &json)
 }
