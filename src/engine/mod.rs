@@ -2,13 +2,17 @@
 
 pub mod apply;
 pub mod context;
+pub mod credit;
 pub mod dues;
 pub mod ids;
 pub mod lifecycle;
+pub mod moment;
 pub mod profile;
 pub mod purchase;
 pub mod rows;
 pub mod shard;
 pub mod store;
+pub mod sum;
+pub mod sums;
 pub mod support;
 pub mod web;
