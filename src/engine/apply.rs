@@ -17,7 +17,7 @@ use super::store::Store;
 use super::support::TicketEvent;
 use super::web::session_of;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event, ProfileFields, TicketAction};
+use crate::model::event::{Body, Event, ProfileFields, TicketAction, TicketKind};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::NEVER_MS;
@@ -229,7 +229,8 @@ impl Engine {
                 let web = profile.web.get_or_insert_default();
                 return (false, web.visit(cx, id, source, event.ts_ms, horizon_ms));
             }
-            Body::Support { ticket_id, action, complaint, csat, .. } => {
+            Body::Support { ticket_id, action, kind, csat, .. } => {
+                let complaint = kind == Some(TicketKind::Complaint);
                 let ticket = xxh3_64(batch.bytes(ticket_id));
                 let happened = TicketEvent { ticket, stamp, action, complaint, csat };
                 profile.support.get_or_insert_default().apply(cx, happened);

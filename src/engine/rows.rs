@@ -226,16 +226,23 @@ pub fn source_name(plan: &Plan, source: SourceIndex) -> &str {
 
 fn amount(body: &Body) -> Option<Amount> {
     match body {
-        Body::Purchase { amount, .. } | Body::Refund { amount, .. } => Some(*amount),
+        Body::Purchase { amount, .. }
+        | Body::Refund { amount, .. }
+        | Body::Invoice { amount, .. }
+        | Body::Payment { amount, .. } => Some(*amount),
         Body::Opening { revenue, .. } => Some(*revenue),
-        Body::Kept { amount, .. } => *amount,
         _ => None,
     }
 }
 
 fn reference(body: &Body) -> Span {
     match body {
-        Body::Purchase { order_id, .. } | Body::Refund { order_id, .. } => *order_id,
+        Body::Purchase { order_id, .. }
+        | Body::Refund { order_id, .. }
+        | Body::Delivery { order_id, .. } => *order_id,
+        Body::Invoice { invoice_id, .. }
+        | Body::Payment { invoice_id, .. }
+        | Body::ExtensionRequest { invoice_id } => *invoice_id,
         Body::Support { ticket_id, .. } => *ticket_id,
         Body::Web { session_id, .. } => *session_id,
         _ => Span::NONE,

@@ -28,6 +28,14 @@ pub enum RestoreError {
     /// A record that this binary cannot read.
     #[error("{0}")]
     Unreadable(String),
+    /// Another version of the binary has written the state.
+    #[error(
+        "the state is of format {found}, this binary reads {FORMAT}: use the binary that wrote it, or build anew from the sources: retain run --rebuild FILE"
+    )]
+    OtherFormat {
+        /// The format of the state.
+        found: u32,
+    },
     /// The definition changed in a way that needs a rebuild.
     #[error("the definition changed in a way that the state cannot follow: {}; build a new generation beside the present one: retain run --rebuild FILE", .0.join("; "))]
     NeedsRebuild(Vec<String>),
@@ -39,20 +47,18 @@ impl Machine {
     /// # Errors
     /// When this binary cannot read the record.
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+        if let (Ok(StateKey::Meta), Some(value)) = (StateKey::decode(key), value)
+            && let Ok((found, _)) = postcard::take_from_bytes::<u32>(value)
+            && found != FORMAT
+        {
+            return Err(RestoreError::OtherFormat { found });
+        }
         self.try_restore(key, value).map_err(RestoreError::Unreadable)
     }
 
     fn try_restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
         match (StateKey::decode(key)?, value) {
             (StateKey::Meta, Some(value)) => {
-                let (format, _): (u32, &[u8]) = postcard::take_from_bytes(value)
-                    .map_err(|error| format!("meta cannot be read: {error}"))?;
-                if format != FORMAT {
-                    return Err(format!(
-                        "the state is of format {format}, this binary reads {FORMAT}: \
-                         use the binary that wrote it, or build anew from the sources: retain run --rebuild FILE"
-                    ));
-                }
                 self.state = read("meta", value)?;
                 self.found_meta = true;
             }

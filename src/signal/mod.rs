@@ -11,6 +11,8 @@ pub mod lifecycle;
 pub mod likelihood;
 pub mod satisfaction;
 pub mod silence;
+pub mod tier_moves;
+pub mod tiers;
 pub mod window;
 
 /// Milliseconds of one day.
