@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::left::DELETED_MAX;
 use super::{ClockReading, Identity, Machine, ShardState};
 use crate::engine::apply::Engine;
 use crate::engine::compact::Moment;
@@ -198,6 +199,7 @@ impl Machine {
             shard: self.identity.shard,
             cycle: self.state.meta.cycle,
             mail_to: self.state.meta.mail_to,
+            mail_unread: self.mailbox.unread(),
             watermark_ms: self.watermark_ms(),
             newest_kafka_ms: self.cycle.newest_kafka_ms,
             ..Effects::default()
@@ -242,14 +244,20 @@ impl Machine {
         for (slot, account) in
             moved.iter().filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
         {
-            let word = left(account, self.engine.store.get(slot).key.bytes(), stamp);
+            let slot = self.engine.store.get(slot);
+            let word = left(account, slot.key.bytes(), stamp);
+            self.left.keep(&word, slot.profile.as_of_ms.max(self.watermark.at_ms));
             words.insert(word.key.clone(), word);
         }
         for slot in moved.iter().map(|m| m.slot) {
             let word = joined(&word_of(self.engine.store.get(slot)), stamp);
+            self.left.cancel(&word);
             words.insert(word.key.clone(), word);
         }
+        let deleted = (0..DELETED_MAX).map_while(|_| self.left.delete_next(self.watermark.at_ms));
+        words.extend(deleted.map(|word| (word.key.clone(), word)));
         effects.signals.extend(words.into_values());
+        self.left.save(&mut effects.state);
     }
 
     fn collect_activity(&mut self, effects: &mut Effects, version: u64) {
