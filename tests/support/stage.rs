@@ -167,7 +167,13 @@ impl Stage {
             Arc::clone(&quit),
             self.tokio.handle().clone(),
         );
-        Carrying { sink, observer, quit, thread: Some(thread.unwrap()), _tokio: Arc::clone(&self.tokio) }
+        Carrying {
+            sink,
+            observer,
+            quit,
+            thread: Some(thread.unwrap()),
+            _tokio: Arc::clone(&self.tokio),
+        }
     }
 
     fn client(&self) -> Client {
@@ -176,9 +182,7 @@ impl Stage {
 
     /// The answer to a query in a format.
     pub fn bytes(&self, sql: &str, format: &str) -> Vec<u8> {
-        let fetched = async {
-            self.client().query_raw(sql).fetch_bytes(format)?.collect().await
-        };
+        let fetched = async { self.client().query_raw(sql).fetch_bytes(format)?.collect().await };
         self.tokio.block_on(fetched).unwrap_or_else(|e| panic!("{sql}: {e}")).to_vec()
     }
 
@@ -275,4 +279,3 @@ impl Drop for Carrying {
         let _ = self.thread.take().unwrap().join();
     }
 }
-
