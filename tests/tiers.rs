@@ -1,5 +1,5 @@
 //! Tiers of a population: buckets against exact sorting, on the CDNOW sample and on random values; removal; moves.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 
@@ -104,8 +104,11 @@ fn the_shares_of_one_tier_come_out() {
     let count = |test: fn(&Place) -> bool| places.iter().filter(|p| test(p)).count() as f64;
     let n = values.len() as f64;
     assert!((count(|p| p.tier == Tier::Gold) / n - 0.2).abs() < 0.01);
-    assert!((count(|p| p.tier == Tier::Lead) / n - 0.2).abs() < 0.01);
     assert!((count(|p| p.key) / n - 0.05).abs() < 0.005);
+    // Many customers spent exactly the price at the cut: those below it are fewer than a fifth.
+    let below = values.iter().filter(|v| **v < 15.36 * (1.0 - EPS)).count() as f64;
+    let up_to = values.iter().filter(|v| **v < 15.36 * (1.0 + EPS)).count() as f64;
+    assert!((below..=up_to).contains(&count(|p| p.tier == Tier::Lead)), "{below} {up_to}");
     assert!((count(|p| p.abc == Abc::A) - 960.0).abs() <= 14.0);
     assert!((count(|p| p.abc >= Abc::B) - 1578.0).abs() <= 16.0);
     // Rising with value, and key customers are gold.
@@ -218,7 +221,8 @@ proptest! {
     #[test]
     fn order_of_values_is_order_of_buckets(a in value(), b in value()) {
         let (x, y) = (Bucket::of_ln(ln_of(a)), Bucket::of_ln(ln_of(b)));
-        prop_assert!(if a <= b { x <= y || a <= 0.0 } else { y <= x || b <= 0.0 });
+        let in_order = if a <= b { x <= y || a <= 0.0 } else { y <= x || b <= 0.0 };
+        prop_assert!(in_order, "{x:?} {y:?}");
         prop_assert_eq!(Bucket::from_number(x.number()), x);
     }
 

@@ -80,6 +80,10 @@ impl Machine {
                 let values: Values = read("words", value)?;
                 self.engine.words.restore(source, dimension, values);
             }
+            (StateKey::Left(key), Some(value)) => {
+                self.left.restore(key, Some(read("left", value)?));
+            }
+            (StateKey::Left(key), None) => self.left.restore(key, None),
             (other, None) => {
                 return Err(format!("the state topic deletes {other:?}, which no version does"));
             }
@@ -105,6 +109,7 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
+        self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
         for (source, (_, offset)) in (0..).zip(&self.state.meta.positions) {
             let frontier_ms = self.state.frontiers_ms[usize::from(source)];
@@ -136,6 +141,7 @@ impl Machine {
     pub(super) fn begin_cycle(&mut self) {
         let sources = self.plan.sources.len();
         self.cycle = super::OpenCycle::new(sources);
+        self.mailbox.reopen();
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }

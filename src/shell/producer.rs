@@ -233,6 +233,11 @@ impl Transactions {
             let record = BaseRecord::to(&signals).partition(i32::from(at)).key(word.key.as_slice());
             self.send(with_payload(record, word.value.as_deref()), began)?;
         }
+        let mail = names.mail();
+        for letter in &effects.mail {
+            let record = BaseRecord::<[u8], [u8]>::to(&mail).partition(i32::from(letter.to_shard));
+            self.send(record.payload(&letter.bytes), began)?;
+        }
         effects
             .dead_letters
             .iter()

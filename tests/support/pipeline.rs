@@ -218,5 +218,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let said: Vec<String> = self.lines.iter().collect();
+            let last = said.len().saturating_sub(60);
+            eprintln!("--- what a process said last\n{}", said[last..].join("\n"));
+        }
     }
 }

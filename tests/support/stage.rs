@@ -29,6 +29,19 @@ pub const SOURCES: [&str; 3] = ["purchases", "support", "web"];
 /// Simulated seconds a second: events come by the thousand, and a day is a second and a half.
 const SPEED: f64 = 57_600.0;
 
+/// A row of `gaps`: offsets, half-open.
+#[derive(Clone, Debug)]
+pub struct Gap {
+    /// Partition.
+    pub shard: u16,
+    /// Source.
+    pub source: String,
+    /// First offset.
+    pub from: i64,
+    /// The offset behind the last.
+    pub to: i64,
+}
+
 /// A pipeline and where it runs.
 pub struct Stage {
     /// The broker.
@@ -154,7 +167,13 @@ impl Stage {
             Arc::clone(&quit),
             self.tokio.handle().clone(),
         );
-        Carrying { sink, observer, quit, thread: Some(thread.unwrap()), _tokio: Arc::clone(&self.tokio) }
+        Carrying {
+            sink,
+            observer,
+            quit,
+            thread: Some(thread.unwrap()),
+            _tokio: Arc::clone(&self.tokio),
+        }
     }
 
     fn client(&self) -> Client {
@@ -163,9 +182,7 @@ impl Stage {
 
     /// The answer to a query in a format.
     pub fn bytes(&self, sql: &str, format: &str) -> Vec<u8> {
-        let fetched = async {
-            self.client().query_raw(sql).fetch_bytes(format)?.collect().await
-        };
+        let fetched = async { self.client().query_raw(sql).fetch_bytes(format)?.collect().await };
         self.tokio.block_on(fetched).unwrap_or_else(|e| panic!("{sql}: {e}")).to_vec()
     }
 
@@ -208,6 +225,25 @@ impl Stage {
         self.truth.read(self.broker, &self.name);
     }
 
+    /// Records that are known to be gone, as a generation's tables have it.
+    pub fn gaps(&self, generation: u32) -> Vec<Gap> {
+        let sql = format!(
+            "SELECT shard, source, offset_from, offset_to FROM {}_g{generation}.gaps FINAL",
+            self.database()
+        );
+        let text = String::from_utf8(self.bytes(&sql, "TabSeparated")).unwrap();
+        let gap = |line: &str| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            Gap {
+                shard: fields[0].parse().unwrap(),
+                source: fields[1].to_owned(),
+                from: fields[2].parse().unwrap(),
+                to: fields[3].parse().unwrap(),
+            }
+        };
+        text.lines().map(gap).collect()
+    }
+
     /// What the records in the sources come to.
     pub fn expected(&mut self) -> crate::truth::Whole {
         self.remember();
@@ -243,4 +279,3 @@ impl Drop for Carrying {
         let _ = self.thread.take().unwrap().join();
     }
 }
-
