@@ -30,6 +30,9 @@ CREATE TABLE IF NOT EXISTS {database}.customers
     `orders` UInt32,
     `refunds` UInt32,
     `revenue_minor` Int64 CODEC(Delta, ZSTD(1)),
+    `spend_sum_30` Float64 CODEC(ZSTD(1)),
+    `spend_sum_180` Float64 CODEC(ZSTD(1)),
+    `spend_sums_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     `spend_bucket_ids` Array(UInt16),
     `spend_bucket_minor` Array(Int64),
     `activated_at` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
@@ -44,6 +47,9 @@ CREATE TABLE IF NOT EXISTS {database}.customers
     `oldest_open_at` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
     `tickets` UInt32,
     `visits` UInt32,
+    `visit_sum_7` Float64 CODEC(ZSTD(1)),
+    `visit_sum_60` Float64 CODEC(ZSTD(1)),
+    `visit_sums_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     `last_seen` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
     `opted_out` UInt8,
     `nps` Nullable(UInt8),
@@ -62,10 +68,11 @@ CREATE TABLE IF NOT EXISTS {database}.customers
     `promised_open` Array(Int64),
     `usage_share` Nullable(Float64),
     `usage_high_since` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
-    `judged_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     `exp_purchases_90` Nullable(Float64),
     `gap_surprise` Nullable(Float64),
     `clv` Nullable(Float64),
+    `valued_at` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    `judged_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     `risk` Nullable(Float64),
     `risk_band` UInt8,
     `risk_since` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
@@ -74,11 +81,7 @@ CREATE TABLE IF NOT EXISTS {database}.customers
     `loyalty` Nullable(Float64),
     `loyalty_contributions` Map(LowCardinality(String), Float64),
     `quadrant` LowCardinality(String),
-    `model_version` UInt64 CODEC(ZSTD(1)),
-    `tier` LowCardinality(String),
-    `abc` LowCardinality(String),
-    `tier_since` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
-    `tier_version` UInt64 CODEC(Delta, ZSTD(1))
+    `model_version` UInt64 CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (`customer_id`)

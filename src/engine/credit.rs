@@ -150,6 +150,12 @@ impl Credit {
         self.limit();
     }
 
+    /// Unpaid invoices: when each falls due, and its unpaid part, minor units.
+    pub fn open(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
+        let open = self.invoices.iter().map(|held| (held.due.ms(), self.unpaid(held)));
+        open.filter_map(|(due_ms, minor)| Some((due_ms?, minor)).filter(|(_, minor)| *minor > 0))
+    }
+
     /// What is owed at `tau_ms`. An invoice is overdue from its due on.
     pub fn exposure(&self, tau_ms: i64) -> Exposure {
         self.sum_up(tau_ms, |_| true)

@@ -65,7 +65,8 @@ pub struct Slot {
     pub refreshed: bool,
 }
 
-const _: () = assert!(size_of::<Slot>() == 128, "a slot is two lines; think before it becomes three");
+const _: () =
+    assert!(size_of::<Slot>() == 128, "a slot is two lines; think before it becomes three");
 
 impl Slot {
     /// A profile that nothing is due of.

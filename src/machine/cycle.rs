@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::left::DELETED_MAX;
 use super::{ClockReading, Identity, Machine, ShardState};
 use crate::engine::apply::Engine;
-use crate::engine::compact::Moment;
+use crate::engine::judge::value;
 use crate::engine::rows::{ActivityRow, source_name};
 use crate::engine::said::Field;
 use crate::engine::shard::words::Dimension;
@@ -179,15 +179,13 @@ impl Machine {
     }
 
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
-        let entry = self.engine.store.get_mut(slot);
-        let as_of_ms = entry.profile.as_of_ms;
-        let Some(purchases) = &mut entry.profile.purchases else {
-            return;
-        };
-        if purchases.expected_as_of.ms().max(as_of_ms) >= tau_ms {
+        let Engine { cx, store, .. } = &mut self.engine;
+        let profile = &mut store.get_mut(slot).profile;
+        let valued = profile.purchases.as_ref().map(|p| p.valued.at.ms());
+        if valued.is_none_or(|at_ms| at_ms.max(profile.as_of_ms) >= tau_ms) {
             return;
         }
-        purchases.expected_as_of = Moment::new(tau_ms);
+        value(cx, profile, tau_ms);
         self.engine.mark(slot);
     }
 
@@ -232,7 +230,7 @@ impl Machine {
             key.push(b'p');
             key.extend_from_slice(entry.key.bytes());
             effects.state.put(&key, |out| write(&entry.profile, out));
-            engine.rows.customer(&engine.cx, entry, version);
+            engine.rows.customer(&engine.cx, &engine.words, entry, version);
         }
     }
 

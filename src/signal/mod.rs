@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod contract;
+pub mod credit;
 pub mod crossing;
 pub mod decay;
 pub mod exit;
@@ -22,6 +23,7 @@ pub mod risk_inputs;
 pub mod risk_path;
 mod root;
 pub mod satisfaction;
+pub mod service;
 pub mod score;
 pub mod silence;
 pub mod stages;

@@ -200,6 +200,12 @@ impl Row<'_> {
         self.maybe(value.map(f64::to_le_bytes))
     }
 
+    /// A small number or nothing.
+    pub fn maybe_u8(&mut self, value: Option<u8>) -> &mut Self {
+        self.column(&[ColumnType::MaybeUInt8]);
+        self.maybe(value.map(|value| [value]))
+    }
+
     /// A flag or nothing.
     pub fn maybe_flag(&mut self, value: Option<bool>) -> &mut Self {
         self.column(&[ColumnType::MaybeUInt8]);
