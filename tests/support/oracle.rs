@@ -339,13 +339,13 @@ fn support(c: &mut Customer, events: &[Event]) {
         ("open_tickets", Some(open.len() as i128)),
         ("open_complaints", Some(complaints as i128)),
         ("oldest_open_at", oldest.map(i128::from)),
-        ("tickets", Some(opened.len() as i128)),
+        ("tickets", Some(tickets.len() as i128)),
     ]);
     let sum = |half_life_d, parts| Sum { half_life_d, parts };
     let ones = rated.iter().map(|(t, _)| (*t, 1.0)).collect();
-    c.sums.push(("ticket_sum_90", "ticket_sums_at", sum(90.0, opened)));
-    c.sums.push(("csat_sum", "csat_sums_at", sum(180.0, rated)));
-    c.sums.push(("csat_weight", "csat_sums_at", sum(180.0, ones)));
+    c.sums.push(("tickets_90", "sums_at", sum(90.0, opened)));
+    c.sums.push(("csat_180", "sums_at", sum(180.0, rated)));
+    c.sums.push(("csat_n_180", "sums_at", sum(180.0, ones)));
 }
 
 fn web(c: &mut Customer, events: &[Event]) {
