@@ -160,3 +160,63 @@ proptest! {
         }
     }
 }
+
+/// Draws of a fixed seed (SplitMix64).
+struct Draws(u64);
+
+impl Draws {
+    fn share(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64 + 1e-17
+    }
+
+    /// Gamma of a whole shape: the sum of exponentials.
+    fn erlang(&mut self, shape: u32) -> f64 {
+        (0..shape).map(|_| -libm::log(self.share())).sum()
+    }
+}
+
+/// 100,000 made-up customers who live as MBG/CNBD-3 says: in every tenth by prediction, as many buy as predicted.
+#[test]
+fn simulated_customers_do_as_predicted() {
+    let params = Params::from_days(Model::MbgCnbd { k: 3 }, 2.0, 40.0, 1.0, 3.0).unwrap();
+    let (mut draws, age, horizon) = (Draws(7), 300.0, 60.0);
+    let mut rows = Vec::new();
+    for _ in 0..100_000 {
+        let rate = draws.erlang(2) / 40.0;
+        let (one, other) = (draws.erlang(1), draws.erlang(3));
+        let dropout = one / (one + other);
+        let (mut t, mut h, mut later, mut alive) = (0.0, History { x: 0, t_x_d: 0.0 }, 0.0, false);
+        while draws.share() >= dropout {
+            t += draws.erlang(3) / rate;
+            alive |= t > age;
+            if t > age + horizon {
+                break;
+            }
+            if t > age {
+                later += 1.0;
+            } else {
+                h = History { x: h.x + 1, t_x_d: t };
+            }
+        }
+        let silent = f64::from(u8::from(later == 0.0));
+        let predicted = [
+            params.p_silent(h, age, horizon),
+            params.p_alive(h, age),
+            params.expected(h, age, horizon),
+        ];
+        rows.push((predicted, [silent, f64::from(u8::from(alive)), later]));
+    }
+    for what in 0..3 {
+        rows.sort_by(|one, other| one.0[what].total_cmp(&other.0[what]));
+        for bin in rows.chunks(10_000) {
+            let n = bin.len() as f64;
+            let difference = bin.iter().map(|(p, y)| y[what] - p[what]).sum::<f64>() / n;
+            let square = bin.iter().map(|(p, y)| (y[what] - p[what]).powi(2)).sum::<f64>() / n;
+            assert!(difference.abs() < 4.0 * (square / n).sqrt() + 1e-9, "{what}: {difference}");
+        }
+    }
+}
