@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod contract;
+pub mod credit;
 pub mod crossing;
 pub mod decay;
 pub mod exit;
@@ -15,6 +16,7 @@ pub mod levels;
 pub mod lifecycle;
 pub mod likelihood;
 pub mod loyalty;
+pub mod opportunity;
 pub mod quadrant;
 pub mod regularity;
 pub mod risk;
@@ -23,6 +25,7 @@ pub mod risk_path;
 mod root;
 pub mod satisfaction;
 pub mod score;
+pub mod service;
 pub mod silence;
 pub mod stages;
 pub mod tier_moves;
