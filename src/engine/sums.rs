@@ -1,0 +1,218 @@
+//! The store of one customer's decayed sums: a set of bits, the values present, and one landmark for all.
+//!
+//! Forward decay (Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009) against a landmark that events do not move: what
+//! happened at `t` with amount `y` is kept as `y * 2^((t - L) / h)`. Adding touches one value, order does not matter,
+//! and what was added is taken back by adding its negative at the same moment.
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::moment::first_ms;
+use super::sum::SUMS;
+pub use super::sum::Sum;
+use crate::model::time::DAY_MS;
+use crate::signal::decay::Decay;
+
+/// Distance of landmarks. The grid is the same for all customers, so that equal histories have equal states. Within
+/// one step the shortest half-life (7 days) fits 293 times, and 2^293 times any amount is a float.
+const GRID_MS: i64 = 2_048 * DAY_MS;
+
+/// After so many half-lives nothing that a float can hold is left.
+const FORGOTTEN_HALF_LIVES: f64 = 2_200.0;
+
+const _: () = assert!(SUMS <= 64, "the set of bits must grow before a sum can be added");
+
+/// The decayed sums of one customer; those never added to take no room.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Which are present, by [`Sum::place`].
+    present: u64,
+    /// Their values at the landmark, by number.
+    values: Box<[f64]>,
+    /// The landmark, in steps of the grid.
+    step: u8,
+}
+
+/// Half-lives that lie between the landmark and a moment.
+fn half_lives(half_life_d: f64, from_ms: i64, to_ms: i64) -> f64 {
+    (to_ms - from_ms) as f64 / (half_life_d * DAY_MS as f64)
+}
+
+impl Sums {
+    /// The moment at which the values hold: `value(tau) = value * 2^(-(tau - landmark) / half-life)`. The newest
+    /// moment added at, rounded down to a multiple of 2,048 days.
+    pub fn landmark_ms(&self) -> i64 {
+        i64::from(self.step) * GRID_MS
+    }
+
+    /// Number of sums present.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether nothing was ever added.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Adds `y`, which happened at `t_ms` (from the epoch on).
+    pub fn add(&mut self, sum: Sum, t_ms: i64, y: f64) {
+        self.add_all(t_ms, &[(sum, y)]);
+    }
+
+    /// Adds to several sums at one moment; neighbours with equal half-lives share the work.
+    pub fn add_all(&mut self, t_ms: i64, what: &[(Sum, f64)]) {
+        self.make_room(what.iter().fold(0, |bits, (sum, _)| bits | bit(*sum)));
+        self.move_landmark(t_ms);
+        let landmark_ms = self.landmark_ms();
+        let (mut known_d, mut weight) = (0.0, 1.0);
+        for (sum, y) in what {
+            let half_life_d = sum.half_life_d();
+            if half_life_d != known_d {
+                known_d = half_life_d;
+                weight = libm::exp2(half_lives(half_life_d, landmark_ms, t_ms));
+            }
+            if let Some(at) = self.index(*sum) {
+                self.values[at] += y * weight;
+            }
+        }
+    }
+
+    /// The sum as seen at `tau_ms`, which must not lie before what was added; 0 when nothing was.
+    pub fn at(&self, sum: Sum, tau_ms: i64) -> f64 {
+        self.index(sum).map_or(0.0, |at| {
+            let age = half_lives(sum.half_life_d(), self.landmark_ms(), tau_ms);
+            self.values[at] * libm::exp2(-age)
+        })
+    }
+
+    /// Rate per day at `tau_ms` of a customer known since `since_ms`: [`Decay::rate_per_day`], hence with an age of
+    /// at least a day.
+    pub fn rate(&self, sum: Sum, tau_ms: i64, since_ms: i64) -> f64 {
+        let decay = Decay::from_half_life_d(sum.half_life_d());
+        decay.rate_per_day(self.at(sum, tau_ms), tau_ms.saturating_sub(since_ms))
+    }
+
+    /// The sum and its value at the landmark, by number: what a row holds.
+    pub fn iter(&self) -> impl Iterator<Item = (Sum, f64)> + '_ {
+        Sum::all().filter(|sum| self.present & bit(*sum) != 0).zip(self.values.iter().copied())
+    }
+
+    /// The first millisecond after `after_ms` at which a sum is below `theta`, if nothing is added. `None` when it is
+    /// below at `after_ms` already, or never (`theta` not above 0).
+    pub fn below_ms(&self, sum: Sum, theta: f64, after_ms: i64) -> Option<i64> {
+        self.falls_ms(sum, after_ms, |ms| self.at(sum, ms) < theta)
+    }
+
+    /// The first millisecond after `after_ms` at which the rate of a sum is below `theta` a day; as [`Self::below_ms`].
+    pub fn rate_below_ms(&self, sum: Sum, theta: f64, after_ms: i64, since_ms: i64) -> Option<i64> {
+        self.falls_ms(sum, after_ms, |ms| self.rate(sum, ms, since_ms) < theta)
+    }
+
+    fn falls_ms(&self, sum: Sum, after_ms: i64, below: impl Fn(i64) -> bool) -> Option<i64> {
+        let forgotten_d = (FORGOTTEN_HALF_LIVES * sum.half_life_d()) as i64;
+        let end_ms = after_ms.saturating_add(forgotten_d * DAY_MS);
+        if below(after_ms) { None } else { first_ms(after_ms, end_ms, below) }
+    }
+
+    fn index(&self, sum: Sum) -> Option<usize> {
+        let bit = bit(sum);
+        (self.present & bit != 0).then(|| (self.present & (bit - 1)).count_ones() as usize)
+    }
+
+    /// Makes the sums of a set of bits present.
+    fn make_room(&mut self, bits: u64) {
+        let missing = bits & !self.present;
+        if missing == 0 {
+            return;
+        }
+        let mut values = std::mem::take(&mut self.values).into_vec();
+        values.reserve_exact(missing.count_ones() as usize);
+        for place in (0..SUMS).filter(|place| missing & (1 << place) != 0) {
+            let bit = 1 << place;
+            values.insert((self.present & (bit - 1)).count_ones() as usize, 0.0);
+            self.present |= bit;
+        }
+        self.values = values.into_boxed_slice();
+    }
+
+    /// Moves the landmark to the step of `t_ms`, unless it is there or beyond: once in 5.6 years.
+    fn move_landmark(&mut self, t_ms: i64) {
+        let step = t_ms.div_euclid(GRID_MS).clamp(0, i64::from(u8::MAX)) as u8;
+        if step <= self.step {
+            return;
+        }
+        let moved_ms = i64::from(step - self.step) * GRID_MS;
+        let present = self.present;
+        let sums = Sum::all().filter(|sum| present & bit(*sum) != 0);
+        for (value, sum) in self.values.iter_mut().zip(sums) {
+            *value *= libm::exp2(-half_lives(sum.half_life_d(), 0, moved_ms));
+        }
+        self.step = step;
+    }
+}
+
+fn bit(sum: Sum) -> u64 {
+    1 << sum.place()
+}
+
+/// Step, then pairs of number and value: a state outlives the order of the catalogue.
+impl Serialize for Sums {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.step, Pairs(self)).serialize(serializer)
+    }
+}
+
+struct Pairs<'a>(&'a Sums);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq;
+        let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
+        for (sum, value) in self.0.iter() {
+            seq.serialize_element(&(sum.number(), value))?;
+        }
+        seq.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Sums {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (step, sums) = <(u8, Read)>::deserialize(deserializer)?;
+        Ok(Self { step, ..sums.0 })
+    }
+}
+
+struct Read(Sums);
+
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ReadPairs).map(Self)
+    }
+}
+
+struct ReadPairs;
+
+impl<'de> Visitor<'de> for ReadPairs {
+    type Value = Sums;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("pairs of a sum's number and its value, by number")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sums, A::Error> {
+        let mut sums = Sums::default();
+        let mut values = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(SUMS));
+        while let Some((number, value)) = seq.next_element::<(u8, f64)>()? {
+            let bit = Sum::from_number(number).map_or(0, bit);
+            if bit <= sums.present {
+                let what = "is unknown or out of order; rebuild the state with this version";
+                return Err(A::Error::custom(format!("sum number {number} {what}")));
+            }
+            sums.present |= bit;
+            values.push(value);
+        }
+        sums.values = values.into_boxed_slice();
+        Ok(sums)
+    }
+}

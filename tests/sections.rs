@@ -1,0 +1,11 @@
+//! The sections of a profile against plain recomputation from the list of events, in any order of arrival.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "sections/credit.rs"]
+mod credit;
+#[path = "sections/naive.rs"]
+mod naive;
+#[path = "support/random.rs"]
+mod random;
+#[path = "sections/sums.rs"]
+mod sums;
