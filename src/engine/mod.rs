@@ -1,18 +1,23 @@
 //! What happens to one customer: profiles, applying events, dues, and the rows that follow. Pure.
 
 pub mod apply;
+pub mod care;
+pub mod contact;
 pub mod context;
 pub mod credit;
 pub mod dues;
 pub mod ids;
+pub mod intent;
 pub mod lifecycle;
 pub mod moment;
 pub mod profile;
 pub mod purchase;
 pub mod rows;
+pub mod service;
 pub mod shard;
 pub mod store;
 pub mod sum;
 pub mod sums;
 pub mod support;
+pub mod terms;
 pub mod web;
