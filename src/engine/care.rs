@@ -11,6 +11,8 @@ use crate::model::event::TicketAction;
 use crate::model::time::{HOUR_MS, MINUTE_MS};
 use crate::signal::satisfaction::score_share;
 
+const _: () = assert!(size_of::<Care>() <= 32 && size_of::<Ticket>() <= 56);
+
 /// The sums that tickets as wholes weigh on; the others are of single events.
 const OF_TICKETS: [Sum; 10] = [
     Sum::ReplyLn90,

@@ -29,6 +29,8 @@ pub struct Contacts {
     owners: Vec<Owner>,
 }
 
+const _: () = assert!(size_of::<Contacts>() <= 48 && size_of::<Owner>() <= 12);
+
 impl Contacts {
     /// Takes a contact in; `visit` is one in person.
     pub fn contact(&mut self, sums: &mut Sums, ts_ms: i64, outbound: bool, visit: bool) {

@@ -74,6 +74,9 @@ pub struct Exposure {
     pub overdue_minor_ms: i128,
 }
 
+const _: () = assert!(size_of::<Credit>() <= 80);
+const _: () = assert!(size_of::<Invoice>() <= 40 && size_of::<Payment>() <= 24);
+
 impl Exposure {
     /// Overdue part of what is open, in [0, 1]; `None` when nothing is open.
     pub fn overdue_ratio(&self) -> Option<f64> {

@@ -58,6 +58,9 @@ pub struct Service {
     forgotten: u32,
 }
 
+const _: () = assert!(size_of::<Service>() <= 64);
+const _: () = assert!(size_of::<Metric>() <= 48 && size_of::<Order>() <= 24);
+
 impl Metric {
     /// Since when it has been high without a low between; `None` while it is not.
     fn high_since_ms(&self) -> Option<i64> {

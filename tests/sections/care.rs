@@ -123,7 +123,7 @@ fn naive(events: &[CareEvent], tickets: &[Whole]) -> Naive {
             n.add(Sum::SlaMissed180, at, f64::from(u8::from(at > by)));
             let minutes = |ms: i64| ms as f64 / 60_000.0;
             let ratio = minutes(at - opened).max(1.0) / minutes(by - opened);
-            n.add(Sum::EffortLn90, at, ratio.ln().max(-3.0).min(3.0));
+            n.add(Sum::EffortLn90, at, ratio.ln().clamp(-3.0, 3.0));
             n.add(Sum::Efforts90, at, 1.0);
         }
         n.add(Sum::Complaints365, t.first, f64::from(u8::from(t.complaint)));

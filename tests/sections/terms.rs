@@ -178,7 +178,8 @@ fn any_order_gives_what_the_list_says() {
         let nps = events.iter().filter_map(rating).max();
         let profile = times(&events, |what| matches!(what, What::Profile(_)));
         let origin = |e: &Event| if let What::Profile(o) = e.1 { Some(o) } else { None };
-        let origins: BTreeSet<_> = events.iter().filter_map(origin).filter(|o| *o != "").collect();
+        let origins: BTreeSet<_> =
+            events.iter().filter_map(origin).filter(|o| !o.is_empty()).collect();
         let delivered = orders.iter().filter_map(|o| o.1).max();
         let late: Vec<i64> = orders.iter().filter(|o| o.1.is_none()).map(|o| o.0).collect();
         let renewal = running.and_then(|r| r.renewal_ms);
