@@ -1,7 +1,7 @@
 //! The sentences of ARCHITECTURE.md that must stay true, as checks: debug builds make them at the end of each cycle,
 //! property tests on their own. Each says what is broken, or nothing.
 
-use crate::engine::ids::SourceIds;
+use crate::engine::ids::Id;
 use crate::engine::store::Slot;
 use crate::model::effects::SourceProgress;
 use crate::model::outcome::Outcome;
@@ -88,7 +88,7 @@ pub fn due_lies_ahead(slot: &Slot) -> Result<(), String> {
     }
     Err(format!(
         "customer {} is due at {}, and was looked at as of {}",
-        slot.key.escape_ascii(),
+        slot.key.bytes().escape_ascii(),
         slot.due_ms,
         slot.profile.as_of_ms
     ))
@@ -99,18 +99,20 @@ pub fn due_lies_ahead(slot: &Slot) -> Result<(), String> {
 ///
 /// # Errors
 /// The pair that stands wrong, or the id below the floor.
-pub fn ids_are_sorted_above_the_floor(ids: &SourceIds) -> Result<(), String> {
+pub fn ids_are_sorted_above_the_floor(
+    ids: impl Iterator<Item = Id>,
+    floor_ms: i64,
+) -> Result<(), String> {
     let mut before = None;
-    for (second, hash) in ids.entries() {
+    for (second, hash) in ids {
         if before.is_some_and(|before| before >= (second, hash)) {
             return Err(format!("id {hash:016x} of second {second} stands out of order"));
         }
         // The floor is the end of the second of an id that was forgotten; others of that second may be kept.
         // The last second stands for all later times.
-        if second != u32::MAX && i64::from(second) * 1_000 + 999 < ids.floor_ms {
+        if second != u32::MAX && i64::from(second) * 1_000 + 999 < floor_ms {
             return Err(format!(
-                "id {hash:016x} of second {second} is kept below the floor {}",
-                ids.floor_ms
+                "id {hash:016x} of second {second} is kept below the floor {floor_ms}"
             ));
         }
         before = Some((second, hash));
@@ -122,7 +124,7 @@ pub fn ids_are_sorted_above_the_floor(ids: &SourceIds) -> Result<(), String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::engine::ids::Seen;
+    use crate::engine::ids::{Ids, Memory};
     use crate::engine::profile::Profile;
 
     fn progress(from: i64, to: i64, outcomes: &[Outcome]) -> SourceProgress {
@@ -164,14 +166,7 @@ mod tests {
 
     #[test]
     fn a_due_that_stands_still_is_found() {
-        let slot = |due_ms| Slot {
-            key: (*b"c1").into(),
-            profile: Profile::new(7),
-            due_ms,
-            queued_ms: 0,
-            dirty: true,
-            refreshed: false,
-        };
+        let slot = |due_ms| Slot { due_ms, ..Slot::new(b"c1", Profile::new(7)) };
         due_lies_ahead(&slot(8)).unwrap();
         assert!(due_lies_ahead(&slot(7)).unwrap_err().contains("customer c1"));
     }
@@ -182,29 +177,27 @@ mod tests {
             events in proptest::collection::vec((0_u64..40, 0_i64..200_000, 0_i64..30_000), 0..300),
             ids_max in 0_usize..20,
         ) {
-            let mut ids = SourceIds::new(0);
+            let mut ids = Ids::new();
             let mut frontier_ms = 0;
             for (hash, ts_ms, window_ms) in events {
                 frontier_ms = frontier_ms.max(ts_ms);
-                if ids.look(hash, ts_ms, frontier_ms - window_ms) == Seen::New {
-                    ids.remember(hash, ts_ms, ids_max);
-                }
-                proptest::prop_assert_eq!(ids_are_sorted_above_the_floor(&ids), Ok(()));
+                let memory = Memory { horizon_ms: frontier_ms - window_ms, ids_max };
+                ids.admit(0, hash, ts_ms, memory);
+                let sound = ids_are_sorted_above_the_floor(ids.entries(0), ids.floor_ms(0));
+                proptest::prop_assert_eq!(sound, Ok(()));
             }
         }
     }
 
     #[test]
     fn ids_out_of_order_are_found() {
-        let mut ids = SourceIds::new(0);
-        ids.remember(1, 5_000, 100);
-        ids_are_sorted_above_the_floor(&ids).unwrap();
-        // The same id twice: nobody has looked before remembering.
-        ids.remember(1, 5_000, 100);
-        assert!(ids_are_sorted_above_the_floor(&ids).is_err());
-        let mut ids = SourceIds::new(0);
-        ids.remember(1, 5_000, 100);
-        ids.floor_ms = 7_000;
-        assert!(ids_are_sorted_above_the_floor(&ids).unwrap_err().contains("below the floor"));
+        let check = |ids: &[Id], floor_ms| {
+            ids_are_sorted_above_the_floor(ids.iter().copied(), floor_ms)
+        };
+        check(&[(5, 1), (5, 2), (6, 1)], 5_999).unwrap();
+        check(&[(u32::MAX, 1)], i64::MAX).unwrap();
+        assert!(check(&[(5, 1), (5, 1)], 0).is_err());
+        assert!(check(&[(6, 1), (5, 2)], 0).is_err());
+        assert!(check(&[(5, 1)], 7_000).unwrap_err().contains("below the floor"));
     }
 }

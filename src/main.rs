@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use retain::plan::{guarantees, parse};
-use retain::shell::cmd_run::{self, Definition, Parts};
+use retain::shell::cmd_run::{self, CommandError, Definition, Parts};
 use retain::shell::generation::Choice;
 use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
+use retain::shell::runtime::RunError;
 use retain::shell::settings::Settings;
 use retain::shell::{cmd_check, cmd_config, cmd_generate, demo, logs};
 
@@ -88,9 +89,18 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
+            if is_unfit(&error) { ExitCode::from(UNFIT) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Exit code of a copy that cannot run its shards though others may: starting it again does not help
+/// (docs/operations.md).
+const UNFIT: u8 = 3;
+
+fn is_unfit(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<CommandError>());
+    causes.any(|cause| matches!(cause, CommandError::Run(RunError::Unfit(_))))
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -10,7 +10,7 @@ use crate::engine::shard::words::Dimension;
 use crate::model::record::SourceIndex;
 
 /// The format this binary writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a state record is about. The first byte of the key tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum StateKey<'a> {
     Minute(MinuteKey),
     /// `w` + source + dimension: the values of a dimension.
     Words(SourceIndex, Dimension),
+    /// `l` + the key of a word of the signals topic: a `left` that will be deleted.
+    Left(&'a [u8]),
 }
 
 impl<'a> StateKey<'a> {
@@ -38,6 +40,7 @@ impl<'a> StateKey<'a> {
                 key
             }
             Self::Words(source, dimension) => vec![b'w', *source, *dimension as u8],
+            Self::Left(word) => [b"l", *word].concat(),
         }
     }
 
@@ -52,6 +55,7 @@ impl<'a> StateKey<'a> {
         match (kind, rest) {
             (b'm', []) => Ok(Self::Meta),
             (b'p', id) if !id.is_empty() => Ok(Self::Profile(id)),
+            (b'l', word) if !word.is_empty() => Ok(Self::Left(word)),
             (b'b', [minute @ .., source]) => {
                 let minute: [u8; 8] = minute.try_into().map_err(|_| unknown())?;
                 Ok(Self::Minute((i64::from_be_bytes(minute), *source)))

@@ -10,8 +10,8 @@ use retain::model::event::EventType;
 use retain::model::money::{Currency, Rate};
 use retain::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use retain::plan::{
-    Bands, Clock, Diagnostic, DropField, DropRule, DropTest, KEYS, KeyField, KeyFormat, Limits,
-    Model, ModelKind, Partitioner, Plan, Severity, Source, guarantees, parse,
+    Bands, Clock, Diagnostic, DropField, DropRule, DropTest, KeyField, KeyFormat, Limits, Model,
+    ModelKind, Partitioner, Plan, Severity, Source, guarantees, keys, parse,
 };
 
 const SMALLEST: &str = "name = \"customers\"\ncurrency = \"USD\"\n\n[[source]]\nname = \"purchases\"\ntopic = \"purchases\"\n";
@@ -126,6 +126,7 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
         },
         bands: Bands { slipping: 0.5, dormant: 0.8, lost: 0.95, hysteresis: 0.05 },
         csat_prior: 0.75,
+        parameters: plan(SMALLEST).parameters,
         limits: Limits {
             dimension_values_max: 256,
             tickets_max: 256,
@@ -144,22 +145,18 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
 /// The smallest definition, with every default of the key list written out.
 #[test]
 fn the_documented_defaults_are_the_defaults() {
-    let (mut top, mut tables) = (String::new(), String::new());
-    let mut section = "";
-    for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
-        match key.section {
-            "" => writeln!(top, "{} = {}", key.name, key.default).unwrap(),
-            "source" => writeln!(tables, "{} = {}", key.name, key.default).unwrap(),
-            other => {
-                if other != section {
-                    writeln!(tables, "[{other}]").unwrap();
-                    section = other;
-                }
-                writeln!(tables, "{} = {}", key.name, key.default).unwrap();
-            }
-        }
+    let (mut top, mut source) = (String::new(), String::new());
+    let mut tables: std::collections::BTreeMap<&str, String> = Default::default();
+    for key in keys().filter(|key| !key.default.is_empty()) {
+        let table = match key.section {
+            "" => &mut top,
+            "source" => &mut source,
+            other => tables.entry(other).or_insert_with(|| format!("[{other}]\n")),
+        };
+        writeln!(table, "{} = {}", key.name, key.default).unwrap();
     }
-    let written_out = format!("{top}{SMALLEST}{tables}");
+    let tables: String = tables.into_values().collect();
+    let written_out = format!("{top}{SMALLEST}{source}{tables}");
     assert_eq!(plan(&written_out), plan(SMALLEST), "{written_out}");
 }
 
@@ -195,7 +192,7 @@ fn zones_come_from_the_bundled_database_under_their_own_names() {
 fn the_shipped_comments_explain_every_key() {
     let text = file("pipelines/customers.toml");
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    for key in KEYS.iter().filter(|key| key.name != "CODE") {
+    for key in keys().filter(|key| key.name != "CODE") {
         let explained = text.split("\n\n").any(|paragraph| {
             paragraph.lines().any(|line| line.starts_with('#'))
                 && paragraph.split(|c| !is_word(c)).any(|word| word == key.name)
@@ -219,10 +216,10 @@ fn row(key: &retain::plan::Key) -> String {
 fn the_documentation_has_every_key_as_the_reader_knows_it() {
     let documentation = file("docs/definitions.md");
     let missing: Vec<String> =
-        KEYS.iter().map(row).filter(|row| !documentation.contains(row.as_str())).collect();
+        keys().map(row).filter(|row| !documentation.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "docs/definitions.md lacks these rows:\n{}", missing.join("\n"));
     let rows = documentation.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(rows, KEYS.len(), "docs/definitions.md has rows for keys that do not exist");
+    assert_eq!(rows, keys().count(), "docs/definitions.md has rows for keys that do not exist");
 }
 
 #[test]

@@ -206,7 +206,8 @@ fn source(name: &str) -> Source {
 
 fn touch_everything(metrics: &Metrics) {
     let sources = [source("purchases"), source("web")];
-    let mut effects = Effects { shard: 2, newest_kafka_ms: Some(1_000), ..Effects::default() };
+    let mut effects =
+        Effects { shard: 2, newest_kafka_ms: Some(1_000), mail_unread: 3, ..Effects::default() };
     let mut progress =
         SourceProgress { order_breaks: 1, unknown_fields: 4, ..SourceProgress::default() };
     progress.counts.by_outcome = [5, 2, 0, 0, 1];
@@ -258,6 +259,7 @@ fn metrics_count_what_happened_under_documented_names() {
         r#"retain_waiting_bytes{shard="2"} 8"#,
         r#"retain_shards{state="running"} 1"#,
         r#"retain_gaps_total{shard="2"} 2"#,
+        r#"retain_mail_unread_total{shard="2"} 3"#,
         r#"retain_end_to_end_latency_seconds_sum 0.2"#,
         r#"retain_commits_total{result="fenced"} 0"#,
         r#"retain_restores_total{result="restored"} 1"#,

@@ -3,14 +3,8 @@
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/broker.rs"]
-mod broker;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/outbox.rs"]
-mod outbox;
-#[path = "support/pipeline.rs"]
-mod pipeline;
+#[path = "support/live.rs"]
+mod live;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,38 +12,21 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use broker::{Broker, until, until_within};
-use engine::Engine;
-use pipeline::{Feed, Load, definition};
-
-const PARTITIONS: i32 = 4;
-const LONG: Duration = Duration::from_secs(60);
+use live::*;
 
 /// A pipeline on its way through generations.
-struct Stage {
-    broker: &'static Broker,
-    engine: Engine,
-    tokio: tokio::runtime::Runtime,
+struct Generations {
+    stage: Stage,
     folder: tempfile::TempDir,
 }
 
-impl Stage {
+impl Generations {
     fn new(name: &str) -> Self {
-        let broker = Broker::shared();
-        let topics = ["purchases", "support", "web"].map(|t| format!("{name}.{t}"));
-        broker.create(&topics.each_ref().map(String::as_str), PARTITIONS);
-        let stage = Self {
-            broker,
-            engine: Engine::start(),
-            tokio: tokio::runtime::Runtime::new().unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let text = definition(name);
-        std::fs::write(stage.file("before.toml"), &text).unwrap();
-        let changed = text.replacen("day_zone = \"UTC\"", "day_zone = \"Europe/Berlin\"", 1);
-        assert_ne!(changed, text);
-        std::fs::write(stage.file("after.toml"), changed).unwrap();
-        stage
+        let generations = Self { stage: Stage::new(name), folder: tempfile::tempdir().unwrap() };
+        let text = &generations.stage.definition;
+        std::fs::write(generations.file("before.toml"), text).unwrap();
+        std::fs::write(generations.file("after.toml"), changed(text)).unwrap();
+        generations
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -62,37 +39,55 @@ impl Stage {
             &self.file(definition),
             flags,
             &[
-                format!("kafka.brokers={}", self.broker.bootstrap),
+                format!("kafka.brokers={}", self.stage.broker.bootstrap),
                 format!("kafka.instance={instance}"),
                 "kafka.commit_interval_ms=100".to_owned(),
-                format!("clickhouse.url={}", self.engine.url),
+                format!("clickhouse.url={}", self.stage.url),
+                format!("clickhouse.database={}", self.stage.database()),
                 "http.listen=127.0.0.1:0".to_owned(),
             ],
         )
     }
 
     fn number(&self, sql: &str) -> i64 {
-        self.tokio.block_on(self.engine.number(sql))
+        self.stage.number(sql)
     }
 
     /// Of which generation's tables the views are made; 0 while there are none.
     fn shown(&self) -> i64 {
-        self.number(
-            "SELECT toUInt32OrZero(extract(any(create_table_query), 'retain_g([0-9]+)\\\\.customers')) \
-             FROM system.tables WHERE database = 'retain' AND name = 'customers_now'",
-        )
+        let database = self.stage.database();
+        self.number(&format!(
+            "SELECT toUInt32OrZero(extract(any(create_table_query), '{database}_g([0-9]+)\\\\.customers')) \
+             FROM system.tables WHERE database = '{database}' AND name = 'customers_now'"
+        ))
     }
 
-    fn orders(&self, from: &str) -> i64 {
+    /// All orders that the view has.
+    fn orders(&self) -> i64 {
+        let database = self.stage.database();
         let there = format!(
-            "SELECT count() FROM system.tables WHERE concat(database, '.', name) = '{from}'"
+            "SELECT count() FROM system.tables WHERE database = '{database}' AND name = 'customers_now'"
         );
         if self.number(&there) == 0 {
             return 0;
         }
-        let last = if from.ends_with("_now") { "" } else { " FINAL" };
-        self.number(&format!("SELECT sum(orders) FROM {from}{last}"))
+        self.number(&format!("SELECT sum(orders) FROM {database}.customers_now"))
     }
+
+    /// Waits until the view has the orders that were sent, then holds the tables of a generation against them.
+    fn verify(&mut self, generation: u32) {
+        let expected = self.stage.expected().sum("orders");
+        until("all orders in the view", || self.orders() == expected);
+        assert_eq!(self.shown(), i64::from(generation));
+        self.stage.verify_generation(generation);
+    }
+}
+
+/// Days are others: no number of the old state can be kept.
+fn changed(definition: &str) -> String {
+    let after = definition.replacen("day_zone = \"UTC\"", "day_zone = \"Europe/Berlin\"", 1);
+    assert_ne!(after, definition);
+    after
 }
 
 struct Copy {
@@ -159,85 +154,72 @@ impl Drop for Copy {
     }
 }
 
-fn orders(feed: &Feed) -> i64 {
-    i64::try_from(feed.truth.values().map(|t| t.0).sum::<i128>()).unwrap()
-}
-
 #[test]
 fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
-    let name = "rebuild";
-    let stage = Stage::new(name);
-    let mut feed = Feed::new(stage.broker, name);
+    let mut all = Generations::new("rebuild");
+    let mut feed = all.stage.feed();
     feed.send(3_000);
-    let mut old = stage.copy("a", "before.toml", &[]);
-    until("generation 1 in the view", || stage.orders("retain.customers_now") == orders(&feed));
-    assert_eq!(stage.shown(), 1);
+    let mut old = all.copy("a", "before.toml", &[]);
+    all.verify(1);
 
     // The changed definition alone is refused, with the command that helps.
-    let mut refused = stage.copy("b", "after.toml", &[]);
+    let mut refused = all.copy("b", "after.toml", &[]);
     refused.says("retain run --rebuild FILE");
     assert!(refused.said().contains("day_zone: UTC -> Europe/Berlin"), "{}", refused.said());
     refused.stop();
 
     let load = Load::start(feed, 20, Duration::from_millis(50));
-    let mut new = stage.copy("c", "after.toml", &["--rebuild"]);
+    let mut new = all.copy("c", "after.toml", &["--rebuild"]);
     assert!(!old.ended().success());
     assert!(old.said().contains("generation 2 has replaced generation 1"), "{}", old.said());
     new.says("the views show the new generation");
-    assert_eq!(stage.shown(), 2);
-    let feed = load.stop();
-    until("all orders in the view", || stage.orders("retain.customers_now") == orders(&feed));
-    assert_eq!(stage.orders("retain_g2.customers"), orders(&feed));
-    assert_eq!(stage.number("SELECT count() FROM retain_g2.gaps"), 0);
+    assert_eq!(all.shown(), 2);
+    let mut feed = load.stop();
+    all.stage.redefine(changed(&all.stage.definition));
+    all.verify(2);
+    assert!(all.stage.gaps(2).is_empty());
     new.stop();
 
     // From now on generation 2 is what is run when none is named, and what is old is not.
-    let mut again = stage.copy("c", "after.toml", &[]);
+    let mut again = all.copy("c", "after.toml", &[]);
     again.says("generation=2");
-    let mut feed = feed;
     feed.send(500);
-    until("what came later in the view", || stage.orders("retain.customers_now") == orders(&feed));
+    all.verify(2);
     again.stop();
-    let mut stale = stage.copy("a", "before.toml", &[]);
+    let mut stale = all.copy("a", "before.toml", &[]);
     stale.says("day_zone: Europe/Berlin -> UTC");
     stale.stop();
-    assert_eq!(stage.shown(), 2);
+    assert_eq!(all.shown(), 2);
 }
 
 #[test]
 fn records_that_are_gone_stop_a_rebuild_until_the_loss_is_accepted() {
-    let name = "loss";
-    let stage = Stage::new(name);
-    let mut feed = Feed::new(stage.broker, name);
+    let mut all = Generations::new("loss");
+    let mut feed = all.stage.feed();
     feed.send(1_000);
-    let mut old = stage.copy("a", "before.toml", &[]);
-    until("generation 1 in the view", || stage.orders("retain.customers_now") == orders(&feed));
-    let ends = stage.broker.delete_all(&format!("{name}.purchases"), PARTITIONS);
-    let before = orders(&feed);
+    let mut old = all.copy("a", "before.toml", &[]);
+    all.verify(1);
+    let ends = all.stage.broker.delete_all("loss.purchases", PARTITIONS);
     feed.send(500);
-    let later = orders(&feed) - before;
-    until("all orders in the view", || stage.orders("retain.customers_now") == orders(&feed));
+    all.verify(1);
 
-    let mut refused = stage.copy("b", "after.toml", &["--rebuild"]);
+    let mut refused = all.copy("b", "after.toml", &["--rebuild"]);
     assert!(!refused.ended().success());
     let said = refused.said();
-    let lost = format!("{name}.purchases partition 0 lost offsets 0 to {}", ends[0]);
+    let lost = format!("loss.purchases partition 0 lost offsets 0 to {}", ends[0]);
     assert!(said.contains(&lost) && said.contains("--accept-loss"), "{said}");
 
-    let mut new = stage.copy("b", "after.toml", &["--rebuild", "--accept-loss"]);
+    let mut new = all.copy("b", "after.toml", &["--rebuild", "--accept-loss"]);
     new.says("the views show the new generation");
     assert!(!old.ended().success());
-    until("what is left in the view", || stage.orders("retain.customers_now") == later);
-    for (partition, end) in ends.iter().enumerate() {
-        let gap = format!(
-            "SELECT count() FROM retain.gaps WHERE source = 'purchases' AND shard = {partition} AND offset_from = 0 \
-             AND offset_to = {end}"
-        );
-        assert_eq!(stage.number(&gap), 1, "partition {partition}");
+    all.stage.redefine(changed(&all.stage.definition));
+    all.stage.verify_generation(2);
+    assert_eq!(all.shown(), 2);
+    let gaps = all.stage.gaps(2);
+    assert_eq!(gaps.len(), PARTITIONS as usize);
+    for gap in gaps {
+        assert_eq!((gap.source.as_str(), gap.from), ("purchases", 0));
+        assert_eq!(gap.to, ends[usize::from(gap.shard)]);
     }
-    assert_eq!(stage.number("SELECT count() FROM retain.gaps"), i64::from(PARTITIONS));
-    // The support topic had lost nothing.
-    let tickets: i128 = feed.truth.values().map(|t| t.2).sum();
-    assert_eq!(i128::from(stage.number("SELECT sum(tickets) FROM retain.customers_now")), tickets);
     new.stop();
 }

@@ -2,39 +2,17 @@
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/broker.rs"]
-mod broker;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/outbox.rs"]
-mod outbox;
-#[path = "support/pipeline.rs"]
-mod pipeline;
+#[path = "support/live.rs"]
+mod live;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use broker::{Broker, flush, send, until};
-use pipeline::{Feed, Running, definition, options, plan};
-use retain::flow::names::Names;
+use engine::Engine;
+use live::*;
 use retain::model::outcome::Outcome;
 use retain::shell::board::{Moment, ShardState, ShardStatus, Status};
-use retain::shell::carrier;
 use retain::shell::clock::wall_ms;
 use retain::shell::metrics;
-use retain::shell::migrate::{Retention, migrate};
-use retain::shell::observe::Observer;
-use retain::shell::sink::{Sink, SinkOptions};
-use retain::shell::views::Databases;
-
-const PARTITIONS: i32 = 4;
-const LONG: Duration = Duration::from_secs(60);
-
-fn topics(broker: &Broker, name: &str) {
-    let names = ["purchases", "support", "web"].map(|t| format!("{name}.{t}"));
-    broker.create(&names.each_ref().map(String::as_str), PARTITIONS);
-}
 
 /// The value of a metric, all its label sets added up; `None` when it has none.
 fn metric(text: &str, name: &str) -> Option<f64> {
@@ -54,19 +32,21 @@ fn is_caught_up(shard: &ShardStatus) -> bool {
 
 #[test]
 fn every_number_of_a_running_pipeline_is_true() {
-    let broker = Broker::shared();
-    let name = "numbers";
-    topics(broker, name);
+    let mut stage = Stage::new("numbers");
     let began_ms = wall_ms();
-    let plan = plan(&definition(name));
-    let mut feed = Feed::new(broker, name);
-    feed.send(3_000);
-    let junk = broker.producer();
-    send(&junk, &format!("{name}.web"), "c0001", "no json");
-    flush(&junk);
-    feed.records[2] += 1;
-    let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
-    feed.await_consumed(broker, PARTITIONS, LONG);
+    stage.feed().send(3_000);
+    // All of the past has had its dues; these customers have theirs before them.
+    let (producer, now) = (stage.broker.producer(), jiff::Timestamp::now());
+    for n in 0..50 {
+        let value = format!(
+            "{{\"event_id\":\"new{n}\",\"customer_id\":\"new{n}\",\"ts\":\"{now}\",\"amount\":1,\"currency\":\"USD\"}}"
+        );
+        send(&producer, "numbers.purchases", &format!("new{n}"), &value);
+    }
+    flush(&producer);
+    let running = stage.start("a", false);
+    stage.await_consumed();
+    let whole = stage.expected();
     until("the status to know that everything is read", || {
         let shards = running.board.snapshot().shards;
         shards.len() == PARTITIONS as usize && shards.values().all(is_caught_up)
@@ -78,16 +58,17 @@ fn every_number_of_a_running_pipeline_is_true() {
 
     let status = running.board.snapshot();
     let sum = |of: &dyn Fn(&ShardStatus) -> u64| status.shards.values().map(of).sum::<u64>();
-    assert_eq!(sum(&|s| s.customers), feed.truth.len() as u64);
-    let buyers = feed.truth.values().filter(|t| t.0 > 0).count() as u64;
-    assert!(sum(&|s| s.dues_pending) >= buyers, "each buyer has a due");
+    let customers = &whole.tables.customers;
+    assert_eq!(sum(&|s| s.customers), customers.len() as u64);
+    assert!(sum(&|s| s.dues_pending) >= 50, "each of the last buyers has a due");
     let outcome = |o| sum(&|s: &ShardStatus| s.sources.iter().map(|s| s.outcomes.of(o)).sum());
-    let records: u64 = feed.records.iter().sum();
-    let repeats: u64 = feed.repeats.iter().sum();
-    assert_eq!(outcome(Outcome::Rejected), 1);
-    assert_eq!(outcome(Outcome::Duplicate), repeats);
-    assert_eq!(outcome(Outcome::Applied), records - repeats - 1);
-    assert_eq!(status.dead_letters, 1);
+    for kind in Outcome::ALL {
+        assert_eq!(outcome(kind), whole.outcome(kind), "{}", kind.name());
+    }
+    let (records, rejects) = (whole.records(), whole.outcome(Outcome::Rejected));
+    assert!(rejects > 0 && whole.outcome(Outcome::Duplicate) > 0);
+    let letters = rejects + whole.outcome(Outcome::Late);
+    assert_eq!(status.dead_letters, letters);
     for shard in status.shards.values() {
         assert_eq!((shard.tenure, &shard.waiting_for, &shard.stop_reason), (1, &None, &None));
         assert!(shard.cycle > 0 && shard.complete_to <= shard.watermark);
@@ -105,8 +86,8 @@ fn every_number_of_a_running_pipeline_is_true() {
     assert_eq!(value(metrics::EVENTS), records as f64);
     assert_eq!(value(metrics::EVENTS_CONSUMED), records as f64);
     assert_eq!(value(metrics::CONSUMER_LAG), 0.0);
-    assert_eq!(value(metrics::STATE_KEYS), feed.truth.len() as f64);
-    assert_eq!((value(metrics::DLQ), value(metrics::REJECTS)), (1.0, 1.0));
+    assert_eq!(value(metrics::STATE_KEYS), customers.len() as f64);
+    assert_eq!((value(metrics::DLQ), value(metrics::REJECTS)), (letters as f64, rejects as f64));
     assert_eq!(value(metrics::SHARDS), f64::from(PARTITIONS));
     assert_eq!(value(metrics::RESTORE_PROGRESS), f64::from(PARTITIONS));
     assert!(value(metrics::STATE_WRITTEN) > 0.0 && value(metrics::TIMERS_PENDING) > 0.0);
@@ -121,16 +102,12 @@ fn every_number_of_a_running_pipeline_is_true() {
 
 #[test]
 fn a_second_owner_counts_its_own_outcomes_and_knows_how_many_were_before() {
-    let broker = Broker::shared();
-    let name = "owners";
-    topics(broker, name);
-    let plan = plan(&definition(name));
-    let mut feed = Feed::new(broker, name);
-    feed.send(1_000);
-    let first = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
-    feed.await_consumed(broker, PARTITIONS, LONG);
+    let mut stage = Stage::new("owners");
+    stage.feed().send(1_000);
+    let first = stage.start("a", false);
+    stage.await_consumed();
     first.stop().unwrap();
-    let second = Running::start(&plan, options(&broker.bootstrap, Some("b"), false));
+    let second = stage.start("b", false);
     until("the second owner to be caught up", || {
         let shards = second.board.snapshot().shards;
         let restored = |s: &ShardStatus| is_caught_up(s) && s.tenure == 2;
@@ -138,7 +115,7 @@ fn a_second_owner_counts_its_own_outcomes_and_knows_how_many_were_before() {
     });
     let status = second.board.snapshot();
     let customers: u64 = status.shards.values().map(|s| s.customers).sum();
-    assert_eq!(customers, feed.truth.len() as u64);
+    assert_eq!(customers, stage.expected().tables.customers.len() as u64);
     let consumed = status.shards.values().flat_map(|s| &s.sources);
     assert_eq!(consumed.map(|s| s.outcomes.consumed()).sum::<u64>(), 0);
     second.stop().unwrap();
@@ -146,18 +123,15 @@ fn a_second_owner_counts_its_own_outcomes_and_knows_how_many_were_before() {
 
 #[test]
 fn a_shard_stopped_by_rejects_says_why_while_the_others_go_on() {
-    let broker = Broker::shared();
-    let name = "deploy";
-    topics(broker, name);
-    let plan = plan(&definition(name));
-    let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
+    let stage = Stage::new("deploy");
+    let running = stage.start("a", false);
     until("all shards", || {
         let shards = running.board.snapshot().shards;
         shards.len() == 4 && shards.values().all(|s| s.state == ShardState::Running)
     });
-    let producer = broker.producer();
+    let producer = stage.broker.producer();
     for _ in 0..700 {
-        send(&producer, &format!("{name}.web"), "c0001", "{\"oops\": 1}");
+        send(&producer, "deploy.web", "c0001", "{\"oops\": 1}");
     }
     flush(&producer);
     let stopped = || {
@@ -184,32 +158,13 @@ fn a_shard_stopped_by_rejects_says_why_while_the_others_go_on() {
 
 #[test]
 fn the_carrier_says_what_it_has_carried_and_what_went_wrong() {
-    let broker = Broker::shared();
-    let name = "carrier";
-    topics(broker, name);
-    let tokio = tokio::runtime::Runtime::new().unwrap();
-    let plan = plan(&definition(name));
-    let engine = engine::Engine::start();
-    let databases = Databases::new("retain", 1).unwrap();
-    let kept = Retention { events_days: 400, ledger_days: 90 };
-    tokio.block_on(migrate(&engine.client(), &plan, &databases, kept)).unwrap();
-    let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
-    until("the rows topic", || running.board.snapshot().assigned);
-
-    let observer = Observer::new(Status::default()).unwrap();
-    let mut sink_options = SinkOptions::new("retain_g1");
-    (sink_options.backoff.first_ms, sink_options.backoff.max_ms) = (20, 200);
-    let sink = Sink::new(engine.client(), sink_options).observed_by(&observer);
-    let quit = Arc::new(AtomicBool::new(false));
-    let carrying = carrier::start(
-        &options(&broker.bootstrap, None, false).link,
-        &Names::new(name, 1),
-        Arc::new(sink),
-        observer.clone(),
-        Arc::clone(&quit),
-        tokio.handle().clone(),
-    );
-    let mut feed = Feed::new(broker, name);
+    let mut stage = Stage::new("carrier");
+    let engine = Engine::start();
+    stage.url.clone_from(&engine.url);
+    let running = stage.start("a", false);
+    let carrying = stage.carry(&running);
+    let observer = &carrying.observer;
+    let mut feed = stage.feed();
     feed.send(2_000);
     let status = || observer.board.snapshot().sink;
     until("rows to be carried from each partition", || {
@@ -241,7 +196,6 @@ fn the_carrier_says_what_it_has_carried_and_what_went_wrong() {
     assert!(value(metrics::INSERT_ROWS) > 0.0 && value(metrics::INSERT_ERRORS) > 0.0);
     assert!(value(&format!("{}_count", metrics::INSERT_DURATION)) > 0.0);
     assert!(metric(&text, metrics::OUTBOX_LAG).is_some());
+    stage.verify();
     running.stop().unwrap();
-    quit.store(true, Ordering::SeqCst);
-    carrying.unwrap().join().unwrap();
 }

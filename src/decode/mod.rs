@@ -1,16 +1,18 @@
 //! Records to events: `serde_json` over borrowed text behind one function, so that a faster decoder can stand
 //! beside it later and be held against it. The contract is docs/events.md; one file per type reads its fields.
 
+mod credit;
 mod decimal;
 mod fields;
 mod items;
-mod kept;
 mod money;
 mod object;
 mod opening;
 mod profile;
 mod purchase;
 mod reader;
+mod relation;
+mod service;
 mod support;
 mod timestamp;
 mod web;
@@ -51,7 +53,7 @@ pub fn decode(
     context: &DecodeContext<'_>,
     batch: &mut EventBatch,
 ) -> Result<Event, Reject> {
-    let before = batch.len_bytes();
+    let before = batch.mark();
     let decoded = decode_object(payload, context, batch);
     if decoded.is_err() {
         batch.truncate(before);
@@ -128,16 +130,16 @@ fn body(
         EventType::Web => web::web(reader),
         EventType::Profile => profile::profile(reader),
         EventType::Opening => opening::opening(reader, context),
-        EventType::Invoice => kept::invoice(reader, context),
-        EventType::Payment => kept::payment(reader, context),
-        EventType::ExtensionRequest => kept::extension_request(reader),
-        EventType::Contact => kept::contact(reader),
-        EventType::Contract => kept::contract(reader),
-        EventType::Referral => kept::referral(reader),
-        EventType::Rating => kept::rating(reader),
-        EventType::Delivery => kept::delivery(reader),
-        EventType::Usage => kept::usage(reader),
-        EventType::Access => kept::access(reader),
+        EventType::Invoice => credit::invoice(reader, context),
+        EventType::Payment => credit::payment(reader, context),
+        EventType::ExtensionRequest => credit::extension_request(reader),
+        EventType::Contact => relation::contact(reader),
+        EventType::Contract => relation::contract(reader),
+        EventType::Referral => relation::referral(reader),
+        EventType::Rating => relation::rating(reader),
+        EventType::Delivery => service::delivery(reader),
+        EventType::Usage => service::usage(reader),
+        EventType::Access => service::access(reader),
     }
 }
 
@@ -150,16 +152,16 @@ fn known(event_type: EventType) -> u64 {
         EventType::Web => web::WEB,
         EventType::Profile => profile::PROFILE,
         EventType::Opening => opening::OPENING,
-        EventType::Invoice => kept::INVOICE,
-        EventType::Payment => kept::PAYMENT,
-        EventType::ExtensionRequest => kept::EXTENSION_REQUEST,
-        EventType::Contact => kept::CONTACT,
-        EventType::Contract => kept::CONTRACT,
-        EventType::Referral => kept::REFERRAL,
-        EventType::Rating => kept::RATING,
-        EventType::Delivery => kept::DELIVERY,
-        EventType::Usage => kept::USAGE,
-        EventType::Access => kept::ACCESS,
+        EventType::Invoice => credit::INVOICE,
+        EventType::Payment => credit::PAYMENT,
+        EventType::ExtensionRequest => credit::EXTENSION_REQUEST,
+        EventType::Contact => relation::CONTACT,
+        EventType::Contract => relation::CONTRACT,
+        EventType::Referral => relation::REFERRAL,
+        EventType::Rating => relation::RATING,
+        EventType::Delivery => service::DELIVERY,
+        EventType::Usage => service::USAGE,
+        EventType::Access => service::ACCESS,
     }
 }
 

@@ -4,7 +4,7 @@ use super::DecodeContext;
 use super::decimal::{DIGITS_MAX, Decimal};
 use super::fields::Field;
 use super::object::unquoted;
-use super::reader::{Reader, bad_field, bad_value, number};
+use super::reader::{Reader, bad_value, number};
 use crate::model::event::Amount;
 use crate::model::money::{Currency, Rate, convert};
 use crate::model::outcome::{Reason, Reject};
@@ -40,37 +40,37 @@ impl Money {
 
     /// A money field that must be there.
     pub fn required(self, reader: &Reader<'_, '_>, field: Field) -> Result<Amount, Reject> {
-        self.amount(field, reader.required(field)?)
+        self.amount(field.name(), reader.required(field)?)
     }
 
     /// A money field in minor units of the reporting currency; 0 when missing or `null`.
     pub fn minor_or_zero(self, reader: &Reader<'_, '_>, field: Field) -> Result<i64, Reject> {
         match reader.fields.raw(field) {
-            Some(raw) => self.amount(field, raw).map(|amount| amount.minor),
+            Some(raw) => self.amount(field.name(), raw).map(|amount| amount.minor),
             None => Ok(0),
         }
     }
 
     /// `raw` in the currency's minor units (half-even), and from those in the reporting currency's (half-even).
-    fn amount(self, field: Field, raw: &str) -> Result<Amount, Reject> {
-        let original_minor = major(field.name(), raw)?
+    pub fn amount(self, place: &str, raw: &str) -> Result<Amount, Reject> {
+        let original_minor = major(place, raw)?
             .scaled(self.currency.minor_digits())
             .filter(|minor| *minor <= AMOUNT_MINOR_MAX)
-            .ok_or_else(|| bad_field(field, raw, "at most 1e15 minor units"))?;
+            .ok_or_else(|| bad_value(place, raw, "at most 1e15 minor units"))?;
         let minor = if self.currency == self.reporting {
             Some(original_minor)
         } else {
             convert(original_minor, self.currency, self.reporting, self.rate)
         };
         let minor = minor.filter(|minor| *minor <= AMOUNT_MINOR_MAX).ok_or_else(|| {
-            bad_field(field, raw, "at most 1e15 minor units of the reporting currency")
+            bad_value(place, raw, "at most 1e15 minor units of the reporting currency")
         })?;
         Ok(Amount { minor, original_minor, currency: self.currency })
     }
 }
 
 /// A decimal of major units, at least zero: a JSON number, or a string of digits with at most one point.
-pub fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
+fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
     let decimal = match unquoted(raw) {
         // No sign and no exponent in a string, which is what people write.
         Some(text) if text.len() <= AMOUNT_BYTES_MAX && text.bytes().all(plain) => {

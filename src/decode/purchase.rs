@@ -2,10 +2,10 @@
 
 use super::DecodeContext;
 use super::fields::{self, Field};
-use super::items::check_items;
+use super::items::read_items;
 use super::money::Money;
 use super::reader::{ID_BYTES_MAX, Reader, TEXT_BYTES_MAX};
-use crate::model::event::Body;
+use crate::model::event::{Body, ItemRange};
 use crate::model::outcome::Reject;
 
 /// Most pieces of one purchase.
@@ -31,12 +31,17 @@ pub fn purchase(reader: &mut Reader<'_, '_>, context: &DecodeContext<'_>) -> Res
     let amount = money.required(reader, Field::Amount)?;
     let discount_minor = money.minor_or_zero(reader, Field::Discount)?;
     let quantity = reader.whole(Field::Quantity, 1, QUANTITY_MAX)?.unwrap_or(1) as u32;
-    if let Some(items) = reader.fields.raw(Field::Items) {
-        reader.fields.unknown += check_items(items)?;
-    }
+    let items = match reader.fields.raw(Field::Items) {
+        Some(raw) => {
+            let (items, unknown) = read_items(raw, money, reader.batch)?;
+            reader.fields.unknown += unknown;
+            items
+        }
+        None => ItemRange::default(),
+    };
     let order_id = reader.id(Field::OrderId, ID_BYTES_MAX)?;
     let channel = reader.text(Field::Channel, TEXT_BYTES_MAX)?;
-    Ok(Body::Purchase { amount, discount_minor, quantity, order_id, channel })
+    Ok(Body::Purchase { amount, discount_minor, quantity, order_id, channel, items })
 }
 
 /// The body of a refund.

@@ -65,6 +65,13 @@ pub fn number(raw: &str) -> Option<Decimal> {
     if raw.len() > NUMBER_BYTES_MAX { None } else { Decimal::parse(raw) }
 }
 
+/// The double nearest to a JSON number in `0..=NUMBER_MAX`. `None` for anything else.
+pub fn number_value(raw: &str) -> Option<f64> {
+    number(raw).filter(|n| !n.negative && n.at_most(NUMBER_MAX))?;
+    // Minus zero is zero.
+    raw.parse().ok().map(|n: f64| n + 0.0)
+}
+
 /// A whole number in `min..=max`, for a place that is no field of its own.
 pub fn whole_number(place: &str, raw: &str, min: i64, max: i64) -> Result<i64, Reject> {
     number(raw)
@@ -175,6 +182,12 @@ impl<'p> Reader<'p, '_> {
         Ok(self.batch.push(self.id_of(field, raw, max)?.as_bytes()))
     }
 
+    /// An identifier of the usual length that must be there, copied into the batch.
+    pub fn kept_id(&mut self, field: Field) -> Result<Span, Reject> {
+        let id = self.required_id(field, ID_BYTES_MAX)?;
+        Ok(self.batch.push(id.as_bytes()))
+    }
+
     /// Checks an identifier that is not kept by itself.
     pub fn check_id(&self, field: Field) -> Result<(), Reject> {
         match self.fields.raw(field) {
@@ -230,15 +243,19 @@ impl<'p> Reader<'p, '_> {
         self.whole(field, min, max)?.ok_or_else(|| missing(field))
     }
 
-    /// Checks a JSON number in `0..=NUMBER_MAX`, if it is there.
-    pub fn check_number(&self, field: Field) -> Result<(), Reject> {
+    /// A JSON number in `0..=NUMBER_MAX`, the nearest double; `None` when missing or `null`.
+    pub fn number(&self, field: Field) -> Result<Option<f64>, Reject> {
         let Some(raw) = self.fields.raw(field) else {
-            return Ok(());
+            return Ok(None);
         };
-        match number(raw) {
-            Some(n) if !n.negative && n.at_most(NUMBER_MAX) => Ok(()),
-            _ => Err(bad_field(field, raw, "a JSON number from 0 to 1e12")),
-        }
+        number_value(raw)
+            .map(Some)
+            .ok_or_else(|| bad_field(field, raw, "a JSON number from 0 to 1e12"))
+    }
+
+    /// [`Self::number`] that must be there.
+    pub fn required_number(&self, field: Field) -> Result<f64, Reject> {
+        self.number(field)?.ok_or_else(|| missing(field))
     }
 
     /// An RFC 3339 timestamp that must be there, milliseconds.

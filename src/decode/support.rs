@@ -2,7 +2,7 @@
 
 use super::fields::{self, Field};
 use super::reader::{ID_BYTES_MAX, Reader, TEXT_BYTES_MAX};
-use crate::model::event::{Body, TicketAction};
+use crate::model::event::{Body, TicketAction, TicketKind};
 use crate::model::outcome::{Reason, Reject};
 
 /// What a support event may carry.
@@ -30,15 +30,27 @@ pub fn support(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
         let detail = "`csat` is missing; a support event with action `rated` requires it, 1 to 5";
         return Err(Reject::new(Reason::MissingField, detail));
     }
-    reader.whole(Field::Expected, 1, 5)?;
+    let expected = reader.whole(Field::Expected, 1, 5)?.map(|score| score as u8);
     let by_agent = reader.word(Field::By, parse_by, "agent or customer")?.unwrap_or(false);
-    reader.check_text(Field::Priority, TEXT_BYTES_MAX)?;
-    reader.check_number(Field::WaitS)?;
-    reader.check_number(Field::HandlingMin)?;
-    let kind = reader.text(Field::Kind, TEXT_BYTES_MAX)?;
-    let complaint = reader.batch.bytes(kind) == b"complaint";
+    let priority = reader.text(Field::Priority, TEXT_BYTES_MAX)?;
+    let wait_s = reader.number(Field::WaitS)?.map(|seconds| seconds as f32);
+    let handling_min = reader.number(Field::HandlingMin)?.map(|minutes| minutes as f32);
+    let kind_text = reader.text(Field::Kind, TEXT_BYTES_MAX)?;
+    let kind = kind_of(reader.batch.bytes(kind_text));
     let channel = reader.text(Field::Channel, TEXT_BYTES_MAX)?;
-    Ok(Body::Support { ticket_id, action, complaint, kind, channel, csat, by_agent })
+    Ok(Body::Support {
+        ticket_id,
+        action,
+        kind,
+        kind_text,
+        channel,
+        priority,
+        csat,
+        expected,
+        by_agent,
+        wait_s,
+        handling_min,
+    })
 }
 
 fn parse_action(word: &str) -> Option<TicketAction> {
@@ -49,6 +61,17 @@ fn parse_action(word: &str) -> Option<TicketAction> {
         "reopened" => TicketAction::Reopened,
         "rated" => TicketAction::Rated,
         _ => return None,
+    })
+}
+
+/// What a ticket is about; `None` when the event does not say.
+pub fn kind_of(text: &[u8]) -> Option<TicketKind> {
+    Some(match text {
+        b"" => return None,
+        b"complaint" => TicketKind::Complaint,
+        b"suggestion" => TicketKind::Suggestion,
+        b"question" => TicketKind::Question,
+        _ => TicketKind::Other,
     })
 }
 

@@ -16,7 +16,7 @@ pub const WEB: u64 =
 pub fn web(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
     let action = parse_action(&reader.required_text(Field::Action, TEXT_BYTES_MAX)?);
     reader.check_text(Field::Url, URL_BYTES_MAX)?;
-    reader.check_number(Field::DwellMs)?;
+    reader.number(Field::DwellMs)?;
     let session_id = reader.id(Field::SessionId, ID_BYTES_MAX)?;
     let category = reader.text(Field::Category, TEXT_BYTES_MAX)?;
     Ok(Body::Web { action, session_id, category })

@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
-use super::ids::Seen;
+use super::ids::{Admitted, Memory, Seen};
 use super::lifecycle::{due_ms, step};
-use super::profile::{Field, Profile};
+use super::profile::Profile;
 use super::purchase::Opening;
 use super::rows::{EventRow, Rows};
+use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::words::{Dimension, Word, Words};
 use super::store::Store;
 use super::support::TicketEvent;
 use super::web::session_of;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event, ProfileFields, TicketAction};
+use crate::model::event::{Body, Event, ProfileFields, TicketAction, TicketKind};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::NEVER_MS;
@@ -103,23 +105,20 @@ impl Engine {
             self.fire_slot(slot, event.ts_ms);
         }
         let source = usize::from(origin.position.source);
-        let (window_ms, ids_max) = match self.cx.plan.sources.get(source) {
-            Some(s) => (s.dedup_window_ms, s.dedup_ids_max),
+        let memory = match self.cx.plan.sources.get(source) {
+            Some(source) => Memory {
+                horizon_ms: origin.frontier_ms.saturating_sub(source.dedup_window_ms),
+                ids_max: source.dedup_ids_max,
+            },
             None => return Outcome::Rejected,
         };
-        let horizon_ms = origin.frontier_ms.saturating_sub(window_ms);
-        let profile = &mut self.store.get_mut(slot).profile;
-        let ids = profile.ids_of(origin.position.source);
-        let floor_before = ids.floor_ms;
-        let seen = ids.look(event.id_hash, event.ts_ms, horizon_ms);
-        if seen == Seen::New {
-            ids.remember(event.id_hash, event.ts_ms, ids_max);
-        }
-        let forgot = ids.floor_ms != floor_before;
+        let ids = &mut self.store.get_mut(slot).profile.ids;
+        let Admitted { seen, forgot } =
+            ids.admit(origin.position.source, event.id_hash, event.ts_ms, memory);
         match seen {
             Seen::New => {
                 self.mark(slot);
-                self.take(slot, batch, event, origin, horizon_ms, version);
+                self.take(slot, batch, event, origin, memory.horizon_ms, version);
                 Outcome::Applied
             }
             // what was forgotten on this occasion is state too: the floor must not depend on a crash
@@ -153,7 +152,7 @@ impl Engine {
     ) {
         let stamp = Stamp { ts_ms: event.ts_ms, position: origin.position };
         let profile = &mut self.store.get_mut(slot).profile;
-        profile.born_ms = profile.born_ms.min(event.ts_ms);
+        profile.born.lower_to(event.ts_ms);
         profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
         self.take_links(slot, batch, event, stamp);
         let source = origin.position.source;
@@ -190,7 +189,7 @@ impl Engine {
     fn take_links(&mut self, slot: u32, batch: &EventBatch, event: &Event, stamp: Stamp) {
         let profile = &mut self.store.get_mut(slot).profile;
         if !event.legal_entity_id.is_none() {
-            profile.say(Field::LegalEntityId, batch.str(event.legal_entity_id), stamp);
+            profile.said.say(Field::LegalEntityId, batch.str(event.legal_entity_id), stamp);
         }
         if event.account_id.is_none() {
             return;
@@ -199,7 +198,7 @@ impl Engine {
         // most events repeat the account: only another one costs a copy of the old
         let other = (profile.said(Field::AccountId) != account)
             .then(|| Box::<str>::from(profile.said(Field::AccountId)));
-        if profile.say(Field::AccountId, account, stamp) {
+        if profile.said.say(Field::AccountId, account, stamp) {
             self.moved.push(Moved { slot, left_account: other });
         }
     }
@@ -220,7 +219,7 @@ impl Engine {
         let cx = &self.cx;
         let profile = &mut self.store.get_mut(slot).profile;
         if is_act_of_customer(&event.body) {
-            profile.last_seen_ms = profile.last_seen_ms.max(event.ts_ms);
+            profile.last_seen.raise_to(event.ts_ms);
         }
         match event.body {
             Body::Web { session_id, .. } => {
@@ -229,10 +228,11 @@ impl Engine {
                 let web = profile.web.get_or_insert_default();
                 return (false, web.visit(cx, id, source, event.ts_ms, horizon_ms));
             }
-            Body::Support { ticket_id, action, complaint, csat, .. } => {
+            Body::Support { ticket_id, action, kind, csat, .. } => {
+                let complaint = kind == Some(TicketKind::Complaint);
                 let ticket = xxh3_64(batch.bytes(ticket_id));
                 let happened = TicketEvent { ticket, stamp, action, complaint, csat };
-                profile.support.get_or_insert_default().apply(cx, happened);
+                profile.more_mut().support.get_or_insert_default().apply(cx, happened);
             }
             _ => return (take_money(cx, profile, &event.body, stamp), false),
         }
@@ -251,16 +251,16 @@ impl Engine {
         for (field, dimension, span) in limited {
             if !span.is_none() {
                 let text = self.words.limited(source, dimension, batch.str(span), max);
-                profile.say(field, text, stamp);
+                profile.said.say(field, text, stamp);
             }
         }
         for (field, span) in [(Field::OwnerId, fields.owner_id), (Field::Name, fields.name)] {
             if !span.is_none() {
-                profile.say(field, batch.str(span), stamp);
+                profile.said.say(field, batch.str(span), stamp);
             }
         }
         if let Some(key) = fields.key {
-            profile.say(Field::Key, if key { "true" } else { "false" }, stamp);
+            profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
         }
     }
 
@@ -280,7 +280,7 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         if !entry.refreshed {
             entry.refreshed = true;
-            let minute = (xxh3_64(&entry.key) % REFRESH_SLOTS as u64) as usize;
+            let minute = (xxh3_64(entry.key.bytes()) % REFRESH_SLOTS as u64) as usize;
             self.refresh[minute].push(slot);
         }
     }
@@ -294,9 +294,10 @@ impl Engine {
     /// Makes a profile due at `at_ms`, and sure that the queue wakes by then.
     pub fn arm_at(&mut self, slot: u32, at_ms: i64) {
         let entry = self.store.get_mut(slot);
-        entry.due_ms = at_ms;
-        if entry.due_ms < entry.queued_ms {
-            entry.queued_ms = entry.due_ms;
+        // what the queue's entry cannot say is never due
+        entry.due_ms = Moment::new(at_ms).ms();
+        if entry.due_ms < entry.queued.ms() {
+            entry.queued = Moment::new(entry.due_ms);
             self.dues.push(entry.due_ms, slot);
         }
     }
@@ -331,17 +332,18 @@ impl Engine {
             let mut slots = std::mem::take(&mut self.slots);
             self.dues.take(at_ms, &mut slots);
             if slots.len() > 1 {
-                slots.sort_unstable_by(|a, b| self.store.get(*a).key.cmp(&self.store.get(*b).key));
+                let key = |slot: u32| self.store.get(slot).key.bytes();
+                slots.sort_unstable_by(|a, b| key(*a).cmp(key(*b)));
                 slots.dedup();
             }
             for slot in slots.drain(..) {
                 let entry = self.store.get_mut(slot);
-                if entry.queued_ms != at_ms {
+                if entry.queued.ms() != at_ms {
                     continue; // overtaken by an earlier entry
                 }
-                entry.queued_ms = NEVER_MS;
+                entry.queued = Moment::NEVER;
                 if entry.due_ms > at_ms {
-                    entry.queued_ms = entry.due_ms;
+                    entry.queued = Moment::new(entry.due_ms);
                     if entry.due_ms != NEVER_MS {
                         self.dues.push(entry.due_ms, slot);
                     }
@@ -371,7 +373,7 @@ fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) ->
             let revenue_minor = revenue.minor;
             let opening =
                 Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
-            profile.born_ms = profile.born_ms.min(t_first_ms);
+            profile.born.lower_to(t_first_ms);
             profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
             profile.purchases.get_or_insert_default().open(opening);
             false

@@ -1,23 +1,31 @@
-//! Which event ids of a source a customer's profile remembers: the memory that makes a repeat a duplicate.
+//! Which event ids a customer's profile remembers, by source: the memory that makes a repeat a duplicate.
 //!
 //! Invariant: an id that was applied is remembered, or its time is not above the floor. Hence a record that is neither
 //! remembered nor at or below the floor is new, and nothing is ever counted twice.
+//!
+//! Ids are xxh3-64 hashes: with `n` ids held, a new one is taken for a repeat with probability `n / 2^64`
+//! (docs/decisions/0003). Times are whole seconds, rounded down. An id takes 12 bytes; those of all sources lie in one
+//! allocation, which is what nearly every customer has. Only a source with very many ids gets a queue and an index.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
 
-use hashbrown::HashTable;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::ids_many::Many;
 use crate::model::record::SourceIndex;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 
 /// Ids are never forgotten below this number: customers of little traffic have no floor.
 pub const IDS_KEPT_MIN: usize = 8;
 
+/// From this many ids of a source on, they are found by an index instead of a scan; below half of it again by a scan.
+pub const MANY_FROM: usize = 64;
+
 /// What is known of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// Never applied.
+    /// Never applied; now remembered.
     New,
     /// Applied before.
     Before,
@@ -25,128 +33,495 @@ pub enum Seen {
     Unknowable,
 }
 
-/// From this many ids on they are found by an index instead of a scan.
-const INDEX_FROM: usize = 48;
-
-/// The remembered ids of one source, oldest first. Ids are xxh3-64 hashes: with `n` ids held, a new one is taken for a
-/// repeat with probability `n / 2^64` (docs/decisions/0003). Times are whole seconds, rounded down.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SourceIds {
-    /// The source.
-    pub source: SourceIndex,
-    /// The latest event time that an id was forgotten of; [`BEFORE_ALL_MS`] when none was.
-    pub floor_ms: i64,
-    /// Seconds and hash, ascending: where an id stands does not depend on when it arrived.
-    ids: VecDeque<(u32, u64)>,
-    /// The hashes again, where there are many.
-    #[serde(skip)]
-    index: Option<Box<HashTable<u64>>>,
+/// What [`Ids::admit`] found and did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// What was known.
+    pub seen: Seen,
+    /// Whether older ids were forgotten on this occasion.
+    pub forgot: bool,
 }
 
-impl PartialEq for SourceIds {
-    fn eq(&self, other: &Self) -> bool {
-        (self.source, self.floor_ms, &self.ids) == (other.source, other.floor_ms, &other.ids)
+/// How long and how many ids of a source are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Ids of events before this moment may go.
+    pub horizon_ms: i64,
+    /// The oldest go beyond this number.
+    pub ids_max: usize,
+}
+
+/// Second and hash of an event id.
+pub type Id = (u32, u64);
+
+/// Bytes of an id: the second, then the hash, both little endian.
+pub const ID_BYTES: usize = 12;
+
+/// The remembered ids of a customer.
+#[derive(Clone, Debug, Default)]
+pub struct Ids {
+    /// Runs of sources in ascending order: head, then ids in ascending order. Where an id stands does not depend on
+    /// when it arrived.
+    few: Box<[u8]>,
+    /// Sources that have outgrown that, in ascending order.
+    many: Option<Box<Vec<Many>>>,
+}
+
+/// Where the run of a source lies.
+///
+/// A head is the source (upper bit: there is a floor), the number of ids, the second of the floor, if there is one, and
+/// the number of ids again in four bytes, if it does not fit one (in the state only: in memory those are [`Many`]).
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    source: SourceIndex,
+    /// Where the head begins.
+    at: usize,
+    /// Bytes of the head; 0 while there is none.
+    head: usize,
+    count: usize,
+    floor_s: Option<u32>,
+}
+
+const FLOOR_BIT: u8 = 0x80;
+const SHORT_HEAD: usize = 2;
+const FLOOR_BYTES: usize = 4;
+
+/// A number of ids that says: see the four bytes.
+const LONG: usize = MANY_FROM;
+
+impl Run {
+    fn read(bytes: &[u8], at: usize) -> Option<Self> {
+        let (mark, count) = (*bytes.get(at)?, *bytes.get(at + 1)?);
+        let mut head = SHORT_HEAD;
+        let mut number = || {
+            let bytes = bytes.get(at + head..)?.first_chunk()?;
+            head += 4;
+            Some(u32::from_le_bytes(*bytes))
+        };
+        let floor_s = if mark & FLOOR_BIT == 0 { None } else { Some(number()?) };
+        let count = match usize::from(count) {
+            short @ ..LONG => short,
+            _ => Some(number()? as usize).filter(|long| *long >= LONG)?,
+        };
+        Some(Self { source: mark & !FLOOR_BIT, at, head, count, floor_s })
+    }
+
+    fn first_id(&self) -> usize {
+        self.at + self.head
+    }
+
+    fn end(&self) -> usize {
+        self.first_id() + self.count * ID_BYTES
+    }
+
+    fn ids<'b>(&self, bytes: &'b [u8]) -> impl DoubleEndedIterator<Item = Id> + ExactSizeIterator + use<'b> {
+        ids_in(&bytes[self.first_id()..self.end()])
+    }
+
+    /// Takes the oldest `n` ids out; the floor rises to the last of them.
+    fn forget(&mut self, bytes: &mut Vec<u8>, n: usize) {
+        let Some(last) = n.checked_sub(1).and_then(|last| self.ids(bytes).nth(last)) else {
+            return;
+        };
+        // the first floor takes its four bytes from those that become free
+        let room = if self.floor_s.is_none() { FLOOR_BYTES } else { 0 };
+        let from = self.first_id();
+        bytes.drain(from..from + n * ID_BYTES - room);
+        self.head += room;
+        self.count -= n;
+        self.floor_s = self.floor_s.max(Some(last.0));
+        self.write_head(bytes);
+    }
+
+    /// Puts an id at its place.
+    fn remember(&mut self, bytes: &mut Vec<u8>, id: Id) {
+        if self.head == 0 {
+            bytes.reserve_exact(SHORT_HEAD + ID_BYTES);
+            open_gap(bytes, self.at, SHORT_HEAD);
+            self.head = SHORT_HEAD;
+        }
+        let later = self.ids(bytes).rev().take_while(|held| *held > id).count();
+        let at = self.end() - later * ID_BYTES;
+        bytes.reserve_exact(ID_BYTES);
+        open_gap(bytes, at, ID_BYTES);
+        bytes[at..at + ID_BYTES].copy_from_slice(&bytes_of(id));
+        self.count += 1;
+        self.write_head(bytes);
+    }
+
+    fn write_head(&self, bytes: &mut [u8]) {
+        let bit = if self.floor_s.is_some() { FLOOR_BIT } else { 0 };
+        bytes[self.at] = self.source | bit;
+        bytes[self.at + 1] = self.count as u8;
+        if let Some(second) = self.floor_s {
+            let floor = self.at + SHORT_HEAD;
+            bytes[floor..floor + FLOOR_BYTES].copy_from_slice(&second.to_le_bytes());
+        }
     }
 }
 
-impl SourceIds {
+/// Moves what stands from `at` on by `n` bytes.
+fn open_gap(bytes: &mut Vec<u8>, at: usize, n: usize) {
+    let end = bytes.len();
+    bytes.resize(end + n, 0);
+    bytes.copy_within(at..end, at + n);
+}
+
+/// The ids in a piece of a run.
+fn ids_in(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Id> + ExactSizeIterator + '_ {
+    bytes.as_chunks().0.iter().map(|bytes| id_of(*bytes))
+}
+
+/// Back from [`bytes_of`].
+pub fn id_of([a, b, c, d, hash @ ..]: [u8; ID_BYTES]) -> Id {
+    (u32::from_le_bytes([a, b, c, d]), u64::from_le_bytes(hash))
+}
+
+/// An id as it is kept.
+pub fn bytes_of((second, hash): Id) -> [u8; ID_BYTES] {
+    let mut bytes = [0; ID_BYTES];
+    bytes[..4].copy_from_slice(&second.to_le_bytes());
+    bytes[4..].copy_from_slice(&hash.to_le_bytes());
+    bytes
+}
+
+/// Whole seconds, rounded down; those after 2106 are all the last one that 32 bits hold.
+pub fn seconds(ms: i64) -> u32 {
+    ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32
+}
+
+/// The floor that a forgotten id leaves: the end of its second, since its milliseconds were not kept; the last second
+/// stands for all after it.
+pub fn floor_ms(floor_s: Option<u32>) -> i64 {
+    match floor_s {
+        None => BEFORE_ALL_MS,
+        Some(u32::MAX) => NEVER_MS,
+        Some(second) => i64::from(second) * 1_000 + 999,
+    }
+}
+
+impl Ids {
     /// Nothing remembered.
-    pub fn new(source: SourceIndex) -> Self {
-        Self { source, floor_ms: BEFORE_ALL_MS, ids: VecDeque::new(), index: None }
-    }
-
-    /// The latest id's hash, or 0: see `Profile::first_bytes`.
-    pub fn first_bytes(&self) -> u64 {
-        self.ids.back().map_or(0, |id| id.1)
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Number of ids held.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.runs().map(|run| run.count).sum::<usize>()
+            + self.many().iter().map(|many| many.len()).sum::<usize>()
     }
 
     /// Whether no id is held.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.len() == 0
     }
 
-    /// The second and the hash of each id held, in the order in which they are kept.
-    pub fn entries(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
-        self.ids.iter().copied()
+    /// Something of the ids: reading it brings them into the cache.
+    pub fn touch(&self) -> u8 {
+        let ends = [self.few.first(), self.few.last()];
+        ends.into_iter().flatten().fold(0, |sum, byte| sum ^ byte)
     }
 
-    /// Forgets what is older than `horizon_ms` (but never the latest [`IDS_KEPT_MIN`]), then looks the id up.
-    pub fn look(&mut self, hash: u64, ts_ms: i64, horizon_ms: i64) -> Seen {
-        let horizon_s = seconds(horizon_ms);
-        while self.ids.len() > IDS_KEPT_MIN
-            && self.ids.front().is_some_and(|(second, _)| *second < horizon_s)
+    /// The latest event time that an id of a source was forgotten of; [`BEFORE_ALL_MS`] when none was.
+    pub fn floor_ms(&self, source: SourceIndex) -> i64 {
+        floor_ms(match self.many().iter().find(|many| many.source == source) {
+            Some(many) => many.floor_s,
+            None => self.run_of(source).floor_s,
+        })
+    }
+
+    /// Second and hash of each id held of a source, in the order in which they are kept.
+    pub fn entries(&self, source: SourceIndex) -> impl Iterator<Item = Id> + '_ {
+        let many = self.many().iter().filter(move |many| many.source == source);
+        self.run_of(source).ids(&self.few).chain(many.flat_map(Many::entries))
+    }
+
+    /// The sources of which something is known, in ascending order.
+    pub fn sources(&self) -> impl Iterator<Item = SourceIndex> {
+        let mut sources: Vec<SourceIndex> = self.runs().map(|run| run.source).collect();
+        sources.extend(self.many().iter().map(|many| many.source));
+        sources.sort_unstable();
+        sources.into_iter()
+    }
+
+    /// Forgets what is older than the horizon (but never the latest [`IDS_KEPT_MIN`]), then looks the id up and
+    /// remembers it if it is new.
+    pub fn admit(
+        &mut self,
+        source: SourceIndex,
+        hash: u64,
+        ts_ms: i64,
+        memory: Memory,
+    ) -> Admitted {
+        if let Some(many) = &mut self.many
+            && let Some(at) = many.iter().position(|many| many.source == source)
         {
-            self.forget_oldest();
+            let admitted = many[at].admit(hash, ts_ms, memory);
+            if many[at].len() < MANY_FROM / 2 {
+                self.move_to_few(at);
+            }
+            return admitted;
         }
-        if self.holds(hash) {
+        let mut run = self.run_of(source);
+        let mut bytes = std::mem::take(&mut self.few).into_vec();
+        let horizon_s = seconds(memory.horizon_ms);
+        let spare = run.count.saturating_sub(IDS_KEPT_MIN);
+        let old = run.ids(&bytes).take(spare).take_while(|id| id.0 < horizon_s).count();
+        run.forget(&mut bytes, old);
+        let seen = if run.ids(&bytes).any(|id| id.1 == hash) {
             Seen::Before
-        } else if ts_ms <= self.floor_ms {
+        } else if ts_ms <= floor_ms(run.floor_s) {
             Seen::Unknowable
         } else {
             Seen::New
+        };
+        let mut beyond = 0;
+        if seen == Seen::New {
+            run.remember(&mut bytes, (seconds(ts_ms), hash));
+            beyond = run.count.saturating_sub(memory.ids_max.max(IDS_KEPT_MIN));
+            run.forget(&mut bytes, beyond);
         }
+        self.few = bytes.into_boxed_slice();
+        if run.count >= MANY_FROM {
+            self.move_to_many(run);
+        }
+        Admitted { seen, forgot: old + beyond > 0 }
     }
 
-    fn holds(&mut self, hash: u64) -> bool {
-        if self.ids.len() < INDEX_FROM {
-            return self.ids.iter().any(|(_, held)| *held == hash);
-        }
-        let index = self.index.get_or_insert_with(|| {
-            let mut index = HashTable::with_capacity(self.ids.len() * 2);
-            for (_, held) in &self.ids {
-                index.insert_unique(*held, *held, |h| *h);
+    fn many(&self) -> &[Many] {
+        self.many.as_ref().map_or(&[], |many| many)
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let run = Run::read(&self.few, at)?;
+            at = run.end();
+            Some(run)
+        })
+    }
+
+    /// The run of a source; one without a head, at the place where it would stand, if there is none.
+    fn run_of(&self, source: SourceIndex) -> Run {
+        let mut at = 0;
+        for run in self.runs() {
+            if run.source == source {
+                return run;
             }
-            Box::new(index)
-        });
-        index.find(hash, |held| *held == hash).is_some()
-    }
-
-    /// Remembers an id that was found [`Seen::New`]; at most `ids_max` are held, the oldest is forgotten first.
-    pub fn remember(&mut self, hash: u64, ts_ms: i64, ids_max: usize) {
-        if self.ids.is_empty() {
-            // most customers are seen once or twice: no spare capacity for them
-            self.ids.reserve_exact(2);
-        }
-        let id = (seconds(ts_ms), hash);
-        match self.ids.back() {
-            Some(last) if *last > id => {
-                let at = self.ids.partition_point(|held| *held < id);
-                self.ids.insert(at, id);
+            if run.source > source {
+                break;
             }
-            _ => self.ids.push_back(id),
+            at = run.end();
         }
-        if let Some(index) = &mut self.index {
-            index.insert_unique(hash, hash, |h| *h);
-        }
-        while self.ids.len() > ids_max.max(IDS_KEPT_MIN) {
-            self.forget_oldest();
-        }
+        Run { source, at, head: 0, count: 0, floor_s: None }
     }
 
-    fn forget_oldest(&mut self) {
-        let Some((second, hash)) = self.ids.pop_front() else {
+    fn move_to_many(&mut self, run: Run) {
+        let ids = run.ids(&self.few);
+        let many = Many::new(run.source, run.floor_s, ids);
+        let mut bytes = std::mem::take(&mut self.few).into_vec();
+        bytes.drain(run.at..run.end());
+        self.few = bytes.into_boxed_slice();
+        self.insert_many(many);
+    }
+
+    fn insert_many(&mut self, many: Many) {
+        let all = self.many.get_or_insert_default();
+        let at = all.partition_point(|other| other.source < many.source);
+        all.insert(at, many);
+    }
+
+    fn move_to_few(&mut self, at: usize) {
+        let Some(all) = &mut self.many else {
             return;
         };
-        if let Some(index) = &mut self.index
-            && let Ok(entry) = index.find_entry(hash, |held| *held == hash)
-        {
-            entry.remove();
+        let many = all.remove(at);
+        if all.is_empty() {
+            self.many = None;
         }
-        // the whole second is below the floor: its milliseconds were not kept; the last one stands for all after it
-        let floor_ms = match second {
-            u32::MAX => NEVER_MS,
-            _ => i64::from(second) * 1_000 + 999,
-        };
-        self.floor_ms = self.floor_ms.max(floor_ms);
+        let place = self.run_of(many.source).at;
+        let mut run = Vec::with_capacity(6 + many.len() * ID_BYTES);
+        put_run(&mut run, many.source, many.floor_s, many.entries());
+        let mut bytes = std::mem::take(&mut self.few).into_vec();
+        bytes.reserve_exact(run.len());
+        drop(bytes.splice(place..place, run));
+        self.few = bytes.into_boxed_slice();
+    }
+
+    /// All runs as bytes, the large ones too: what the state holds.
+    fn encoded(&self) -> Cow<'_, [u8]> {
+        if self.many.is_none() {
+            return Cow::Borrowed(&self.few);
+        }
+        let mut bytes = Vec::with_capacity(self.few.len() + 64 + self.len() * ID_BYTES);
+        for source in self.sources() {
+            match self.many().iter().find(|many| many.source == source) {
+                Some(many) => put_run(&mut bytes, source, many.floor_s, many.entries()),
+                None => {
+                    let run = self.run_of(source);
+                    bytes.extend_from_slice(&self.few[run.at..run.end()]);
+                }
+            }
+        }
+        Cow::Owned(bytes)
+    }
+
+    /// Back from [`Self::encoded`]; nothing when the bytes are no such runs.
+    fn decoded(bytes: &[u8]) -> Option<Self> {
+        let mut ids = Self::default();
+        let mut few = Vec::with_capacity(bytes.len());
+        let (mut at, mut least) = (0, 0);
+        while at < bytes.len() {
+            let run = Run::read(bytes, at)?;
+            let held = bytes.get(run.first_id()..run.end())?;
+            if run.source < least || !ids_in(held).is_sorted_by(|a, b| a < b) {
+                return None;
+            }
+            if run.count < MANY_FROM {
+                few.extend_from_slice(&bytes[at..run.end()]);
+            } else {
+                ids.insert_many(Many::new(run.source, run.floor_s, ids_in(held)));
+            }
+            (at, least) = (run.end(), run.source + 1);
+        }
+        ids.few = few.into_boxed_slice();
+        Some(ids)
     }
 }
 
-/// Whole seconds, rounded down; those after 2106 are all the last one that 32 bits hold.
-fn seconds(ms: i64) -> u32 {
-    ms.div_euclid(1_000).clamp(0, i64::from(u32::MAX)) as u32
+/// Appends a run; a long one has its number of ids in four more bytes.
+fn put_run(
+    out: &mut Vec<u8>,
+    source: SourceIndex,
+    floor_s: Option<u32>,
+    ids: impl ExactSizeIterator<Item = Id>,
+) {
+    let bit = if floor_s.is_some() { FLOOR_BIT } else { 0 };
+    let count = ids.len();
+    out.extend_from_slice(&[source | bit, count.min(LONG) as u8]);
+    if let Some(second) = floor_s {
+        out.extend_from_slice(&second.to_le_bytes());
+    }
+    if count >= LONG {
+        out.extend_from_slice(&(count as u32).to_le_bytes());
+    }
+    ids.for_each(|id| out.extend_from_slice(&bytes_of(id)));
+}
+
+impl PartialEq for Ids {
+    fn eq(&self, other: &Self) -> bool {
+        self.encoded() == other.encoded()
+    }
+}
+
+impl Serialize for Ids {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.encoded())
+    }
+}
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Ids;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("remembered ids, as bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Ids, E> {
+                Ids::decoded(bytes).ok_or_else(|| E::custom("broken list of ids"))
+            }
+        }
+        from.deserialize_bytes(Bytes)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The same, kept plainly: a sorted list and a floor for each source.
+    #[derive(Default)]
+    struct Plain {
+        by_source: BTreeMap<SourceIndex, (Option<u32>, Vec<Id>)>,
+    }
+
+    impl Plain {
+        fn admit(&mut self, source: u8, hash: u64, ts_ms: i64, memory: Memory) -> Admitted {
+            let (floor, ids) = self.by_source.entry(source).or_default();
+            let mut forgot = false;
+            let mut forget = |ids: &mut Vec<Id>| {
+                *floor = (*floor).max(Some(ids.remove(0).0));
+                forgot = true;
+            };
+            while ids.len() > IDS_KEPT_MIN && ids[0].0 < seconds(memory.horizon_ms) {
+                forget(ids);
+            }
+            if ids.iter().any(|id| id.1 == hash) {
+                return Admitted { seen: Seen::Before, forgot };
+            }
+            if ts_ms <= floor_ms(*floor) {
+                return Admitted { seen: Seen::Unknowable, forgot };
+            }
+            ids.push((seconds(ts_ms), hash));
+            ids.sort_unstable();
+            let mut forget = |ids: &mut Vec<Id>| {
+                *floor = (*floor).max(Some(ids.remove(0).0));
+                forgot = true;
+            };
+            while ids.len() > memory.ids_max.max(IDS_KEPT_MIN) {
+                forget(ids);
+            }
+            Admitted { seen: Seen::New, forgot }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+        #[test]
+        fn bytes_queues_and_indexes_remember_what_plain_lists_do(
+            events in proptest::collection::vec(
+                (0_u8..3, 0_u64..300, 0_i64..400, 0_i64..100), 0..600),
+            ids_max in 0_usize..200,
+            late in 0_i64..100,
+        ) {
+            let (mut ids, mut plain) = (Ids::new(), Plain::default());
+            for (nth, (source, hash, jitter, window)) in (0..).zip(events) {
+                let ts_ms = (nth + jitter) * 700;
+                let memory = Memory { horizon_ms: (nth - window * late) * 700, ids_max };
+                let (source, hash) = (source / 2 * 2, hash * 0x9e37_79b9_7f4a_7c15);
+                let expected = plain.admit(source, hash, ts_ms, memory);
+                proptest::prop_assert_eq!(ids.admit(source, hash, ts_ms, memory), expected);
+            }
+            for (source, (floor, held)) in &plain.by_source {
+                proptest::prop_assert_eq!(&ids.entries(*source).collect::<Vec<Id>>(), held);
+                proptest::prop_assert_eq!(ids.floor_ms(*source), floor_ms(*floor));
+            }
+            let bytes = postcard::to_stdvec(&ids).unwrap();
+            let back: Ids = postcard::from_bytes(&bytes).unwrap();
+            proptest::prop_assert_eq!(&back, &ids);
+            proptest::prop_assert_eq!(back.len(), ids.len());
+            proptest::prop_assert_eq!(postcard::to_stdvec(&back).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn broken_bytes_are_refused() {
+        let mut ids = Ids::new();
+        let memory = Memory { horizon_ms: 0, ids_max: 100 };
+        (1..4).for_each(|n| drop(ids.admit(1, n, 5_000, memory)));
+        let good = ids.encoded().into_owned();
+        assert!(Ids::decoded(&good).is_some());
+        assert!((1..good.len()).all(|cut| Ids::decoded(&good[..cut]).is_none()));
+        assert!(Ids::decoded(&[&good[..], &good[..]].concat()).is_none());
+        let mut unsorted = good;
+        unsorted[2..].rotate_left(ID_BYTES);
+        assert!(Ids::decoded(&unsorted).is_none());
+    }
 }

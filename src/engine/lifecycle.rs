@@ -1,5 +1,6 @@
 //! The lifecycle as a trajectory: stepped by purchases and by dues, and the moment of the next due.
 
+use super::compact::Moment;
 use super::context::{Context, LIFECYCLE_HORIZON_D};
 use super::profile::Profile;
 use crate::model::time::NEVER_MS;
@@ -23,7 +24,7 @@ pub fn step(cx: &Context, profile: &mut Profile, tau_ms: i64, step: Step) -> boo
         return false;
     }
     profile.lifecycle = after.number();
-    profile.lifecycle_since_ms = tau_ms;
+    profile.lifecycle_since = Moment::new(tau_ms);
     true
 }
 

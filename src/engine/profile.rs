@@ -1,100 +1,85 @@
 //! The profile: everything remembered of one customer. Sections exist from the first event that needs them.
+//!
+//! How to add a section: write its struct into a file of its own, as `support.rs` does, with times as [`Moment`] and one
+//! landmark for all decayed sums that always change together; add an `Option<Box<…>>` of it to [`More`], as the last
+//! field, and raise `snapshot::FORMAT`, for the state follows the order of the fields; add what a record of it takes to
+//! [`Profile::bytes_guess`]. Events reach it by `profile.more_mut().NAME.get_or_insert_default()`, rows by
+//! `profile.more().and_then(|more| more.NAME.as_deref())`. Customers without any such section pay nothing for it; those
+//! with one pay eight bytes for each of the others.
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::SourceIds;
+use super::compact::Moment;
+use super::ids::Ids;
 use super::purchase::Purchases;
+use super::said::{Field, Said};
 use super::support::Support;
 use super::web::Web;
-use crate::model::record::{SourceIndex, Stamp};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::signal::lifecycle::Lifecycle;
 
-/// A text field of the master data, last writer wins by [`Stamp`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum Field {
-    AccountId,
-    LegalEntityId,
-    Region,
-    Industry,
-    Segment,
-    OwnerId,
-    Key,
-    Name,
-}
-
-/// The value of a field and when it was said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Said {
-    /// Which field.
-    pub field: Field,
-    /// By which event.
-    pub stamp: Stamp,
-    /// What; for [`Field::Key`] `true` or `false`.
-    pub value: Box<str>,
-}
-
-/// One customer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Profile {
-    /// First event of any type, or the opening's first purchase.
-    pub born_ms: i64,
-    /// Last moment this profile was looked at: event or due. Nothing about it is said for earlier moments.
-    pub as_of_ms: i64,
-    /// Last act of the customer; [`BEFORE_ALL_MS`] when there was none.
-    pub last_seen_ms: i64,
-    /// [`Lifecycle::number`].
-    pub lifecycle: u8,
-    /// Since when.
-    pub lifecycle_since_ms: i64,
-    /// Remembered ids, by source.
-    pub ids: Vec<SourceIds>,
-    /// Purchases, refunds, opening.
-    pub purchases: Option<Box<Purchases>>,
+/// Sections that few customers have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct More {
     /// Tickets and satisfaction.
     pub support: Option<Box<Support>>,
+}
+
+/// One customer. Sections that many have stand here, all others in [`More`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Last moment this profile was looked at: event or due. Nothing about it is said for earlier moments.
+    pub as_of_ms: i64,
+    /// Remembered ids, by source.
+    pub ids: Ids,
+    /// Master data.
+    pub said: Said,
     /// Visits.
     pub web: Option<Box<Web>>,
-    /// Master data, in the order of [`Field`].
-    pub said: Vec<Said>,
+    /// Purchases, refunds, opening.
+    pub purchases: Option<Box<Purchases>>,
+    /// All other sections.
+    pub more: Option<Box<More>>,
+    /// Last act of the customer; [`Moment::BEFORE_ALL`] when there was none.
+    pub last_seen: Moment,
+    /// First event of any type, or the opening's first purchase.
+    pub born: Moment,
+    /// Since when `lifecycle` is what it is.
+    pub lifecycle_since: Moment,
+    /// [`Lifecycle::number`].
+    pub lifecycle: u8,
 }
 
 impl Profile {
     /// A customer nobody has seen before.
     pub fn new(ts_ms: i64) -> Self {
         Self {
-            born_ms: ts_ms,
             as_of_ms: ts_ms,
-            last_seen_ms: BEFORE_ALL_MS,
-            lifecycle: Lifecycle::Prospect.number(),
-            lifecycle_since_ms: ts_ms,
-            ids: Vec::new(),
-            purchases: None,
-            support: None,
+            ids: Ids::new(),
+            said: Said::default(),
             web: None,
-            said: Vec::new(),
+            purchases: None,
+            more: None,
+            last_seen: Moment::new(BEFORE_ALL_MS),
+            born: Moment::new(ts_ms),
+            lifecycle_since: Moment::new(ts_ms),
+            lifecycle: Lifecycle::Prospect.number(),
         }
     }
 
     /// About how many bytes its state record and its row have together, from above.
     pub fn bytes_guess(&self) -> usize {
-        let ids: usize = self.ids.iter().map(SourceIds::len).sum();
         let purchases =
             self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
-        let tickets = self.support.as_ref().map_or(0, |s| s.tickets.len());
+        let tickets = self.support().map_or(0, |s| s.tickets.len());
         let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len());
-        800 + ids * 15 + purchases + (tickets + sessions) * 40
+        800 + self.ids.len() * 15 + purchases + (tickets + sessions) * 40
     }
 
-    /// Something of each section: reading it brings the section's memory into the cache.
-    pub fn first_bytes(&self) -> u64 {
-        let ids = self.ids.first().map_or(0, SourceIds::first_bytes);
-        let web = self.web.as_ref().map_or(0, |w| {
-            u64::from(w.visits) + w.sessions.first().map_or(0, |session| session.id)
-        });
-        ids.wrapping_add(web)
+    /// Something of what an event touches: reading it brings it into the cache.
+    pub fn touch(&self) -> u64 {
+        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits));
+        web + u64::from(self.ids.touch()) + self.said.len_bytes() as u64
     }
 
     /// The lifecycle state.
@@ -102,47 +87,23 @@ impl Profile {
         Lifecycle::from_number(self.lifecycle).unwrap_or(Lifecycle::Prospect)
     }
 
-    /// The remembered ids of a source.
-    pub fn ids_of(&mut self, source: SourceIndex) -> &mut SourceIds {
-        let at = match self.ids.iter().position(|ids| ids.source == source) {
-            Some(at) => at,
-            None => {
-                self.ids.reserve_exact(1);
-                self.ids.push(SourceIds::new(source));
-                self.ids.len() - 1
-            }
-        };
-        &mut self.ids[at]
+    /// The sections that few have, if there is any.
+    pub fn more(&self) -> Option<&More> {
+        self.more.as_deref()
+    }
+
+    /// The sections that few have, to change.
+    pub fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Tickets and satisfaction.
+    pub fn support(&self) -> Option<&Support> {
+        self.more().and_then(|more| more.support.as_deref())
     }
 
     /// The value of a master-data field; empty when nobody said it.
     pub fn said(&self, field: Field) -> &str {
-        match self.said.binary_search_by_key(&field, |s| s.field) {
-            Ok(at) => &self.said[at].value,
-            Err(_) => "",
-        }
-    }
-
-    /// Takes a value in: the latest stamp wins, whatever came first. Returns whether the value changed.
-    pub fn say(&mut self, field: Field, value: &str, stamp: Stamp) -> bool {
-        match self.said.binary_search_by_key(&field, |s| s.field) {
-            Ok(at) => {
-                let said = &mut self.said[at];
-                if stamp <= said.stamp {
-                    return false;
-                }
-                said.stamp = stamp;
-                let changed = &*said.value != value;
-                if changed {
-                    said.value = value.into();
-                }
-                changed
-            }
-            Err(at) => {
-                self.said.reserve_exact(1);
-                self.said.insert(at, Said { field, stamp, value: value.into() });
-                true
-            }
-        }
+        self.said.get(field)
     }
 }

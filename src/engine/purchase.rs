@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::compact::Moment;
 use super::context::Context;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::days;
@@ -28,47 +29,74 @@ pub struct Opening {
     pub revenue_minor: i64,
 }
 
+/// Net spending of a 3-day bucket, in ten bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// [`bucket_index`].
+    pub index: u16,
+    minor: [u8; 8],
+}
+
+impl Bucket {
+    fn new(index: u16, minor: i64) -> Self {
+        Self { index, minor: minor.to_le_bytes() }
+    }
+
+    /// Minor units.
+    pub fn minor(&self) -> i64 {
+        i64::from_le_bytes(self.minor)
+    }
+}
+
 /// Everything about purchases.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Purchases {
     /// Distinct purchase days of the stream (day zone), sorted. Two bytes a day: a daily buyer of ten years takes 7 KB.
-    pub days: Vec<u16>,
-    /// First streamed purchase; [`NEVER_MS`] when none.
-    first_ms: i64,
-    /// Last streamed purchase; [`BEFORE_ALL_MS`] when none.
-    last_ms: i64,
+    pub days: Box<[u16]>,
+    /// Net spending by 3-day bucket, sorted, only buckets that a 90-day window can still reach.
+    pub buckets: Box<[Bucket]>,
+    /// The opening.
+    pub opening: Option<Box<Opening>>,
+    /// Spending decayed with half-lives of 30 and 180 days, minor units at the landmark.
+    pub sums: [f64; 2],
+    revenue_minor: i64,
     orders: u32,
     /// Refunds.
     pub refunds: u32,
-    revenue_minor: i64,
     /// Landmark of the decayed sums.
-    pub sums_at_ms: i64,
-    /// Spending decayed with half-lives of 30 and 180 days, minor units at the landmark.
-    pub sums: [f64; 2],
-    /// Net spending by 3-day bucket (number, minor units), sorted, only buckets that a 90-day window can still reach.
-    pub buckets: Vec<(u16, i64)>,
-    /// The opening.
-    pub opening: Option<Box<Opening>>,
-    /// When the expected purchases were last computed for a row.
-    pub expected_as_of_ms: i64,
+    pub sums_at: Moment,
+    /// First streamed purchase; [`Moment::NEVER`] when none.
+    first: Moment,
+    /// Last streamed purchase; [`Moment::BEFORE_ALL`] when none.
+    last: Moment,
+    /// When the expected purchases were last computed for a row; [`Moment::BEFORE_ALL`] when never.
+    pub expected_as_of: Moment,
 }
 
 impl Default for Purchases {
     fn default() -> Self {
         Self {
-            days: Vec::new(),
-            first_ms: NEVER_MS,
-            last_ms: BEFORE_ALL_MS,
+            days: Box::default(),
+            buckets: Box::default(),
+            opening: None,
+            sums: [0.0; 2],
+            revenue_minor: 0,
             orders: 0,
             refunds: 0,
-            revenue_minor: 0,
-            sums_at_ms: 0,
-            sums: [0.0; 2],
-            buckets: Vec::new(),
-            opening: None,
-            expected_as_of_ms: BEFORE_ALL_MS,
+            sums_at: Moment::new(0),
+            first: Moment::NEVER,
+            last: Moment::BEFORE_ALL,
+            expected_as_of: Moment::BEFORE_ALL,
         }
     }
+}
+
+/// Puts a value into a short list that is mostly read: no spare capacity.
+fn insert<T>(list: &mut Box<[T]>, at: usize, value: T) {
+    let mut values = std::mem::take(list).into_vec();
+    values.reserve_exact(1);
+    values.insert(at, value);
+    *list = values.into_boxed_slice();
 }
 
 impl Purchases {
@@ -78,13 +106,10 @@ impl Purchases {
         let later = self.days.last().is_none_or(|last| *last < day)
             && self.opening.as_ref().is_none_or(|o| o.last_day < day);
         if let Err(at) = self.days.binary_search(&day) {
-            if self.days.is_empty() {
-                self.days.reserve_exact(2);
-            }
-            self.days.insert(at, day);
+            insert(&mut self.days, at, day);
         }
-        self.first_ms = self.first_ms.min(ts_ms);
-        self.last_ms = self.last_ms.max(ts_ms);
+        self.first.lower_to(ts_ms);
+        self.last.raise_to(ts_ms);
         self.orders = self.orders.saturating_add(1);
         self.spend(cx, ts_ms, minor);
         later
@@ -106,34 +131,36 @@ impl Purchases {
     fn spend(&mut self, cx: &Context, ts_ms: i64, minor: i64) {
         self.revenue_minor = self.revenue_minor.saturating_add(minor);
         let y = minor as f64;
-        self.sums_at_ms = add_shared(&cx.spend, &mut self.sums, self.sums_at_ms, ts_ms, &[y, y]);
+        let at_ms = add_shared(&cx.spend, &mut self.sums, self.sums_at.ms(), ts_ms, &[y, y]);
+        self.sums_at = Moment::new(at_ms);
         let Some(bucket) = bucket_index(ts_ms) else {
             return;
         };
-        match self.buckets.binary_search_by_key(&bucket, |b| b.0) {
-            Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(minor),
-            Err(at) => {
-                if self.buckets.is_empty() {
-                    self.buckets.reserve_exact(1);
-                }
-                self.buckets.insert(at, (bucket, minor));
+        match self.buckets.binary_search_by_key(&bucket, |b| b.index) {
+            Ok(at) => {
+                let sum = self.buckets[at].minor().saturating_add(minor);
+                self.buckets[at] = Bucket::new(bucket, sum);
             }
+            Err(at) => insert(&mut self.buckets, at, Bucket::new(bucket, minor)),
         }
         // a row is never read before its last event, so older buckets are out of every window
-        let newest = self.buckets.last().map_or(0, |b| i64::from(b.0));
-        self.buckets.retain(|b| i64::from(b.0) >= newest - BUCKETS);
+        let newest = self.buckets.last().map_or(0, |b| i64::from(b.index));
+        let gone = self.buckets.partition_point(|b| i64::from(b.index) < newest - BUCKETS);
+        if gone > 0 {
+            self.buckets = self.buckets[gone..].into();
+        }
     }
 
     /// First purchase; `None` before the first.
     pub fn t_first_ms(&self) -> Option<i64> {
         let opened = self.opening.as_ref().map_or(NEVER_MS, |o| o.t_first_ms);
-        Some(self.first_ms.min(opened)).filter(|t| *t != NEVER_MS)
+        Some(self.first.ms().min(opened)).filter(|t| *t != NEVER_MS)
     }
 
     /// Last purchase; `None` before the first.
     pub fn t_last_ms(&self) -> Option<i64> {
         let opened = self.opening.as_ref().map_or(BEFORE_ALL_MS, |o| o.t_last_ms);
-        Some(self.last_ms.max(opened)).filter(|t| *t != BEFORE_ALL_MS)
+        Some(self.last.ms().max(opened)).filter(|t| *t != BEFORE_ALL_MS)
     }
 
     /// Distinct purchase days: the opening's, and those of the stream after its last day.

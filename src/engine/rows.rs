@@ -1,7 +1,8 @@
 //! Rows of customers, events and activity, from profiles and events.
 
 use super::context::Context;
-use super::profile::{Field, Profile};
+use super::profile::Profile;
+use super::said::Field;
 use super::shard::activity::Tally;
 use super::store::Slot;
 use crate::model::batch::EventBatch;
@@ -9,7 +10,7 @@ use crate::model::effects::RowBlock;
 use crate::model::event::{Amount, Body, Event, Span, TicketAction, WebAction};
 use crate::model::record::{Position, SourceIndex};
 use crate::model::table::Table;
-use crate::model::time::{BEFORE_ALL_MS, MINUTE_MS, minute_of};
+use crate::model::time::{MINUTE_MS, minute_of};
 use crate::plan::Plan;
 use crate::signal::days;
 use crate::wire::rows::TableRows;
@@ -150,7 +151,7 @@ impl Rows {
     pub fn customer(&mut self, cx: &Context, slot: &Slot, version: u64) {
         let p = &slot.profile;
         let mut row = self.customers.row();
-        row.text(&slot.key).u16(self.shard).u64(version).u8(0).i64(p.as_of_ms);
+        row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0).i64(p.as_of_ms);
         for field in [
             Field::AccountId,
             Field::LegalEntityId,
@@ -159,11 +160,11 @@ impl Rows {
             Field::Segment,
             Field::OwnerId,
         ] {
-            row.text(p.said(field).as_bytes());
+            row.text(p.said.get_bytes(field));
         }
         let key = p.said(Field::Key);
         row.maybe_flag((!key.is_empty()).then_some(key == "true"));
-        row.text(p.said(Field::Name).as_bytes()).i64(p.born_ms);
+        row.text(p.said.get_bytes(Field::Name)).i64(p.born.ms());
         purchase_columns(&mut row, cx, p);
         support_columns(&mut row, p);
         web_columns(&mut row, p);
@@ -184,12 +185,12 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
         .i64(p.revenue_minor())
         .f64(p.sums[0])
         .f64(p.sums[1])
-        .i64(p.sums_at_ms)
-        .u16s(p.buckets.iter().map(|b| b.0))
-        .i64s(p.buckets.iter().map(|b| b.1))
+        .i64(p.sums_at.ms())
+        .u16s(p.buckets.iter().map(|b| b.index))
+        .i64s(p.buckets.iter().map(|b| b.minor()))
         .text(profile.lifecycle().name().as_bytes())
-        .i64(profile.lifecycle_since_ms);
-    let tau_ms = p.expected_as_of_ms.max(profile.as_of_ms);
+        .i64(profile.lifecycle_since.ms());
+    let tau_ms = p.expected_as_of.ms().max(profile.as_of_ms);
     let expected = p.history().map(|(first_ms, history)| {
         let age_d = days(tau_ms - first_ms).max(history.t_x_d);
         cx.model.expected(history, age_d, EXPECTED_HORIZON_D)
@@ -199,24 +200,24 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
 
 fn support_columns(row: &mut Row<'_>, profile: &Profile) {
     let none = super::support::Support::default();
-    let s = profile.support.as_deref().unwrap_or(&none);
+    let s = profile.support().unwrap_or(&none);
     let (open, complaints, oldest) = s.open();
     row.u16(open)
         .u16(complaints)
         .maybe_time(oldest)
         .u32(s.opened)
         .f64(s.sums[0])
-        .i64(s.sums_at_ms)
+        .i64(s.sums_at.ms())
         .f64(s.csat[0])
         .f64(s.csat[1])
-        .i64(s.csat_at_ms);
+        .i64(s.csat_at.ms());
 }
 
 fn web_columns(row: &mut Row<'_>, profile: &Profile) {
     let none = super::web::Web::default();
     let w = profile.web.as_deref().unwrap_or(&none);
-    let seen = Some(profile.last_seen_ms).filter(|t| *t != BEFORE_ALL_MS);
-    row.u32(w.visits).f64(w.sums[0]).f64(w.sums[1]).i64(w.sums_at_ms).maybe_time(seen);
+    let seen = profile.last_seen.known_ms();
+    row.u32(w.visits).f64(w.sums[0]).f64(w.sums[1]).i64(w.sums_at.ms()).maybe_time(seen);
 }
 
 /// The name of a source.
@@ -226,16 +227,23 @@ pub fn source_name(plan: &Plan, source: SourceIndex) -> &str {
 
 fn amount(body: &Body) -> Option<Amount> {
     match body {
-        Body::Purchase { amount, .. } | Body::Refund { amount, .. } => Some(*amount),
+        Body::Purchase { amount, .. }
+        | Body::Refund { amount, .. }
+        | Body::Invoice { amount, .. }
+        | Body::Payment { amount, .. } => Some(*amount),
         Body::Opening { revenue, .. } => Some(*revenue),
-        Body::Kept { amount, .. } => *amount,
         _ => None,
     }
 }
 
 fn reference(body: &Body) -> Span {
     match body {
-        Body::Purchase { order_id, .. } | Body::Refund { order_id, .. } => *order_id,
+        Body::Purchase { order_id, .. }
+        | Body::Refund { order_id, .. }
+        | Body::Delivery { order_id, .. } => *order_id,
+        Body::Invoice { invoice_id, .. }
+        | Body::Payment { invoice_id, .. }
+        | Body::ExtensionRequest { invoice_id } => *invoice_id,
         Body::Support { ticket_id, .. } => *ticket_id,
         Body::Web { session_id, .. } => *session_id,
         _ => Span::NONE,

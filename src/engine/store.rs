@@ -1,8 +1,9 @@
 //! All profiles of a shard: slots in pages, found by key. Slots never move and are never reused.
 
-use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::compact::Moment;
+use super::index::Index;
 use super::profile::Profile;
 use crate::model::time::NEVER_MS;
 
@@ -12,27 +13,72 @@ const PAGE: usize = 4096;
 /// Look-ups that overlap in [`Store::warm`].
 const WARM: usize = 32;
 
-/// One profile with its bookkeeping.
+/// Bytes of the longest key that lies in its slot.
+const SHORT: usize = 14;
+
+/// A subject's id: a short one, as most are, lies in the slot, so that finding a profile reads nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Length and bytes.
+    Short(u8, [u8; SHORT]),
+    /// Elsewhere; behind two pointers, so that the slot pays for one.
+    #[allow(clippy::box_collection)]
+    Long(Box<Box<[u8]>>),
+}
+
+impl Key {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(id: &[u8]) -> Self {
+        if id.len() > SHORT {
+            return Self::Long(Box::new(id.into()));
+        }
+        let mut bytes = [0; SHORT];
+        bytes[..id.len()].copy_from_slice(id);
+        Self::Short(id.len() as u8, bytes)
+    }
+}
+
+/// One profile with its bookkeeping: two lines of memory.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Slot {
     /// The subject's id.
-    pub key: Box<[u8]>,
-    /// The state.
-    pub profile: Profile,
+    pub key: Key,
     /// When it must be looked at again.
     pub due_ms: i64,
+    /// The state.
+    pub profile: Profile,
     /// Time of the entry in the queue that counts; others are stale.
-    pub queued_ms: i64,
+    pub queued: Moment,
     /// Changed in this cycle.
     pub dirty: bool,
     /// Listed for the daily refresh.
     pub refreshed: bool,
 }
 
+const _: () = assert!(size_of::<Slot>() == 128, "a slot is two lines; think before it becomes three");
+
+impl Slot {
+    /// A profile that nothing is due of.
+    pub fn new(key: &[u8], profile: Profile) -> Self {
+        let (due_ms, queued) = (NEVER_MS, Moment::NEVER);
+        Self { key: key.into(), due_ms, profile, queued, dirty: false, refreshed: false }
+    }
+}
+
 /// The profiles.
 #[derive(Debug, Default)]
 pub struct Store {
-    index: HashTable<u32>,
+    index: Index,
     pages: Vec<Vec<Slot>>,
     len: usize,
 }
@@ -50,39 +96,37 @@ impl Store {
 
     /// The slot of a key.
     pub fn find(&self, key: &[u8]) -> Option<u32> {
-        self.index.find(xxh3_64(key), |slot| *self.get(*slot).key == *key).copied()
+        self.find_hashed(key, xxh3_64(key))
+    }
+
+    fn find_hashed(&self, key: &[u8], hash: u64) -> Option<u32> {
+        self.index.candidates(hash).find(|slot| self.get(*slot).key.bytes() == key)
     }
 
     /// The slot of a key, new with `profile()` if there is none.
     pub fn find_or_insert(&mut self, key: &[u8], profile: impl FnOnce() -> Profile) -> u32 {
-        match self.find(key) {
+        let hash = xxh3_64(key);
+        match self.find_hashed(key, hash) {
             Some(slot) => slot,
-            None => self.insert(key, profile()),
+            None => self.insert_hashed(key, hash, profile()),
         }
     }
 
     /// Adds a profile under a key that is not there yet.
     pub fn insert(&mut self, key: &[u8], profile: Profile) -> u32 {
+        self.insert_hashed(key, xxh3_64(key), profile)
+    }
+
+    fn insert_hashed(&mut self, key: &[u8], hash: u64, profile: Profile) -> u32 {
         let slot = self.len as u32;
         if self.len.is_multiple_of(PAGE) {
             self.pages.push(Vec::with_capacity(PAGE));
         }
-        let new = Slot {
-            key: key.into(),
-            profile,
-            due_ms: NEVER_MS,
-            queued_ms: NEVER_MS,
-            dirty: false,
-            refreshed: false,
-        };
         if let Some(page) = self.pages.last_mut() {
-            page.push(new);
+            page.push(Slot::new(key, profile));
         }
         self.len += 1;
-        let pages = &self.pages;
-        let hash_of =
-            |slot: &u32| xxh3_64(&pages[*slot as usize / PAGE][*slot as usize % PAGE].key);
-        self.index.insert_unique(xxh3_64(key), slot, hash_of);
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -102,22 +146,28 @@ impl Store {
         let mut found = [0_u32; WARM];
         let mut count = 0;
         for key in keys {
-            if let Some(slot) = self.find(key) {
+            // not compared with the key, which would wait for the slot: warming another one now and then does no harm
+            if let Some(slot) = self.index.candidates(xxh3_64(key)).next() {
                 found[count] = slot;
                 count += 1;
             }
             if count == WARM {
-                self.touch(&found);
+                self.warm_slots(&found);
                 count = 0;
             }
         }
-        self.touch(&found[..count]);
+        self.warm_slots(&found[..count]);
     }
 
-    fn touch(&self, slots: &[u32]) {
+    /// Brings slots and what belongs to them into the cache, see [`Self::warm`].
+    pub fn warm_slots(&self, slots: &[u32]) {
         let mut sum = 0_u64;
         for slot in slots {
-            sum = sum.wrapping_add(self.get(*slot).profile.first_bytes());
+            let entry = self.get(*slot);
+            sum = sum.wrapping_add(entry.profile.as_of_ms as u64 ^ u64::from(entry.dirty));
+        }
+        for slot in slots {
+            sum = sum.wrapping_add(self.get(*slot).profile.touch());
         }
         std::hint::black_box(sum);
     }
@@ -125,5 +175,24 @@ impl Store {
     /// Every slot number.
     pub fn slots(&self) -> std::ops::Range<u32> {
         0..self.len as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_all_lengths_are_found() {
+        let mut store = Store::default();
+        let ids: Vec<Vec<u8>> = (0..=128_u8).map(|len| vec![b'a' + len % 7; len.into()]).collect();
+        for (slot, id) in (0..).zip(&ids) {
+            assert_eq!(store.find_or_insert(id, || Profile::new(0)), slot);
+        }
+        for (slot, id) in (0..).zip(&ids) {
+            assert_eq!(store.find(id), Some(slot));
+            assert_eq!(store.get(slot).key.bytes(), id);
+        }
+        assert_eq!(store.find(b"stranger"), None);
     }
 }

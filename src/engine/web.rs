@@ -1,8 +1,10 @@
 //! Visits of one customer. A visit is a distinct session id, or without one a distinct half hour; it stands at its
 //! first event.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::compact::Moment;
 use super::context::Context;
 use crate::model::record::SourceIndex;
 use crate::signal::decay::add_shared;
@@ -11,29 +13,36 @@ use crate::signal::decay::add_shared;
 pub const SESSIONS_KEPT_MIN: usize = 2;
 
 /// A session that may still receive events.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// xxh3-64 of the session id, or the number of the half hour.
-    pub id: u64,
+    id: [u8; 8],
     /// By which source it came; another source's same id is another session.
-    pub source: SourceIndex,
+    source: SourceIndex,
     /// Its first event.
-    pub first_ms: i64,
+    first: Moment,
     /// Its last event.
-    pub last_ms: i64,
+    last: Moment,
 }
 
 /// Everything about the web.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Web {
-    /// Visits.
-    pub visits: u32,
-    /// Landmark of the decayed counts.
-    pub sums_at_ms: i64,
     /// Visits decayed with half-lives of 7 and 60 days.
     pub sums: [f64; 2],
+    /// Landmark of the decayed counts.
+    pub sums_at: Moment,
+    /// Visits.
+    pub visits: u32,
     /// Sessions remembered, in order of arrival.
-    pub sessions: Vec<Session>,
+    pub sessions: Sessions,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        let sessions = Sessions::default();
+        Self { sums: [0.0; 2], sums_at: Moment::new(0), visits: 0, sessions }
+    }
 }
 
 /// Length of the stretch that counts as one visit when there is no session id: half an hour.
@@ -60,11 +69,13 @@ impl Web {
         horizon_ms: i64,
     ) -> bool {
         self.forget(source, horizon_ms);
-        if let Some(session) = self.sessions.iter_mut().find(|s| s.id == id && s.source == source) {
-            session.last_ms = session.last_ms.max(ts_ms);
-            let first_ms = session.first_ms;
+        let ts = Moment::new(ts_ms);
+        let id = id.to_le_bytes();
+        if let Some(session) = self.sessions.find_mut(id, source) {
+            session.last.raise_to(ts_ms);
+            let first_ms = session.first.ms();
             if ts_ms < first_ms {
-                session.first_ms = ts_ms;
+                session.first = ts;
                 self.add(cx, first_ms, -1.0);
                 self.add(cx, ts_ms, 1.0);
             }
@@ -76,36 +87,155 @@ impl Web {
         {
             self.sessions.swap_remove(at);
         }
-        if self.sessions.is_empty() {
-            self.sessions.reserve_exact(1);
-        }
-        self.sessions.push(Session { id, source, first_ms: ts_ms, last_ms: ts_ms });
+        self.sessions.push(Session { id, source, first: ts, last: ts });
         self.visits = self.visits.saturating_add(1);
         self.add(cx, ts_ms, 1.0);
         true
     }
 
     fn add(&mut self, cx: &Context, ts_ms: i64, y: f64) {
-        self.sums_at_ms = add_shared(&cx.visits, &mut self.sums, self.sums_at_ms, ts_ms, &[y, y]);
+        let at_ms = add_shared(&cx.visits, &mut self.sums, self.sums_at.ms(), ts_ms, &[y, y]);
+        self.sums_at = Moment::new(at_ms);
     }
 
-    /// Where the sessions of a source stand: what one source keeps must not depend on another.
-    fn of(&self, source: SourceIndex) -> impl Iterator<Item = usize> + '_ {
-        (0..self.sessions.len()).filter(move |&i| self.sessions[i].source == source)
+    /// Sessions of a source and where they stand: what one source keeps must not depend on another.
+    fn of(&self, source: SourceIndex) -> impl Iterator<Item = (usize, &Session)> {
+        self.sessions.iter().enumerate().filter(move |(_, session)| session.source == source)
     }
 
     fn oldest(&self, source: SourceIndex) -> Option<usize> {
-        self.of(source).min_by_key(|&i| (self.sessions[i].last_ms, self.sessions[i].id))
+        let age = |session: &Session| (session.last.ms(), u64::from_le_bytes(session.id));
+        self.of(source).min_by_key(|(_, session)| age(session)).map(|(at, _)| at)
     }
 
     fn forget(&mut self, source: SourceIndex, horizon_ms: i64) {
-        while self.of(source).count() > SESSIONS_KEPT_MIN {
-            match self.oldest(source) {
-                Some(at) if self.sessions[at].last_ms < horizon_ms => {
-                    self.sessions.swap_remove(at);
+        if self.sessions.len() <= SESSIONS_KEPT_MIN {
+            return;
+        }
+        while self.of(source).count() > SESSIONS_KEPT_MIN
+            && let Some(at) = self.oldest(source)
+            && self.sessions.get(at).is_some_and(|oldest| oldest.last.ms() < horizon_ms)
+        {
+            self.sessions.swap_remove(at);
+        }
+    }
+}
+
+/// How many sessions lie in the section itself.
+const NEAR: usize = SESSIONS_KEPT_MIN;
+
+/// A list of sessions, the first ones in place: most customers never have more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sessions {
+    near: [Option<Session>; NEAR],
+    far: Option<Box<Vec<Session>>>,
+}
+
+impl Sessions {
+    /// Number of sessions.
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.near[0].is_none()
+    }
+
+    /// The sessions in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.near.iter().flatten().chain(self.far.iter().flat_map(|far| far.iter()))
+    }
+
+    fn get(&self, at: usize) -> Option<&Session> {
+        self.iter().nth(at)
+    }
+
+    fn find_mut(&mut self, id: [u8; 8], source: SourceIndex) -> Option<&mut Session> {
+        let far = self.far.iter_mut().flat_map(|far| far.iter_mut());
+        self.near.iter_mut().flatten().chain(far).find(|s| s.id == id && s.source == source)
+    }
+
+    fn push(&mut self, session: Session) {
+        if let Some(free) = self.near.iter_mut().find(|near| near.is_none()) {
+            *free = Some(session);
+            return;
+        }
+        let far = self.far.get_or_insert_default();
+        far.reserve_exact(1);
+        far.push(session);
+    }
+
+    /// Takes one out; the last one takes its place.
+    fn swap_remove(&mut self, at: usize) {
+        let Some(last) = self.pop() else {
+            return;
+        };
+        match self.near.get_mut(at) {
+            Some(Some(removed)) => *removed = last,
+            Some(None) => {}
+            None => {
+                if let Some(removed) = self.far.as_mut().and_then(|far| far.get_mut(at - NEAR)) {
+                    *removed = last;
                 }
-                _ => return,
             }
+        }
+    }
+
+    fn pop(&mut self) -> Option<Session> {
+        let Some(far) = &mut self.far else {
+            return self.near.iter_mut().rev().find_map(Option::take);
+        };
+        let last = far.pop();
+        if far.is_empty() {
+            self.far = None;
+        }
+        last
+    }
+}
+
+impl FromIterator<Session> for Sessions {
+    fn from_iter<I: IntoIterator<Item = Session>>(sessions: I) -> Self {
+        let mut all = Self::default();
+        sessions.into_iter().for_each(|session| all.push(session));
+        all
+    }
+}
+
+impl Serialize for Sessions {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(self.len()))?;
+        self.iter().try_for_each(|session| list.serialize_element(session))?;
+        list.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Sessions {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Vec::<Session>::deserialize(from)?.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_near_and_far_are_one_list() {
+        let session = |n: u8| {
+            let at = Moment::new(n.into());
+            Session { id: [n; 8], source: 2, first: at, last: at }
+        };
+        for removed in 0..7 {
+            let mut plain: Vec<Session> = (0..7).map(session).collect();
+            let mut sessions: Sessions = plain.iter().copied().collect();
+            while removed < plain.len() {
+                plain.swap_remove(removed);
+                sessions.swap_remove(removed);
+                assert_eq!(sessions.iter().copied().collect::<Vec<Session>>(), plain);
+                assert_eq!((sessions.len(), sessions.is_empty()), (plain.len(), plain.is_empty()));
+            }
+            assert_eq!(sessions.find_mut([removed as u8; 8], 2), None);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 /// How often the same cycles are tried together before each shard is tried alone, and alone before it stops.
 pub const ATTEMPTS_MAX: u32 = 3;
+/// How often a transaction of several shards is repeated as it is when it was aborted for what passes by itself.
+pub const PASSING_MAX: u32 = 10;
 
 /// What a Kafka client says about a failed step of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,18 +61,43 @@ pub enum Repeat {
     Stop,
 }
 
-/// Decides how to go on after the `attempts`-th abort (from 1) of a transaction of `shards` shards.
+/// How often a transaction of the same cycles was aborted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Aborts {
+    /// The records or the cluster's settings were refused.
+    pub refused: u32,
+    /// The group or the brokers were at fault (a rebalance, a broker away): it passes by itself.
+    pub passing: u32,
+}
+
+impl Aborts {
+    /// All aborts.
+    pub fn count(self) -> u32 {
+        self.refused.saturating_add(self.passing)
+    }
+
+    /// One more.
+    pub fn and(self, passing: bool) -> Self {
+        match passing {
+            true => Self { passing: self.passing.saturating_add(1), ..self },
+            false => Self { refused: self.refused.saturating_add(1), ..self },
+        }
+    }
+}
+
+/// Decides how to go on after an abort of a transaction of `shards` shards; `aborts` counts it too.
 ///
-/// `passing`: the group or the brokers refused (a rebalance, a broker away), not the records. Then no shard is to blame:
-/// a transaction that may be too large to end in time is split into its shards, but a shard's own is repeated for as
-/// long as the shard is held.
-pub fn after_abort(attempts: u32, shards: usize, passing: bool) -> Repeat {
-    if attempts < ATTEMPTS_MAX || (passing && shards == 1) {
-        Repeat::Together
-    } else if shards > 1 {
-        Repeat::Alone
-    } else {
-        Repeat::Stop
+/// Only refusals count against the shards: for an abort that passes by itself no shard is to blame, and none is stopped.
+/// A transaction that was aborted so often by brokers that are slow or away may be too large to end in time; then its
+/// shards are committed one by one, each again with no abort to its name.
+pub fn after_abort(aborts: Aborts, shards: usize) -> Repeat {
+    let refused = aborts.refused >= ATTEMPTS_MAX;
+    let too_large = aborts.passing >= PASSING_MAX;
+    match shards {
+        0 | 1 if refused => Repeat::Stop,
+        0 | 1 => Repeat::Together,
+        _ if refused || too_large => Repeat::Alone,
+        _ => Repeat::Together,
     }
 }
 
@@ -104,26 +131,37 @@ mod tests {
         assert_eq!(classify(Failure { abortable: true, ..late }), Verdict::Abort);
     }
 
-    #[test]
-    fn three_aborts_together_then_three_alone_then_the_culprit_stops() {
-        assert_eq!(after_abort(1, 4, false), Repeat::Together);
-        assert_eq!(after_abort(2, 4, false), Repeat::Together);
-        assert_eq!(after_abort(3, 4, false), Repeat::Alone);
-        assert_eq!(after_abort(2, 1, false), Repeat::Together);
-        assert_eq!(after_abort(3, 1, false), Repeat::Stop);
+    fn aborts(refused: u32, passing: u32) -> Aborts {
+        Aborts { refused, passing }
     }
 
     #[test]
-    fn what_passes_by_itself_has_no_culprit() {
-        assert_eq!(after_abort(2, 4, true), Repeat::Together);
-        assert_eq!(after_abort(3, 1, true), Repeat::Together);
-        assert_eq!(after_abort(50, 1, true), Repeat::Together);
+    fn three_refusals_together_then_three_alone_then_the_culprit_stops() {
+        assert_eq!(after_abort(aborts(1, 0), 4), Repeat::Together);
+        assert_eq!(after_abort(aborts(2, 0), 4), Repeat::Together);
+        assert_eq!(after_abort(aborts(3, 0), 4), Repeat::Alone);
+        assert_eq!(after_abort(aborts(2, 0), 1), Repeat::Together);
+        assert_eq!(after_abort(aborts(3, 0), 1), Repeat::Stop);
     }
 
     #[test]
-    fn what_passes_may_split_a_transaction_but_never_stops_a_shard() {
-        assert_eq!(after_abort(3, 4, true), Repeat::Alone);
-        assert_eq!(after_abort(50, 2, true), Repeat::Alone);
-        assert!((1..100).all(|attempts| after_abort(attempts, 1, true) != Repeat::Stop));
+    fn what_passes_by_itself_does_not_count_towards_the_three_attempts() {
+        // A rebalance and a broker away, then two refusals: still the first two.
+        let mixed = [true, true, true, false, true, false];
+        let counted = mixed.into_iter().fold(Aborts::default(), Aborts::and);
+        assert_eq!(counted, aborts(2, 4));
+        assert_eq!(
+            (after_abort(counted, 4), after_abort(counted, 1)),
+            (Repeat::Together, Repeat::Together)
+        );
+        let third = counted.and(false);
+        assert_eq!((after_abort(third, 4), after_abort(third, 1)), (Repeat::Alone, Repeat::Stop));
+    }
+
+    #[test]
+    fn what_passes_may_split_a_transaction_after_long_but_never_stops_a_shard() {
+        assert_eq!(after_abort(aborts(0, PASSING_MAX - 1), 4), Repeat::Together);
+        assert_eq!(after_abort(aborts(0, PASSING_MAX), 4), Repeat::Alone);
+        assert!((1..100).all(|passing| after_abort(aborts(2, passing), 1) == Repeat::Together));
     }
 }

@@ -45,7 +45,7 @@ pub fn take(
     record: &Record<'_>,
     batch: &mut EventBatch,
 ) -> Taken {
-    let mark = batch.len_bytes();
+    let mark = batch.mark();
     match try_take(plan, source, place, record, batch) {
         Ok(event) => Taken::Event(event),
         Err(reject) => {

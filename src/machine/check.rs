@@ -28,9 +28,11 @@ impl Machine {
         for slot in &self.engine.dirty {
             let slot = self.engine.store.get(*slot);
             due_lies_ahead(slot)?;
-            for ids in &slot.profile.ids {
-                ids_are_sorted_above_the_floor(ids)
-                    .map_err(|why| format!("customer {}: {why}", slot.key.escape_ascii()))?;
+            let ids = &slot.profile.ids;
+            for source in ids.sources() {
+                ids_are_sorted_above_the_floor(ids.entries(source), ids.floor_ms(source)).map_err(
+                    |why| format!("customer {}: {why}", slot.key.bytes().escape_ascii()),
+                )?;
             }
         }
         Ok(())

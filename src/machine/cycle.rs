@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::left::DELETED_MAX;
 use super::{ClockReading, Identity, Machine, ShardState};
 use crate::engine::apply::Engine;
-use crate::engine::profile::Field;
+use crate::engine::compact::Moment;
 use crate::engine::rows::{ActivityRow, source_name};
+use crate::engine::said::Field;
 use crate::engine::shard::words::Dimension;
 use crate::engine::store::Slot;
 use crate::model::effects::{DeadLetter, Effects, SignalWord, SourceProgress};
@@ -161,9 +163,8 @@ impl Machine {
             }
             budget = budget.saturating_sub(due.len());
             // in the order of keys: slots are numbered by arrival, which a restart changes
-            due.sort_unstable_by(|a, b| {
-                self.engine.store.get(*a).key.cmp(&self.engine.store.get(*b).key)
-            });
+            let key = |slot: u32| self.engine.store.get(slot).key.bytes();
+            due.sort_unstable_by(|a, b| key(*a).cmp(key(*b)));
             for slot in due {
                 self.refresh_slot(slot, minute * MINUTE_MS);
             }
@@ -183,10 +184,10 @@ impl Machine {
         let Some(purchases) = &mut entry.profile.purchases else {
             return;
         };
-        if purchases.expected_as_of_ms.max(as_of_ms) >= tau_ms {
+        if purchases.expected_as_of.ms().max(as_of_ms) >= tau_ms {
             return;
         }
-        purchases.expected_as_of_ms = tau_ms;
+        purchases.expected_as_of = Moment::new(tau_ms);
         self.engine.mark(slot);
     }
 
@@ -198,6 +199,7 @@ impl Machine {
             shard: self.identity.shard,
             cycle: self.state.meta.cycle,
             mail_to: self.state.meta.mail_to,
+            mail_unread: self.mailbox.unread(),
             watermark_ms: self.watermark_ms(),
             newest_kafka_ms: self.cycle.newest_kafka_ms,
             ..Effects::default()
@@ -228,7 +230,7 @@ impl Machine {
             entry.dirty = false;
             key.clear();
             key.push(b'p');
-            key.extend_from_slice(&entry.key);
+            key.extend_from_slice(entry.key.bytes());
             effects.state.put(&key, |out| write(&entry.profile, out));
             engine.rows.customer(&engine.cx, entry, version);
         }
@@ -242,14 +244,20 @@ impl Machine {
         for (slot, account) in
             moved.iter().filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
         {
-            let word = left(account, &self.engine.store.get(slot).key, stamp);
+            let slot = self.engine.store.get(slot);
+            let word = left(account, slot.key.bytes(), stamp);
+            self.left.keep(&word, slot.profile.as_of_ms.max(self.watermark.at_ms));
             words.insert(word.key.clone(), word);
         }
         for slot in moved.iter().map(|m| m.slot) {
             let word = joined(&word_of(self.engine.store.get(slot)), stamp);
+            self.left.cancel(&word);
             words.insert(word.key.clone(), word);
         }
+        let deleted = (0..DELETED_MAX).map_while(|_| self.left.delete_next(self.watermark.at_ms));
+        words.extend(deleted.map(|word| (word.key.clone(), word)));
         effects.signals.extend(words.into_values());
+        self.left.save(&mut effects.state);
     }
 
     fn collect_activity(&mut self, effects: &mut Effects, version: u64) {
@@ -342,7 +350,7 @@ impl Machine {
 fn word_of(slot: &Slot) -> Word<'_> {
     let profile = &slot.profile;
     Word {
-        customer: &slot.key,
+        customer: slot.key.bytes(),
         account: profile.said(Field::AccountId),
         lifecycle: profile.lifecycle().name(),
         as_of_ms: profile.as_of_ms,

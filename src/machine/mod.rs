@@ -1,11 +1,13 @@
 //! One shard: records and the clock in, effects out. No clock, no IO, no async; everything it knows is in the state topic.
 //!
-//! Order within a cycle: before a record, all dues up to the watermark in (due, key) order; then the dues of the record's
+//! Order within a cycle: mail first; before a record, all dues up to the watermark in (due, key) order; then the dues of the record's
 //! own customer up to its time; then the record. A cycle's effects are values; they are committed whole or not at all.
 
 mod check;
 mod consume;
 mod cycle;
+mod left;
+mod mail;
 mod restore;
 mod state;
 
@@ -20,6 +22,9 @@ use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{Clock, Plan};
 use cycle::OpenCycle;
+pub use left::LEFT_KEPT_MS;
+use left::Left;
+use mail::Mailbox;
 pub use restore::{RestoreError, Restored};
 use state::ShardState;
 pub use state::{Identity, Meta};
@@ -57,6 +62,8 @@ pub struct Machine {
     merge: Merge,
     watermark: Watermark,
     cycle: OpenCycle,
+    mailbox: Mailbox,
+    left: Left,
     stop: Option<String>,
     /// The first due that the last cycle had no budget for.
     dues_left_ms: Option<i64>,
@@ -78,6 +85,8 @@ impl Machine {
             merge: Merge::new(sources),
             watermark: Watermark::default(),
             cycle: OpenCycle::new(sources),
+            mailbox: Mailbox::default(),
+            left: Left::default(),
             state: ShardState::new(&plan, &identity),
             stop: None,
             dues_left_ms: None,
@@ -93,6 +102,7 @@ impl Machine {
             self.merge.start(source, *offset, BEFORE_ALL_MS);
         }
         self.state.meta.mail_to = mail_offset;
+        self.mailbox.start(mail_offset);
         self.begin_cycle();
     }
 
@@ -185,6 +195,7 @@ impl Machine {
                 Next::Needs(source) => return Progress::Needs(source),
                 Next::Idle => return Progress::Idle,
             };
+            self.begin();
             if self.stop.is_some() || self.cycle.is_full(&self.plan, &self.engine) {
                 return Progress::Full;
             }
@@ -203,11 +214,12 @@ impl Machine {
         Progress::More
     }
 
-    /// Whether a cycle ended now would say anything: records, a due that has been reached, or a while has passed.
+    /// Whether a cycle ended now would say anything: records, mail, a due that has been reached, or a while has passed.
     pub fn has_work(&self, clock: ClockReading) -> bool {
         self.cycle.has_effects()
             || !self.engine.dirty.is_empty()
             || self.dues_left_ms.is_some()
+            || self.mailbox.is_waiting()
             // either way: a clock that stepped back must not silence an idle shard
             || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms()
     }
@@ -221,6 +233,7 @@ impl Machine {
 
     /// Ends the cycle: takes the clock in, fires what is due, and returns everything that changed.
     pub fn end_cycle(&mut self, clock: ClockReading) -> Effects {
+        self.begin();
         self.follow_clock(clock);
         self.refresh(clock);
         let before = cfg!(debug_assertions).then(|| self.marks());
@@ -265,6 +278,11 @@ impl Machine {
     /// Dues pending.
     pub fn dues_pending(&self) -> usize {
         self.engine.dues.len()
+    }
+
+    /// Words of left accounts that wait to be deleted from the signals topic.
+    pub fn left_pending(&self) -> usize {
+        self.left.len()
     }
 
     /// How far time has certainly passed, milliseconds.

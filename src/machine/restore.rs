@@ -28,6 +28,14 @@ pub enum RestoreError {
     /// A record that this binary cannot read.
     #[error("{0}")]
     Unreadable(String),
+    /// Another version of the binary has written the state.
+    #[error(
+        "the state is of format {found}, this binary reads {FORMAT}: use the binary that wrote it, or build anew from the sources: retain run --rebuild FILE"
+    )]
+    OtherFormat {
+        /// The format of the state.
+        found: u32,
+    },
     /// The definition changed in a way that needs a rebuild.
     #[error("the definition changed in a way that the state cannot follow: {}; build a new generation beside the present one: retain run --rebuild FILE", .0.join("; "))]
     NeedsRebuild(Vec<String>),
@@ -39,20 +47,18 @@ impl Machine {
     /// # Errors
     /// When this binary cannot read the record.
     pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+        if let (Ok(StateKey::Meta), Some(value)) = (StateKey::decode(key), value)
+            && let Ok((found, _)) = postcard::take_from_bytes::<u32>(value)
+            && found != FORMAT
+        {
+            return Err(RestoreError::OtherFormat { found });
+        }
         self.try_restore(key, value).map_err(RestoreError::Unreadable)
     }
 
     fn try_restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
         match (StateKey::decode(key)?, value) {
             (StateKey::Meta, Some(value)) => {
-                let (format, _): (u32, &[u8]) = postcard::take_from_bytes(value)
-                    .map_err(|error| format!("meta cannot be read: {error}"))?;
-                if format != FORMAT {
-                    return Err(format!(
-                        "the state is of format {format}, this binary reads {FORMAT}: \
-                         use the binary that wrote it, or build anew from the sources: retain run --rebuild FILE"
-                    ));
-                }
                 self.state = read("meta", value)?;
                 self.found_meta = true;
             }
@@ -74,6 +80,10 @@ impl Machine {
                 let values: Values = read("words", value)?;
                 self.engine.words.restore(source, dimension, values);
             }
+            (StateKey::Left(key), Some(value)) => {
+                self.left.restore(key, Some(read("left", value)?));
+            }
+            (StateKey::Left(key), None) => self.left.restore(key, None),
             (other, None) => {
                 return Err(format!("the state topic deletes {other:?}, which no version does"));
             }
@@ -99,6 +109,7 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
+        self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
         for (source, (_, offset)) in (0..).zip(&self.state.meta.positions) {
             let frontier_ms = self.state.frontiers_ms[usize::from(source)];
@@ -130,6 +141,7 @@ impl Machine {
     pub(super) fn begin_cycle(&mut self) {
         let sources = self.plan.sources.len();
         self.cycle = super::OpenCycle::new(sources);
+        self.mailbox.reopen();
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }

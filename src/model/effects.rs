@@ -87,6 +87,15 @@ pub struct SignalWord {
     pub value: Option<Vec<u8>>,
 }
 
+/// What this shard tells another: a record of the mail topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The shard that reads it: the partition of the mail topic.
+    pub to_shard: u16,
+    /// The content, as `wire::mail` writes it.
+    pub bytes: Vec<u8>,
+}
+
 /// A record put aside, its bytes untouched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -154,8 +163,12 @@ pub struct Effects {
     pub dead_letters: Vec<DeadLetter>,
     /// By source, in the definition's order.
     pub sources: Vec<SourceProgress>,
+    /// What other shards (and this one, the next time) are told.
+    pub mail: Vec<Letter>,
     /// Next mail offset to read.
     pub mail_to: i64,
+    /// Letters that this binary could not read, and skipped.
+    pub mail_unread: u64,
     /// How far time has certainly passed; `None` before the first record.
     pub watermark_ms: Option<i64>,
     /// The newest Kafka timestamp among the cycle's records, milliseconds; `None` when no record has one.
@@ -169,6 +182,7 @@ impl Effects {
         let letters: usize = self.dead_letters.iter().map(DeadLetter::len_bytes).sum();
         let signals: usize =
             self.signals.iter().map(|s| s.key.len() + s.value.as_ref().map_or(0, Vec::len)).sum();
-        self.state.len_bytes() + rows + letters + signals
+        let mail: usize = self.mail.iter().map(|letter| letter.bytes.len()).sum();
+        self.state.len_bytes() + rows + letters + signals + mail
     }
 }

@@ -151,11 +151,52 @@ pub struct ProfileFields {
     pub name: Span,
 }
 
-/// What the types carry beyond the common fields. Those no signal uses yet are checked by the decoder and kept
-/// as they came (in [`Event::raw`]) by the `events` table.
+/// A line of a purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Product category; absent when the producer has none.
+    pub category: Span,
+    /// Pieces, at least 1.
+    pub qty: u32,
+    /// Price per piece, minor units of the reporting currency; 0 when absent.
+    pub price_minor: i64,
+    /// When the product came to market, milliseconds.
+    pub launched_ms: Option<i64>,
+}
+
+/// A run of items in the arena of an [`super::batch::EventBatch`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ItemRange {
+    /// First item.
+    pub start: u32,
+    /// How many.
+    pub len: u32,
+}
+
+/// What a ticket is about, as far as a signal asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum TicketKind {
+    Complaint,
+    Suggestion,
+    Question,
+    Other,
+}
+
+/// What kind of contact it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ContactKind {
+    Visit,
+    Call,
+    Mail,
+    Campaign,
+}
+
+/// What the types carry beyond the common fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Body {
-    /// A purchase; `items` are in the raw record.
+    /// A purchase.
     Purchase {
         /// What was paid, >= 0.
         amount: Amount,
@@ -167,6 +208,8 @@ pub enum Body {
         order_id: Span,
         /// Where it was bought.
         channel: Span,
+        /// Its lines.
+        items: ItemRange,
     },
     /// Money given back.
     Refund {
@@ -181,16 +224,24 @@ pub enum Body {
         ticket_id: Span,
         /// What happened.
         action: TicketAction,
-        /// Whether `kind` is `complaint`.
-        complaint: bool,
-        /// complaint | question | suggestion | …
-        kind: Span,
+        /// What it is about; `None` when the event does not say.
+        kind: Option<TicketKind>,
+        /// complaint | question | suggestion | …, as written.
+        kind_text: Span,
         /// By which channel.
         channel: Span,
+        /// How urgent, as written.
+        priority: Span,
         /// Satisfaction 1-5, on `rated` (or any action that carries it).
         csat: Option<u8>,
+        /// What the customer had expected, 1-5.
+        expected: Option<u8>,
         /// Whether the agent did it (`by` = agent).
         by_agent: bool,
+        /// Seconds the customer waited.
+        wait_s: Option<f32>,
+        /// Minutes the work took.
+        handling_min: Option<f32>,
     },
     /// Something happened on the web.
     Web {
@@ -216,12 +267,76 @@ pub enum Body {
         /// Revenue.
         revenue: Amount,
     },
-    /// One of the types used by later signals; checked, kept, without an effect on today's signals.
-    Kept {
-        /// Which.
-        event_type: EventType,
-        /// Its amount, for `invoice` and `payment`.
-        amount: Option<Amount>,
+    /// A bill.
+    Invoice {
+        /// The bill's number.
+        invoice_id: Span,
+        /// What is owed, >= 0.
+        amount: Amount,
+        /// When it falls due; a date is its midnight UTC.
+        due_ms: i64,
+    },
+    /// A bill, or a part of it, was paid.
+    Payment {
+        /// The bill's number.
+        invoice_id: Span,
+        /// What was paid, >= 0.
+        amount: Amount,
+    },
+    /// The customer asks for more time to pay.
+    ExtensionRequest {
+        /// The bill's number.
+        invoice_id: Span,
+    },
+    /// Somebody spoke to the customer, or the customer to somebody.
+    Contact {
+        /// Whether we did it (`direction` = out).
+        outbound: bool,
+        /// How.
+        kind: ContactKind,
+        /// Who of ours.
+        employee: Span,
+    },
+    /// A contract was made, renewed or signed.
+    Contract {
+        /// Since when it runs.
+        start_ms: i64,
+        /// When it must be renewed.
+        renewal_ms: Option<i64>,
+        /// Whether the next term is signed; `None` when the event does not say.
+        signed: Option<bool>,
+    },
+    /// The customer recommended us.
+    Referral,
+    /// How likely the customer is to recommend us.
+    Rating {
+        /// 0-10.
+        nps: u8,
+    },
+    /// An order was promised for a time, or delivered.
+    Delivery {
+        /// The order.
+        order_id: Span,
+        /// When it was promised.
+        promised_ms: i64,
+        /// When it arrived; `None` as long as it has not.
+        delivered_ms: Option<i64>,
+    },
+    /// How much of a service was used.
+    Usage {
+        /// What is measured.
+        metric: Span,
+        /// How much, >= 0.
+        quantity: f64,
+        /// How much the plan allows.
+        plan_limit: Option<f64>,
+    },
+    /// An employee read the customer's data.
+    Access {
+        /// Who.
+        employee: Span,
+        /// How many records.
+        records: u64,
     },
 }
 
@@ -258,7 +373,16 @@ impl Event {
             Body::Web { .. } => EventType::Web,
             Body::Profile(_) => EventType::Profile,
             Body::Opening { .. } => EventType::Opening,
-            Body::Kept { event_type, .. } => event_type,
+            Body::Invoice { .. } => EventType::Invoice,
+            Body::Payment { .. } => EventType::Payment,
+            Body::ExtensionRequest { .. } => EventType::ExtensionRequest,
+            Body::Contact { .. } => EventType::Contact,
+            Body::Contract { .. } => EventType::Contract,
+            Body::Referral => EventType::Referral,
+            Body::Rating { .. } => EventType::Rating,
+            Body::Delivery { .. } => EventType::Delivery,
+            Body::Usage { .. } => EventType::Usage,
+            Body::Access { .. } => EventType::Access,
         }
     }
 }

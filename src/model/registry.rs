@@ -204,3 +204,40 @@ pub const SIGNALS: &[Signal] = &[
         "max ts of purchases, web events and support actions by the customer",
     ),
 ];
+
+/// Inputs of the churn risk, in order: how definitions, rows and explanations name them.
+pub const RISK_INPUTS: [&str; 16] = [
+    "base",
+    "overdue_gap",
+    "spend_falling",
+    "engagement_falling",
+    "open_complaints",
+    "support_load",
+    "low_satisfaction",
+    "disappointment",
+    "late_payment",
+    "extensions",
+    "cancel_intent",
+    "opted_out",
+    "discount_dependent",
+    "returns",
+    "renewal_near",
+    "champion_left",
+];
+
+/// Inputs of loyalty, in order.
+pub const LOYALTY_INPUTS: [&str; 13] = [
+    "repeat_depth",
+    "still_active",
+    "tenure",
+    "breadth",
+    "price_tolerance",
+    "returns",
+    "advocacy",
+    "engagement",
+    "regularity",
+    "new_products",
+    "suggests",
+    "pays_on_time",
+    "multi_contact",
+];

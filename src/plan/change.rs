@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::guarantees::test_words;
 use super::scalar::{duration_text, rate_text, size_text};
-use super::{Clock, KeyField, KeyFormat, ModelKind, Partitioner, Plan};
+use super::{Clock, KeyField, KeyFormat, ModelKind, NUMBERS, Parameters, Partitioner, Plan};
+use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
 
 /// The values of a plan by name (`source.purchases.dedup_window` = `30d`), as they are kept with the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +115,26 @@ fn put_signals(plan: &Plan, put: &mut impl FnMut(&str, String)) {
     put("lifecycle.lost", plan.bands.lost.to_string());
     put("lifecycle.hysteresis", plan.bands.hysteresis.to_string());
     put("satisfaction.prior", plan.csat_prior.to_string());
+    put_parameters(&plan.parameters, put);
+}
+
+fn put_parameters(p: &Parameters, put: &mut impl FnMut(&str, String)) {
+    for (number, value) in NUMBERS.iter().zip(p.numbers()) {
+        put(&format!("{}.{}", number.key.section, number.key.name), value.to_string());
+    }
+    let edges: Vec<String> = p.risk.bands.iter().map(f64::to_string).collect();
+    put("risk.bands", edges.join(" "));
+    let scores = [
+        ("risk", &p.risk.weights, RISK_INPUTS.as_slice()),
+        ("loyalty", &p.loyalty, LOYALTY_INPUTS.as_slice()),
+    ];
+    for (score, weights, inputs) in scores {
+        put(&format!("{score}.weights"), weights.set.name().to_owned());
+        for (input, weight) in &weights.own {
+            let name = inputs.get(usize::from(*input)).copied().unwrap_or_default();
+            put(&format!("{score}.own.{name}"), weight.to_string());
+        }
+    }
 }
 
 fn put_limits(plan: &Plan, put: &mut impl FnMut(&str, String)) {
@@ -241,7 +262,12 @@ fn meaning_in_table(name: &str, both: bool, is_there: bool) -> Meaning {
         }
         ("rates", _) => Rebuild("events in this currency are part of the sums"),
         ("model" | "lifecycle", _) => Retime("every customer is judged anew and timed by it"),
-        ("satisfaction", _) => Retime("rows follow as they are rewritten"),
+        ("satisfaction" | "trend" | "regularity" | "value" | "contract", _) => {
+            Retime("rows follow as they are rewritten")
+        }
+        ("service", _) => Retime("what is promised from now on; what was late stays so"),
+        ("risk" | "loyalty", _) => Retime("every customer is judged anew and timed by it"),
+        ("opportunities", _) => Retime("it holds from now on"),
         ("limits", _) => Retime("it holds from now on"),
         _ => Rebuild("this version does not know the value"),
     }

@@ -5,8 +5,8 @@ use toml::de::DeTable;
 use super::notes::Notes;
 use super::raw::Section;
 use super::{
-    Diagnostic, KeyField, KeyFormat, Limits, Partitioner, Plan, check_money, check_signals,
-    check_sources, check_time, scalar,
+    Diagnostic, KeyField, KeyFormat, Limits, Partitioner, Plan, check_money, check_parameters,
+    check_signals, check_sources, check_time, scalar,
 };
 
 /// Longest definition that is read, bytes: far beyond any honest one.
@@ -57,6 +57,7 @@ fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
     let model = check_signals::model(notes, top);
     let bands = check_signals::bands(notes, top);
     let csat_prior = check_signals::csat_prior(notes, top);
+    let parameters = check_parameters::parameters(notes, top);
     let limits = limits(notes, top);
     let (day_zone, day_zone_name) = zone?;
     let (currency, rates) = money?;
@@ -80,6 +81,7 @@ fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
         model,
         bands,
         csat_prior,
+        parameters,
         limits,
     })
 }

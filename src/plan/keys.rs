@@ -1,6 +1,8 @@
 //! Every key of a definition: where it stands, how it is written, its default, what it means. The reader refuses
 //! what is not listed here; docs/definitions.md and the shipped definitions are held against it.
 
+use super::parameters::NUMBERS;
+
 /// One key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -17,7 +19,7 @@ pub struct Key {
 }
 
 /// The sections, with the brackets they are written in.
-pub(super) const SECTIONS: [(&str, &str); 8] = [
+pub(super) const SECTIONS: [(&str, &str); 16] = [
     ("source", "[[source]]"),
     ("drop", "[[drop]]"),
     ("clock", "[clock]"),
@@ -25,10 +27,18 @@ pub(super) const SECTIONS: [(&str, &str); 8] = [
     ("model", "[model]"),
     ("lifecycle", "[lifecycle]"),
     ("satisfaction", "[satisfaction]"),
+    ("trend", "[trend]"),
+    ("regularity", "[regularity]"),
+    ("value", "[value]"),
+    ("service", "[service]"),
+    ("contract", "[contract]"),
+    ("risk", "[risk]"),
+    ("loyalty", "[loyalty]"),
+    ("opportunities", "[opportunities]"),
     ("limits", "[limits]"),
 ];
 
-const fn key(
+pub(super) const fn key(
     section: &'static str,
     name: &'static str,
     form: &'static str,
@@ -39,7 +49,12 @@ const fn key(
 }
 
 /// Every key, in the order of the documentation.
-pub const KEYS: &[Key] = &[
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(NUMBERS.iter().map(|number| &number.key))
+}
+
+/// The keys that are not plain numbers of the catalogue.
+const KEYS: &[Key] = &[
     key(
         "",
         "name",
@@ -258,6 +273,35 @@ pub const KEYS: &[Key] = &[
         "expected satisfaction of a customer who never said anything",
     ),
     key(
+        "risk",
+        "weights",
+        "b2c, b2b",
+        "\"b2c\"",
+        "the set of expert weights to begin with; b2b looks 180 days ahead, b2c 90",
+    ),
+    key(
+        "risk",
+        "bands",
+        "list of 1 to 8 ascending numbers between 0 and 1",
+        "[0.2, 0.4, 0.6, 0.8]",
+        "edges of the bands whose crossing is said at the second it happens (prior)",
+    ),
+    key(
+        "risk",
+        "own",
+        "table of input = weight, -20 to 20",
+        "",
+        "weights in place of the set's; docs/signals.md lists the inputs",
+    ),
+    key("loyalty", "weights", "b2c, b2b", "\"b2c\"", "the set of expert weights to begin with"),
+    key(
+        "loyalty",
+        "own",
+        "table of input = weight, -20 to 20",
+        "",
+        "weights in place of the set's; docs/signals.md lists the inputs",
+    ),
+    key(
         "limits",
         "dimension_values_max",
         "integer, 1 to 65535",
@@ -312,7 +356,7 @@ pub const KEYS: &[Key] = &[
 
 /// Names of the keys of a section, in order.
 pub(super) fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
-    KEYS.iter().filter(move |key| key.section == section).map(|key| key.name)
+    keys().filter(move |key| key.section == section).map(|key| key.name)
 }
 
 /// The brackets of a section, `the top of the file` for the top.
@@ -322,5 +366,5 @@ pub(super) fn header_of(section: &str) -> &'static str {
 
 /// Where a key of this name belongs, if it belongs anywhere at all.
 pub(super) fn home_of(name: &str) -> Option<&'static str> {
-    KEYS.iter().find(|key| key.name == name).map(|key| key.section)
+    keys().find(|key| key.name == name).map(|key| key.section)
 }

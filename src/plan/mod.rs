@@ -4,6 +4,7 @@
 mod change;
 mod check;
 mod check_money;
+mod check_parameters;
 mod check_signals;
 mod check_sources;
 mod check_time;
@@ -12,6 +13,7 @@ mod diagnostic;
 mod guarantees;
 mod keys;
 mod notes;
+mod parameters;
 #[allow(clippy::module_inception)] // the layer is named after what it makes
 mod plan;
 mod raw;
@@ -21,5 +23,6 @@ pub use change::{Change, Fingerprint, compare};
 pub use check::parse;
 pub use diagnostic::{Diagnostic, Severity};
 pub use guarantees::guarantees;
-pub use keys::{KEYS, Key};
+pub use keys::{Key, keys};
+pub use parameters::*;
 pub use plan::*;

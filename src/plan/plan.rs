@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::parameters::Parameters;
 use crate::model::event::EventType;
 use crate::model::money::{Currency, Rate};
 
@@ -199,6 +200,8 @@ pub struct Plan {
     pub bands: Bands,
     /// Expected satisfaction of a customer who never said anything, in [0, 1].
     pub csat_prior: f64,
+    /// What the signals are judged by.
+    pub parameters: Parameters,
     /// Limits.
     pub limits: Limits,
 }

@@ -56,6 +56,9 @@ impl Link {
     fn base(&self, what: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", format!("retain-{what}"));
+        // librdkafka would wait up to 10 s before it tries a broker again that was away for a while, each client and
+        // each of its connections by itself; a session and a transaction end meanwhile (docs/decisions/0008).
+        config.set("reconnect.backoff.max.ms", "1000");
         config.set_log_level(RDKafkaLogLevel::Warning);
         config
     }

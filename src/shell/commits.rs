@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 
-use crate::flow::commit::{Repeat, after_abort};
+use crate::flow::commit::{Aborts, Repeat, after_abort};
 use crate::model::effects::Effects;
 
 use super::board::Heartbeat;
@@ -82,7 +82,7 @@ pub struct Cycle {
 /// Cycles that were, or are to be, sent together.
 struct Group {
     cycles: BTreeMap<u16, Cycle>,
-    attempts: u32,
+    aborts: Aborts,
     not_before: Instant,
 }
 
@@ -93,7 +93,7 @@ pub struct Commits {
     /// The shard at which the next transaction begins to take from what waits: whoever had no room comes first.
     turn: u16,
     repeats: VecDeque<Group>,
-    flight: Option<(BTreeMap<u16, u64>, u32)>,
+    flight: Option<(BTreeMap<u16, u64>, Aborts)>,
 }
 
 /// What a finished transaction means for the shards in it.
@@ -154,7 +154,8 @@ impl Commits {
         let mut group = match self.repeats.front() {
             Some(group) if group.not_before <= now => self.repeats.pop_front()?,
             _ if alone && !self.waiting.is_empty() => {
-                Group { cycles: self.take_waiting(), attempts: 0, not_before: now }
+                let cycles = self.take_waiting();
+                Group { cycles, aborts: Aborts::default(), not_before: now }
             }
             _ => return None,
         };
@@ -168,7 +169,7 @@ impl Commits {
             return None;
         };
         let tenures = group.cycles.iter().map(|(shard, cycle)| (*shard, cycle.tenure)).collect();
-        self.flight = Some((tenures, group.attempts));
+        self.flight = Some((tenures, group.aborts));
         let cycles = group.cycles.into_values().map(|cycle| cycle.effects).collect();
         Some(Job { cycles, group: metadata })
     }
@@ -196,7 +197,7 @@ impl Commits {
     /// Takes the outcome of the transaction in flight.
     pub fn settle(&mut self, outcome: Outcome, cycles: Vec<Effects>) -> Settled {
         let mut settled = Settled::default();
-        let Some((tenures, attempts)) = self.flight.take() else {
+        let Some((tenures, aborts)) = self.flight.take() else {
             return settled;
         };
         let each = cycles.into_iter().filter_map(|effects| {
@@ -212,7 +213,7 @@ impl Commits {
             Outcome::Aborted { why, passing } => {
                 let cycles: BTreeMap<u16, Cycle> =
                     each.map(|(s, tenure, effects)| (s, Cycle { tenure, effects })).collect();
-                self.repeat(cycles, attempts + 1, passing, &why, &mut settled);
+                self.repeat(cycles, aborts.and(passing), &why, &mut settled);
                 settled.aborted = Some(why);
             }
         }
@@ -222,21 +223,20 @@ impl Commits {
     fn repeat(
         &mut self,
         cycles: BTreeMap<u16, Cycle>,
-        attempts: u32,
-        passing: bool,
+        aborts: Aborts,
         why: &str,
         settled: &mut Settled,
     ) {
-        let not_before = Instant::now() + REPEAT_INTERVAL * attempts.min(10);
-        match after_abort(attempts, cycles.len(), passing) {
+        let not_before = Instant::now() + REPEAT_INTERVAL * aborts.count().min(10);
+        match after_abort(aborts, cycles.len()) {
             // A shard alone goes behind the others: it may take long.
             Repeat::Together if cycles.len() == 1 => {
-                self.repeats.push_back(Group { cycles, attempts, not_before });
+                self.repeats.push_back(Group { cycles, aborts, not_before });
             }
-            Repeat::Together => self.repeats.push_front(Group { cycles, attempts, not_before }),
+            Repeat::Together => self.repeats.push_front(Group { cycles, aborts, not_before }),
             Repeat::Alone => self.repeats.extend(cycles.into_iter().map(|(shard, cycle)| Group {
                 cycles: BTreeMap::from([(shard, cycle)]),
-                attempts: 0,
+                aborts: Aborts::default(),
                 not_before,
             })),
             Repeat::Stop => settled

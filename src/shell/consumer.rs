@@ -23,7 +23,7 @@ use crate::model::record::SourceIndex;
 use crate::plan::Plan;
 
 use super::batch::{self, PartitionQueue};
-use super::client::{Link, REQUEST_TIMEOUT};
+use super::client::Link;
 use super::quiet::Quiet;
 
 /// What the group says.
@@ -206,6 +206,9 @@ pub struct ShardQueues {
     pub mail: Queue,
 }
 
+/// How long the broker may take to say where a partition begins: a worker with its other shards waits for it.
+const FIRST_OFFSET_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Reads partitions that we assign ourselves.
 #[derive(Clone)]
 pub struct Fetcher {
@@ -269,7 +272,7 @@ impl Fetcher {
     /// When the broker does not answer.
     pub fn first_offset(&self, shard: u16, source: SourceIndex) -> KafkaResult<i64> {
         let topic = self.topics.get(usize::from(source)).map_or("", String::as_str);
-        let low = self.consumer.fetch_watermarks(topic, i32::from(shard), REQUEST_TIMEOUT)?.0;
+        let low = self.consumer.fetch_watermarks(topic, i32::from(shard), FIRST_OFFSET_TIMEOUT)?.0;
         Ok(low)
     }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -13,7 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client::REQUEST_TIMEOUT;
 use super::clock::PipelineClock;
 use super::observe::Observer;
-use super::quiet::Calm;
+use super::quiet::{Calm, Quiet};
 
 /// How often is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -56,9 +57,9 @@ impl Ends {
     }
 }
 
-/// Asks until `quit` is closed. The consumer must read `read_committed`: then the end is the last stable offset.
+/// Asks until `quit` is closed. `client` must read `read_committed`: then the end is the last stable offset.
 pub fn run(
-    consumer: &BaseConsumer,
+    client: &ClientConfig,
     topics: &[String],
     clock: &PipelineClock,
     ends: &Arc<Ends>,
@@ -66,15 +67,14 @@ pub fn run(
     quit: &Receiver<()>,
 ) {
     let calm = Calm::default();
+    let mut asker = None;
     while let Err(RecvTimeoutError::Timeout) = quit.recv_timeout(INTERVAL) {
         observer.time_is(clock.now_ms());
-        // Nobody else takes this client's events; while no broker answers there are many.
-        while consumer.poll(Duration::ZERO).is_some() {}
         let held = ends.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if held.is_empty() {
             continue;
         }
-        match ask(consumer, topics, &held, clock) {
+        match ask(&mut asker, client, topics, &held, clock) {
             Ok(answers) => {
                 observer.board.update(|status| status.ends_unknown = None);
                 for (shard, answer) in &answers {
@@ -86,6 +86,9 @@ pub fn run(
             }
             // Without an answer the watermark stands: time has not certainly passed.
             Err(error) => {
+                // A client that knows a leader of before a broker's restart goes on asking with that
+                // (docs/decisions/0008).
+                asker = None;
                 let why = error.to_string();
                 if let Some(left_out) = calm.say(&why) {
                     tracing::warn!(%error, left_out, "the ends of the sources are not known");
@@ -100,11 +103,18 @@ pub fn run(
 }
 
 fn ask(
-    consumer: &BaseConsumer,
+    asker: &mut Option<BaseConsumer<Quiet>>,
+    client: &ClientConfig,
     topics: &[String],
     shards: &[u16],
     clock: &PipelineClock,
 ) -> KafkaResult<Vec<(u16, Answer)>> {
+    let consumer = match asker {
+        Some(consumer) => consumer,
+        None => asker.insert(client.create_with_context(Quiet::default())?),
+    };
+    // Nobody else takes this client's events; while no broker answers there are many.
+    while consumer.poll(Duration::ZERO).is_some() {}
     let asked_ms = clock.now_ms();
     let mut list = TopicPartitionList::new();
     for topic in topics {

@@ -56,6 +56,9 @@ pub const DLQ: &str = "retain_dlq_total";
 pub const ORDER_BREAKS: &str = "retain_order_breaks_total";
 /// Fields the contract does not know, by source. Worth a look after a producer's deploy; no alert.
 pub const UNKNOWN_FIELDS: &str = "retain_unknown_fields_total";
+/// Letters from other shards that this binary does not know, by shard: skipped. Expected for the minutes in which copies of
+/// two versions run side by side; alert when it rises for longer.
+pub const MAIL_UNREAD: &str = "retain_mail_unread_total";
 /// Ranges of records that retention had removed unread, by shard (the table `gaps` names them). Alert on any: data is lost.
 pub const GAPS: &str = "retain_gaps_total";
 /// Take-overs of shards by result: `restored`, `retried` (a broker did not answer), `refused`. Alert on any `refused`.
@@ -68,7 +71,7 @@ pub const RESTORE_PROGRESS: &str = "retain_restore_progress_ratio";
 pub const BUILD_INFO: &str = "retain_build_info";
 
 /// Every name, for the documentation and the dashboards' tests.
-pub const NAMES: [&str; 25] = [
+pub const NAMES: [&str; 26] = [
     EVENTS_CONSUMED,
     EVENTS,
     REJECTS,
@@ -89,6 +92,7 @@ pub const NAMES: [&str; 25] = [
     DLQ,
     ORDER_BREAKS,
     UNKNOWN_FIELDS,
+    MAIL_UNREAD,
     GAPS,
     RESTORES,
     RESTORE_DURATION,
@@ -180,6 +184,7 @@ pub struct Metrics {
     dlq: IntCounterVec,
     order_breaks: IntCounterVec,
     unknown_fields: IntCounterVec,
+    mail_unread: IntCounterVec,
     gaps: IntCounterVec,
     restores: IntCounterVec,
     restore_duration: Histogram,
@@ -273,6 +278,7 @@ impl Metrics {
             dlq: r.counters(DLQ, "dead letters written", &["source", "reason"])?,
             order_breaks: r.counters(ORDER_BREAKS, "records below the watermark", of_source)?,
             unknown_fields: r.counters(UNKNOWN_FIELDS, "fields not in the contract", of_source)?,
+            mail_unread: r.counters(MAIL_UNREAD, "letters that were skipped", of_shard)?,
             gaps: r.counters(GAPS, "ranges removed by retention", of_shard)?,
             restores: r.counters(RESTORES, "restored shards by result", &["result"])?,
             restore_duration: r.histogram(
@@ -316,6 +322,7 @@ impl Metrics {
         let gaps = effects.rows.iter().filter(|block| block.table == Table::Gaps);
         let gaps = gaps.map(|block| u64::from(block.count)).sum();
         self.gaps.with_label_values(label).inc_by(gaps);
+        self.mail_unread.with_label_values(label).inc_by(effects.mail_unread);
         self.state_written.with_label_values(label).inc_by(effects.state.len_bytes() as u64);
         if let Some(newest_ms) = effects.newest_kafka_ms {
             // The brokers' clocks may be ahead of ours.

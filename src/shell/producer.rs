@@ -1,5 +1,6 @@
 //! The transactional producer: everything the cycles of several shards want, in one transaction, with their offsets.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -55,6 +56,8 @@ pub struct Transactions {
     transactional_id: String,
     producer: BaseProducer<Quiet>,
     timeout: Duration,
+    /// When the producer was last replaced.
+    reopened: Option<Instant>,
 }
 
 /// How long one poll for delivery reports waits. The crate's own flush waits in slices of 100 ms, eleven times as
@@ -76,7 +79,8 @@ impl Transactions {
         let transactional_id = place.names.transactional_id(instance);
         let timeout = Duration::from_millis(link.transaction_timeout_ms);
         let producer = connect(link, &transactional_id, timeout)?;
-        Ok(Self { link: link.clone(), place, transactional_id, producer, timeout })
+        let link = link.clone();
+        Ok(Self { link, place, transactional_id, producer, timeout, reopened: None })
     }
 
     /// How long one call may wait for the brokers.
@@ -90,6 +94,7 @@ impl Transactions {
     /// As [`Transactions::open`].
     pub fn reopen(&mut self) -> KafkaResult<()> {
         self.producer = connect(&self.link, &self.transactional_id, self.timeout)?;
+        self.reopened = Some(Instant::now());
         Ok(())
     }
 
@@ -153,13 +158,15 @@ impl Transactions {
         let died = self.producer.client().fatal_error().map(|(code, _)| code);
         let fences = [Code::Fenced, Code::ProducerFenced, Code::InvalidProducerEpoch];
         let fenced = [code, died].iter().flatten().any(|code| fences.contains(code));
+        // A request of our own last attempt to open a producer may have reached the broker late.
+        let ourselves = self.reopened.is_some_and(|at| at.elapsed() < self.timeout);
         Failure {
-            fatal: fatal || died.is_some(),
+            fatal: fatal || died.is_some() || (fenced && ourselves),
             // A record that was refused before it left, or was not taken in time: nothing is committed yet.
             abortable: abortable
                 || matches!(error, KafkaError::MessageProduction(_) | KafkaError::Flush(_)),
             retriable,
-            fenced,
+            fenced: fenced && !ourselves,
             age_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             timeout_ms: self.link.transaction_timeout_ms,
         }
@@ -173,12 +180,34 @@ impl Transactions {
                  it unset",
                 self.transactional_id
             )),
-            Verdict::Abort => match self.producer.abort_transaction(self.timeout) {
+            Verdict::Abort => match self.abort() {
                 Ok(()) => Outcome::Aborted { why, passing: passes(&failed.error) },
                 Err(error) => Outcome::Unknown(format!("{why}; aborting: {error}")),
             },
             Verdict::Again | Verdict::StartOver => Outcome::Unknown(why),
         }
+    }
+
+    /// Ends the transaction with nothing. librdkafka's abort throws away what no broker has taken and waits until that
+    /// was reported, but the crate's producer takes reports by `poll` alone: without a thread that polls meanwhile, each
+    /// abort would wait for its whole time-out and then fail (docs/decisions/0008).
+    fn abort(&self) -> KafkaResult<()> {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let poll = || {
+                while !done.load(Ordering::SeqCst) {
+                    self.producer.poll(POLL);
+                }
+            };
+            let reports = std::thread::Builder::new().name("retain-abort".to_owned());
+            let polling = reports.spawn_scoped(scope, poll);
+            if let Err(error) = &polling {
+                tracing::warn!(%error, "an abort without a thread for its reports may take long");
+            }
+            let aborted = self.producer.abort_transaction(self.timeout);
+            done.store(true, Ordering::SeqCst);
+            aborted
+        })
     }
 
     fn send_effects(&self, effects: &Effects, began: Instant) -> KafkaResult<()> {
@@ -203,6 +232,11 @@ impl Transactions {
             let at = murmur2_partition(&word.partition_key, self.place.topics.shards);
             let record = BaseRecord::to(&signals).partition(i32::from(at)).key(word.key.as_slice());
             self.send(with_payload(record, word.value.as_deref()), began)?;
+        }
+        let mail = names.mail();
+        for letter in &effects.mail {
+            let record = BaseRecord::<[u8], [u8]>::to(&mail).partition(i32::from(letter.to_shard));
+            self.send(record.payload(&letter.bytes), began)?;
         }
         effects
             .dead_letters

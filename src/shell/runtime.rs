@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::ClientConfig;
 
 use crate::flow::generation::Beginning;
 use crate::flow::jump::JumpGuard;
@@ -73,6 +73,10 @@ pub enum RunError {
     /// The group or a twin has put us out.
     #[error("{0}")]
     Left(String),
+    /// A shard that this copy cannot run though another may: with an older binary, another definition, a wrong clock.
+    /// The copy has left the group, so that others get its shards.
+    #[error("{0}; this copy has left the group, so that others can run its shards")]
+    Unfit(String),
     /// A thread could not be started.
     #[error("starting a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -200,10 +204,8 @@ impl Runtime {
         let clock = PipelineClock::new(plan.clock);
         let begins = Begins { start: options.start, beginning, clock: clock.clone() };
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
-        let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout)
-            .map_err(kafka("opening the clients for take-overs"))?;
-        let asker: BaseConsumer =
-            link.query(&names, true).create().map_err(kafka("opening the client for ends"))?;
+        let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout);
+        let asker = link.query(&names, true);
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -266,7 +268,7 @@ impl Runtime {
         // The commit thread gives up opening a producer, and `leave` can wait for its end.
         self.quit.store(true, Ordering::SeqCst);
         // Put out by the group or a twin: nothing can be committed any more.
-        self.leave(ended.is_ok());
+        self.leave(matches!(ended, Ok(()) | Err(RunError::Unfit(_))));
         ended
     }
 
@@ -280,7 +282,6 @@ impl Runtime {
         if let Some(error) = self.fetcher.serve() {
             self.trouble(error);
         }
-        self.take_over.serve();
         self.take_reports()?;
         // Between the reports and the commit: a cycle that was computed with a clock that jumped is not committed.
         let jump_max_ms = self.plan.clock_jump_max_ms;
@@ -343,7 +344,7 @@ fn start_commits(
 }
 
 fn start_ends(
-    asker: BaseConsumer,
+    asker: ClientConfig,
     sources: Vec<String>,
     shared: &Shared,
     threads: &mut Vec<JoinHandle<()>>,

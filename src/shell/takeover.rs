@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::flow::generation::Beginning;
 use crate::flow::names::Names;
 use crate::flow::takeover::{Decision, Facts, Gap, Known, Place, decide};
-use crate::machine::{Identity, Machine, Restored};
+use crate::machine::{Identity, Machine, RestoreError, Restored};
 use crate::plan::Plan;
 use crate::snapshot::StateKey;
 
@@ -28,10 +28,15 @@ pub struct TakeOver {
     plan: Arc<Plan>,
     begins: Begins,
     restore_timeout: Duration,
-    /// Told the last stable offset.
-    committed: BaseConsumer,
+}
+
+/// The clients of one take-over, opened for it: an old client may know leaders of before a broker's restart, and
+/// librdkafka asks with what it knows until the time-out, topic after topic (docs/decisions/0008).
+struct Clients {
+    /// Told the last stable offset; it also reads the state.
+    committed: Arc<BaseConsumer<Quiet>>,
     /// Told the end whatever transactions are open.
-    uncommitted: BaseConsumer,
+    uncommitted: BaseConsumer<Quiet>,
 }
 
 /// How new shards begin.
@@ -74,9 +79,12 @@ pub enum TakeOverError {
     /// The shard was taken away meanwhile.
     #[error("the take-over was cancelled")]
     Cancelled,
-    /// It must not go on; the sentence says what to do.
+    /// No copy can go on with it; the sentence says what to do.
     #[error("{0}")]
     Refused(String),
+    /// This copy cannot run it (its binary, definition or clock); another may.
+    #[error("{0}")]
+    Unfit(String),
     /// The broker did not answer; it can be tried again.
     #[error("taking over shard {shard}: {what}: {source}")]
     Kafka {
@@ -93,33 +101,23 @@ pub enum TakeOverError {
 const POLL_MS: i32 = 50;
 
 impl TakeOver {
-    /// Connects the two clients that ask questions.
-    ///
-    /// # Errors
-    /// When librdkafka refuses the settings.
+    /// What take-overs of this pipeline need.
     pub fn new(
         link: &Link,
         names: &Names,
         plan: &Arc<Plan>,
         begins: Begins,
         restore_timeout: Duration,
-    ) -> KafkaResult<Self> {
-        Ok(Self {
-            link: link.clone(),
-            names: names.clone(),
-            plan: Arc::clone(plan),
-            begins,
-            restore_timeout,
-            committed: link.query(names, true).create()?,
-            uncommitted: link.query(names, false).create()?,
-        })
+    ) -> Self {
+        let (link, names, plan) = (link.clone(), names.clone(), Arc::clone(plan));
+        Self { link, names, plan, begins, restore_timeout }
     }
 
-    /// Takes the events of the two clients: while no broker answers there are many, and nobody else does.
-    pub fn serve(&self) {
-        for client in [&self.committed, &self.uncommitted] {
-            while client.poll(Duration::ZERO).is_some() {}
-        }
+    fn connect(&self) -> KafkaResult<Clients> {
+        let committed = self.link.restorer(&self.names).create_with_context(Quiet::default())?;
+        let uncommitted =
+            self.link.query(&self.names, false).create_with_context(Quiet::default())?;
+        Ok(Clients { committed: Arc::new(committed), uncommitted })
     }
 
     /// Takes a shard over. Blocks for as long as the state takes to read.
@@ -129,15 +127,17 @@ impl TakeOver {
     pub fn run(&self, identity: Identity, watch: &Watch) -> Result<Taken, TakeOverError> {
         let shard = identity.shard;
         let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
+        let clients = self.connect().map_err(kafka("opening its clients"))?;
         // 1. The group's offsets, once no transaction is pending on them.
-        let group = self.group_offsets(shard).map_err(kafka("asking for the group's offsets"))?;
+        let group =
+            self.group_offsets(&clients, shard).map_err(kafka("asking for the group's offsets"))?;
         // 2. Only then the end of the state, open transactions included, and everything up to it.
         let mut machine = Machine::new(Arc::clone(&self.plan), identity);
-        let last_commit_ms = self.restore(&mut machine, shard, watch)?;
-        let restored = machine.restored().map_err(|e| TakeOverError::Refused(e.to_string()))?;
+        let last_commit_ms = self.restore(&clients, &mut machine, shard, watch)?;
+        let restored = machine.restored().map_err(|error| cannot_restore(&error))?;
         let jump_max_ms = self.plan.clock_jump_max_ms;
         if let Some(why) = self.begins.clock.refuses(last_commit_ms, jump_max_ms) {
-            return Err(TakeOverError::Refused(why));
+            return Err(TakeOverError::Unfit(why));
         }
         self.begins.clock.goes_on_from(machine.clock_wall_origin_ms());
         machine.keep_clock_wall_origin(self.begins.clock.wall_origin_ms());
@@ -155,9 +155,9 @@ impl TakeOver {
                 Some(Known { positions: meta.positions, mail_to: meta.mail_to })
             }
         };
-        let places =
-            self.places(shard, &group).map_err(kafka("asking for the ends of the topics"))?;
-        let (sources, mail) = places;
+        let (sources, mail) = self
+            .places(&clients, shard, &group)
+            .map_err(kafka("asking for the ends of the topics"))?;
         let facts = Facts { group: self.names.group(), shard, meta, sources, mail };
         self.apply(machine, facts)
     }
@@ -192,7 +192,7 @@ impl TakeOver {
     }
 
     /// What the group has committed: by source, then the mail.
-    fn group_offsets(&self, shard: u16) -> KafkaResult<Vec<Option<i64>>> {
+    fn group_offsets(&self, clients: &Clients, shard: u16) -> KafkaResult<Vec<Option<i64>>> {
         let mut list = TopicPartitionList::new();
         let mail = self.names.mail();
         let topics: Vec<&str> =
@@ -200,7 +200,7 @@ impl TakeOver {
         for topic in &topics {
             list.add_partition(topic, i32::from(shard));
         }
-        let answer = self.committed.committed_offsets(list, REQUEST_TIMEOUT)?;
+        let answer = clients.committed.committed_offsets(list, REQUEST_TIMEOUT)?;
         let mut offsets = Vec::with_capacity(topics.len());
         for topic in topics {
             let found = answer.find_partition(topic, i32::from(shard));
@@ -218,6 +218,7 @@ impl TakeOver {
     /// Reads the state; returns the broker's timestamp of the last commit.
     fn restore(
         &self,
+        clients: &Clients,
         machine: &mut Machine,
         shard: u16,
         watch: &Watch,
@@ -225,20 +226,15 @@ impl TakeOver {
         let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
         let topic = self.names.state();
         let partition = i32::from(shard);
-        let (low, end) = self
+        let (low, end) = clients
             .uncommitted
             .fetch_watermarks(&topic, partition, REQUEST_TIMEOUT)
             .map_err(kafka("asking for the end of the state"))?;
         watch.from.store(low.max(0) as u64, Ordering::Relaxed);
         watch.at.store(low.max(0) as u64, Ordering::Relaxed);
         watch.end.store(end.max(0) as u64, Ordering::Relaxed);
-        let reader: BaseConsumer<Quiet> = self
-            .link
-            .restorer(&self.names)
-            .create_with_context(Quiet::default())
-            .map_err(kafka("opening a reader"))?;
-        let reader = Arc::new(reader);
-        let mut queue = PartitionQueue::new(Arc::clone(&reader), &topic, partition)
+        let reader = &clients.committed;
+        let mut queue = PartitionQueue::new(Arc::clone(reader), &topic, partition)
             .ok_or_else(|| TakeOverError::Refused(format!("no queue for {topic} {shard}")))?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&topic, partition, Offset::Offset(low))
@@ -246,18 +242,14 @@ impl TakeOver {
             .map_err(kafka("assigning the state"))?;
         let deadline = Instant::now() + self.restore_timeout;
         let calm = Calm::default();
-        let mut last_commit_ms = None;
+        let mut read = Read::default();
+        let mut moved = Instant::now();
         loop {
             if watch.cancel.load(Ordering::SeqCst) {
                 return Err(TakeOverError::Cancelled);
             }
             if Instant::now() >= deadline {
-                return Err(TakeOverError::Refused(format!(
-                    "the state of shard {shard} was read to offset {} of {end} within {} s: an open transaction may \
-                     hold its end, or there is more to read; raise kafka.restore_timeout_ms",
-                    watch.at.load(Ordering::Relaxed),
-                    self.restore_timeout.as_secs()
-                )));
+                return Err(self.not_in_time(shard, watch, moved));
             }
             // Errors that concern no partition; librdkafka goes on by itself, the deadline watches.
             if let Some(Err(error)) = reader.poll(Duration::ZERO)
@@ -265,82 +257,153 @@ impl TakeOver {
             {
                 tracing::warn!(shard, %error, left_out, "reading the state");
             }
-            let (reached, meta_ms) = read_batch(&mut queue, machine, watch, shard, end)?;
-            last_commit_ms = meta_ms.or(last_commit_ms);
+            let before = watch.at.load(Ordering::Relaxed);
+            let reached = read_batch(&mut queue, machine, watch, shard, end, &mut read)?;
+            if watch.at.load(Ordering::Relaxed) != before {
+                moved = Instant::now();
+            }
             if reached {
-                return Ok(last_commit_ms);
+                // Only now: meta, which says of which format the state is, is written last.
+                return read
+                    .unreadable
+                    .map_or(Ok(read.last_commit_ms), |e| Err(cannot_restore(&e)));
             }
         }
     }
 
+    /// The state was not read in time. A broker that has been silent for long is asked again: nothing is wrong with the
+    /// shard. A state that is still being read is too large for the limit.
+    fn not_in_time(&self, shard: u16, watch: &Watch, moved: Instant) -> TakeOverError {
+        let (at, end) = (watch.at.load(Ordering::Relaxed), watch.end.load(Ordering::Relaxed));
+        if moved.elapsed() >= REQUEST_TIMEOUT.min(self.restore_timeout / 2) {
+            let source = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+            let what =
+                "reading its state: no news from the broker, or an open transaction holds its end";
+            return TakeOverError::Kafka { shard, what, source };
+        }
+        TakeOverError::Refused(format!(
+            "the state of shard {shard} was read to offset {at} of {end} within {} s, and there is more to read; raise \
+             kafka.restore_timeout_ms",
+            self.restore_timeout.as_secs()
+        ))
+    }
+
     /// The partitions of the shard, and the mail's.
-    fn places(&self, shard: u16, group: &[Option<i64>]) -> KafkaResult<(Vec<Place>, Place)> {
+    fn places(
+        &self,
+        clients: &Clients,
+        shard: u16,
+        group: &[Option<i64>],
+    ) -> KafkaResult<(Vec<Place>, Place)> {
         let mut places = Vec::new();
         for (index, source) in self.plan.sources.iter().enumerate() {
             let committed = group.get(index).copied().flatten();
-            places.push(self.place(&source.topic, shard, committed)?);
+            places.push(self.place(clients, &source.topic, shard, committed)?);
         }
         let committed = group.last().copied().flatten();
-        let mail = self.place(&self.names.mail(), shard, committed)?;
+        let mail = self.place(clients, &self.names.mail(), shard, committed)?;
         Ok((places, mail))
     }
 
-    fn place(&self, topic: &str, shard: u16, group: Option<i64>) -> KafkaResult<Place> {
+    fn place(
+        &self,
+        clients: &Clients,
+        topic: &str,
+        shard: u16,
+        group: Option<i64>,
+    ) -> KafkaResult<Place> {
         let partition = i32::from(shard);
-        let (low, high) = self.uncommitted.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+        let (low, high) =
+            clients.uncommitted.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
         let known = self.begins.beginning.as_ref().and_then(|b| b.get(topic));
         let known = known.and_then(|offsets| offsets.get(usize::from(shard)));
         let start = match (known, self.begins.start) {
             (Some(offset), _) => *offset,
             (None, Start::Earliest) => low,
             (None, Start::Latest) => high,
-            (None, Start::At(ms)) => self.offset_at(topic, partition, ms)?.unwrap_or(high).max(low),
+            (None, Start::At(ms)) => {
+                offset_at(clients, topic, partition, ms)?.unwrap_or(high).max(low)
+            }
         };
         Ok(Place { topic: topic.to_owned(), group, low, high, start })
     }
-
-    fn offset_at(&self, topic: &str, partition: i32, ms: i64) -> KafkaResult<Option<i64>> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(ms))?;
-        let answer = self.uncommitted.offsets_for_times(list, REQUEST_TIMEOUT)?;
-        Ok(match answer.find_partition(topic, partition).map(|element| element.offset()) {
-            Some(Offset::Offset(offset)) => Some(offset),
-            _ => None,
-        })
-    }
 }
 
-/// Reads one batch of the state: whether its end has been reached, and the broker's timestamp of the last `meta` in it.
+fn offset_at(clients: &Clients, topic: &str, partition: i32, ms: i64) -> KafkaResult<Option<i64>> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(ms))?;
+    let answer = clients.uncommitted.offsets_for_times(list, REQUEST_TIMEOUT)?;
+    Ok(match answer.find_partition(topic, partition).map(|element| element.offset()) {
+        Some(Offset::Offset(offset)) => Some(offset),
+        _ => None,
+    })
+}
+
+/// What reading the state has found.
+#[derive(Default)]
+struct Read {
+    /// The broker's timestamp of the last `meta`.
+    last_commit_ms: Option<i64>,
+    /// Why a record could not be taken: the first reason, or that the state is of another format.
+    unreadable: Option<RestoreError>,
+}
+
+/// Reads one batch of the state: whether its end has been reached.
 fn read_batch(
     queue: &mut super::consumer::Queue,
     machine: &mut Machine,
     watch: &Watch,
     shard: u16,
     end: i64,
-) -> Result<(bool, Option<i64>), TakeOverError> {
+    read: &mut Read,
+) -> Result<bool, TakeOverError> {
     let batch = queue.poll(POLL_MS);
-    let (mut reached, mut meta_ms) = (false, None);
+    let mut reached = false;
     for segment in batch.segments() {
         match segment {
             Segment::Records(records) => {
                 for record in records {
                     watch.at.store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
                     let Some(key) = record.key else { continue };
-                    if record.kafka_ms >= 0 && StateKey::decode(key) == Ok(StateKey::Meta) {
-                        meta_ms = Some(record.kafka_ms);
+                    let is_meta = StateKey::decode(key) == Ok(StateKey::Meta);
+                    if is_meta && record.kafka_ms >= 0 {
+                        read.last_commit_ms = Some(record.kafka_ms);
                     }
-                    machine
-                        .restore(key, record.payload)
-                        .map_err(|e| TakeOverError::Refused(e.to_string()))?;
+                    // After one that cannot be read only meta is of interest: it may say why.
+                    if read.unreadable.is_some() && !is_meta {
+                        continue;
+                    }
+                    if let Err(error) = machine.restore(key, record.payload) {
+                        match &error {
+                            RestoreError::OtherFormat { .. } => read.unreadable = Some(error),
+                            _ => read.unreadable = read.unreadable.take().or(Some(error)),
+                        }
+                    }
                 }
             }
             // The stable end. Below the target an open transaction holds it: it ends at its time-out, and the event
             // comes again whenever the stable end moves.
             Segment::Eof { offset } => reached |= offset >= end,
+            // librdkafka stops reading here; the take-over begins anew.
+            Segment::Error { code: RDKafkaErrorCode::AutoOffsetReset, text } => {
+                tracing::warn!(shard, %text, "the state cannot be read from where it began");
+                let source = KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset);
+                return Err(TakeOverError::Kafka { shard, what: "reading its state", source });
+            }
             Segment::Error { code, text } => {
                 tracing::warn!(shard, %code, %text, "reading the state");
             }
         }
     }
-    Ok((reached, meta_ms))
+    Ok(reached)
+}
+
+/// Another definition or binary may be able to go on with what this one cannot.
+fn cannot_restore(error: &RestoreError) -> TakeOverError {
+    match error {
+        RestoreError::OtherFormat { .. } | RestoreError::NeedsRebuild(_) => {
+            TakeOverError::Unfit(error.to_string())
+        }
+        RestoreError::Unreadable(why) => TakeOverError::Refused(why.clone()),
+    }
 }

@@ -1,5 +1,7 @@
 //! A worker: owns the machines of its shards by value, feeds them from their partition queues and ends their cycles.
 
+mod mail;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -376,13 +378,7 @@ impl Shard {
                 read |= self.drain_source(source, shared)?;
             }
         }
-        // Nothing is sent by mail yet: its end is reached and stays reached.
-        let mail = self.queues.mail.poll(0);
-        for segment in mail.segments() {
-            if let Segment::Error { code, text } = segment {
-                tracing::warn!(shard = self.id, %code, %text, "reading the mail");
-            }
-        }
+        read |= self.drain_mail()?;
         self.dirty |= read;
         Ok(read)
     }

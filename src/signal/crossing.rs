@@ -6,9 +6,12 @@
 //! constant to slope 1. So `g` is rising, convex and almost piecewise linear; its asymptotes bound it from below and
 //! their root is a start to the right of the crossing. Halley's steps from there need two to four evaluations.
 //! The answer is then checked with `p_silent` itself on whole milliseconds.
+//!
+//! Regular models (several stages) have no closed inverse at all; theirs come from a bracket. Crossings of p_silent
+//! are those of `p_silent_rising`, hence never before the valley of such a model.
 
 use super::silence::{Curve, History, Params};
-use super::{DAY_MS, days};
+use super::{DAY_MS, days, root, stages};
 
 /// Crossings later than this age are reported as none: 1,000 years of 365.25 days. Beyond it the curve is flatter
 /// than a float can tell from one millisecond to the next.
@@ -20,16 +23,21 @@ const EVALUATIONS_MAX: u32 = 30;
 const STEP_MIN: f64 = 6e-4;
 
 impl Params {
-    /// Age in days at which P(alive) falls to `theta`, in closed form.
+    /// Age in days at which P(alive) falls to `theta`: in closed form, or for regular models by a bracket on the
+    /// logarithm of the survival.
     ///
     /// `None` if there is no such moment after the last purchase: for one-time buyers under BG/NBD, for `theta`
     /// outside (0, 1), and where P(alive) is `theta` or less from the purchase itself on
     /// (`theta >= (b+x)/(a+b+x)` for MBG, `b+x-1` for BG).
+    /// Regular models also say none beyond 1e12 times `alpha + t_x`.
     #[must_use]
     pub fn p_alive_crossing_d(&self, h: History, theta: f64) -> Option<f64> {
         let curve = self.curve(h, 0.0);
         if !(theta > 0.0 && theta < 1.0) || curve.dropout_odds == 0.0 {
             return None;
+        }
+        if curve.stages > 1 {
+            return curve.p_alive_crossing_by_bracket_d(theta);
         }
         let ln_ratio = libm::log((1.0 - theta) / theta / curve.dropout_odds) / curve.n;
         let age_d = curve.t_x_d + (curve.alpha_d + curve.t_x_d) * libm::expm1(ln_ratio);
@@ -51,7 +59,7 @@ impl Params {
 }
 
 impl Curve {
-    /// Smallest age of at least `from_age_d` days (and of at least the last purchase's) at which p_silent is
+    /// Smallest age of at least `from_age_d` days (and of at least the last purchase's) at which p_silent_rising is
     /// `theta` or more, to the accuracy of floats. `None` for `theta >= 1` and beyond [`AGE_MAX_D`].
     #[must_use]
     pub fn p_silent_crossing_d(&self, theta: f64, from_age_d: f64) -> Option<f64> {
@@ -61,53 +69,64 @@ impl Curve {
         (age_d <= AGE_MAX_D).then_some(age_d)
     }
 
-    /// The first whole millisecond, not before `from_ms` nor before the last purchase, at which p_silent is `theta`
-    /// or more, with `t_first_ms` the moment of the first purchase.
+    /// The first whole millisecond, not before `from_ms` nor before the last purchase, at which p_silent_rising is
+    /// `theta` or more, with `t_first_ms` the moment of the first purchase.
     ///
-    /// Exact with respect to [`Curve::p_silent`] at `days(ms - t_first_ms)`: at the answer it holds, one millisecond
+    /// Exact with respect to [`Curve::p_silent_rising`] at `days(ms - t_first_ms)`: at the answer it holds, one millisecond
     /// before it does not (unless the answer is the earliest moment allowed). `None` as in
     /// [`Curve::p_silent_crossing_d`].
     #[must_use]
     pub fn p_silent_due_ms(&self, t_first_ms: i64, from_ms: i64, theta: f64) -> Option<i64> {
         let (age_d, _) = self.solve(theta)?;
         let earliest_ms = from_ms.saturating_sub(t_first_ms).max(ceil_ms(self.t_x_d));
-        let guess_ms = ceil_ms(age_d.min(AGE_MAX_D)).max(earliest_ms);
-        let age_ms = self.first_ms(theta, earliest_ms, guess_ms)?;
+        let reached = |age_ms: i64| self.p_silent_rising(days(age_ms)) >= theta;
+        let age_ms = root::first_ms(
+            earliest_ms,
+            ceil_ms(age_d.min(AGE_MAX_D)),
+            ceil_ms(AGE_MAX_D),
+            reached,
+        )?;
         t_first_ms.checked_add(age_ms)
     }
 
-    /// Walks from `guess_ms` to the first age in whole milliseconds that reaches `theta`: usually no step at all,
-    /// so two evaluations.
-    fn first_ms(&self, theta: f64, earliest_ms: i64, guess_ms: i64) -> Option<i64> {
-        let reached = |age_ms: i64| self.p_silent(days(age_ms)) >= theta;
-        // Invariant: `high` reaches theta; `low` does not, or lies one before the earliest moment allowed.
-        let (mut low, mut high);
-        let mut stride_ms = 1;
-        if reached(guess_ms) {
-            high = guess_ms;
-            low = guess_ms - 1;
-            while low >= earliest_ms && reached(low) {
-                high = low;
-                low = (low - stride_ms).max(earliest_ms - 1);
-                stride_ms *= 2;
-            }
-        } else {
-            low = guess_ms;
-            high = guess_ms + 1;
-            while !reached(high) {
-                if days(high) > AGE_MAX_D {
-                    return None;
-                }
-                low = high;
-                high += stride_ms;
-                stride_ms *= 2;
+    /// P(alive) = theta for several stages: `ln S = ln(w theta/(1 - theta))`, which falls from 0.
+    fn p_alive_crossing_by_bracket_d(&self, theta: f64) -> Option<f64> {
+        let target = libm::log(self.dropout_odds * theta / (1.0 - theta));
+        if target.is_nan() || target >= 0.0 {
+            return None;
+        }
+        let below = |y: f64| target - stages::ln_survival(self.stages, self.n, y);
+        let (mut low, mut high) = (0.0, 1.0 / (self.n + 1.0));
+        while below(high) < 0.0 {
+            (low, high) = (high, 2.0 * high);
+            if high > 1e12 {
+                return None;
             }
         }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if reached(middle) { high = middle } else { low = middle }
+        let y = root::between(low, high, 0.0, below);
+        Some(self.t_x_d + (self.alpha_d + self.t_x_d) * y)
+    }
+
+    /// p_silent = theta for several stages, after the valley, in the logarithm of the age, where
+    /// `ln(1 - theta) - ln(1 - p_silent)` is almost made of straight pieces.
+    fn solve_by_bracket(&self, theta: f64) -> Option<f64> {
+        let valley_age_d = self.valley_age_d();
+        let above = |v: f64| {
+            let p = self.p_silent(libm::exp(v) - self.alpha_d);
+            libm::log((1.0 - theta) / (1.0 - p))
+        };
+        let mut low = libm::log(self.alpha_d + valley_age_d);
+        if self.p_silent(valley_age_d) >= theta {
+            return Some(self.t_x_d);
         }
-        Some(high)
+        let mut high = low + 0.25;
+        while above(high) < 0.0 {
+            (low, high) = (high, high + 2.0 * (high - low));
+            if libm::exp(low) > self.alpha_d + AGE_MAX_D {
+                return None;
+            }
+        }
+        Some(libm::exp(root::between(low, high, 1e-13, above)) - self.alpha_d)
     }
 
     /// Age in days at which p_silent equals `theta`, and the evaluations it took. The age may lie before the last
@@ -119,6 +138,9 @@ impl Curve {
         // Also leaves NaN behind, of a parameter or of theta.
         if !(theta < 1.0 && self.n > 0.0 && self.alpha_d > 0.0 && self.horizon_d > 0.0) {
             return None;
+        }
+        if self.stages > 1 {
+            return self.solve_by_bracket(theta).map(|age_d| (age_d, 0));
         }
         if self.dropout_odds == 0.0 {
             // Never drops out: s = (1 + H/A)^-n = theta.

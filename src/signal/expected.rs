@@ -1,4 +1,4 @@
-//! Expected purchases within a horizon, BG/NBD and MBG/NBD, in a form without singularities.
+//! Expected purchases within a horizon in a form without singularities; regular models by the sum of `stages`.
 //!
 //! The published form has a 2F1 whose upper parameters grow with x, and poles at `a = 1` and `a + b + x = 1`.
 //! Euler's transformation and taking the factor `a - 1` out of the series remove all of that:
@@ -13,8 +13,11 @@
 //! extreme parameters (r = .01, a = .02, b = 60, where `c phi` and the series cancel) it reaches 1e-10.
 //! All that holds for horizons up to [`HORIZON_RATIO_MAX`] times `alpha + T`. Beyond it the series is cut off: at twice
 //! that ratio the worst of 360 sets is off by 2e-7, at twenty times (`a` = 8, `r` = .05) the result is useless.
+//! Regular models are added up exactly (`stages`) up to about the same ratio, and beyond it approximated by the plain
+//! model with the same mean rate.
 
-use super::silence::{History, Model, Params};
+use super::silence::{History, Params};
+use super::stages;
 
 /// Horizons longer than this many times `alpha + T` are outside the error bounds above. With horizons of months it
 /// takes an `alpha` of minutes to come there; whoever checks parameters can refuse `horizon > ratio * alpha`.
@@ -38,15 +41,32 @@ impl Params {
         if horizon_d <= 0.0 {
             return 0.0;
         }
+        let x = f64::from(h.x);
+        let b = if self.model.drops_at_first() { self.b + 1.0 } else { self.b };
+        let k = self.model.stages();
+        let silent_d = (age_d - h.t_x_d).max(0.0);
+        if k > 1 {
+            let scale_d = self.alpha_d + h.t_x_d;
+            let (m, y, eta) = (self.r + f64::from(k) * x, silent_d / scale_d, horizon_d / scale_d);
+            if stages::can_sum(k, m, y, eta) {
+                return stages::expected_if_alive(k, m, y, eta, (self.a, b + x));
+            }
+        }
+        let mut since_d = self.alpha_d + age_d.max(h.t_x_d);
+        if k > 1 {
+            // Too many gaps, or too long a horizon, for the sum: the plain model with the same mean rate.
+            let k = f64::from(k);
+            since_d *= k * (self.r + x) / (self.r + k * x);
+        }
+        self.closed_if_alive(x, b, since_d, horizon_d)
+    }
+
+    /// `G(t)` with `b` as the model has it and `since_d = alpha + T`.
+    fn closed_if_alive(&self, x: f64, b: f64, since_d: f64, horizon_d: f64) -> f64 {
         let a = self.a;
-        let b = match self.model {
-            Model::Mbg => self.b + 1.0,
-            Model::Bg => self.b,
-        };
-        let since_d = self.alpha_d + age_d.max(h.t_x_d);
         let z = horizon_d / (since_d + horizon_d);
         let ln_left = -libm::log1p(horizon_d / since_d);
-        let c = a + b + f64::from(h.x) - 1.0;
+        let c = a + b + x - 1.0;
         let exponent = (a - 1.0) * ln_left;
         let phi = if a == 1.0 { -ln_left } else { -libm::expm1(exponent) / (a - 1.0) };
         c * phi - libm::exp(exponent) * series(a, c, a + b - 1.0 - self.r, z)
@@ -71,6 +91,7 @@ fn series(a: f64, c: f64, g: f64, z: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::silence::Model;
     use super::*;
 
     #[test]

@@ -4,13 +4,23 @@
 //! milliseconds (`_ms`) or days as `f64` (`_d`). Logarithms and exponentials come from `libm` and not from the
 //! platform, so that a state replayed on another machine has the same bits.
 
+pub mod activation;
+pub mod contract;
 pub mod crossing;
 pub mod decay;
 pub mod expected;
+pub mod gamma;
 pub mod lifecycle;
 pub mod likelihood;
+pub mod regularity;
+mod root;
 pub mod satisfaction;
 pub mod silence;
+pub mod stages;
+pub mod tier_moves;
+pub mod tiers;
+pub mod trend;
+pub mod value;
 pub mod window;
 
 /// Milliseconds of one day.

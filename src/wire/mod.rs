@@ -1,4 +1,5 @@
 //! Our own outgoing encodings.
 
+pub mod mail;
 pub mod rows;
 pub mod signals;

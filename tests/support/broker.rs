@@ -1,10 +1,11 @@
 //! A real Kafka for a test binary, and the hands to fill and read its topics.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -17,10 +18,12 @@ use rdkafka::{ClientConfig, error::KafkaError};
 
 const WAIT: Duration = Duration::from_secs(60);
 
+/// By topic and partition: the first offset that is there, and the next one.
+pub type Ranges = BTreeMap<(String, i32), (i64, i64)>;
+
 /// A broker that ends with its owner: its script watches the standard input that we hold.
 pub struct Broker {
-    script: Child,
-    stdin: Option<ChildStdin>,
+    script: Mutex<(Child, Option<ChildStdin>)>,
     /// `HOST:PORT`.
     pub bootstrap: String,
     folder: tempfile::TempDir,
@@ -31,7 +34,7 @@ impl Broker {
     pub fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (script, stdin, bootstrap) = launch(folder.path(), settings);
-        Self { script, stdin: Some(stdin), bootstrap, folder }
+        Self { script: Mutex::new((script, Some(stdin))), bootstrap, folder }
     }
 
     /// The broker of this test binary, started once.
@@ -110,12 +113,13 @@ impl Broker {
     }
 
     /// Stops the broker and starts it again on its data and ports.
-    pub fn restart(&mut self) {
-        drop(self.stdin.take());
-        self.script.wait().unwrap();
+    pub fn restart(&self) {
+        let mut running = self.script.lock().unwrap();
+        drop(running.1.take());
+        running.0.wait().unwrap();
         let (script, stdin, bootstrap) = launch(self.folder.path(), &[]);
         assert_eq!(bootstrap, self.bootstrap);
-        (self.script, self.stdin) = (script, Some(stdin));
+        *running = (script, Some(stdin));
     }
 
     /// A producer that places keys as Java's does.
@@ -157,6 +161,17 @@ impl Broker {
         messages
     }
 
+    /// Where each partition of topics begins and ends.
+    pub fn ranges(&self, topics: &[&str], partitions: i32) -> Ranges {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let places = topics.iter().flat_map(|t| (0..partitions).map(move |p| (*t, p)));
+        let range = |(topic, partition): (&str, i32)| {
+            let range = consumer.fetch_watermarks(topic, partition, WAIT).unwrap();
+            ((topic.to_owned(), partition), range)
+        };
+        places.map(range).collect()
+    }
+
     /// What a group has committed: (topic, partition, offset); nothing while its coordinator moves.
     pub fn committed(
         &self,
@@ -186,8 +201,9 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        drop(self.stdin.take());
-        let _ = self.script.wait();
+        let running = self.script.get_mut().unwrap();
+        drop(running.1.take());
+        let _ = running.0.wait();
     }
 }
 

@@ -1,7 +1,6 @@
-//! A pipeline on a real broker: events in, and what must come out, kept by hand.
-#![allow(dead_code)]
+//! A pipeline on a real broker, inside the test or as a process of its own.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -10,8 +9,6 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::producer::BaseProducer;
-use retain::model::table::Table;
 use retain::plan::Plan;
 use retain::shell::board::{Status, StatusBoard};
 use retain::shell::client::Link;
@@ -19,8 +16,7 @@ use retain::shell::observe::Observer;
 use retain::shell::runtime::{self, Options, RunError};
 use retain::shell::settings::Start;
 
-use super::broker::{Broker, flush, producer, send, until_within};
-use super::outbox::{Row, last, rows};
+use crate::stream::{BEGIN_MS, spell_time};
 
 /// The definition of the tests: the shipped one under another name, with topics of its own.
 pub fn definition(name: &str) -> String {
@@ -40,6 +36,33 @@ pub fn definition(name: &str) -> String {
 pub fn plan(text: &str) -> Arc<Plan> {
     let (plan, problems) = retain::plan::parse(text);
     Arc::new(plan.unwrap_or_else(|| panic!("{problems:?}")))
+}
+
+/// A clock that begins with the histories of the tests and runs `speed` times as fast as the wall's.
+pub fn simulated(definition: &str, speed: f64) -> String {
+    let origin = spell_time(BEGIN_MS, 0);
+    let clock = format!("kind = \"simulated\"\norigin = \"{origin}\"\nspeed = {speed:?}");
+    let text = definition.replacen("kind = \"wall\"", &clock, 1);
+    assert_ne!(text, definition);
+    text.replacen("jump_max = \"1h\"\n", "", 1)
+}
+
+/// Settings of a process with a broker of the tests.
+pub fn settings(bootstrap: &str, instance: &str, classic: bool) -> Vec<String> {
+    let mut settings = vec![
+        format!("kafka.brokers={bootstrap}"),
+        format!("kafka.instance={instance}"),
+        "kafka.transaction_timeout_ms=10000".to_owned(),
+        "kafka.commit_interval_ms=100".to_owned(),
+        "http.listen=127.0.0.1:0".to_owned(),
+        "log.level=info,retain::shell::runtime=debug".to_owned(),
+    ];
+    if classic {
+        settings.push("kafka.protocol=classic".to_owned());
+        settings.push("kafka.properties.session.timeout.ms=1500".to_owned());
+        settings.push("kafka.properties.heartbeat.interval.ms=300".to_owned());
+    }
+    settings
 }
 
 /// Options for a broker of the tests.
@@ -133,28 +156,14 @@ pub struct News {
 }
 
 impl Process {
-    /// Starts it.
-    pub fn start(bootstrap: &str, name: &str, instance: &str, classic: bool) -> Self {
+    /// Starts it with a definition and settings (`KEY=VALUE`).
+    pub fn start(definition: &str, settings: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("definition.toml");
-        std::fs::write(&file, definition(name)).unwrap();
-        let mut settings = vec![
-            format!("kafka.brokers={bootstrap}"),
-            format!("kafka.instance={instance}"),
-            "kafka.transaction_timeout_ms=10000".to_owned(),
-            "kafka.commit_interval_ms=100".to_owned(),
-            "http.listen=127.0.0.1:0".to_owned(),
-            "log.level=info,retain::shell::runtime=debug".to_owned(),
-        ];
-        if classic {
-            settings.push("kafka.protocol=classic".to_owned());
-            settings.push("kafka.properties.session.timeout.ms=1500".to_owned());
-            settings.push("kafka.properties.heartbeat.interval.ms=300".to_owned());
-        }
+        std::fs::write(&file, definition).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_retain"))
             .arg("run")
             .arg(&file)
-            .arg("--no-sink")
             .args(settings.iter().flat_map(|s| ["--set", s]))
             .stderr(Stdio::piped())
             .spawn()
@@ -209,200 +218,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A feed that goes on by itself until it is asked back.
-pub struct Load {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Feed>,
-}
-
-impl Load {
-    /// Sends `events` at a time, `pause` apart.
-    pub fn start(mut feed: Feed, events: u64, pause: Duration) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            while !asked.load(Ordering::SeqCst) {
-                feed.send(events);
-                std::thread::sleep(pause);
-            }
-            feed
-        });
-        Self { stop, thread }
-    }
-
-    /// Ends it and returns what was sent.
-    pub fn stop(self) -> Feed {
-        self.stop.store(true, Ordering::SeqCst);
-        self.thread.join().unwrap()
-    }
-}
-
-/// Sends events and remembers what they add up to.
-pub struct Feed {
-    name: String,
-    producer: BaseProducer,
-    sent: u64,
-    random: u64,
-    /// No support event is sent.
-    pub without_support: bool,
-    /// Customer to (orders, revenue in cents, tickets, visits).
-    pub truth: BTreeMap<String, (i128, i128, i128, i128)>,
-    /// Records sent, repeats included, by source.
-    pub records: [u64; 3],
-    /// Repeats among them, by source.
-    pub repeats: [u64; 3],
-}
-
-impl Feed {
-    /// A feed for a pipeline.
-    pub fn new(broker: &Broker, name: &str) -> Self {
-        Self::to(&broker.bootstrap, name)
-    }
-
-    /// A feed for a pipeline on any broker.
-    pub fn to(bootstrap: &str, name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            producer: producer(bootstrap),
-            sent: 0,
-            random: 0x9e37_79b9_7f4a_7c15,
-            without_support: false,
-            truth: BTreeMap::new(),
-            records: [0; 3],
-            repeats: [0; 3],
+        if std::thread::panicking() {
+            let said: Vec<String> = self.lines.iter().collect();
+            let last = said.len().saturating_sub(60);
+            eprintln!("--- what a process said last\n{}", said[last..].join("\n"));
         }
-    }
-
-    /// A number below `n`; the same ones in every run.
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % n
-    }
-
-    /// Sends events of many customers; one in ten is sent twice.
-    pub fn send(&mut self, events: u64) {
-        for _ in 0..events {
-            self.sent += 1;
-            let n = self.sent;
-            let customer = format!("c{:04}", self.below(500));
-            let ts = jiff::Timestamp::now();
-            let common =
-                format!("\"event_id\":\"e{n}\",\"customer_id\":\"{customer}\",\"ts\":\"{ts}\"");
-            let cents = 100 + self.below(10_000);
-            let entry = self.truth.entry(customer.clone()).or_default();
-            let (source, text) = match n % 10 {
-                0..=4 => {
-                    entry.0 += 1;
-                    entry.1 += i128::from(cents);
-                    let amount = format!("{}.{:02}", cents / 100, cents % 100);
-                    (
-                        0,
-                        format!(
-                            "{{{common},\"type\":\"purchase\",\"amount\":\"{amount}\",\"currency\":\"USD\"}}"
-                        ),
-                    )
-                }
-                5 if !self.without_support => {
-                    entry.2 += 1;
-                    (
-                        1,
-                        format!(
-                            "{{{common},\"type\":\"support\",\"ticket_id\":\"t{n}\",\"action\":\"opened\"}}"
-                        ),
-                    )
-                }
-                _ => {
-                    entry.3 += 1;
-                    (
-                        2,
-                        format!(
-                            "{{{common},\"type\":\"web\",\"action\":\"page_view\",\"session_id\":\"s{n}\"}}"
-                        ),
-                    )
-                }
-            };
-            let topic = format!("{}.{}", self.name, ["purchases", "support", "web"][source]);
-            let times = if n % 10 == 3 || n % 50 == 7 { 2 } else { 1 };
-            for _ in 0..times {
-                send(&self.producer, &topic, &customer, &text);
-                self.records[source] += 1;
-            }
-            self.repeats[source] += times - 1;
-        }
-        flush(&self.producer);
-    }
-
-    fn topics(&self) -> Vec<String> {
-        ["purchases", "support", "web"].iter().map(|t| format!("{}.{t}", self.name)).collect()
-    }
-
-    /// Whether the group's committed offsets have reached the ends of all sources.
-    pub fn is_consumed(&self, broker: &Broker, partitions: i32) -> bool {
-        let topics = self.topics();
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        let committed = broker.committed(&format!("{}.g1", self.name), &names, partitions);
-        let total: i64 = committed.iter().map(|(_, _, offset)| (*offset).max(0)).sum();
-        total as u64 == self.records.iter().sum::<u64>()
-    }
-
-    /// Waits until everything sent is committed.
-    pub fn await_consumed(&self, broker: &Broker, partitions: i32, limit: Duration) {
-        until_within(limit, "all events to be committed", &mut || {
-            self.is_consumed(broker, partitions)
-        });
-    }
-
-    /// Holds the outbox against what was sent: nothing lost, nothing twice.
-    pub fn verify(&self, broker: &Broker) {
-        let began = Instant::now();
-        let outbox = broker.read(&format!("{}.g1.rows", self.name));
-        let customers = last(rows(&outbox, Table::Customers), &["customer_id"]);
-        let found: BTreeMap<String, (i128, i128, i128, i128)> = customers
-            .values()
-            .map(|row| {
-                let int = |name: &str| row[name].int();
-                let numbers = (int("orders"), int("revenue_minor"), int("tickets"), int("visits"));
-                (row["customer_id"].text().to_owned(), numbers)
-            })
-            .collect();
-        assert_eq!(found, self.truth, "customers (read in {:?})", began.elapsed());
-        self.verify_ledger(rows(&outbox, Table::Ledger));
-    }
-
-    /// Each offset in exactly one cycle, and one outcome each.
-    fn verify_ledger(&self, ledger: Vec<Row>) {
-        let ledger = last(ledger, &["shard", "source", "version"]);
-        let mut by_place: BTreeMap<(String, i128), Vec<&Row>> = BTreeMap::new();
-        for row in ledger.values() {
-            by_place
-                .entry((row["source"].text().to_owned(), row["shard"].int()))
-                .or_default()
-                .push(row);
-        }
-        let mut applied = [0; 3];
-        let mut duplicate = [0; 3];
-        for ((source, shard), mut cycles) in by_place {
-            cycles.sort_by_key(|row| row["version"].int());
-            let mut next = 0;
-            for row in cycles {
-                let (from, to) = (row["offset_from"].int(), row["offset_to"].int());
-                assert_eq!(from, next, "{source} {shard} at version {}", row["version"].int());
-                let outcomes = ["applied", "duplicate", "late", "filtered", "rejected"];
-                let consumed: i128 = outcomes.iter().map(|o| row[o].int()).sum();
-                assert_eq!(consumed, to - from, "{source} {shard} [{from}, {to})");
-                let at = ["purchases", "support", "web"].iter().position(|s| *s == source).unwrap();
-                applied[at] += row["applied"].int() as u64;
-                duplicate[at] += row["duplicate"].int() as u64;
-                next = to;
-            }
-        }
-        assert_eq!(duplicate, self.repeats);
-        let once: Vec<u64> = (0..3).map(|i| self.records[i] - self.repeats[i]).collect();
-        assert_eq!(applied.to_vec(), once);
     }
 }

@@ -47,6 +47,7 @@ pub fn plan() -> Plan {
         },
         bands: Bands { slipping: 0.5, dormant: 0.8, lost: 0.95, hysteresis: 0.05 },
         csat_prior: 0.75,
+        parameters: defaults(),
         limits: Limits {
             dimension_values_max: 1_000,
             tickets_max: 256,
@@ -59,4 +60,11 @@ pub fn plan() -> Plan {
             rejects_run_max: 1_000,
         },
     }
+}
+
+/// The catalogue's parameters as a definition has them that names none.
+pub fn defaults() -> retain::plan::Parameters {
+    let smallest =
+        "name = \"x\"\ncurrency = \"USD\"\n[[source]]\nname = \"x\"\ntopic = \"x\"\n";
+    retain::plan::parse(smallest).0.unwrap().parameters
 }

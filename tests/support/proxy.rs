@@ -3,7 +3,9 @@
 
 use std::io::{Read, Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// What a connection meets.
 #[derive(Clone, Debug)]
@@ -14,6 +16,60 @@ pub enum Fault {
     Silent,
     /// The whole request is read and answered with this status line and body, without asking the engine.
     Answers(&'static str, &'static str),
+    /// Each piece of the answer comes so much later.
+    Slow(Duration),
+    /// The connection is closed at once.
+    Closed,
+}
+
+/// A proxy whose fault can be changed while it runs; it holds for all connections, also for those that are open.
+pub struct Gate {
+    /// Its own address.
+    pub url: String,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    fault: Option<Fault>,
+    open: Vec<TcpStream>,
+    /// Connections that met a fault.
+    met: usize,
+}
+
+impl Gate {
+    /// Forwards to `target` (`http://host:port`), without a fault at first.
+    pub fn start(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let target = target.trim_start_matches("http://").to_owned();
+        let state = Arc::new(Mutex::new(State { fault: None, open: Vec::new(), met: 0 }));
+        let shared = Arc::clone(&state);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, target) = (client.unwrap(), target.clone());
+                let mut state = shared.lock().unwrap();
+                state.met += usize::from(state.fault.is_some());
+                state.open.push(client.try_clone().unwrap());
+                let fault = state.fault.clone();
+                thread::spawn(move || serve(client, &target, fault));
+            }
+        });
+        Self { url, state }
+    }
+
+    /// From now on; what is under way is cut off.
+    pub fn set(&self, fault: Option<Fault>) {
+        let mut state = self.state.lock().unwrap();
+        (state.fault, state.met) = (fault, 0);
+        for open in state.open.drain(..) {
+            let _ = open.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How many connections have met the present fault.
+    pub fn met(&self) -> usize {
+        self.state.lock().unwrap().met
+    }
 }
 
 /// Forwards connections to `target` (`http://host:port`); the first ones meet a fault each. Returns its own address.
@@ -54,6 +110,17 @@ fn serve(mut client: TcpStream, target: &str, fault: Option<Fault>) {
                 "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
             );
         }
+        Some(Fault::Closed) => {}
+        Some(Fault::Slow(delay)) => {
+            let mut server = forward_requests(&client, target);
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = server.read(&mut buffer) {
+                thread::sleep(delay);
+                if client.write_all(&buffer[..read]).is_err() {
+                    return;
+                }
+            }
+        }
         Some(Fault::AnswerLost) => {
             let server = forward_requests(&client, target);
             // The first byte of the answer: the insert is done.
@@ -64,6 +131,7 @@ fn serve(mut client: TcpStream, target: &str, fault: Option<Fault>) {
         None => {
             let mut server = forward_requests(&client, target);
             let _ = copy(&mut server, &mut client);
+            let _ = client.shutdown(Shutdown::Both);
         }
     }
 }

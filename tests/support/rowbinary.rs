@@ -154,6 +154,13 @@ impl<'a> Reader<'a> {
 
 /// Reads a block; its count must be that of its rows.
 pub fn read_rows(bytes: &[u8], count: u32) -> Vec<Row> {
+    let rows = read_all(bytes);
+    assert_eq!(rows.len(), count as usize, "rows in the block");
+    rows
+}
+
+/// Reads whatever rows there are behind a header.
+pub fn read_all(bytes: &[u8]) -> Vec<Row> {
     let mut reader = Reader { rest: bytes };
     let columns = reader.varint();
     let names: Rc<[String]> = (0..columns).map(|_| reader.name()).collect();
@@ -163,7 +170,6 @@ pub fn read_rows(bytes: &[u8], count: u32) -> Vec<Row> {
         let values = types.iter().map(|ty| reader.value(ty)).collect();
         rows.push(Row { names: names.clone(), values });
     }
-    assert_eq!(rows.len(), count as usize, "rows in the block");
     rows
 }
 
@@ -200,10 +206,15 @@ impl Tables {
     /// Inserts a block and gives back its rows. Two different rows of one key and version are an error: nobody could
     /// tell which one ClickHouse keeps.
     pub fn insert(&mut self, block: &RowBlock) -> Vec<Row> {
-        let name = block.table.name();
         let rows = read_rows(&block.bytes, block.count);
+        self.insert_rows(block.table.name(), &rows);
+        rows
+    }
+
+    /// Inserts rows.
+    pub fn insert_rows(&mut self, name: &'static str, rows: &[Row]) {
         let table = self.tables.entry(name).or_default();
-        for row in &rows {
+        for row in rows {
             let key = key_of(name, row);
             if let Some(known) = table.get(&key) {
                 let (old, new) = (known.int("version"), row.int("version"));
@@ -217,7 +228,6 @@ impl Tables {
             }
             table.insert(key, row.clone());
         }
-        rows
     }
 
     /// The rows of a table that are not deleted, in the order of their keys.

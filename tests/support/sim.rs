@@ -1,7 +1,10 @@
-//! A simulated Kafka for one shard and a runner that drives a machine through it: any schedule, crash at any moment.
+//! A simulated Kafka and runners that drive machines through it, one per shard: any schedule, crash at any moment.
+//! Shards that share a post office hear of each other: a letter of a committed cycle comes to the other shard.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use retain::machine::{ClockReading, Identity, Machine, Progress, Restored};
@@ -60,6 +63,29 @@ impl Log {
     }
 }
 
+/// The mail topic, a partition per shard.
+#[derive(Clone, Debug)]
+pub struct PostOffice(Rc<RefCell<Vec<Log>>>);
+
+impl PostOffice {
+    /// One for so many shards, with nothing in it.
+    pub fn new(shards: u16) -> Self {
+        Self(Rc::new(RefCell::new(vec![Log::default(); usize::from(shards)])))
+    }
+
+    /// Brings a letter to a shard. A transaction marker may stand before it.
+    pub fn send(&self, to_shard: u16, bytes: Vec<u8>) {
+        let log = &mut self.0.borrow_mut()[usize::from(to_shard)];
+        let hole = i64::from(bytes.len() % 3 == 0);
+        log.push(hole, 0, None, Some(bytes));
+    }
+
+    /// The letters of a shard.
+    pub fn letters(&self, shard: u16) -> Vec<Entry> {
+        self.0.borrow()[usize::from(shard)].entries.clone()
+    }
+}
+
 /// How a runner behaves. Percentages are per step.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -75,6 +101,8 @@ pub struct Schedule {
     pub ahead_percent: u64,
     /// Bytes that may wait per source before it is only read on need.
     pub budget_bytes: usize,
+    /// How often letters come.
+    pub mail_percent: u64,
     /// How often the machine dies, per mille.
     pub crash_permille: u64,
 }
@@ -89,6 +117,7 @@ impl Schedule {
             cut_percent: 5,
             ahead_percent: 50,
             budget_bytes: 1 << 20,
+            mail_percent: 20,
             crash_permille: 0,
         }
     }
@@ -103,6 +132,7 @@ impl Schedule {
             cut_percent: *r.pick(&[1, 10, 60]),
             ahead_percent: *r.pick(&[0, 20, 90]),
             budget_bytes: *r.pick(&[1, 4_000, 1 << 20]),
+            mail_percent: *r.pick(&[2, 30, 100]),
             crash_permille: 0,
         }
     }
@@ -170,6 +200,12 @@ pub struct Runner {
     watermark_ms: Option<i64>,
     /// What the next stage was told.
     pub words: Vec<SignalWord>,
+    /// The mail topic.
+    pub office: PostOffice,
+    /// The next mail offset, as committed.
+    pub mail_to: i64,
+    /// Letters that were skipped.
+    pub mail_unread: u64,
 }
 
 impl Runner {
@@ -214,7 +250,31 @@ impl Runner {
             crashes: 0,
             watermark_ms: None,
             words: Vec::new(),
+            office: PostOffice::new(shards),
+            mail_to: 0,
+            mail_unread: 0,
         }
+    }
+
+    /// The same in a post office that other shards share.
+    pub fn within(self, office: &PostOffice) -> Self {
+        Self { office: office.clone(), ..self }
+    }
+
+    /// Letters come, some or all that are there.
+    pub fn offer_mail(&mut self) {
+        let letters = self.office.letters(self.identity.shard);
+        let from = self.machine.mail_position();
+        let first = letters.partition_point(|letter| letter.offset < from);
+        let most = 1 + self.random.below(self.schedule.offer_max) as usize;
+        let last = letters.len().min(first + most);
+        let mut records = letters[first.saturating_sub(1)..last].iter().map(|e| Record {
+            offset: e.offset,
+            kafka_ms: e.kafka_ms,
+            key: e.key.as_deref(),
+            payload: e.payload.as_deref(),
+        });
+        self.machine.offer_mail(&mut records);
     }
 
     /// Reads and applies everything that can be read today, ends the cycle and commits it. Time does not follow the
@@ -235,6 +295,9 @@ impl Runner {
                 if self.machine.waiting_bytes(source as u8) < self.schedule.budget_bytes {
                     self.offer(source);
                 }
+            }
+            if self.random.percent(self.schedule.mail_percent) {
+                self.offer_mail();
             }
             let most = 1 + self.random.below(self.schedule.advance_max) as usize;
             match self.machine.advance(most) {
@@ -259,6 +322,7 @@ impl Runner {
                 self.crash();
                 self.drain();
             }
+            self.offer_mail();
             self.cut(Some(confirmed));
             let rows = self.in_flight.as_ref().map_or(0, changed_customers);
             self.commit();
@@ -315,6 +379,7 @@ impl Runner {
         };
         assert_eq!(effects.cycle, self.cycles.len() as u64 + 1, "{}", self.seed());
         self.account(&effects);
+        self.deliver(&effects);
         self.watermark_ms = effects.watermark_ms;
         for (key, value) in effects.state.iter() {
             let bytes = key.len() + value.map_or(0, <[u8]>::len);
@@ -347,6 +412,16 @@ impl Runner {
             cycle.push((from, to, progress.counts));
         }
         self.cycles.push(cycle);
+    }
+
+    /// The letters of a committed cycle; what it read of its own: up to an offset, each letter once.
+    fn deliver(&mut self, effects: &Effects) {
+        assert!(effects.mail_to >= self.mail_to, "{}", self.seed());
+        self.mail_to = effects.mail_to;
+        self.mail_unread += effects.mail_unread;
+        for letter in &effects.mail {
+            self.office.send(letter.to_shard, letter.bytes.clone());
+        }
     }
 
     fn watch(&mut self, table: Table, rows: &[Row]) {
@@ -402,6 +477,8 @@ impl Runner {
             Restored::At { meta, retimed } => {
                 let positions: Vec<i64> = meta.positions.iter().map(|p| p.1).collect();
                 assert_eq!(positions, self.consumed_to, "{}", self.seed());
+                assert_eq!(meta.mail_to, self.mail_to, "{}", self.seed());
+                assert_eq!(machine.mail_position(), self.mail_to, "{}", self.seed());
                 assert_eq!(retimed, Vec::<String>::new());
             }
         }

@@ -74,13 +74,20 @@ pub fn spell_time(ms: i64, offset_min: i64) -> String {
 pub struct Maker {
     random: Random,
     shape: Shape,
+    begin_ms: i64,
     made: Vec<Made>,
     tickets: u64,
 }
 
 /// The history of a shape, sorted by time.
 pub fn history(seed: u64, shape: Shape) -> Vec<Made> {
-    let mut maker = Maker { random: Random::new(seed), shape, made: Vec::new(), tickets: 0 };
+    history_from(seed, shape, BEGIN_MS)
+}
+
+/// The same, beginning at another time.
+pub fn history_from(seed: u64, shape: Shape, begin_ms: i64) -> Vec<Made> {
+    let random = Random::new(seed);
+    let mut maker = Maker { random, shape, begin_ms, made: Vec::new(), tickets: 0 };
     for _ in 0..shape.events {
         maker.one();
     }
@@ -92,7 +99,7 @@ pub fn history(seed: u64, shape: Shape) -> Vec<Made> {
 impl Maker {
     fn one(&mut self) {
         let r = &mut self.random;
-        let ts_ms = BEGIN_MS + r.between(0, self.shape.days * DAY_MS);
+        let ts_ms = self.begin_ms + r.between(0, self.shape.days * DAY_MS);
         // a few customers have most of the events
         let bound =
             if r.percent(50) { self.shape.customers.div_ceil(10) } else { self.shape.customers };
@@ -182,8 +189,8 @@ impl Maker {
         let r = &mut self.random;
         let (source, fields) = match r.below(10) {
             0 => {
-                let first = BEGIN_MS - r.between(200, 900) * DAY_MS;
-                let last = BEGIN_MS - r.between(-3, 150) * DAY_MS - 1;
+                let first = self.begin_ms - r.between(200, 900) * DAY_MS;
+                let last = self.begin_ms - r.between(-3, 150) * DAY_MS - 1;
                 let (first, last) = (spell_time(first, 0), spell_time(last.min(ts_ms), 60));
                 let days = 2 + r.below(40);
                 let rest = format!(
@@ -222,7 +229,7 @@ impl Maker {
     fn ticket(&mut self, mut ts_ms: i64, customer: String) {
         self.tickets += 1;
         let id = self.tickets;
-        let end_ms = BEGIN_MS + self.shape.days * DAY_MS;
+        let end_ms = self.begin_ms + self.shape.days * DAY_MS;
         for step in 0..self.random.below(5) {
             let r = &mut self.random;
             let fields = match (step, r.below(5)) {
@@ -310,4 +317,25 @@ pub fn repeated(
     }
     keyed.sort_by_key(|(arrival, at, _)| (*arrival, *at));
     keyed.into_iter().map(|(_, _, m)| m).collect()
+}
+
+/// Both at once: shuffled within the disorder, and `percent` of the events again `distance_ms` later.
+pub fn disturbed(
+    seed: u64,
+    made: &[Made],
+    disorder_ms: i64,
+    percent: u64,
+    distance_ms: impl Fn(&mut Random, &Made) -> i64,
+) -> Vec<Made> {
+    let mut r = Random::new(seed);
+    let mut keyed = Vec::new();
+    for m in made {
+        let arrival_ms = m.ts_ms + r.between(0, disorder_ms);
+        keyed.push((arrival_ms, m.clone()));
+        if r.percent(percent) {
+            keyed.push((arrival_ms + distance_ms(&mut r, m), m.clone()));
+        }
+    }
+    keyed.sort_by_key(|(arrival_ms, _)| *arrival_ms);
+    keyed.into_iter().map(|(_, m)| m).collect()
 }

@@ -32,7 +32,7 @@ impl Runtime {
 
     fn take_report(&mut self, report: Report) -> Result<(), RunError> {
         match report {
-            Report::TakenOver(shard, tenure, result) => self.taken_over(shard, tenure, *result),
+            Report::TakenOver(shard, tenure, result) => self.taken_over(shard, tenure, *result)?,
             Report::Cycle { tenure, effects, urgent } => {
                 // The memory of an older tenure is gone, and its cycle with it.
                 if self.shards.runs(effects.shard, tenure) {

@@ -213,9 +213,9 @@ impl Runtime {
         shard: u16,
         tenure: u64,
         result: Result<Taken, TakeOverError>,
-    ) {
+    ) -> Result<(), RunError> {
         let Some(held) = self.shards.of(shard, tenure) else {
-            return;
+            return Ok(());
         };
         let took = match held.doing {
             Doing::Restoring(_, since) => since.elapsed(),
@@ -247,7 +247,15 @@ impl Runtime {
                 self.trouble(why);
             }
             Err(TakeOverError::Refused(reason)) => self.stop(shard, tenure, reason),
+            Err(TakeOverError::Unfit(reason)) => {
+                // Shown for as long as the pages are there; then the group gives the shard to a copy that can.
+                self.stop(shard, tenure, reason.clone());
+                return Err(RunError::Unfit(format!(
+                    "shard {shard} cannot be taken over: {reason}"
+                )));
+            }
         }
+        Ok(())
     }
 
     /// Commits what is computed (if it still can), gives everything back and leaves the group.

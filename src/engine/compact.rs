@@ -1,0 +1,135 @@
+//! Times and stamps in fewer bytes: a profile holds many of them, and nothing about them is lost.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::record::{Position, SourceIndex, Stamp};
+use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
+
+/// A time in six bytes: milliseconds since 1970 as a 48-bit number, good for 4,400 years either way (event times end
+/// in 2149). [`NEVER_MS`] and [`BEFORE_ALL_MS`] stay what they are.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment([u8; 6]);
+
+impl Moment {
+    const MAX_MS: i64 = (1 << 47) - 1;
+    const MIN_MS: i64 = -(1 << 47);
+
+    /// [`NEVER_MS`].
+    pub const NEVER: Self = Self::new(NEVER_MS);
+    /// [`BEFORE_ALL_MS`].
+    pub const BEFORE_ALL: Self = Self::new(BEFORE_ALL_MS);
+
+    /// Takes milliseconds in; beyond 48 bits they are "never" or "before all".
+    pub const fn new(ms: i64) -> Self {
+        let held = if ms > Self::MAX_MS {
+            Self::MAX_MS
+        } else if ms < Self::MIN_MS {
+            Self::MIN_MS
+        } else {
+            ms
+        };
+        let [a, b, c, d, e, f, _, _] = held.to_le_bytes();
+        Self([a, b, c, d, e, f])
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn ms(self) -> i64 {
+        let [a, b, c, d, e, f] = self.0;
+        // into the upper bytes, then down with the sign
+        match i64::from_le_bytes([0, 0, a, b, c, d, e, f]) >> 16 {
+            Self::MAX_MS => NEVER_MS,
+            Self::MIN_MS => BEFORE_ALL_MS,
+            ms => ms,
+        }
+    }
+
+    /// The time, unless it is [`NEVER_MS`] or [`BEFORE_ALL_MS`].
+    pub fn known_ms(self) -> Option<i64> {
+        Some(self.ms()).filter(|ms| *ms != NEVER_MS && *ms != BEFORE_ALL_MS)
+    }
+
+    /// Moves back to an earlier time.
+    pub fn lower_to(&mut self, ms: i64) {
+        *self = Self::new(self.ms().min(ms));
+    }
+
+    /// Moves on to a later time.
+    pub fn raise_to(&mut self, ms: i64) {
+        *self = Self::new(self.ms().max(ms));
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.ms())
+    }
+}
+
+/// A [`Stamp`] in 15 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompactStamp {
+    ts: Moment,
+    source: SourceIndex,
+    offset: [u8; 8],
+}
+
+impl CompactStamp {
+    /// Bytes of [`Self::to_bytes`].
+    pub const BYTES: usize = 15;
+
+    /// The stamp.
+    pub fn stamp(self) -> Stamp {
+        let offset = i64::from_le_bytes(self.offset);
+        Stamp { ts_ms: self.ts.ms(), position: Position { source: self.source, offset } }
+    }
+
+    /// For lists that are kept as bytes.
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..6].copy_from_slice(&self.ts.0);
+        bytes[6] = self.source;
+        bytes[7..].copy_from_slice(&self.offset);
+        bytes
+    }
+
+    /// Back from [`Self::to_bytes`].
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let [a, b, c, d, e, f, source, offset @ ..] = bytes;
+        Self { ts: Moment([a, b, c, d, e, f]), source, offset }
+    }
+}
+
+impl From<Stamp> for CompactStamp {
+    fn from(stamp: Stamp) -> Self {
+        let Position { source, offset } = stamp.position;
+        Self { ts: Moment::new(stamp.ts_ms), source, offset: offset.to_le_bytes() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::EVENT_TIME_END_MS;
+
+    #[test]
+    fn every_time_comes_back() {
+        let times = [0, 1, -1, 255, 256, 1_790_000_000_123, EVENT_TIME_END_MS - 1];
+        for ms in times.into_iter().chain([NEVER_MS, BEFORE_ALL_MS, (1 << 46) + 7, -(1 << 46)]) {
+            assert_eq!(Moment::new(ms).ms(), ms);
+        }
+        assert_eq!(Moment::new(1 << 50).ms(), NEVER_MS);
+        assert_eq!([Moment::NEVER, Moment::BEFORE_ALL].map(Moment::known_ms), [None, None]);
+    }
+
+    #[test]
+    fn every_stamp_comes_back() {
+        for offset in [0, 1, -1, i64::MAX, 1 << 50] {
+            let stamp = Stamp { ts_ms: 5_000_000_123, position: Position { source: 7, offset } };
+            let compact = CompactStamp::from(stamp);
+            assert_eq!(compact.stamp(), stamp);
+            assert_eq!(CompactStamp::from_bytes(compact.to_bytes()), compact);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Very many remembered event ids of one source: a queue, and an index to find them in. See `ids`.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+
+use super::ids::{
+    Admitted, ID_BYTES, IDS_KEPT_MIN, Id, Memory, Seen, bytes_of, floor_ms, id_of, seconds,
+};
+use crate::model::record::SourceIndex;
+
+/// The ids of one source.
+#[derive(Clone, Debug)]
+pub struct Many {
+    /// The source.
+    pub source: SourceIndex,
+    /// The latest second that an id was forgotten of.
+    pub floor_s: Option<u32>,
+    /// In ascending order.
+    ids: VecDeque<[u8; ID_BYTES]>,
+    /// Their hashes.
+    index: HashTable<u64>,
+}
+
+impl Many {
+    /// Takes ids over, in ascending order.
+    pub fn new(
+        source: SourceIndex,
+        floor_s: Option<u32>,
+        ids: impl ExactSizeIterator<Item = Id>,
+    ) -> Self {
+        let mut many = Self {
+            source,
+            floor_s,
+            ids: VecDeque::with_capacity(ids.len()),
+            index: HashTable::with_capacity(ids.len()),
+        };
+        for id in ids {
+            many.ids.push_back(bytes_of(id));
+            many.index.insert_unique(id.1, id.1, |hash| *hash);
+        }
+        many
+    }
+
+    /// Number of ids held.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Second and hash of each id, in ascending order.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = Id> + '_ {
+        self.ids.iter().map(|bytes| id_of(*bytes))
+    }
+
+    /// As `Ids::admit`.
+    pub fn admit(&mut self, hash: u64, ts_ms: i64, memory: Memory) -> Admitted {
+        let horizon_s = seconds(memory.horizon_ms);
+        let before = self.len();
+        while self.len() > IDS_KEPT_MIN
+            && self.ids.front().is_some_and(|id| id_of(*id).0 < horizon_s)
+        {
+            self.forget_oldest();
+        }
+        let mut forgot = self.len() < before;
+        if self.index.find(hash, |held| *held == hash).is_some() {
+            return Admitted { seen: Seen::Before, forgot };
+        }
+        if ts_ms <= floor_ms(self.floor_s) {
+            return Admitted { seen: Seen::Unknowable, forgot };
+        }
+        self.remember((seconds(ts_ms), hash));
+        while self.len() > memory.ids_max.max(IDS_KEPT_MIN) {
+            self.forget_oldest();
+            forgot = true;
+        }
+        Admitted { seen: Seen::New, forgot }
+    }
+
+    fn remember(&mut self, id: Id) {
+        if self.ids.len() == self.ids.capacity() {
+            // by an eighth: doubling would leave a quarter of all such memory empty
+            self.ids.reserve_exact(self.ids.len() / 8 + 1);
+        }
+        match self.ids.back() {
+            Some(last) if id_of(*last) > id => {
+                let at = self.ids.partition_point(|held| id_of(*held) < id);
+                self.ids.insert(at, bytes_of(id));
+            }
+            _ => self.ids.push_back(bytes_of(id)),
+        }
+        self.index.insert_unique(id.1, id.1, |hash| *hash);
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((second, hash)) = self.ids.pop_front().map(id_of) else {
+            return;
+        };
+        if let Ok(entry) = self.index.find_entry(hash, |held| *held == hash) {
+            entry.remove();
+        }
+        self.floor_s = self.floor_s.max(Some(second));
+    }
+}

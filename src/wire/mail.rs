@@ -1,0 +1,134 @@
+//! What one shard tells another: letters of the mail topic, both directions.
+//!
+//! A letter is a kind byte, then who wrote it and what, in postcard. A kind is never changed, a new content gets a new
+//! one: a binary that does not know it skips the letter, and says so.
+//!
+//! A rebuild has a mail topic of its own (its generation is in the name), so that what an older generation has
+//! decided, its cut-offs among it, is never heard by a newer one.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Who wrote a letter, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The shard.
+    pub shard: u16,
+    /// Its cycle.
+    pub cycle: u64,
+}
+
+/// How many customers of a shard have which value; the whole of it, so that a repeated letter changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// Bucket (of decayed net spending in log form) and how many are in it, by bucket, none empty.
+    pub cells: Vec<(i16, u64)>,
+}
+
+/// What separates the tiers and classes from a moment on, for all shards alike: buckets of decayed net spending in log
+/// form. A customer whose bucket is at or above one is beyond it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutOffs {
+    /// Counted up from 1 within a generation.
+    pub version: u64,
+    /// Event time from which they hold, milliseconds.
+    pub valid_from_ms: i64,
+    /// How many customers they were taken from.
+    pub population: u64,
+    /// Iron from here.
+    pub iron: i16,
+    /// Gold from here.
+    pub gold: i16,
+    /// Key from here.
+    pub key: i16,
+    /// Class A from here.
+    pub a: i16,
+    /// Class B from here.
+    pub b: i16,
+}
+
+/// The content of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// A shard's histogram, to shard 0.
+    Histogram(Histogram),
+    /// New cut-offs, from shard 0 to every shard.
+    CutOffs(CutOffs),
+}
+
+/// Kinds, the first byte of a letter. Numbers are never used again for something else.
+const HISTOGRAM: u8 = 1;
+const CUT_OFFS: u8 = 2;
+
+impl Mail {
+    /// The bytes of a letter.
+    pub fn encode(&self, sender: Sender) -> Vec<u8> {
+        match self {
+            Self::Histogram(histogram) => encode(HISTOGRAM, sender, histogram),
+            Self::CutOffs(cut_offs) => encode(CUT_OFFS, sender, cut_offs),
+        }
+    }
+
+    /// Reads a letter. `None` when it is of a kind that this binary does not know, or not a letter at all: whoever
+    /// reads skips it and counts it.
+    pub fn decode(bytes: &[u8]) -> Option<(Sender, Self)> {
+        let (kind, rest) = bytes.split_first()?;
+        match *kind {
+            HISTOGRAM => decode(rest).map(|(sender, content)| (sender, Self::Histogram(content))),
+            CUT_OFFS => decode(rest).map(|(sender, content)| (sender, Self::CutOffs(content))),
+            _ => None,
+        }
+    }
+}
+
+fn encode(kind: u8, sender: Sender, content: &impl Serialize) -> Vec<u8> {
+    // writing numbers to memory does not fail; an empty letter would be skipped and counted by its reader
+    postcard::to_extend(&(sender, content), vec![kind]).unwrap_or_default()
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<(Sender, T)> {
+    let (content, rest) = postcard::take_from_bytes(bytes).ok()?;
+    rest.is_empty().then_some(content)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const SENDER: Sender = Sender { shard: 3, cycle: 1 << 40 };
+
+    fn letters() -> [Mail; 2] {
+        let cells = vec![(i16::MIN, 1), (-3, u64::MAX), (i16::MAX, 7)];
+        let cut_offs = CutOffs {
+            version: 9,
+            valid_from_ms: -5,
+            population: 12,
+            gold: 7,
+            ..CutOffs::default()
+        };
+        [Mail::Histogram(Histogram { cells }), Mail::CutOffs(cut_offs)]
+    }
+
+    #[test]
+    fn letters_come_back_as_they_were() {
+        for mail in letters() {
+            assert_eq!(Mail::decode(&mail.encode(SENDER)), Some((SENDER, mail)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_letter_is_none() {
+        for mail in letters() {
+            let bytes = mail.encode(SENDER);
+            for cut in 0..bytes.len() {
+                assert_eq!(Mail::decode(&bytes[..cut]), None, "{cut} bytes of {mail:?}");
+            }
+            let longer = [bytes.as_slice(), &[0]].concat();
+            assert_eq!(Mail::decode(&longer), None);
+            let mut unknown = bytes;
+            unknown[0] = 200;
+            assert_eq!(Mail::decode(&unknown), None);
+        }
+    }
+}
