@@ -2,22 +2,22 @@
 
 pub mod apply;
 pub mod care;
-pub mod contact;
 pub mod compact;
+pub mod contact;
 pub mod context;
 pub mod credit;
 pub mod dues;
 pub mod ids;
-pub mod intent;
 mod ids_many;
 mod index;
+pub mod intent;
 pub mod lifecycle;
 pub mod moment;
 pub mod profile;
 pub mod purchase;
 pub mod rows;
-pub mod service;
 pub mod said;
+pub mod service;
 pub mod shard;
 pub mod store;
 pub mod sum;
