@@ -11,6 +11,22 @@ use crate::model::event::TicketAction;
 use crate::model::time::{HOUR_MS, MINUTE_MS};
 use crate::signal::satisfaction::score_share;
 
+const _: () = assert!(size_of::<Care>() <= 32 && size_of::<Ticket>() <= 56);
+
+/// The sums that tickets as wholes weigh on; the others are of single events.
+const OF_TICKETS: [Sum; 10] = [
+    Sum::ReplyLn90,
+    Sum::Replies90,
+    Sum::ResolveLn90,
+    Sum::Resolves90,
+    Sum::SlaDue180,
+    Sum::SlaMissed180,
+    Sum::EffortLn90,
+    Sum::Efforts90,
+    Sum::Complaints365,
+    Sum::Suggestions365,
+];
+
 /// One ticket: moments of its life, each the first or the last of its kind, so that order of arrival does not matter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Ticket {
@@ -140,50 +156,55 @@ impl Ticket {
         }
     }
 
-    /// Adds what the ticket weighs where it differs from `other`, or takes it back (`sign` -1).
-    fn weigh(&self, other: &Self, sums: &mut Sums, sign: f64) {
+    /// Tells `add` what the ticket weighs where it differs from `other`.
+    fn weigh(&self, other: &Self, add: &mut impl FnMut(i64, &[(Sum, f64)])) {
         if (self.opened, self.replied) != (other.opened, other.replied)
             && let (Some(from_ms), Some(at_ms)) = (self.opened.ms(), self.replied.ms())
         {
-            let ln = ln_hours(from_ms, at_ms) * sign;
-            sums.add_all(at_ms, &[(Sum::ReplyLn90, ln), (Sum::Replies90, sign)]);
+            add(at_ms, &[(Sum::ReplyLn90, ln_hours(from_ms, at_ms)), (Sum::Replies90, 1.0)]);
         }
         if (self.opened, self.solved) != (other.opened, other.solved)
             && let (Some(from_ms), Some(at_ms)) = (self.opened.ms(), self.solved.ms())
         {
-            let ln = ln_hours(from_ms, at_ms) * sign;
-            sums.add_all(at_ms, &[(Sum::ResolveLn90, ln), (Sum::Resolves90, sign)]);
+            add(at_ms, &[(Sum::ResolveLn90, ln_hours(from_ms, at_ms)), (Sum::Resolves90, 1.0)]);
         }
         let response = |t: &Self| (t.opened, t.respond_by, t.responded);
         if response(self) != response(other) {
-            self.weigh_response(sums, sign);
+            self.weigh_response(add);
         }
         let Some(first_ms) = self.first.ms() else {
             return;
         };
         let moved = self.first != other.first;
         if self.complaint && (moved || !other.complaint) {
-            sums.add(Sum::Complaints365, first_ms, sign);
+            add(first_ms, &[(Sum::Complaints365, 1.0)]);
         }
         if self.suggestion && (moved || !other.suggestion) {
-            sums.add(Sum::Suggestions365, first_ms, sign);
+            add(first_ms, &[(Sum::Suggestions365, 1.0)]);
         }
     }
 
-    fn weigh_response(&self, sums: &mut Sums, sign: f64) {
+    fn weigh_response(&self, add: &mut impl FnMut(i64, &[(Sum, f64)])) {
         let (Some(from_ms), Some(by_ms), Some(at_ms)) =
             (self.opened.ms(), self.respond_by.ms(), self.responded.ms())
         else {
             return;
         };
-        let at_least = |ms: i64| ms.max(MINUTE_MS) as f64;
-        let effort = libm::log(at_least(at_ms - from_ms) / at_least(by_ms - from_ms));
-        sums.add(Sum::SlaDue180, at_ms, sign);
-        sums.add_all(at_ms, &[(Sum::EffortLn90, effort * sign), (Sum::Efforts90, sign)]);
+        add(at_ms, &[(Sum::SlaDue180, 1.0)]);
+        if by_ms > from_ms {
+            let effort = ln_wait_ratio(at_ms - from_ms, by_ms - from_ms);
+            add(at_ms, &[(Sum::EffortLn90, effort), (Sum::Efforts90, 1.0)]);
+        }
         if at_ms > by_ms {
-            sums.add(Sum::SlaMissed180, at_ms, sign);
+            add(at_ms, &[(Sum::SlaMissed180, 1.0)]);
         }
     }
+}
+
+/// ln(waited / promised), the wait at least a minute, limited to 3 either way: beyond twenty times the promise, or a
+/// twentieth of it, nobody feels a difference.
+fn ln_wait_ratio(wait_ms: i64, promise_ms: i64) -> f64 {
+    libm::log(wait_ms.max(MINUTE_MS) as f64 / promise_ms as f64).clamp(-3.0, 3.0)
 }
 
 /// ln(1 + hours); what seems to go back in time took none.
@@ -207,14 +228,33 @@ impl Care {
         };
         let before = self.tickets[at].clone();
         self.tickets[at].take(event);
-        let after = &self.tickets[at];
-        if *after != before {
-            before.weigh(after, sums, -1.0);
-            after.weigh(&before, sums, 1.0);
+        if self.tickets[at] != before {
+            self.weigh_anew(sums, &before, at);
         }
         if self.tickets.len() > tickets_max.max(1) {
             self.forget_one();
         }
+    }
+
+    /// Replaces what a ticket weighed before. Where all tickets are held, the sums are added up anew, so that nothing of
+    /// what is taken back remains as rounding.
+    fn weigh_anew(&self, sums: &mut Sums, before: &Ticket, at: usize) {
+        let after = &self.tickets[at];
+        let mut weighed = false;
+        before.weigh(after, &mut |_, _| weighed = true);
+        if weighed && self.forgotten == 0 {
+            sums.empty(&OF_TICKETS);
+            for ticket in &self.tickets {
+                ticket.weigh(&Ticket::new(ticket.id), &mut |at_ms, what| sums.add_all(at_ms, what));
+            }
+            return;
+        }
+        if weighed {
+            before.weigh(after, &mut |at_ms, what| {
+                what.iter().for_each(|(sum, y)| sums.add(*sum, at_ms, -y));
+            });
+        }
+        after.weigh(before, &mut |at_ms, what| sums.add_all(at_ms, what));
     }
 
     fn forget_one(&mut self) {
@@ -260,7 +300,7 @@ impl Care {
         (missed + unanswered, due + unanswered)
     }
 
-    /// Tickets opened, as far as they are held, and those forgotten.
+    /// Tickets held, and those forgotten.
     pub fn count(&self) -> u32 {
         (self.tickets.len() as u32).saturating_add(self.forgotten)
     }

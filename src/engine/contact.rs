@@ -29,6 +29,8 @@ pub struct Contacts {
     owners: Vec<Owner>,
 }
 
+const _: () = assert!(size_of::<Contacts>() <= 48 && size_of::<Owner>() <= 12);
+
 impl Contacts {
     /// Takes a contact in; `visit` is one in person.
     pub fn contact(&mut self, sums: &mut Sums, ts_ms: i64, outbound: bool, visit: bool) {
@@ -53,13 +55,22 @@ impl Contacts {
         let Err(place) = self.owners.binary_search(&said) else {
             return;
         };
-        self.weigh(sums, place, -1.0);
+        let whole = self.before.at.is_none();
+        let between = place < self.owners.len();
+        if between && !whole {
+            self.weigh(sums, place, -1.0);
+        }
         if self.owners.is_empty() {
             self.owners.reserve_exact(1);
         }
         self.owners.insert(place, said);
-        self.weigh(sums, place, 1.0);
-        self.weigh(sums, place + 1, 1.0);
+        if between && whole {
+            sums.empty(&[Sum::OwnerChanges90]);
+            (0..self.owners.len()).for_each(|at| self.weigh(sums, at, 1.0));
+        } else {
+            self.weigh(sums, place, 1.0);
+            self.weigh(sums, place + 1, 1.0);
+        }
         if self.owners.len() > OWNERS_MAX {
             self.before = self.owners.remove(0);
         }

@@ -111,7 +111,7 @@ fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
 
 fn credit_columns(row: &mut Row<'_>, more: &More) {
     let open: Vec<(i64, i64)> =
-        more.credit.as_deref().map(|credit| credit.open().collect()).unwrap_or_default();
+        more.credit.as_deref().map(|credit| credit.open_parts().collect()).unwrap_or_default();
     let terms = more.terms.as_deref();
     let running = terms.and_then(Terms::running);
     let service = terms.and_then(Terms::service);

@@ -50,6 +50,8 @@ pub struct Intents {
     step: u8,
 }
 
+const _: () = assert!(size_of::<Intents>() <= 56 && size_of::<Watched>() <= 16);
+
 impl Default for Intents {
     fn default() -> Self {
         Self { watched: Vec::new(), bought: Bought::Few(Vec::new()), step: 0 }

@@ -98,7 +98,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
             late: decayed(sums, Sum::LateDays180),
             paid: sums.at(Sum::Paid180, sums.landmark_ms()).max(0.0),
             open: credit
-                .open()
+                .open_parts()
                 .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
                 .collect(),
         }),

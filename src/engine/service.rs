@@ -58,6 +58,9 @@ pub struct Service {
     forgotten: u32,
 }
 
+const _: () = assert!(size_of::<Service>() <= 64);
+const _: () = assert!(size_of::<Metric>() <= 48 && size_of::<Order>() <= 24);
+
 impl Metric {
     /// Since when it has been high without a low between; `None` while it is not.
     fn high_since_ms(&self) -> Option<i64> {
@@ -145,9 +148,16 @@ impl Service {
         let promised = held.promised.earlier(Moment::at(promised_ms));
         let delivered = held.delivered.later(delivered);
         if (promised, delivered) != (held.promised, held.delivered) {
-            weigh(sums, held, -1.0);
-            (held.promised, held.delivered) = (promised, delivered);
-            weigh(sums, held, 1.0);
+            let weighed = !held.delivered.is_none();
+            if weighed && self.forgotten == 0 {
+                (held.promised, held.delivered) = (promised, delivered);
+                sums.empty(&[Sum::DeliveryLateLn90, Sum::Deliveries90]);
+                self.orders.iter().for_each(|held| weigh(sums, held, 1.0));
+            } else {
+                weigh(sums, held, -1.0);
+                (held.promised, held.delivered) = (promised, delivered);
+                weigh(sums, held, 1.0);
+            }
         }
         self.limit_orders();
     }
@@ -191,12 +201,6 @@ impl Service {
         let open = || self.orders.iter().filter(|held| held.delivered.is_none());
         let late = || open().filter_map(|held| held.promised.ms()).filter(|ms| *ms <= tau_ms);
         (open().count() as u32, late().count() as u32, late().min())
-    }
-
-    /// When the orders not delivered yet were promised for.
-    pub fn promised_ms(&self) -> impl Iterator<Item = i64> + '_ {
-        let open = self.orders.iter().filter(|held| held.delivered.is_none());
-        open.filter_map(|held| held.promised.ms())
     }
 
     /// When something was last delivered.

@@ -71,7 +71,7 @@ pub enum Sum {
     Suggestions365 = 39,
     /// Tickets that complain.
     Complaints365 = 40,
-    /// ln(waited / promised) of first responses, both at least a minute.
+    /// ln(waited / promised) of first responses, the wait at least a minute, limited to 3 either way.
     EffortLn90 = 41,
     /// First responses that `effort_ln_90` holds.
     Efforts90 = 42,

@@ -68,6 +68,8 @@ pub struct Terms {
     referrals: u16,
 }
 
+const _: () = assert!(size_of::<Terms>() <= 56 && size_of::<Contract>() <= 128);
+
 impl Terms {
     /// Takes a statement about the contract in; what is `None` is left as it was.
     pub fn contract(
