@@ -208,6 +208,12 @@ impl Service {
         self.last_delivered.ms()
     }
 
+    /// When the orders not delivered yet were promised for.
+    pub fn promised_ms(&self) -> impl Iterator<Item = i64> + '_ {
+        let open = self.orders.iter().filter(|held| held.delivered.is_none());
+        open.filter_map(|held| held.promised.ms())
+    }
+
     /// Orders held, and forgotten because there were too many.
     pub fn held(&self) -> (usize, u32) {
         (self.orders.len(), self.forgotten)

@@ -24,7 +24,6 @@ pub mod risk_inputs;
 pub mod risk_path;
 mod root;
 pub mod satisfaction;
-pub mod service;
 pub mod score;
 pub mod service;
 pub mod silence;
