@@ -312,15 +312,13 @@ fn support(c: &mut Customer, events: &[Event]) {
         tickets.entry(e.text("ticket_id")).or_default().push(e);
     }
     let opens = |e: &&&Event| matches!(e.text("action"), "opened" | "reopened");
-    let moves = |e: &&&Event| matches!(e.text("action"), "opened" | "reopened" | "resolved");
+    let last = |t: &[&Event], actions: &[&str]| {
+        t.iter().filter(|e| actions.contains(&e.text("action"))).map(|e| e.ts_ms).max()
+    };
+    // opened and solved in the same millisecond is solved
     let open: Vec<&Vec<&Event>> = tickets
         .values()
-        .filter(|t| {
-            t.iter()
-                .filter(moves)
-                .max_by_key(|e| e.stamp())
-                .is_some_and(|e| e.text("action") != "resolved")
-        })
+        .filter(|t| last(t, &["opened", "reopened"]) > last(t, &["resolved"]))
         .collect();
     let complaints =
         open.iter().filter(|t| t.iter().any(|e| e.text("kind") == "complaint")).count();

@@ -326,7 +326,8 @@ impl Runner {
             self.cut(Some(confirmed));
             let rows = self.in_flight.as_ref().map_or(0, changed_customers);
             self.commit();
-            if rows == 0 {
+            // a due may find nothing to say
+            if rows == 0 && self.machine.dues_left_ms().is_none() {
                 break;
             }
         }
