@@ -14,6 +14,7 @@ use crate::flow::names::Names;
 use crate::plan::Plan;
 
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::diagnose::why_unreachable;
 use super::quiet::Quiet;
 
 /// Why the topics cannot be used.
@@ -23,14 +24,14 @@ pub enum TopicError {
     #[error("{0}")]
     Refused(String),
     /// The broker does not answer.
-    #[error(
-        "kafka at {brokers} does not answer: {source}; check kafka.brokers and that it is reachable"
-    )]
+    #[error("kafka at {brokers} does not answer: {answer}; {why}")]
     Unreachable {
         /// Where we asked.
         brokers: String,
-        /// What librdkafka says.
-        source: rdkafka::error::KafkaError,
+        /// What came of the request.
+        answer: rdkafka::error::KafkaError,
+        /// The cause, as far as it can be heard, and the settings to look at.
+        why: String,
     },
 }
 
@@ -110,7 +111,7 @@ fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
 /// # Errors
 /// When a topic is missing or not as it must be, with the cure, or when the broker does not answer.
 pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, TopicError> {
-    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let unreachable = |answer| unreachable(link, answer);
     let admin: AdminClient<Quiet> =
         link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
     let before = counts(&admin).map_err(unreachable)?;
@@ -229,8 +230,8 @@ pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     })
 }
 
-fn unreachable(link: &Link, source: rdkafka::error::KafkaError) -> TopicError {
-    TopicError::Unreachable { brokers: link.brokers.clone(), source }
+fn unreachable(link: &Link, answer: rdkafka::error::KafkaError) -> TopicError {
+    TopicError::Unreachable { brokers: link.brokers.clone(), answer, why: why_unreachable(link) }
 }
 
 /// All topics and their partition counts.
@@ -258,7 +259,7 @@ async fn create(
     for (key, value) in settings {
         topic = topic.set(key, value);
     }
-    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let unreachable = |answer| unreachable(link, answer);
     let results = admin.create_topics([&topic], &options()).await.map_err(unreachable)?;
     for result in results {
         match result {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -122,6 +122,20 @@ impl Broker {
         *running = (script, Some(stdin));
     }
 
+    /// A setting of the broker.
+    pub fn property(&self, key: &str) -> String {
+        let text = std::fs::read_to_string(self.folder.path().join("server.properties")).unwrap();
+        let mut values =
+            text.lines().rev().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        values.next().unwrap_or_else(|| panic!("no {key} in {text}")).to_owned()
+    }
+
+    /// Runs one of Kafka's own tools: its class and its arguments.
+    pub fn tool(&self, arguments: &[&str]) {
+        let done = Command::new(script()).arg("tool").args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// A producer that places keys as Java's does.
     pub fn producer(&self) -> BaseProducer {
         producer(&self.bootstrap)
@@ -207,9 +221,12 @@ impl Drop for Broker {
     }
 }
 
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/kafka.sh")
+}
+
 fn launch(folder: &Path, settings: &[&str]) -> (Child, ChildStdin, String) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/kafka.sh");
-    let mut script = Command::new(script)
+    let mut script = Command::new(script())
         .arg("run")
         .arg(folder)
         .args(settings)
