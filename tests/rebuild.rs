@@ -24,6 +24,8 @@ use pipeline::{Feed, Load, definition};
 
 const PARTITIONS: i32 = 4;
 const LONG: Duration = Duration::from_secs(60);
+/// Exit code of a copy that cannot run its shards (docs/operations.md).
+const UNFIT: i32 = 3;
 
 /// A pipeline on its way through generations.
 struct Stage {
@@ -80,6 +82,14 @@ impl Stage {
         self.number(
             "SELECT toUInt32OrZero(extract(any(create_table_query), 'retain_g([0-9]+)\\\\.customers')) \
              FROM system.tables WHERE database = 'retain' AND name = 'customers_now'",
+        )
+    }
+
+    /// A hash of all views.
+    fn views(&self) -> i64 {
+        self.number(
+            "SELECT toInt64(sum(cityHash64(name, create_table_query) % 1000000007)) FROM system.tables \
+             WHERE database = 'retain'",
         )
     }
 
@@ -172,12 +182,14 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     let mut old = stage.copy("a", "before.toml", &[]);
     until("generation 1 in the view", || stage.orders("retain.customers_now") == orders(&feed));
     assert_eq!(stage.shown(), 1);
+    let views = stage.views();
 
     // The changed definition alone is refused, with the command that helps.
     let mut refused = stage.copy("b", "after.toml", &[]);
     refused.says("retain run --rebuild FILE");
     assert!(refused.said().contains("day_zone: UTC -> Europe/Berlin"), "{}", refused.said());
-    refused.stop();
+    assert_eq!(refused.ended().code(), Some(UNFIT));
+    assert_eq!(stage.views(), views, "a definition that no shard has accepted shows nothing");
 
     let load = Load::start(feed, 20, Duration::from_millis(50));
     let mut new = stage.copy("c", "after.toml", &["--rebuild"]);
@@ -198,10 +210,11 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     feed.send(500);
     until("what came later in the view", || stage.orders("retain.customers_now") == orders(&feed));
     again.stop();
+    let views = stage.views();
     let mut stale = stage.copy("a", "before.toml", &[]);
     stale.says("day_zone: Europe/Berlin -> UTC");
-    stale.stop();
-    assert_eq!(stage.shown(), 2);
+    assert_eq!(stale.ended().code(), Some(UNFIT));
+    assert_eq!((stage.shown(), stage.views()), (2, views));
 }
 
 #[test]
