@@ -13,7 +13,7 @@ mod pipeline;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::{Broker, flush, send, until};
 use pipeline::{Feed, Load, Process, Running, definition, options, plan};
@@ -189,8 +189,8 @@ fn group_offsets_that_somebody_set_are_refused_with_both_numbers() {
     running.stop().unwrap();
 }
 
-/// Part of `make soak` only: what is counted is always right, but going on after a restart of the only broker took more
-/// than a minute in one of seven runs, and nobody knows yet why (ARCHITECTURE.md, known issues).
+/// Part of `make soak` only: what is counted is always right, but in one of 32 runs the broker itself did not answer for a
+/// minute after its restart (docs/decisions/0008).
 #[test]
 fn a_broker_that_restarts_under_load_costs_nothing() {
     if std::env::var_os("RETAIN_SOAK").is_none() {
@@ -204,8 +204,9 @@ fn a_broker_that_restarts_under_load_costs_nothing() {
         Running::start(&plan(&definition(name)), options(&broker.bootstrap, Some("a"), false));
     until("commits", || running.board.snapshot().commits.committed > 5);
     broker.restart();
-    let commits = running.board.snapshot().commits.committed;
+    let (commits, back) = (running.board.snapshot().commits.committed, Instant::now());
     until("commits after the restart", || running.board.snapshot().commits.committed > commits + 5);
+    println!("commits {:?} after the broker was back", back.elapsed());
     let feed = load.stop();
     feed.await_consumed(&broker, PARTITIONS, LONG);
     assert!(!running.has_ended());
