@@ -20,6 +20,19 @@ use crate::snapshot::{StateKey, write};
 use crate::wire::rows::TableRows;
 use crate::wire::signals::{Word, joined, left};
 
+/// Offsets that retention removed before they were read, ahead of the merge.
+#[derive(Debug)]
+pub(super) struct GapAhead {
+    pub source: SourceIndex,
+    /// First offset that is gone.
+    pub from: i64,
+    /// First offset that is there.
+    pub to: i64,
+    /// When it was noticed, milliseconds.
+    pub now_ms: i64,
+    pub reason: String,
+}
+
 /// What has happened since the last cut.
 #[derive(Debug)]
 pub(super) struct OpenCycle {
@@ -116,21 +129,19 @@ impl OpenCycle {
         plan: &Plan,
         identity: &Identity,
         state: &ShardState,
-        (source, from, to): (SourceIndex, i64, i64),
-        now_ms: i64,
-        reason: &str,
+        gap: &GapAhead,
     ) {
         self.gap_count += 1;
         self.gaps
             .row()
             .u16(identity.shard)
-            .text(source_name(plan, source).as_bytes())
-            .i64(from)
-            .i64(to)
+            .text(source_name(plan, gap.source).as_bytes())
+            .i64(gap.from)
+            .i64(gap.to)
             .u64(version(identity.generation, state.meta.cycle + 1))
             .u8(0)
-            .i64(now_ms)
-            .text(reason.as_bytes());
+            .i64(gap.now_ms)
+            .text(gap.reason.as_bytes());
     }
 }
 
@@ -193,6 +204,7 @@ impl Machine {
 
     /// Turns everything that changed into effects.
     pub(super) fn collect(&mut self, clock: ClockReading) -> Effects {
+        self.close_gaps();
         let version = self.version();
         self.state.meta.cycle += 1;
         let mut effects = Effects {
@@ -217,6 +229,18 @@ impl Machine {
         self.ledger(&mut effects, clock, version);
         effects.state.put(&StateKey::Meta.encode(), |out| write(&self.state, out));
         effects
+    }
+
+    /// Tells of the gaps that the merge has passed: the offsets of this cycle lie behind them.
+    fn close_gaps(&mut self) {
+        let Self { gaps_ahead, merge, cycle, plan, identity, state, .. } = self;
+        gaps_ahead.retain(|gap| {
+            let passed = merge.merged_to(gap.source) >= gap.to;
+            if passed {
+                cycle.gap(plan, identity, state, gap);
+            }
+            !passed
+        });
     }
 
     fn collect_customers(&mut self, effects: &mut Effects, version: u64) {

@@ -21,7 +21,7 @@ use crate::model::effects::Effects;
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{Clock, Plan};
-use cycle::OpenCycle;
+use cycle::{GapAhead, OpenCycle};
 pub use left::LEFT_KEPT_MS;
 use left::Left;
 use mail::Mailbox;
@@ -68,6 +68,8 @@ pub struct Machine {
     /// The first due that the last cycle had no budget for.
     dues_left_ms: Option<i64>,
     found_meta: bool,
+    /// Gaps that the merge has not come to.
+    gaps_ahead: Vec<GapAhead>,
 }
 
 /// A machine idle for this long still says so in the ledger, so that "complete to" moves.
@@ -91,6 +93,7 @@ impl Machine {
             stop: None,
             dues_left_ms: None,
             found_meta: false,
+            gaps_ahead: Vec::new(),
             plan,
             identity,
         }
@@ -121,14 +124,10 @@ impl Machine {
     pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
         let from = self.merge.read_to(source);
         if to > from {
-            self.cycle.gap(
-                &self.plan,
-                &self.identity,
-                &self.state,
-                (source, from, to),
-                now_ms,
-                reason,
-            );
+            // Told once what lies before it is merged: after a crash the next owner would begin there, find more
+            // removed, and tell of the same offsets twice.
+            let reason = reason.to_owned();
+            self.gaps_ahead.push(GapAhead { source, from, to, now_ms, reason });
             self.merge.skip(source, to);
         }
     }
@@ -217,6 +216,7 @@ impl Machine {
     /// Whether a cycle ended now would say anything: records, mail, a due that has been reached, or a while has passed.
     pub fn has_work(&self, clock: ClockReading) -> bool {
         self.cycle.has_effects()
+            || self.gaps_ahead.iter().any(|gap| self.merge.merged_to(gap.source) >= gap.to)
             || !self.engine.dirty.is_empty()
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()

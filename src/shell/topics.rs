@@ -266,16 +266,35 @@ async fn create(
             // Another copy was quicker.
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => {
-                return Err(TopicError::Refused(format!(
-                    "could not create topic {topic}: {code}; create it with {shards} partitions and {}, or allow this \
-                     user to create topics (check kafka.replication_factor, which is {})",
-                    settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" "),
-                    link.replication_factor
-                )));
+                let copies = link.replication_factor;
+                let why = not_created(&topic, code, shards, settings, copies);
+                return Err(TopicError::Refused(why));
             }
         }
     }
     await_leaders(admin, name, shards, unreachable).await
+}
+
+/// Why a topic of ours was not created, and what helps.
+fn not_created(
+    topic: &str,
+    code: RDKafkaErrorCode,
+    shards: u16,
+    settings: &[(&str, &str)],
+    copies: i32,
+) -> String {
+    let wanted = settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ");
+    match code {
+        RDKafkaErrorCode::PolicyViolation | RDKafkaErrorCode::InvalidConfig => format!(
+            "could not create topic {topic}: {code}; this Kafka does not allow one of {wanted}: a managed one often \
+             limits max.message.bytes, have that limit raised, or create the topic yourself with {shards} partitions and \
+             these settings"
+        ),
+        _ => format!(
+            "could not create topic {topic}: {code}; create it with {shards} partitions and {wanted}, or allow this user \
+             to create topics (check kafka.replication_factor, which is {copies})"
+        ),
+    }
 }
 
 /// Waits until every partition of a topic that was just created has a leader.
@@ -368,4 +387,31 @@ async fn describe(admin: &AdminClient<Quiet>, names: &[&str]) -> Described {
 fn message_bytes_max(described: &Described, name: &str) -> usize {
     let value = described.get(&(name.to_owned(), "max.message.bytes".to_owned()));
     value.and_then(|value| value.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_managed_kafka_that_limits_records_is_named_with_the_setting() {
+        let settings = [LARGE, ("cleanup.policy", "compact")];
+        for code in [RDKafkaErrorCode::PolicyViolation, RDKafkaErrorCode::InvalidConfig] {
+            let why = not_created("shop.g1.state", code, 12, &settings, -1);
+            assert!(why.contains("shop.g1.state") && why.contains("12 partitions"), "{why}");
+            assert!(why.contains("max.message.bytes=16777216"), "{why}");
+            assert!(why.contains("have that limit raised"), "{why}");
+        }
+        let code = RDKafkaErrorCode::TopicAuthorizationFailed;
+        let why = not_created("shop.g1.state", code, 12, &settings, 3);
+        assert!(why.contains("allow this user to create topics"), "{why}");
+    }
+
+    #[test]
+    fn state_and_rows_take_large_records() {
+        let own = own_topics(&Names::new("shop", 1));
+        let large = own.iter().filter(|(_, settings)| settings.contains(&LARGE));
+        let names: Vec<&str> = large.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["shop.g1.state", "shop.g1.rows"]);
+    }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
@@ -86,6 +86,15 @@ impl Broker {
         }
         let created = wait_for(admin.create_topics([&new], &AdminOptions::new())).unwrap();
         created.into_iter().for_each(|r| drop(r.unwrap()));
+    }
+
+    /// A setting of a topic.
+    pub fn setting(&self, topic: &str, key: &str) -> String {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let topics = [ResourceSpecifier::Topic(topic)];
+        let found = wait_for(admin.describe_configs(&topics, &AdminOptions::new())).unwrap();
+        let entries = found.into_iter().flat_map(|resource| resource.unwrap().entries);
+        entries.filter(|entry| entry.name == key).find_map(|entry| entry.value).unwrap()
     }
 
     /// Removes all records of a topic, as retention would; returns where each partition begins then.
@@ -246,13 +255,14 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
-/// A producer that places keys as Java's does.
+/// A producer that places keys as Java's does, and writes each record once, also when a broker restarts.
 pub fn producer(bootstrap: &str) -> BaseProducer {
     ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("partitioner", "murmur2_random")
         .set("linger.ms", "5")
         .set("acks", "all")
+        .set("enable.idempotence", "true")
         .create()
         .unwrap()
 }
