@@ -60,7 +60,7 @@ fn the_documented_examples_decode() {
         assert_eq!(batch.unknown_fields, 0, "{line}");
         seen += 1;
     }
-    // The later types stand in a table: | `type` | required | optional | `fields` |
+    // The further types stand in a table: | `type` | required | optional | `fields` |
     for row in text.lines().filter(|line| line.starts_with("| `") && line.ends_with("` |")) {
         let mut cells = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`'));
         let name = cells.next().unwrap();

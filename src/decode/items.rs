@@ -84,7 +84,7 @@ impl Lines<'_> {
             }
             ItemField::Category => {
                 let category = text_value(place, raw, TEXT_BYTES_MAX)?;
-                item.category = kept(self.batch, self.record_at, raw, &category);
+                item.category = kept(self.batch, self.record_at, raw, category);
             }
             ItemField::Qty => item.qty = whole_number(place, raw, 1, QUANTITY_MAX)? as u32,
             ItemField::Price => item.price_minor = self.money.amount(place, raw)?.minor,

@@ -104,14 +104,14 @@ pub fn day_or_time_value(place: &str, raw: Raw<'_>) -> Result<i64, Reject> {
 }
 
 /// Where a text lies in the batch: in the record, which begins at `record_at`, or behind it when it had escapes.
-pub fn kept(batch: &mut EventBatch, record_at: u32, raw: Raw<'_>, text: &Cow<'_, [u8]>) -> Span {
+pub fn kept(batch: &mut EventBatch, record_at: u32, raw: Raw<'_>, text: Cow<'_, [u8]>) -> Span {
     match text {
         Cow::Borrowed([]) => Span::NONE,
         // After the opening quote.
         Cow::Borrowed(text) => {
             Span { start: record_at + raw.at as u32 + 1, len: text.len() as u32 }
         }
-        Cow::Owned(text) => batch.push(text),
+        Cow::Owned(text) => batch.push(&text),
     }
 }
 
@@ -185,7 +185,7 @@ impl<'p> Reader<'p, '_> {
         if text.is_empty() {
             return Err(bad_field(field, "empty", "a text that is not empty"));
         }
-        Ok(kept(self.batch, self.record_at, raw, &text))
+        Ok(kept(self.batch, self.record_at, raw, text))
     }
 
     /// A text of at most `max` bytes; absent when missing, `null` or empty.
@@ -194,7 +194,7 @@ impl<'p> Reader<'p, '_> {
             return Ok(Span::NONE);
         };
         let text = self.text_of(field, raw, max)?;
-        Ok(kept(self.batch, self.record_at, raw, &text))
+        Ok(kept(self.batch, self.record_at, raw, text))
     }
 
     /// An identifier that must be there: 1 to `max` bytes, no control characters.
@@ -204,7 +204,7 @@ impl<'p> Reader<'p, '_> {
         if id.is_empty() {
             return Err(bad_field(field, "empty", "an identifier"));
         }
-        Ok(kept(self.batch, self.record_at, raw, &id))
+        Ok(kept(self.batch, self.record_at, raw, id))
     }
 
     /// An identifier; absent when missing, `null` or empty.
@@ -213,7 +213,7 @@ impl<'p> Reader<'p, '_> {
             return Ok(Span::NONE);
         };
         let id = self.id_of(field, raw, max)?;
-        Ok(kept(self.batch, self.record_at, raw, &id))
+        Ok(kept(self.batch, self.record_at, raw, id))
     }
 
     /// A text that must be one of a few words; `None` when missing or `null`.
