@@ -5,7 +5,6 @@ pub mod compact;
 pub mod context;
 pub mod dues;
 pub mod ids;
-mod ids_many;
 mod index;
 pub mod lifecycle;
 pub mod profile;
