@@ -25,6 +25,14 @@ pub enum StateKey<'a> {
     Words(SourceIndex, Dimension),
     /// `l` + the key of a word of the signals topic: a `left` that will be deleted.
     Left(&'a [u8]),
+    /// `t` + id: the tier of a customer.
+    Tier(&'a [u8]),
+    /// `c`: the cut-offs of tiers in force.
+    CutOffs,
+    /// `h` + shard (2 bytes, big endian): how many of a shard's customers have which value, as shard 0 was told.
+    Population(u16),
+    /// `q`: the cut-offs that shard 0 has made last.
+    Published,
 }
 
 impl<'a> StateKey<'a> {
@@ -41,6 +49,10 @@ impl<'a> StateKey<'a> {
             }
             Self::Words(source, dimension) => vec![b'w', *source, *dimension as u8],
             Self::Left(word) => [b"l", *word].concat(),
+            Self::Tier(id) => [b"t", *id].concat(),
+            Self::CutOffs => vec![b'c'],
+            Self::Population(shard) => [&b"h"[..], &shard.to_be_bytes()].concat(),
+            Self::Published => vec![b'q'],
         }
     }
 
@@ -56,6 +68,10 @@ impl<'a> StateKey<'a> {
             (b'm', []) => Ok(Self::Meta),
             (b'p', id) if !id.is_empty() => Ok(Self::Profile(id)),
             (b'l', word) if !word.is_empty() => Ok(Self::Left(word)),
+            (b't', id) if !id.is_empty() => Ok(Self::Tier(id)),
+            (b'c', []) => Ok(Self::CutOffs),
+            (b'h', [high, low]) => Ok(Self::Population(u16::from_be_bytes([*high, *low]))),
+            (b'q', []) => Ok(Self::Published),
             (b'b', [minute @ .., source]) => {
                 let minute: [u8; 8] = minute.try_into().map_err(|_| unknown())?;
                 Ok(Self::Minute((i64::from_be_bytes(minute), *source)))

@@ -19,4 +19,5 @@ pub mod store;
 pub mod sum;
 pub mod sums;
 pub mod support;
+pub mod tiers;
 pub mod web;

@@ -204,7 +204,9 @@ impl Machine {
             newest_kafka_ms: self.cycle.newest_kafka_ms,
             ..Effects::default()
         };
+        self.engine.judge_dirty();
         self.collect_customers(&mut effects, version);
+        self.tell_tiers(&mut effects, clock);
         self.collect_activity(&mut effects, version);
         for ((source, dimension), values) in self.engine.words.take_changed() {
             let key = StateKey::Words(source, dimension).encode();
@@ -232,7 +234,8 @@ impl Machine {
             key.push(b'p');
             key.extend_from_slice(entry.key.bytes());
             effects.state.put(&key, |out| write(&entry.profile, out));
-            engine.rows.customer(&engine.cx, entry, version);
+            let tier = engine.tiers.columns(slot);
+            engine.rows.customer(&engine.cx, entry, tier, version);
         }
     }
 
