@@ -81,7 +81,11 @@ CREATE TABLE IF NOT EXISTS {database}.customers
     `loyalty` Nullable(Float64),
     `loyalty_contributions` Map(LowCardinality(String), Float64),
     `quadrant` LowCardinality(String),
-    `model_version` UInt64 CODEC(Delta, ZSTD(1))
+    `model_version` UInt64 CODEC(Delta, ZSTD(1)),
+    `tier` LowCardinality(String),
+    `abc` LowCardinality(String),
+    `tier_since` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    `tier_version` UInt64 CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (`customer_id`)

@@ -17,6 +17,7 @@ use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::words::{Dimension, Word, Words};
 use super::store::Store;
 use super::take::Took;
+use super::tiers::Tiers;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, TicketAction};
 use crate::model::outcome::Outcome;
@@ -50,6 +51,8 @@ pub struct Engine {
     pub cx: Context,
     /// The profiles.
     pub store: Store,
+    /// Tiers of the customers.
+    pub tiers: Tiers,
     /// Pending dues.
     pub dues: DueQueue,
     /// Open minutes.
@@ -76,6 +79,7 @@ impl Engine {
     /// An empty engine for a shard.
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
         Self {
+            tiers: Tiers::new(&plan),
             cx: Context::new(plan),
             store: Store::default(),
             dues: DueQueue::default(),
@@ -103,6 +107,7 @@ impl Engine {
         if self.store.get(slot).due_ms <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
+        self.confirm_tier(slot, event.ts_ms);
         let source = usize::from(origin.position.source);
         let memory = match self.cx.plan.sources.get(source) {
             Some(source) => Memory {
@@ -162,6 +167,10 @@ impl Engine {
         }
         if judged {
             self.judge_risk(slot, Look::Roughly);
+        }
+        if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
+        {
+            self.value_changed(slot);
         }
         let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);

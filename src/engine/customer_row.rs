@@ -8,6 +8,7 @@ use super::purchase::Purchases;
 use super::said::Field;
 use super::shard::words::Words;
 use super::terms::Terms;
+use super::tiers::TierColumns;
 use super::web::Web;
 use crate::signal::score::Explained;
 use crate::wire::rows::Row;
@@ -16,20 +17,27 @@ use crate::wire::rows::Row;
 const INTENTS: usize = 3;
 
 /// Writes all columns from `as_of` on.
-pub(super) fn write(row: &mut Row<'_>, cx: &Context, words: &Words, p: &Profile) {
+pub(super) fn write(
+    row: &mut Row<'_>,
+    cx: &Context,
+    words: &Words,
+    p: &Profile,
+    tier: TierColumns,
+) {
     let no_more = More::default();
     let more = p.more().unwrap_or(&no_more);
     row.i64(p.as_of_ms);
-    master_columns(row, p, more);
+    master_columns(row, p, more, tier);
     row.sums(more.sums.len(), more.sums.iter().map(|(sum, value)| (sum.number(), value)))
         .i64(more.sums.landmark_ms());
     purchase_columns(row, cx, p, more);
     service_columns(row, words, p, more);
     credit_columns(row, more);
     score_columns(row, cx, p, more);
+    tier_columns(row, tier);
 }
 
-fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More) {
+fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More, tier: TierColumns) {
     for field in [
         Field::AccountId,
         Field::LegalEntityId,
@@ -42,7 +50,10 @@ fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More) {
     }
     let key = p.said(Field::Key);
     let terms = more.terms.as_deref();
-    row.maybe_flag((!key.is_empty()).then_some(key == "true"))
+    let said = (!key.is_empty()).then_some(key == "true");
+    // who is said to be a key customer is one; else the value decides, where there are tiers
+    let by_value = tier.place.map(|place| place.key);
+    row.maybe_flag(if said == Some(true) { said } else { by_value.or(said) })
         .text(p.said.get_bytes(Field::Name))
         .i64(p.born.ms())
         .maybe_time(terms.and_then(Terms::profile_ms))
@@ -150,6 +161,13 @@ fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) {
     row.texts(missing.into_iter()).maybe_f64(loyalty.as_ref().map(|loyal| 100.0 * loyal.score));
     contributions(row, loyalty.as_ref(), |input| input.id());
     row.text(quadrant.map_or("", |quadrant| quadrant.name()).as_bytes()).u64(cx.model_version);
+}
+
+fn tier_columns(row: &mut Row<'_>, tier: TierColumns) {
+    row.text(tier.place.map_or("", |place| place.tier.name()).as_bytes())
+        .text(tier.place.map_or("", |place| place.abc.name()).as_bytes())
+        .maybe_time(tier.since_ms)
+        .u64(tier.version);
 }
 
 /// What each known input adds, in log-odds; what adds nothing is left out.

@@ -119,6 +119,15 @@ impl Profile {
         }
     }
 
+    /// Something of what events seldom touch, see [`Self::touch`].
+    pub fn touch_rest(&self) -> u64 {
+        let purchases = self.purchases.as_ref().map_or(0, |p| {
+            p.buckets.first().map_or(0, |b| u64::from(b.index))
+                + p.days.first().map_or(0, |day| u64::from(*day))
+        });
+        purchases + self.more().map_or(0, |more| more.sums.len() as u64)
+    }
+
     /// The lifecycle state.
     pub fn lifecycle(&self) -> Lifecycle {
         Lifecycle::from_number(self.lifecycle).unwrap_or(Lifecycle::Prospect)

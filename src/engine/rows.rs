@@ -5,6 +5,7 @@ use super::customer_row;
 use super::shard::activity::Tally;
 use super::shard::words::Words;
 use super::store::Slot;
+use super::tiers::TierColumns;
 use crate::model::batch::EventBatch;
 use crate::model::effects::RowBlock;
 use crate::model::event::{Amount, Body, Event, Span, TicketAction, WebAction};
@@ -80,6 +81,16 @@ impl Rows {
         self.events.take_into(out);
     }
 
+    /// Takes the memory of a written block back.
+    pub fn recycle(&mut self, block: RowBlock) {
+        match block.table {
+            Table::Customers => self.customers.recycle(block.bytes),
+            Table::Activity => self.activity.recycle(block.bytes),
+            Table::Events => self.events.recycle(block.bytes),
+            _ => {}
+        }
+    }
+
     /// One activity row.
     pub fn activity(&mut self, a: &ActivityRow<'_>) {
         self.activity
@@ -144,10 +155,17 @@ impl Rows {
     }
 
     /// The row of a customer.
-    pub fn customer(&mut self, cx: &Context, words: &Words, slot: &Slot, version: u64) {
+    pub fn customer(
+        &mut self,
+        cx: &Context,
+        words: &Words,
+        slot: &Slot,
+        tier: TierColumns,
+        version: u64,
+    ) {
         let mut row = self.customers.row();
         row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0);
-        customer_row::write(&mut row, cx, words, &slot.profile);
+        customer_row::write(&mut row, cx, words, &slot.profile, tier);
     }
 }
 

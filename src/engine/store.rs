@@ -173,6 +173,13 @@ impl Store {
         std::hint::black_box(sum);
     }
 
+    /// Brings whole profiles into the cache, see [`Self::warm`]: their rows and state records read everything.
+    pub fn warm_all(&self, slots: &[u32]) {
+        self.warm_slots(slots);
+        let rest = slots.iter().map(|slot| self.get(*slot).profile.touch_rest());
+        std::hint::black_box(rest.fold(0, u64::wrapping_add));
+    }
+
     /// Every slot number.
     pub fn slots(&self) -> std::ops::Range<u32> {
         0..self.len as u32

@@ -183,6 +183,10 @@ const CUSTOMERS: &[Column] = &[
     col("loyalty_contributions", T::Weights),
     col("quadrant", T::Word),
     col("model_version", T::UInt64),
+    col("tier", T::Word),
+    col("abc", T::Word),
+    col("tier_since", T::MaybeTime),
+    col("tier_version", T::UInt64),
 ];
 
 /// Columns of `activity`. `late_offset` is -1 for the aggregate of a minute, else the offset of the record
