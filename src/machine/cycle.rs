@@ -122,13 +122,7 @@ impl OpenCycle {
         self.dead_letters.push(letter);
     }
 
-    pub fn gap(
-        &mut self,
-        plan: &Plan,
-        identity: &Identity,
-        state: &ShardState,
-        gap: &GapAhead,
-    ) {
+    pub fn gap(&mut self, plan: &Plan, identity: &Identity, state: &ShardState, gap: &GapAhead) {
         self.gap_count += 1;
         self.gaps
             .row()
