@@ -311,7 +311,6 @@ fn support(c: &mut Customer, events: &[Event]) {
     for e in events.iter().filter(|e| e.kind == "support") {
         tickets.entry(e.text("ticket_id")).or_default().push(e);
     }
-    let opens = |e: &&&Event| matches!(e.text("action"), "opened" | "reopened");
     let last = |t: &[&Event], actions: &[&str]| {
         t.iter().filter(|e| actions.contains(&e.text("action"))).map(|e| e.ts_ms).max()
     };
@@ -322,7 +321,12 @@ fn support(c: &mut Customer, events: &[Event]) {
         .collect();
     let complaints =
         open.iter().filter(|t| t.iter().any(|e| e.text("kind") == "complaint")).count();
-    let oldest = open.iter().filter_map(|t| t.iter().filter(opens).map(|e| e.ts_ms).min()).min();
+    let first = |t: &[&Event], action: &str| {
+        t.iter().filter(|e| e.text("action") == action).map(|e| e.ts_ms).min()
+    };
+    // a ticket waits since its first opening, or since the last reopening if nothing else is known
+    let since = |t: &&Vec<&Event>| first(t, "opened").or(last(t, &["reopened"]));
+    let oldest = open.iter().filter_map(|t| since(t)).min();
     let opened: Vec<(i64, f64)> = events
         .iter()
         .filter(|e| e.kind == "support" && e.text("action") == "opened")

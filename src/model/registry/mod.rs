@@ -134,7 +134,7 @@ pub const RISK_INPUTS: [&str; 16] = [
     "discount_dependent",
     "returns",
     "renewal_near",
-    "champion_left",
+    "contact_left",
 ];
 
 /// Inputs of loyalty, in order.
