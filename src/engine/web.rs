@@ -68,7 +68,7 @@ impl Web {
         ts_ms: i64,
         horizon_ms: i64,
     ) -> bool {
-        self.forget(source, horizon_ms);
+        let mut kept = self.forget(source, horizon_ms);
         let ts = Moment::new(ts_ms);
         let id = id.to_le_bytes();
         if let Some(session) = self.sessions.find_mut(id, source) {
@@ -82,10 +82,8 @@ impl Web {
             return false;
         }
         let max = cx.plan.limits.sessions_max.max(SESSIONS_KEPT_MIN);
-        while self.of(source).count() >= max
-            && let Some(at) = self.oldest(source)
-        {
-            self.sessions.swap_remove(at);
+        while kept >= max {
+            kept = self.forget_oldest(source);
         }
         self.sessions.push(Session { id, source, first: ts, last: ts });
         self.visits = self.visits.saturating_add(1);
@@ -98,25 +96,39 @@ impl Web {
         self.sums_at = Moment::new(at_ms);
     }
 
-    /// Sessions of a source and where they stand: what one source keeps must not depend on another.
-    fn of(&self, source: SourceIndex) -> impl Iterator<Item = (usize, &Session)> {
-        self.sessions.iter().enumerate().filter(move |(_, session)| session.source == source)
-    }
-
-    fn oldest(&self, source: SourceIndex) -> Option<usize> {
-        let age = |session: &Session| (session.last.ms(), u64::from_le_bytes(session.id));
-        self.of(source).min_by_key(|(_, session)| age(session)).map(|(at, _)| at)
-    }
-
-    fn forget(&mut self, source: SourceIndex, horizon_ms: i64) {
-        if self.sessions.len() <= SESSIONS_KEPT_MIN {
-            return;
+    /// How many sessions of a source are kept, and where the oldest stands and when it ended: what one source keeps must
+    /// not depend on another.
+    fn oldest(&self, source: SourceIndex) -> (usize, Option<(usize, i64)>) {
+        let (mut count, mut oldest) = (0, None);
+        for (at, session) in self.sessions.iter().enumerate() {
+            if session.source == source {
+                count += 1;
+                let age = (session.last.ms(), u64::from_le_bytes(session.id), at);
+                oldest = Some(oldest.map_or(age, |oldest: (i64, u64, usize)| oldest.min(age)));
+            }
         }
-        while self.of(source).count() > SESSIONS_KEPT_MIN
-            && let Some(at) = self.oldest(source)
-            && self.sessions.get(at).is_some_and(|oldest| oldest.last.ms() < horizon_ms)
-        {
+        (count, oldest.map(|(last_ms, _, at)| (at, last_ms)))
+    }
+
+    /// Forgets the oldest session of a source; returns how many are left.
+    fn forget_oldest(&mut self, source: SourceIndex) -> usize {
+        let (count, oldest) = self.oldest(source);
+        if let Some((at, _)) = oldest {
             self.sessions.swap_remove(at);
+        }
+        count.saturating_sub(1)
+    }
+
+    /// Forgets the sessions of a source that are over, but never the latest few; returns how many are left.
+    fn forget(&mut self, source: SourceIndex, horizon_ms: i64) -> usize {
+        loop {
+            let (count, oldest) = self.oldest(source);
+            match oldest {
+                Some((at, last_ms)) if count > SESSIONS_KEPT_MIN && last_ms < horizon_ms => {
+                    self.sessions.swap_remove(at);
+                }
+                _ => return count,
+            }
         }
     }
 }
@@ -137,6 +149,11 @@ impl Sessions {
         self.iter().count()
     }
 
+    /// Something of the end of the list's part in place, see `Profile::touch`.
+    pub fn touch(&self) -> u64 {
+        u64::from(self.near[NEAR - 1].is_some())
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.near[0].is_none()
@@ -145,10 +162,6 @@ impl Sessions {
     /// The sessions in order.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         self.near.iter().flatten().chain(self.far.iter().flat_map(|far| far.iter()))
-    }
-
-    fn get(&self, at: usize) -> Option<&Session> {
-        self.iter().nth(at)
     }
 
     fn find_mut(&mut self, id: [u8; 8], source: SourceIndex) -> Option<&mut Session> {

@@ -14,6 +14,7 @@ mod state;
 use std::sync::Arc;
 
 use crate::engine::apply::Engine;
+use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
 use crate::flow::watermark::Watermark;
@@ -169,7 +170,6 @@ impl Machine {
             let (offset, kafka_ms) = (record.offset, record.kafka_ms);
             run.push(Waiting { offset, kafka_ms, frontier_ms, taken }, bytes + WAITING_BYTES);
         }
-        self.engine.store.warm(run.subjects(&plan));
         self.cycle.unknown_fields(source, run.batch.unknown_fields);
         self.merge.push(source, run, frontier_ms, read_to);
     }
@@ -213,6 +213,7 @@ impl Machine {
                 }
             }
             self.watermark = passed;
+            self.engine.store.warm(self.merge.upcoming(source, &self.plan, WARM));
             self.consume(source, broke);
         }
         Progress::More
