@@ -158,7 +158,9 @@ impl Store {
                 count = 0;
             }
         }
-        self.warm_hashes(&hashes[..count]);
+        if count > 0 {
+            self.warm_hashes(&hashes[..count]);
+        }
     }
 
     fn warm_hashes(&self, hashes: &[u64]) {
