@@ -132,6 +132,7 @@ fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Fi
     assert_eq!(consumed, chunk.len() as u64);
     f.effect_bytes += effects.len_bytes();
     f.state_records += effects.state.len();
+    m.recycle(effects);
 }
 
 fn baselines(plan: &Plan, chunk: &[Generated], f: &mut Figures) {

@@ -191,9 +191,8 @@ mod tests {
 
     #[test]
     fn ids_out_of_order_are_found() {
-        let check = |ids: &[Id], floor_ms| {
-            ids_are_sorted_above_the_floor(ids.iter().copied(), floor_ms)
-        };
+        let check =
+            |ids: &[Id], floor_ms| ids_are_sorted_above_the_floor(ids.iter().copied(), floor_ms);
         check(&[(5, 1), (5, 2), (6, 1)], 5_999).unwrap();
         check(&[(u32::MAX, 1)], i64::MAX).unwrap();
         assert!(check(&[(5, 1), (5, 1)], 0).is_err());

@@ -2,6 +2,7 @@
 //!
 //! The number of the format stands in `meta`; it is raised on purpose, and a binary reads its own and the one before.
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -38,21 +39,41 @@ pub enum StateKey<'a> {
 impl<'a> StateKey<'a> {
     /// The bytes of the key.
     pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
+    }
+
+    /// Appends the bytes of the key.
+    pub fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Meta => vec![b'm'],
-            Self::Profile(id) => [b"p", *id].concat(),
-            Self::Minute((minute, source)) => {
-                let mut key = vec![b'b'];
-                key.extend_from_slice(&minute.to_be_bytes());
-                key.push(*source);
-                key
+            Self::Meta => out.push(b'm'),
+            Self::Profile(id) => {
+                out.push(b'p');
+                out.extend_from_slice(id);
             }
-            Self::Words(source, dimension) => vec![b'w', *source, *dimension as u8],
-            Self::Left(word) => [b"l", *word].concat(),
-            Self::Tier(id) => [b"t", *id].concat(),
-            Self::CutOffs => vec![b'c'],
-            Self::Population(shard) => [&b"h"[..], &shard.to_be_bytes()].concat(),
-            Self::Published => vec![b'q'],
+            Self::Minute((minute, source)) => {
+                out.push(b'b');
+                out.extend_from_slice(&minute.to_be_bytes());
+                out.push(*source);
+            }
+            Self::Words(source, dimension) => {
+                out.extend_from_slice(&[b'w', *source, *dimension as u8]);
+            }
+            Self::Left(word) => {
+                out.push(b'l');
+                out.extend_from_slice(word);
+            }
+            Self::Tier(id) => {
+                out.push(b't');
+                out.extend_from_slice(id);
+            }
+            Self::CutOffs => out.push(b'c'),
+            Self::Population(shard) => {
+                out.push(b'h');
+                out.extend_from_slice(&shard.to_be_bytes());
+            }
+            Self::Published => out.push(b'q'),
         }
     }
 
@@ -88,11 +109,34 @@ impl<'a> StateKey<'a> {
     }
 }
 
+/// Where postcard puts the bytes of a value: behind what is there.
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Append<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
 /// Appends the value of a record.
 pub fn write(value: &impl Serialize, out: &mut Vec<u8>) {
-    let buffer = std::mem::take(out);
+    let before = out.len();
     // writing to memory fails only for types without a serialisation, which a test of each kind would show
-    *out = postcard::to_extend(value, buffer).unwrap_or_default();
+    if postcard::serialize_with_flavor(value, Append(out)).is_err() {
+        out.truncate(before);
+    }
 }
 
 /// Reads the value of a record.

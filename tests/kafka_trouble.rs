@@ -5,7 +5,7 @@
 #[path = "support/live.rs"]
 mod live;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::Engine;
 use live::*;
@@ -154,8 +154,8 @@ fn group_offsets_that_somebody_set_are_refused_with_both_numbers() {
     running.stop().unwrap();
 }
 
-/// Part of `make soak` only: what is counted is always right, but going on after a restart of the only broker took more
-/// than a minute in one of seven runs, and nobody knows yet why (ARCHITECTURE.md, known issues).
+/// Part of `make soak` only: what is counted is always right, but in one of 32 runs the broker itself did not answer for a
+/// minute after its restart (docs/decisions/0008).
 #[test]
 fn a_broker_that_restarts_under_load_costs_nothing() {
     if !is_soak() {
@@ -168,8 +168,9 @@ fn a_broker_that_restarts_under_load_costs_nothing() {
     let _carrying = stage.carry(&running);
     until("commits", || running.board.snapshot().commits.committed > 5);
     broker.restart();
-    let commits = running.board.snapshot().commits.committed;
+    let (commits, back) = (running.board.snapshot().commits.committed, Instant::now());
     until("commits after the restart", || running.board.snapshot().commits.committed > commits + 5);
+    println!("commits {:?} after the broker was back", back.elapsed());
     load.stop();
     stage.verify();
     assert!(!running.has_ended());

@@ -28,7 +28,8 @@ use retain::plan::{DropField, DropRule, DropTest, Plan};
 use rowbinary::Tables;
 use sim::{Log, Runner, Schedule};
 use stream::{
-    BEGIN_MS, DAY_MS, Made, PURCHASES, SUPPORT, Shape, WEB, deliver, history, repeated, shuffled,
+    BEGIN_MS, DAY_MS, Made, PURCHASES, SUPPORT, Shape, WEB, deliver, disturbed, history, repeated,
+    shuffled,
 };
 
 const DISORDER_MS: i64 = 600_000;
@@ -264,8 +265,8 @@ fn death_at_any_moment() {
     let plan = Arc::new(plan());
     let mut crashes = 0;
     for seed in seeds().chain(50..54) {
-        let made = shuffled(seed, &history(seed, SHAPE), DISORDER_MS);
-        let made = repeated(seed, &made, 5, |r, _| r.between(0, 20 * DAY_MS));
+        let distance_ms = |r: &mut random::Random, _: &Made| r.between(0, 20 * DAY_MS);
+        let made = disturbed(seed, &history(seed, SHAPE), DISORDER_MS, 5, distance_ms);
         let logs = deliver(seed, &made, no_lag);
         let runner = run(&plan, &logs, Schedule::wild(seed).crashing(30));
         crashes += runner.crashes;

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use live::*;
 
+/// Exit code of a copy that cannot run its shards (docs/operations.md).
+const UNFIT: i32 = 3;
+
 /// A pipeline on its way through generations.
 struct Generations {
     stage: Stage,
@@ -59,6 +62,15 @@ impl Generations {
         self.number(&format!(
             "SELECT toUInt32OrZero(extract(any(create_table_query), '{database}_g([0-9]+)\\\\.customers')) \
              FROM system.tables WHERE database = '{database}' AND name = 'customers_now'"
+        ))
+    }
+
+    /// A hash of all views.
+    fn views(&self) -> i64 {
+        let database = self.stage.database();
+        self.number(&format!(
+            "SELECT toInt64(sum(cityHash64(name, create_table_query) % 1000000007)) FROM system.tables \
+             WHERE database = '{database}'"
         ))
     }
 
@@ -161,12 +173,15 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     feed.send(3_000);
     let mut old = all.copy("a", "before.toml", &[]);
     all.verify(1);
+    assert_eq!(all.shown(), 1);
+    let views = all.views();
 
     // The changed definition alone is refused, with the command that helps.
     let mut refused = all.copy("b", "after.toml", &[]);
     refused.says("retain run --rebuild FILE");
     assert!(refused.said().contains("day_zone: UTC -> Europe/Berlin"), "{}", refused.said());
-    refused.stop();
+    assert_eq!(refused.ended().code(), Some(UNFIT));
+    assert_eq!(all.views(), views, "a definition that no shard has accepted shows nothing");
 
     let load = Load::start(feed, 20, Duration::from_millis(50));
     let mut new = all.copy("c", "after.toml", &["--rebuild"]);
@@ -186,10 +201,11 @@ fn a_rebuild_runs_beside_the_old_generation_and_replaces_it() {
     feed.send(500);
     all.verify(2);
     again.stop();
+    let views = all.views();
     let mut stale = all.copy("a", "before.toml", &[]);
     stale.says("day_zone: Europe/Berlin -> UTC");
-    stale.stop();
-    assert_eq!(all.shown(), 2);
+    assert_eq!(stale.ended().code(), Some(UNFIT));
+    assert_eq!((all.shown(), all.views()), (2, views));
 }
 
 #[test]

@@ -17,10 +17,11 @@ pub struct Decimal {
 impl Decimal {
     /// Reads `[-]digits[.digits][e[+-]digits]`. `None` for anything else, and for more than
     /// [`DIGITS_MAX`] significant digits.
-    pub fn parse(text: &str) -> Option<Self> {
-        if let Some(decimal) = Self::parse_short(text.as_bytes()) {
-            return Some(decimal);
-        }
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        Self::parse_short(bytes).or_else(|| Self::parse_any(std::str::from_utf8(bytes).ok()?))
+    }
+
+    fn parse_any(text: &str) -> Option<Self> {
         let (sign, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -91,6 +92,11 @@ impl Decimal {
         if number.exponent < 0 && number.digits != 0 { None } else { number.scaled(0) }
     }
 
+    /// The number if it is written as a whole one below 2^32.
+    pub fn small_whole(self) -> Option<u32> {
+        if self.exponent == 0 && !self.negative { u32::try_from(self.digits).ok() } else { None }
+    }
+
     /// Whether the number is at most `max`.
     pub fn at_most(self, max: i64) -> bool {
         if self.negative {
@@ -147,7 +153,7 @@ mod tests {
     use super::*;
 
     fn cents(text: &str) -> Option<i64> {
-        Decimal::parse(text).and_then(|d| d.scaled(2))
+        Decimal::parse(text.as_bytes()).and_then(|d| d.scaled(2))
     }
 
     #[test]
@@ -171,7 +177,7 @@ mod tests {
         for text in ["0", "007", "19.99", "0.000", "123456789012345678", "1234567890123456.7"] {
             let long = format!("{}{text}", "0".repeat(18));
             let short = Decimal::parse_short(text.as_bytes());
-            assert!(short.is_some() && short == Decimal::parse(&long), "{text}");
+            assert!(short.is_some() && short == Decimal::parse(long.as_bytes()), "{text}");
         }
         for text in ["", ".", "1.", ".1", "1..2", "1.2.3", "-1", "1e2"] {
             assert_eq!(Decimal::parse_short(text.as_bytes()), None, "{text}");
@@ -183,20 +189,20 @@ mod tests {
         for text in
             ["", "-", ".", "1.", ".5", "+1", "NaN", "Infinity", "1e", "1e+", "1_0", "1,5", " 1"]
         {
-            assert_eq!(Decimal::parse(text), None, "{text}");
+            assert_eq!(Decimal::parse(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(Decimal::parse(&"9".repeat(37)), None);
-        assert!(Decimal::parse(&"9".repeat(36)).is_some());
+        assert_eq!(Decimal::parse("9".repeat(37).as_bytes()), None);
+        assert!(Decimal::parse("9".repeat(36).as_bytes()).is_some());
     }
 
     #[test]
     fn whole_numbers_and_bounds() {
-        let whole = |text: &str| Decimal::parse(text).and_then(Decimal::whole);
+        let whole = |text: &str| Decimal::parse(text.as_bytes()).and_then(Decimal::whole);
         assert_eq!(
             [whole("2.0"), whole("2.50"), whole("1e3"), whole("0.0")],
             [Some(2), None, Some(1000), Some(0)]
         );
-        let at_most = |text: &str| Decimal::parse(text).unwrap().at_most(5);
+        let at_most = |text: &str| Decimal::parse(text.as_bytes()).unwrap().at_most(5);
         assert_eq!(
             ["5", "5.0", "5.0001", "1e40", "-9", "1e-99", "0e99"].map(at_most),
             [true, true, false, false, true, true, true]

@@ -152,48 +152,71 @@ pub const COMMON: u64 = set(&[
     Field::Source,
 ]);
 
+/// Longest name, bytes: a name is compared as one integer.
+const NAME_BYTES_MAX: usize = 16;
 /// Slots of the name table: a power of two, about a fifth full.
 const SLOTS: usize = 256;
 /// An empty slot.
 const VACANT: u8 = u8::MAX;
-/// Open addressing over [`slot_of`], filled when the program is compiled.
+/// Sends every name of the contract to a slot of its own: found by trial, held by [`slot_table`].
+const SPREAD: u64 = 0xd377_4b93_5a7a_d18b;
+/// The names as integers, in the order of [`NAMES`].
+static PACKED: [u128; FIELDS] = packed_names();
+/// The index of the name in each slot.
 static SLOT_TABLE: [u8; SLOTS] = slot_table();
 
-/// Where the search for a name begins. Length, ends and middle tell nearly all names apart.
-const fn slot_of(name: &[u8]) -> usize {
-    let len = name.len();
-    if len == 0 {
-        return 0;
+const fn slot_of(packed: u128) -> usize {
+    let folded = packed as u64 ^ ((packed >> 64) as u64).rotate_left(32);
+    (folded.wrapping_mul(SPREAD) >> 56) as usize
+}
+
+const fn packed_names() -> [u128; FIELDS] {
+    let mut packed = [0; FIELDS];
+    let mut index = 0;
+    while index < FIELDS {
+        let name = NAMES[index].as_bytes();
+        let mut at = name.len();
+        while at > 0 {
+            at -= 1;
+            packed[index] = packed[index] << 8 | name[at] as u128;
+        }
+        index += 1;
     }
-    let mixed =
-        len * 7 + name[0] as usize * 31 + name[len - 1] as usize * 17 + name[len / 2] as usize * 5;
-    mixed % SLOTS
+    packed
 }
 
 const fn slot_table() -> [u8; SLOTS] {
+    let packed = packed_names();
     let mut table = [VACANT; SLOTS];
-    let mut at = 0;
-    while at < FIELDS {
-        let mut slot = slot_of(NAMES[at].as_bytes());
-        while table[slot] != VACANT {
-            slot = (slot + 1) % SLOTS;
-        }
-        table[slot] = at as u8;
-        at += 1;
+    let mut index = 0;
+    while index < FIELDS {
+        assert!(NAMES[index].len() <= NAME_BYTES_MAX, "a name is compared as one integer");
+        let slot = slot_of(packed[index]);
+        assert!(table[slot] == VACANT, "two names share a slot: another SPREAD is needed");
+        table[slot] = index as u8;
+        index += 1;
     }
     table
 }
 
-/// The index of a field name.
-pub fn index_of(name: &str) -> Option<usize> {
-    let mut slot = slot_of(name.as_bytes());
-    loop {
-        let index = usize::from(SLOT_TABLE[slot]);
-        if *NAMES.get(index)? == name {
-            return Some(index);
-        }
-        slot = (slot + 1) % SLOTS;
+/// The index of the field whose name is the first `len` bytes of `text`; what follows the name is not looked at,
+/// but lets it be taken in one load.
+pub fn index_of(text: &[u8], len: usize) -> Option<usize> {
+    if len == 0 || len > NAME_BYTES_MAX {
+        return None;
     }
+    let word = match text.first_chunk::<NAME_BYTES_MAX>() {
+        Some(bytes) => u128::from_le_bytes(*bytes),
+        None => {
+            let mut bytes = [0; NAME_BYTES_MAX];
+            bytes.get_mut(..len)?.copy_from_slice(text.get(..len)?);
+            u128::from_le_bytes(bytes)
+        }
+    };
+    let packed = word & u128::MAX >> (128 - 8 * len);
+    let index = usize::from(SLOT_TABLE[slot_of(packed)]);
+    // A name that ends in NUL packs like the one without.
+    (*PACKED.get(index)? == packed && NAMES[index].len() == len).then_some(index)
 }
 
 #[cfg(test)]
@@ -203,10 +226,15 @@ mod tests {
     #[test]
     fn every_name_is_found_and_no_other() {
         for (index, name) in NAMES.iter().enumerate() {
-            assert_eq!(index_of(name), Some(index), "{name}");
-            assert_eq!(index_of(&format!("{name}x")), None);
+            let len = name.len();
+            assert_eq!(index_of(name.as_bytes(), len), Some(index), "{name}");
+            let followed = format!("{name}\":\"followed by something\"");
+            assert_eq!(index_of(followed.as_bytes(), len), Some(index), "{name}");
+            assert_eq!(index_of(followed.as_bytes(), len + 1), None, "{name}");
+            assert_eq!(index_of(format!("{name}\0").as_bytes(), len + 1), None, "{name}");
         }
-        assert_eq!(index_of(""), None);
+        assert_eq!(index_of(b"", 0), None);
+        assert_eq!(index_of(&[b'x'; 40], 40), None);
         const { assert!(FIELDS <= 64, "a set of fields is a u64") };
     }
 }

@@ -1,10 +1,11 @@
-//! Records to events: `serde_json` over borrowed text behind one function, so that a faster decoder can stand
-//! beside it later and be held against it. The contract is docs/events.md; one file per type reads its fields.
+//! Records to events, behind one function: a scan of its own finds the fields of an ordinary record, `serde_json` those
+//! of any other, and both are read by the same code. The contract is docs/events.md; one file per type reads its fields.
 
 mod credit;
 mod decimal;
 mod fields;
 mod items;
+mod lines;
 mod money;
 mod object;
 mod opening;
@@ -12,6 +13,7 @@ mod profile;
 mod purchase;
 mod reader;
 mod relation;
+mod scan;
 mod service;
 mod support;
 mod timestamp;
@@ -20,7 +22,7 @@ mod web;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event, EventType, Span};
+use crate::model::event::{Body, Event, EventType};
 use crate::model::money::{Currency, Rate};
 use crate::model::outcome::{Reason, Reject};
 use fields::{COMMON, Field};
@@ -53,8 +55,24 @@ pub fn decode(
     context: &DecodeContext<'_>,
     batch: &mut EventBatch,
 ) -> Result<Event, Reject> {
+    undone_if_refused(batch, |batch| decode_object(payload, context, batch, scan::scan))
+}
+
+/// [`decode`] by `serde_json` alone: what the faster way is held against.
+pub fn decode_by_serde(
+    payload: &[u8],
+    context: &DecodeContext<'_>,
+    batch: &mut EventBatch,
+) -> Result<Event, Reject> {
+    undone_if_refused(batch, |batch| decode_object(payload, context, batch, |_, _| false))
+}
+
+fn undone_if_refused(
+    batch: &mut EventBatch,
+    decode: impl FnOnce(&mut EventBatch) -> Result<Event, Reject>,
+) -> Result<Event, Reject> {
     let before = batch.mark();
-    let decoded = decode_object(payload, context, batch);
+    let decoded = decode(batch);
     if decoded.is_err() {
         batch.truncate(before);
     }
@@ -65,6 +83,7 @@ fn decode_object(
     payload: &[u8],
     context: &DecodeContext<'_>,
     batch: &mut EventBatch,
+    scan: impl FnOnce(&mut Fields<'_>, bool) -> bool,
 ) -> Result<Event, Reject> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         let detail = format!(
@@ -73,22 +92,24 @@ fn decode_object(
         );
         return Err(Reject::new(Reason::TooLong, detail));
     }
-    let mut fields = Fields::empty();
-    fields.fill(payload, batch.unknown_sample.is_none())?;
-    let mut reader = Reader { fields: &mut fields, batch };
+    let want_sample = batch.unknown_sample.is_none();
+    let mut fields = Fields::new(payload);
+    if !scan(&mut fields, want_sample) {
+        fields = Fields::new(payload);
+        fields.fill(want_sample)?;
+    }
+    // The texts of the event lie in its record: one copy holds them all.
+    let raw = batch.push(payload);
+    let mut reader = Reader { fields: &mut fields, batch, record_at: raw.start };
     let event_type = event_type(&reader, context)?;
     let event_id = reader.required_id(Field::EventId, EVENT_ID_BYTES_MAX)?;
-    let id_hash = xxh3_64(event_id.as_bytes());
-    let event_id = reader.batch.push(event_id.as_bytes());
+    let id_hash = xxh3_64(reader.batch.bytes(event_id));
     let customer_id = reader.required_id(Field::CustomerId, ID_BYTES_MAX)?;
-    let customer_id = reader.batch.push(customer_id.as_bytes());
     let ts_ms = reader.required_time(Field::Ts)?;
     let account_id = reader.id(Field::AccountId, ID_BYTES_MAX)?;
     let legal_entity_id = reader.id(Field::LegalEntityId, ID_BYTES_MAX)?;
     let origin = reader.id(Field::Source, ORIGIN_BYTES_MAX)?;
     let body = body(event_type, &mut reader, context)?;
-    let passing = matches!(body, Body::Web { action, .. } if !action.is_intent());
-    let raw = if passing { Span::NONE } else { reader.batch.push(payload) };
     count_strangers(reader, COMMON | known(event_type));
     Ok(Event {
         id_hash,
@@ -110,8 +131,10 @@ fn event_type(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Ev
             Reject::new(Reason::UnknownType, detail)
         });
     };
-    reader.fields.unquoted(raw).and_then(|name| EventType::parse(&name)).ok_or_else(|| {
-        let shown = reader::shown(raw);
+    let name = raw.unquoted(true);
+    let named = name.as_deref().and_then(|name| std::str::from_utf8(name).ok());
+    named.and_then(EventType::parse).ok_or_else(|| {
+        let shown = reader::shown(&String::from_utf8_lossy(raw.bytes));
         let names = EventType::ALL.map(EventType::name).join(", ");
         let detail = format!("`type` is {shown}; expected one of {names}");
         Reject::new(Reason::UnknownType, detail)
@@ -167,7 +190,7 @@ fn known(event_type: EventType) -> u64 {
 
 /// Counts the fields that the contract, or the type, does not know.
 fn count_strangers(reader: Reader<'_, '_>, known: u64) {
-    let Reader { fields, batch } = reader;
+    let Reader { fields, batch, .. } = reader;
     let strangers = fields.strangers(known);
     if strangers > 0 {
         batch.unknown_fields += strangers;

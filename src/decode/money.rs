@@ -3,8 +3,8 @@
 use super::DecodeContext;
 use super::decimal::{DIGITS_MAX, Decimal};
 use super::fields::Field;
-use super::object::unquoted;
-use super::reader::{Reader, bad_value, number};
+use super::object::Raw;
+use super::reader::{Reader, bad_raw, number};
 use crate::model::event::Amount;
 use crate::model::money::{Currency, Rate, convert};
 use crate::model::outcome::{Reason, Reject};
@@ -27,7 +27,7 @@ impl Money {
     /// Reads `currency`, which must have a rate.
     pub fn read(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Self, Reject> {
         let expected = "an ISO 4217 code such as \"EUR\"";
-        let currency = reader.required_word(Field::Currency, Currency::parse, expected)?;
+        let currency = reader.required_word(Field::Currency, parse_currency, expected)?;
         let at = context.rates.binary_search_by_key(&currency, |(code, _)| *code).ok();
         let Some((_, rate)) = at.and_then(|at| context.rates.get(at)) else {
             let detail = format!(
@@ -52,28 +52,28 @@ impl Money {
     }
 
     /// `raw` in the currency's minor units (half-even), and from those in the reporting currency's (half-even).
-    pub fn amount(self, place: &str, raw: &str) -> Result<Amount, Reject> {
+    pub fn amount(self, place: &str, raw: Raw<'_>) -> Result<Amount, Reject> {
         let original_minor = major(place, raw)?
             .scaled(self.currency.minor_digits())
             .filter(|minor| *minor <= AMOUNT_MINOR_MAX)
-            .ok_or_else(|| bad_value(place, raw, "at most 1e15 minor units"))?;
+            .ok_or_else(|| bad_raw(place, raw, "at most 1e15 minor units"))?;
         let minor = if self.currency == self.reporting {
             Some(original_minor)
         } else {
             convert(original_minor, self.currency, self.reporting, self.rate)
         };
         let minor = minor.filter(|minor| *minor <= AMOUNT_MINOR_MAX).ok_or_else(|| {
-            bad_value(place, raw, "at most 1e15 minor units of the reporting currency")
+            bad_raw(place, raw, "at most 1e15 minor units of the reporting currency")
         })?;
         Ok(Amount { minor, original_minor, currency: self.currency })
     }
 }
 
 /// A decimal of major units, at least zero: a JSON number, or a string of digits with at most one point.
-fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
-    let decimal = match unquoted(raw) {
+fn major(place: &str, raw: Raw<'_>) -> Result<Decimal, Reject> {
+    let decimal = match raw.unquoted(true) {
         // No sign and no exponent in a string, which is what people write.
-        Some(text) if text.len() <= AMOUNT_BYTES_MAX && text.bytes().all(plain) => {
+        Some(text) if text.len() <= AMOUNT_BYTES_MAX && text.iter().copied().all(plain) => {
             Decimal::parse(&text)
         }
         Some(_) => None,
@@ -81,7 +81,11 @@ fn major(place: &str, raw: &str) -> Result<Decimal, Reject> {
     };
     decimal
         .filter(|decimal| !decimal.negative)
-        .ok_or_else(|| bad_value(place, raw, "a decimal such as \"19.99\" or 19.99, at least 0"))
+        .ok_or_else(|| bad_raw(place, raw, "a decimal such as \"19.99\" or 19.99, at least 0"))
+}
+
+fn parse_currency(code: &[u8]) -> Option<Currency> {
+    Currency::parse(std::str::from_utf8(code).ok()?)
 }
 
 fn plain(byte: u8) -> bool {

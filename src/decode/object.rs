@@ -1,4 +1,5 @@
-//! One pass over a JSON object that keeps the text of each field the contract knows.
+//! The fields of one record: where the value of each stands. Filled by `serde_json` here, which also words what is
+//! wrong with a record, or by [`super::scan`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,20 +12,47 @@ use super::fields::{FIELDS, Field, NAMES, index_of};
 use crate::model::outcome::{Reason, Reject};
 
 /// Objects and arrays nested deeper than this, inside one field, are refused.
-const DEPTH_MAX: usize = 64;
+pub const DEPTH_MAX: usize = 64;
 
 /// Longest sample of an unknown field's name, bytes.
 const SAMPLE_BYTES_MAX: usize = 64;
 
-/// The values of one object as JSON text, by field, and what else was in it.
+/// The JSON text of a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// Its bytes, in UTF-8.
+    pub bytes: &'a [u8],
+    /// Where it begins in the record.
+    pub at: usize,
+}
+
+impl<'a> Raw<'a> {
+    /// The text of a JSON string. `None` when the value is no string, or no text.
+    pub fn unquoted(self, escapes: bool) -> Option<Cow<'a, [u8]>> {
+        let [b'"', inner @ .., b'"'] = self.bytes else {
+            return None;
+        };
+        if escapes && inner.contains(&b'\\') {
+            let text = serde_json::from_slice::<String>(self.bytes).ok()?;
+            return Some(Cow::Owned(text.into_bytes()));
+        }
+        Some(Cow::Borrowed(inner))
+    }
+}
+
+/// The values of one record by field, and what else was in it.
 pub struct Fields<'a> {
-    values: [&'a str; FIELDS],
+    payload: &'a [u8],
+    /// Begin and end of each value; valid for the fields in `seen`.
+    places: [(u32, u32); FIELDS],
     /// Bits of the fields that were there.
     seen: u64,
     duplicate: Option<usize>,
     too_deep: bool,
-    /// Whether the record has a backslash anywhere: without one, no text needs unescaping.
-    escapes: bool,
+    /// Whether the record may have a backslash somewhere: without one, no text needs unescaping.
+    pub escapes: bool,
+    /// Whether all its bytes are printable ASCII: then no text has a control character.
+    pub plain: bool,
     /// Fields whose name the contract does not have.
     pub unknown: u64,
     /// The first such name, when asked for.
@@ -32,24 +60,31 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// No fields yet.
-    pub fn empty() -> Self {
+    /// No fields yet of a record below 4 GiB.
+    pub fn new(payload: &'a [u8]) -> Self {
         Self {
-            values: [""; FIELDS],
+            payload,
+            places: [(0, 0); FIELDS],
             seen: 0,
             duplicate: None,
             too_deep: false,
             escapes: false,
+            plain: false,
             unknown: 0,
             sample: None,
         }
     }
 
-    /// Reads one JSON object and nothing after it. `want_sample` asks for the name of an unknown field.
-    pub fn fill(&mut self, payload: &'a [u8], want_sample: bool) -> Result<(), Reject> {
-        let text = std::str::from_utf8(payload)
+    /// The whole record.
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// Reads one JSON object and nothing after it, by `serde_json`. `want_sample` asks for the name of an unknown field.
+    pub fn fill(&mut self, want_sample: bool) -> Result<(), Reject> {
+        let text = std::str::from_utf8(self.payload)
             .map_err(|error| bad_json(&format!("not UTF-8 after byte {}", error.valid_up_to())))?;
-        self.escapes = payload.contains(&b'\\');
+        self.escapes = self.payload.contains(&b'\\');
         let mut reader = serde_json::Deserializer::from_str(text);
         reader
             .deserialize_map(Filler { fields: self, want_sample })
@@ -67,18 +102,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The text of a JSON string. `None` when the JSON value is no string, or no text.
-    pub fn unquoted(&self, raw: &'a str) -> Option<Cow<'a, str>> {
-        if self.escapes {
-            return unquoted(raw);
-        }
-        raw.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
-    }
-
     /// The JSON text of a field; `None` when it is missing or `null`.
-    pub fn raw(&self, field: Field) -> Option<&'a str> {
-        let raw = self.values[field as usize];
-        (!raw.is_empty() && raw != "null").then_some(raw)
+    pub fn raw(&self, field: Field) -> Option<Raw<'a>> {
+        if self.seen & field.bit() == 0 {
+            return None;
+        }
+        let (begin, end) = self.places[field as usize];
+        let bytes = self.payload.get(begin as usize..end as usize)?;
+        (bytes != b"null").then_some(Raw { bytes, at: begin as usize })
     }
 
     /// How many fields the record has that a type with `known` fields does not.
@@ -92,35 +123,35 @@ impl<'a> Fields<'a> {
         self.sample.take().or_else(|| NAMES.get(other).map(|name| (*name).to_owned()))
     }
 
-    fn put(&mut self, name: Name, value: &'a str) {
+    /// Notes the value of a known field. `false` when the field has one already.
+    pub fn put(&mut self, index: usize, begin: usize, end: usize) -> bool {
+        let bit = 1 << index;
+        let first = self.seen & bit == 0;
+        self.seen |= bit;
+        if let Some(place) = self.places.get_mut(index) {
+            *place = (begin as u32, end as u32);
+        }
+        first
+    }
+
+    /// Counts a field that the contract does not know.
+    pub fn put_unknown(&mut self, name: &str, want_sample: bool) {
+        self.unknown += 1;
+        if want_sample && self.sample.is_none() {
+            self.sample = Some(shortened(name, SAMPLE_BYTES_MAX).to_owned());
+        }
+    }
+
+    fn check_depth(&mut self, value: &str) {
         if value.starts_with(['{', '[']) && deeper_than(value, DEPTH_MAX) {
             self.too_deep = true;
-        }
-        match name {
-            Name::Known(index) => {
-                if !self.values[index].is_empty() {
-                    self.duplicate = Some(index);
-                }
-                self.values[index] = value;
-                self.seen |= 1 << index;
-            }
-            Name::Unknown(sample) => {
-                self.unknown += 1;
-                if self.sample.is_none() {
-                    self.sample = sample;
-                }
-            }
         }
     }
 }
 
-/// The text of a JSON string, wherever it comes from. `None` when the JSON value is no string, or no text.
-pub fn unquoted(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.as_bytes().contains(&b'\\') {
-        return serde_json::from_str::<String>(raw).ok().map(Cow::Owned);
-    }
-    Some(Cow::Borrowed(inner))
+/// Where `part`, a part of `whole`, begins in it.
+pub fn offset_in(whole: &[u8], part: &str) -> usize {
+    part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr())
 }
 
 #[cold]
@@ -152,38 +183,33 @@ fn deeper_than(json: &str, max: usize) -> bool {
     false
 }
 
-/// A field name as it was met.
-enum Name {
-    Known(usize),
-    Unknown(Option<String>),
-}
-
-struct NameSeed {
+/// A field name as it was met: the index of a known one.
+struct NameSeed<'f, 'a> {
+    fields: &'f mut Fields<'a>,
     want_sample: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for NameSeed {
-    type Value = Name;
+impl<'de> DeserializeSeed<'de> for NameSeed<'_, '_> {
+    type Value = Option<usize>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, names: D) -> Result<Name, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, names: D) -> Result<Self::Value, D::Error> {
         names.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for NameSeed {
-    type Value = Name;
+impl Visitor<'_> for NameSeed<'_, '_> {
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a field name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-        Ok(match index_of(name) {
-            Some(index) => Name::Known(index),
-            None => Name::Unknown(
-                self.want_sample.then(|| shortened(name, SAMPLE_BYTES_MAX).to_owned()),
-            ),
-        })
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        let index = index_of(name.as_bytes(), name.len());
+        if index.is_none() {
+            self.fields.put_unknown(name, self.want_sample);
+        }
+        Ok(index)
     }
 }
 
@@ -200,14 +226,17 @@ impl<'a> Visitor<'a> for Filler<'_, 'a> {
     }
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        loop {
-            let want_sample = self.want_sample && self.fields.sample.is_none();
-            let Some(name) = map.next_key_seed(NameSeed { want_sample })? else {
-                return Ok(());
-            };
-            let value: &'a RawValue = map.next_value()?;
-            self.fields.put(name, value.get());
+        let Self { fields, want_sample } = self;
+        while let Some(index) = map.next_key_seed(NameSeed { fields: &mut *fields, want_sample })? {
+            let value: &'a str = map.next_value::<&'a RawValue>()?.get();
+            fields.check_depth(value);
+            let Some(index) = index else { continue };
+            let begin = offset_in(fields.payload, value);
+            if !fields.put(index, begin, begin + value.len()) {
+                fields.duplicate = Some(index);
+            }
         }
+        Ok(())
     }
 }
 

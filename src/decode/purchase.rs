@@ -32,11 +32,7 @@ pub fn purchase(reader: &mut Reader<'_, '_>, context: &DecodeContext<'_>) -> Res
     let discount_minor = money.minor_or_zero(reader, Field::Discount)?;
     let quantity = reader.whole(Field::Quantity, 1, QUANTITY_MAX)?.unwrap_or(1) as u32;
     let items = match reader.fields.raw(Field::Items) {
-        Some(raw) => {
-            let (items, unknown) = read_items(raw, money, reader.batch)?;
-            reader.fields.unknown += unknown;
-            items
-        }
+        Some(raw) => read_items(raw, money, reader)?,
         None => ItemRange::default(),
     };
     let order_id = reader.id(Field::OrderId, ID_BYTES_MAX)?;

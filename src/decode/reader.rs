@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::decimal::Decimal;
 use super::fields::Field;
-use super::object::{Fields, shortened, unquoted};
+use super::object::{Fields, Raw, shortened};
 use super::timestamp::{parse_date, parse_timestamp};
 use crate::model::batch::EventBatch;
 use crate::model::event::Span;
@@ -47,6 +47,12 @@ pub fn shown(found: &str) -> String {
     shown
 }
 
+/// Like [`bad_value`], of a JSON value.
+#[cold]
+pub fn bad_raw(place: &str, raw: Raw<'_>, expected: &str) -> Reject {
+    bad_value(place, &String::from_utf8_lossy(raw.bytes), expected)
+}
+
 #[cold]
 fn too_long(place: &str, len: usize, max: usize) -> Reject {
     Reject::new(Reason::TooLong, format!("`{place}` has {len} bytes; at most {max} are allowed"))
@@ -61,45 +67,68 @@ fn missing(field: Field) -> Reject {
 }
 
 /// An exact number from a JSON number. `None` when it is none, or absurdly long.
-pub fn number(raw: &str) -> Option<Decimal> {
-    if raw.len() > NUMBER_BYTES_MAX { None } else { Decimal::parse(raw) }
+pub fn number(raw: Raw<'_>) -> Option<Decimal> {
+    if raw.bytes.len() > NUMBER_BYTES_MAX { None } else { Decimal::parse(raw.bytes) }
 }
 
 /// The double nearest to a JSON number in `0..=NUMBER_MAX`. `None` for anything else.
-pub fn number_value(raw: &str) -> Option<f64> {
-    number(raw).filter(|n| !n.negative && n.at_most(NUMBER_MAX))?;
+fn double(raw: Raw<'_>) -> Option<f64> {
+    let decimal = number(raw).filter(|n| !n.negative && n.at_most(NUMBER_MAX))?;
+    if let Some(whole) = decimal.small_whole() {
+        return Some(f64::from(whole));
+    }
     // Minus zero is zero.
-    raw.parse().ok().map(|n: f64| n + 0.0)
+    std::str::from_utf8(raw.bytes).ok()?.parse().ok().map(|n: f64| n + 0.0)
 }
 
 /// A whole number in `min..=max`, for a place that is no field of its own.
-pub fn whole_number(place: &str, raw: &str, min: i64, max: i64) -> Result<i64, Reject> {
+pub fn whole_number(place: &str, raw: Raw<'_>, min: i64, max: i64) -> Result<i64, Reject> {
     number(raw)
         .and_then(Decimal::whole)
         .filter(|n| (min..=max).contains(n))
-        .ok_or_else(|| bad_value(place, raw, &format!("a whole number from {min} to {max}")))
+        .ok_or_else(|| bad_raw(place, raw, &format!("a whole number from {min} to {max}")))
 }
 
 /// A text of at most `max` bytes, for a place that is no field of its own.
-pub fn text_value<'a>(place: &str, raw: &'a str, max: usize) -> Result<Cow<'a, str>, Reject> {
-    let text = unquoted(raw).ok_or_else(|| bad_value(place, raw, "a JSON string"))?;
+pub fn text_value<'a>(place: &str, raw: Raw<'a>, max: usize) -> Result<Cow<'a, [u8]>, Reject> {
+    let text = raw.unquoted(true).ok_or_else(|| bad_raw(place, raw, "a JSON string"))?;
     if text.len() > max { Err(too_long(place, text.len(), max)) } else { Ok(text) }
 }
 
 /// A timestamp or a date, for a place that is no field of its own; milliseconds.
-pub fn day_or_time_value(place: &str, raw: &str) -> Result<i64, Reject> {
-    let ms = unquoted(raw).and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
+pub fn day_or_time_value(place: &str, raw: Raw<'_>) -> Result<i64, Reject> {
+    let ms =
+        raw.unquoted(true).and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
     let expected = "an RFC 3339 timestamp or a date such as \"2026-05-01\"";
-    within_time(place, raw, ms.ok_or_else(|| bad_value(place, raw, expected))?)
+    within_time(place, raw, ms.ok_or_else(|| bad_raw(place, raw, expected))?)
 }
 
-fn within_time(place: &str, raw: &str, ms: i64) -> Result<i64, Reject> {
+/// Where a text lies in the batch: in the record, which begins at `record_at`, or behind it when it had escapes.
+pub fn kept(batch: &mut EventBatch, record_at: u32, raw: Raw<'_>, text: Cow<'_, [u8]>) -> Span {
+    match text {
+        Cow::Borrowed([]) => Span::NONE,
+        // After the opening quote.
+        Cow::Borrowed(text) => {
+            Span { start: record_at + raw.at as u32 + 1, len: text.len() as u32 }
+        }
+        Cow::Owned(text) => batch.push(&text),
+    }
+}
+
+fn within_time(place: &str, raw: Raw<'_>, ms: i64) -> Result<i64, Reject> {
     if (EVENT_TIME_MIN_MS..EVENT_TIME_END_MS).contains(&ms) {
         return Ok(ms);
     }
-    let shown = shown(raw);
+    let shown = shown(&String::from_utf8_lossy(raw.bytes));
     let detail = format!("`{place}` is {shown}; expected a time from 1970-01-01 to 2149-06-05");
     Err(Reject::new(Reason::TimeRange, detail))
+}
+
+/// Whether a text in UTF-8 has a control character.
+fn has_control(text: &[u8]) -> bool {
+    // No early exit, so that the loop runs on whole vectors.
+    let odd = text.iter().fold(false, |odd, b| odd | !(b' '..0x7f).contains(b));
+    odd && std::str::from_utf8(text).is_ok_and(|text| text.chars().any(char::is_control))
 }
 
 /// One record being decoded.
@@ -108,113 +137,104 @@ pub struct Reader<'p, 'r> {
     pub fields: &'r mut Fields<'p>,
     /// Where its texts go.
     pub batch: &'r mut EventBatch,
+    /// Where the record begins in the batch.
+    pub record_at: u32,
 }
 
 impl<'p> Reader<'p, '_> {
+    /// The text of a JSON string.
+    fn unquoted(&self, raw: Raw<'p>) -> Option<Cow<'p, [u8]>> {
+        raw.unquoted(self.fields.escapes)
+    }
+
     /// A text of at most `max` bytes from its JSON text.
-    fn text_of(&self, field: Field, raw: &'p str, max: usize) -> Result<Cow<'p, str>, Reject> {
-        match self.fields.unquoted(raw) {
+    fn text_of(&self, field: Field, raw: Raw<'p>, max: usize) -> Result<Cow<'p, [u8]>, Reject> {
+        match self.unquoted(raw) {
             Some(text) if text.len() <= max => Ok(text),
             Some(text) => Err(too_long(field.name(), text.len(), max)),
-            None => Err(bad_field(field, raw, "a JSON string")),
+            None => Err(bad_raw(field.name(), raw, "a JSON string")),
         }
     }
 
     /// An identifier of at most `max` bytes from its JSON text.
-    fn id_of(&self, field: Field, raw: &'p str, max: usize) -> Result<Cow<'p, str>, Reject> {
-        let Some(id) = self.fields.unquoted(raw) else {
+    fn id_of(&self, field: Field, raw: Raw<'p>, max: usize) -> Result<Cow<'p, [u8]>, Reject> {
+        let Some(id) = self.unquoted(raw) else {
             let expected =
                 "a JSON string (an identifier written as a number would lose its leading zeros)";
-            return Err(bad_field(field, raw, expected));
+            return Err(bad_raw(field.name(), raw, expected));
         };
         if id.len() > max {
             return Err(too_long(field.name(), id.len(), max));
         }
-        // No early exit, so that the loop runs on whole vectors.
-        let odd = id.bytes().fold(false, |odd, b| odd | !(b' '..0x7f).contains(&b));
-        if odd && id.chars().any(char::is_control) {
-            return Err(bad_field(field, raw, "an identifier without control characters"));
+        if !self.fields.plain && has_control(&id) {
+            let expected = "an identifier without control characters";
+            return Err(bad_raw(field.name(), raw, expected));
         }
         Ok(id)
     }
 
     /// The JSON text of a field that must be there.
-    pub fn required(&self, field: Field) -> Result<&'p str, Reject> {
+    pub fn required(&self, field: Field) -> Result<Raw<'p>, Reject> {
         self.fields.raw(field).ok_or_else(|| missing(field))
     }
 
     /// A text of at most `max` bytes that must be there and not be empty.
-    pub fn required_text(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
-        let text = self.text_of(field, self.required(field)?, max)?;
+    pub fn required_text(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
+        let raw = self.required(field)?;
+        let text = self.text_of(field, raw, max)?;
         if text.is_empty() {
             return Err(bad_field(field, "empty", "a text that is not empty"));
         }
-        Ok(text)
+        Ok(kept(self.batch, self.record_at, raw, text))
     }
 
-    /// A text of at most `max` bytes, copied into the batch; absent when missing, `null` or empty.
+    /// A text of at most `max` bytes; absent when missing, `null` or empty.
     pub fn text(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(Span::NONE);
         };
-        Ok(self.batch.push(self.text_of(field, raw, max)?.as_bytes()))
-    }
-
-    /// Checks a text that is not kept by itself.
-    pub fn check_text(&self, field: Field, max: usize) -> Result<(), Reject> {
-        match self.fields.raw(field) {
-            Some(raw) => self.text_of(field, raw, max).map(|_| ()),
-            None => Ok(()),
-        }
+        let text = self.text_of(field, raw, max)?;
+        Ok(kept(self.batch, self.record_at, raw, text))
     }
 
     /// An identifier that must be there: 1 to `max` bytes, no control characters.
-    pub fn required_id(&self, field: Field, max: usize) -> Result<Cow<'p, str>, Reject> {
-        let id = self.id_of(field, self.required(field)?, max)?;
-        if id.is_empty() { Err(bad_field(field, "empty", "an identifier")) } else { Ok(id) }
+    pub fn required_id(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
+        let raw = self.required(field)?;
+        let id = self.id_of(field, raw, max)?;
+        if id.is_empty() {
+            return Err(bad_field(field, "empty", "an identifier"));
+        }
+        Ok(kept(self.batch, self.record_at, raw, id))
     }
 
-    /// An identifier, copied into the batch; absent when missing, `null` or empty.
+    /// An identifier; absent when missing, `null` or empty.
     pub fn id(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(Span::NONE);
         };
-        Ok(self.batch.push(self.id_of(field, raw, max)?.as_bytes()))
-    }
-
-    /// An identifier of the usual length that must be there, copied into the batch.
-    pub fn kept_id(&mut self, field: Field) -> Result<Span, Reject> {
-        let id = self.required_id(field, ID_BYTES_MAX)?;
-        Ok(self.batch.push(id.as_bytes()))
-    }
-
-    /// Checks an identifier that is not kept by itself.
-    pub fn check_id(&self, field: Field) -> Result<(), Reject> {
-        match self.fields.raw(field) {
-            Some(raw) => self.id_of(field, raw, ID_BYTES_MAX).map(|_| ()),
-            None => Ok(()),
-        }
+        let id = self.id_of(field, raw, max)?;
+        Ok(kept(self.batch, self.record_at, raw, id))
     }
 
     /// A text that must be one of a few words; `None` when missing or `null`.
     pub fn word<T>(
         &self,
         field: Field,
-        parse: impl Fn(&str) -> Option<T>,
+        parse: impl Fn(&[u8]) -> Option<T>,
         expected: &str,
     ) -> Result<Option<T>, Reject> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(None);
         };
-        let word = self.fields.unquoted(raw).and_then(|text| parse(&text));
-        word.map(Some).ok_or_else(|| bad_field(field, raw, expected))
+        let word = self.unquoted(raw).and_then(|text| parse(&text));
+        word.map(Some).ok_or_else(|| bad_raw(field.name(), raw, expected))
     }
 
     /// [`Self::word`] that must be there.
     pub fn required_word<T>(
         &self,
         field: Field,
-        parse: impl Fn(&str) -> Option<T>,
+        parse: impl Fn(&[u8]) -> Option<T>,
         expected: &str,
     ) -> Result<T, Reject> {
         self.word(field, parse, expected)?.ok_or_else(|| missing(field))
@@ -224,9 +244,9 @@ impl<'p> Reader<'p, '_> {
     pub fn flag(&self, field: Field) -> Result<Option<bool>, Reject> {
         match self.fields.raw(field) {
             None => Ok(None),
-            Some("true") => Ok(Some(true)),
-            Some("false") => Ok(Some(false)),
-            Some(raw) => Err(bad_field(field, raw, "true or false")),
+            Some(Raw { bytes: b"true", .. }) => Ok(Some(true)),
+            Some(Raw { bytes: b"false", .. }) => Ok(Some(false)),
+            Some(raw) => Err(bad_raw(field.name(), raw, "true or false")),
         }
     }
 
@@ -248,9 +268,9 @@ impl<'p> Reader<'p, '_> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(None);
         };
-        number_value(raw)
+        double(raw)
             .map(Some)
-            .ok_or_else(|| bad_field(field, raw, "a JSON number from 0 to 1e12"))
+            .ok_or_else(|| bad_raw(field.name(), raw, "a JSON number from 0 to 1e12"))
     }
 
     /// [`Self::number`] that must be there.
@@ -261,12 +281,11 @@ impl<'p> Reader<'p, '_> {
     /// An RFC 3339 timestamp that must be there, milliseconds.
     pub fn required_time(&self, field: Field) -> Result<i64, Reject> {
         let raw = self.required(field)?;
-        let ms =
-            self.fields.unquoted(raw).and_then(|text| parse_timestamp(&text)).ok_or_else(|| {
-                let expected =
-                    "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
-                bad_field(field, raw, expected)
-            })?;
+        let ms = self.unquoted(raw).and_then(|text| parse_timestamp(&text)).ok_or_else(|| {
+            let expected =
+                "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
+            bad_raw(field.name(), raw, expected)
+        })?;
         within_time(field.name(), raw, ms)
     }
 

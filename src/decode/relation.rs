@@ -20,7 +20,7 @@ pub fn contact(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
     let outbound = reader.required_word(Field::Direction, parse_outbound, "in or out")?;
     let expected = "visit, call, mail or campaign";
     let kind = reader.required_word(Field::Kind, parse_kind, expected)?;
-    reader.check_text(Field::Channel, TEXT_BYTES_MAX)?;
+    reader.text(Field::Channel, TEXT_BYTES_MAX)?;
     Ok(Body::Contact { outbound, kind, employee: reader.id(Field::Employee, ID_BYTES_MAX)? })
 }
 
@@ -28,17 +28,17 @@ pub fn contact(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
 pub fn contract(reader: &Reader<'_, '_>) -> Result<Body, Reject> {
     let start_ms = reader.required_day_or_time(Field::Start)?;
     let renewal_ms = reader.day_or_time(Field::Renewal)?;
-    let signed = match reader.fields.raw(Field::Signed) {
-        Some("true") => Some(true),
-        Some("false") => Some(false),
+    let signed = match reader.fields.raw(Field::Signed).map(|raw| raw.bytes) {
+        Some(b"true") => Some(true),
+        Some(b"false") => Some(false),
         _ => reader.day_or_time(Field::Signed)?.map(|_| true),
     };
     Ok(Body::Contract { start_ms, renewal_ms, signed })
 }
 
 /// A referral: nothing is required.
-pub fn referral(reader: &Reader<'_, '_>) -> Result<Body, Reject> {
-    reader.check_id(Field::ReferredId)?;
+pub fn referral(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
+    reader.id(Field::ReferredId, ID_BYTES_MAX)?;
     Ok(Body::Referral)
 }
 
@@ -48,21 +48,21 @@ pub fn rating(reader: &Reader<'_, '_>) -> Result<Body, Reject> {
 }
 
 /// Whether it went out from us.
-pub fn parse_outbound(word: &str) -> Option<bool> {
+fn parse_outbound(word: &[u8]) -> Option<bool> {
     match word {
-        "out" => Some(true),
-        "in" => Some(false),
+        b"out" => Some(true),
+        b"in" => Some(false),
         _ => None,
     }
 }
 
 /// How it was made.
-pub fn parse_kind(word: &str) -> Option<ContactKind> {
+fn parse_kind(word: &[u8]) -> Option<ContactKind> {
     Some(match word {
-        "visit" => ContactKind::Visit,
-        "call" => ContactKind::Call,
-        "mail" => ContactKind::Mail,
-        "campaign" => ContactKind::Campaign,
+        b"visit" => ContactKind::Visit,
+        b"call" => ContactKind::Call,
+        b"mail" => ContactKind::Mail,
+        b"campaign" => ContactKind::Campaign,
         _ => return None,
     })
 }

@@ -24,7 +24,6 @@ pub fn support(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
     let expected = "opened, replied, resolved, reopened or rated";
     let action = reader.required_word(Field::Action, parse_action, expected)?;
     let ticket_id = reader.required_id(Field::TicketId, ID_BYTES_MAX)?;
-    let ticket_id = reader.batch.push(ticket_id.as_bytes());
     let csat = reader.whole(Field::Csat, 1, 5)?.map(|score| score as u8);
     if action == TicketAction::Rated && csat.is_none() {
         let detail = "`csat` is missing; a support event with action `rated` requires it, 1 to 5";
@@ -53,19 +52,19 @@ pub fn support(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
     })
 }
 
-fn parse_action(word: &str) -> Option<TicketAction> {
+fn parse_action(word: &[u8]) -> Option<TicketAction> {
     Some(match word {
-        "opened" => TicketAction::Opened,
-        "replied" => TicketAction::Replied,
-        "resolved" => TicketAction::Resolved,
-        "reopened" => TicketAction::Reopened,
-        "rated" => TicketAction::Rated,
+        b"opened" => TicketAction::Opened,
+        b"replied" => TicketAction::Replied,
+        b"resolved" => TicketAction::Resolved,
+        b"reopened" => TicketAction::Reopened,
+        b"rated" => TicketAction::Rated,
         _ => return None,
     })
 }
 
 /// What a ticket is about; `None` when the event does not say.
-pub fn kind_of(text: &[u8]) -> Option<TicketKind> {
+fn kind_of(text: &[u8]) -> Option<TicketKind> {
     Some(match text {
         b"" => return None,
         b"complaint" => TicketKind::Complaint,
@@ -76,10 +75,10 @@ pub fn kind_of(text: &[u8]) -> Option<TicketKind> {
 }
 
 /// Whether it was the agent.
-fn parse_by(word: &str) -> Option<bool> {
+fn parse_by(word: &[u8]) -> Option<bool> {
     match word {
-        "agent" => Some(true),
-        "customer" => Some(false),
+        b"agent" => Some(true),
+        b"customer" => Some(false),
         _ => None,
     }
 }

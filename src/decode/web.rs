@@ -14,24 +14,25 @@ pub const WEB: u64 =
 
 /// The body of a web event.
 pub fn web(reader: &mut Reader<'_, '_>) -> Result<Body, Reject> {
-    let action = parse_action(&reader.required_text(Field::Action, TEXT_BYTES_MAX)?);
-    reader.check_text(Field::Url, URL_BYTES_MAX)?;
+    let action = reader.required_text(Field::Action, TEXT_BYTES_MAX)?;
+    let action = parse_action(reader.batch.bytes(action));
+    reader.text(Field::Url, URL_BYTES_MAX)?;
     reader.number(Field::DwellMs)?;
     let session_id = reader.id(Field::SessionId, ID_BYTES_MAX)?;
     let category = reader.text(Field::Category, TEXT_BYTES_MAX)?;
     Ok(Body::Web { action, session_id, category })
 }
 
-fn parse_action(word: &str) -> WebAction {
+fn parse_action(word: &[u8]) -> WebAction {
     match word {
-        "page_view" => WebAction::PageView,
-        "search" => WebAction::Search,
-        "compare" => WebAction::Compare,
-        "cart_add" => WebAction::CartAdd,
-        "login" => WebAction::Login,
-        "cancel_page" => WebAction::CancelPage,
-        "opt_out" => WebAction::OptOut,
-        "export_data" => WebAction::ExportData,
+        b"page_view" => WebAction::PageView,
+        b"search" => WebAction::Search,
+        b"compare" => WebAction::Compare,
+        b"cart_add" => WebAction::CartAdd,
+        b"login" => WebAction::Login,
+        b"cancel_page" => WebAction::CancelPage,
+        b"opt_out" => WebAction::OptOut,
+        b"export_data" => WebAction::ExportData,
         _ => WebAction::Other,
     }
 }

@@ -15,6 +15,8 @@ pub struct DueQueue {
     current: BinaryHeap<Reverse<(i64, u32)>>,
     /// Buckets before this one have moved to `current`.
     next_bucket: i64,
+    /// Nothing is queued before this moment: asked before each event, answered without a look at the queue.
+    quiet_to_ms: i64,
     len: usize,
 }
 
@@ -32,6 +34,7 @@ impl DueQueue {
     /// Adds an entry.
     pub fn push(&mut self, at_ms: i64, slot: u32) {
         self.len += 1;
+        self.quiet_to_ms = self.quiet_to_ms.min(at_ms);
         let bucket = at_ms.div_euclid(HOUR_MS);
         if bucket < self.next_bucket {
             self.current.push(Reverse((at_ms, slot)));
@@ -42,12 +45,21 @@ impl DueQueue {
 
     /// The earliest entry at or before `until_ms`, without taking it.
     pub fn peek(&mut self, until_ms: i64) -> Option<i64> {
+        if until_ms < self.quiet_to_ms {
+            return None;
+        }
         loop {
             if let Some(Reverse((at_ms, _))) = self.current.peek() {
+                self.quiet_to_ms = *at_ms;
                 return (*at_ms <= until_ms).then_some(*at_ms);
             }
-            let (bucket, _) = self.later.first_key_value()?;
-            if bucket.saturating_mul(HOUR_MS) > until_ms {
+            let Some((bucket, _)) = self.later.first_key_value() else {
+                self.quiet_to_ms = i64::MAX;
+                return None;
+            };
+            let begins_ms = bucket.saturating_mul(HOUR_MS);
+            if begins_ms > until_ms {
+                self.quiet_to_ms = begins_ms;
                 return None;
             }
             let (bucket, entries) = self.later.pop_first()?;

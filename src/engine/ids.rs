@@ -7,14 +7,18 @@
 //! (docs/decisions/0003). Times are whole seconds, rounded down. An id takes 12 bytes; those of all sources lie in one
 //! allocation, which is what nearly every customer has. Only a source with very many ids gets a queue and an index.
 
+mod many;
+mod run;
+
 use std::borrow::Cow;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::ids_many::Many;
 use crate::model::record::SourceIndex;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
+use many::Many;
+use run::{FLOOR_BYTES, ID_BYTES, Run, SHORT_HEAD, ids_in, put_run};
 
 /// Ids are never forgotten below this number: customers of little traffic have no floor.
 pub const IDS_KEPT_MIN: usize = 8;
@@ -54,9 +58,6 @@ pub struct Memory {
 /// Second and hash of an event id.
 pub type Id = (u32, u64);
 
-/// Bytes of an id: the second, then the hash, both little endian.
-pub const ID_BYTES: usize = 12;
-
 /// The remembered ids of a customer.
 #[derive(Clone, Debug, Default)]
 pub struct Ids {
@@ -65,124 +66,6 @@ pub struct Ids {
     few: Box<[u8]>,
     /// Sources that have outgrown that, in ascending order.
     many: Option<Box<Vec<Many>>>,
-}
-
-/// Where the run of a source lies.
-///
-/// A head is the source (upper bit: there is a floor), the number of ids, the second of the floor, if there is one, and
-/// the number of ids again in four bytes, if it does not fit one (in the state only: in memory those are [`Many`]).
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    source: SourceIndex,
-    /// Where the head begins.
-    at: usize,
-    /// Bytes of the head; 0 while there is none.
-    head: usize,
-    count: usize,
-    floor_s: Option<u32>,
-}
-
-const FLOOR_BIT: u8 = 0x80;
-const SHORT_HEAD: usize = 2;
-const FLOOR_BYTES: usize = 4;
-
-/// A number of ids that says: see the four bytes.
-const LONG: usize = MANY_FROM;
-
-impl Run {
-    fn read(bytes: &[u8], at: usize) -> Option<Self> {
-        let (mark, count) = (*bytes.get(at)?, *bytes.get(at + 1)?);
-        let mut head = SHORT_HEAD;
-        let mut number = || {
-            let bytes = bytes.get(at + head..)?.first_chunk()?;
-            head += 4;
-            Some(u32::from_le_bytes(*bytes))
-        };
-        let floor_s = if mark & FLOOR_BIT == 0 { None } else { Some(number()?) };
-        let count = match usize::from(count) {
-            short @ ..LONG => short,
-            _ => Some(number()? as usize).filter(|long| *long >= LONG)?,
-        };
-        Some(Self { source: mark & !FLOOR_BIT, at, head, count, floor_s })
-    }
-
-    fn first_id(&self) -> usize {
-        self.at + self.head
-    }
-
-    fn end(&self) -> usize {
-        self.first_id() + self.count * ID_BYTES
-    }
-
-    fn ids<'b>(&self, bytes: &'b [u8]) -> impl DoubleEndedIterator<Item = Id> + ExactSizeIterator + use<'b> {
-        ids_in(&bytes[self.first_id()..self.end()])
-    }
-
-    /// Takes the oldest `n` ids out; the floor rises to the last of them.
-    fn forget(&mut self, bytes: &mut Vec<u8>, n: usize) {
-        let Some(last) = n.checked_sub(1).and_then(|last| self.ids(bytes).nth(last)) else {
-            return;
-        };
-        // the first floor takes its four bytes from those that become free
-        let room = if self.floor_s.is_none() { FLOOR_BYTES } else { 0 };
-        let from = self.first_id();
-        bytes.drain(from..from + n * ID_BYTES - room);
-        self.head += room;
-        self.count -= n;
-        self.floor_s = self.floor_s.max(Some(last.0));
-        self.write_head(bytes);
-    }
-
-    /// Puts an id at its place.
-    fn remember(&mut self, bytes: &mut Vec<u8>, id: Id) {
-        if self.head == 0 {
-            bytes.reserve_exact(SHORT_HEAD + ID_BYTES);
-            open_gap(bytes, self.at, SHORT_HEAD);
-            self.head = SHORT_HEAD;
-        }
-        let later = self.ids(bytes).rev().take_while(|held| *held > id).count();
-        let at = self.end() - later * ID_BYTES;
-        bytes.reserve_exact(ID_BYTES);
-        open_gap(bytes, at, ID_BYTES);
-        bytes[at..at + ID_BYTES].copy_from_slice(&bytes_of(id));
-        self.count += 1;
-        self.write_head(bytes);
-    }
-
-    fn write_head(&self, bytes: &mut [u8]) {
-        let bit = if self.floor_s.is_some() { FLOOR_BIT } else { 0 };
-        bytes[self.at] = self.source | bit;
-        bytes[self.at + 1] = self.count as u8;
-        if let Some(second) = self.floor_s {
-            let floor = self.at + SHORT_HEAD;
-            bytes[floor..floor + FLOOR_BYTES].copy_from_slice(&second.to_le_bytes());
-        }
-    }
-}
-
-/// Moves what stands from `at` on by `n` bytes.
-fn open_gap(bytes: &mut Vec<u8>, at: usize, n: usize) {
-    let end = bytes.len();
-    bytes.resize(end + n, 0);
-    bytes.copy_within(at..end, at + n);
-}
-
-/// The ids in a piece of a run.
-fn ids_in(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Id> + ExactSizeIterator + '_ {
-    bytes.as_chunks().0.iter().map(|bytes| id_of(*bytes))
-}
-
-/// Back from [`bytes_of`].
-pub fn id_of([a, b, c, d, hash @ ..]: [u8; ID_BYTES]) -> Id {
-    (u32::from_le_bytes([a, b, c, d]), u64::from_le_bytes(hash))
-}
-
-/// An id as it is kept.
-pub fn bytes_of((second, hash): Id) -> [u8; ID_BYTES] {
-    let mut bytes = [0; ID_BYTES];
-    bytes[..4].copy_from_slice(&second.to_le_bytes());
-    bytes[4..].copy_from_slice(&hash.to_le_bytes());
-    bytes
 }
 
 /// Whole seconds, rounded down; those after 2106 are all the last one that 32 bits hold.
@@ -314,7 +197,7 @@ impl Ids {
             }
             at = run.end();
         }
-        Run { source, at, head: 0, count: 0, floor_s: None }
+        Run::absent(source, at)
     }
 
     fn move_to_many(&mut self, run: Run) {
@@ -341,7 +224,7 @@ impl Ids {
             self.many = None;
         }
         let place = self.run_of(many.source).at;
-        let mut run = Vec::with_capacity(6 + many.len() * ID_BYTES);
+        let mut run = Vec::with_capacity(SHORT_HEAD + FLOOR_BYTES + many.len() * ID_BYTES);
         put_run(&mut run, many.source, many.floor_s, many.entries());
         let mut bytes = std::mem::take(&mut self.few).into_vec();
         bytes.reserve_exact(run.len());
@@ -388,25 +271,6 @@ impl Ids {
         ids.few = few.into_boxed_slice();
         Some(ids)
     }
-}
-
-/// Appends a run; a long one has its number of ids in four more bytes.
-fn put_run(
-    out: &mut Vec<u8>,
-    source: SourceIndex,
-    floor_s: Option<u32>,
-    ids: impl ExactSizeIterator<Item = Id>,
-) {
-    let bit = if floor_s.is_some() { FLOOR_BIT } else { 0 };
-    let count = ids.len();
-    out.extend_from_slice(&[source | bit, count.min(LONG) as u8]);
-    if let Some(second) = floor_s {
-        out.extend_from_slice(&second.to_le_bytes());
-    }
-    if count >= LONG {
-        out.extend_from_slice(&(count as u32).to_le_bytes());
-    }
-    ids.for_each(|id| out.extend_from_slice(&bytes_of(id)));
 }
 
 impl PartialEq for Ids {
@@ -495,7 +359,7 @@ mod tests {
             for (nth, (source, hash, jitter, window)) in (0..).zip(events) {
                 let ts_ms = (nth + jitter) * 700;
                 let memory = Memory { horizon_ms: (nth - window * late) * 700, ids_max };
-                let (source, hash) = (source / 2 * 2, hash * 0x9e37_79b9_7f4a_7c15);
+                let (source, hash) = (source / 2 * 2, hash.wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 let expected = plain.admit(source, hash, ts_ms, memory);
                 proptest::prop_assert_eq!(ids.admit(source, hash, ts_ms, memory), expected);
             }
@@ -515,7 +379,9 @@ mod tests {
     fn broken_bytes_are_refused() {
         let mut ids = Ids::new();
         let memory = Memory { horizon_ms: 0, ids_max: 100 };
-        (1..4).for_each(|n| drop(ids.admit(1, n, 5_000, memory)));
+        for n in 1..4 {
+            assert_eq!(ids.admit(1, n, 5_000, memory).seen, Seen::New);
+        }
         let good = ids.encoded().into_owned();
         assert!(Ids::decoded(&good).is_some());
         assert!((1..good.len()).all(|cut| Ids::decoded(&good[..cut]).is_none()));

@@ -6,7 +6,6 @@ pub mod context;
 pub mod credit;
 pub mod dues;
 pub mod ids;
-mod ids_many;
 mod index;
 pub mod lifecycle;
 pub mod moment;

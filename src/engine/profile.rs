@@ -82,6 +82,15 @@ impl Profile {
         web + u64::from(self.ids.touch()) + self.said.len_bytes() as u64
     }
 
+    /// Something of what events seldom touch, see [`Self::touch`].
+    pub fn touch_rest(&self) -> u64 {
+        let purchases = self.purchases.as_ref().map_or(0, |p| {
+            p.buckets.first().map_or(0, |b| u64::from(b.index))
+                + p.days.first().map_or(0, |day| u64::from(*day))
+        });
+        purchases + self.support().map_or(0, |s| s.tickets.len() as u64)
+    }
+
     /// The lifecycle state.
     pub fn lifecycle(&self) -> Lifecycle {
         Lifecycle::from_number(self.lifecycle).unwrap_or(Lifecycle::Prospect)

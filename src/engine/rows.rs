@@ -85,6 +85,16 @@ impl Rows {
         self.events.take_into(out);
     }
 
+    /// Takes the memory of a written block back.
+    pub fn recycle(&mut self, block: RowBlock) {
+        match block.table {
+            Table::Customers => self.customers.recycle(block.bytes),
+            Table::Activity => self.activity.recycle(block.bytes),
+            Table::Events => self.events.recycle(block.bytes),
+            _ => {}
+        }
+    }
+
     /// One activity row.
     pub fn activity(&mut self, a: &ActivityRow<'_>) {
         self.activity

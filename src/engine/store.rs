@@ -65,7 +65,8 @@ pub struct Slot {
     pub refreshed: bool,
 }
 
-const _: () = assert!(size_of::<Slot>() == 128, "a slot is two lines; think before it becomes three");
+const _: () =
+    assert!(size_of::<Slot>() == 128, "a slot is two lines; think before it becomes three");
 
 impl Slot {
     /// A profile that nothing is due of.
@@ -170,6 +171,13 @@ impl Store {
             sum = sum.wrapping_add(self.get(*slot).profile.touch());
         }
         std::hint::black_box(sum);
+    }
+
+    /// Brings whole profiles into the cache, see [`Self::warm`]: their rows and state records read everything.
+    pub fn warm_all(&self, slots: &[u32]) {
+        self.warm_slots(slots);
+        let rest = slots.iter().map(|slot| self.get(*slot).profile.touch_rest());
+        std::hint::black_box(rest.fold(0, u64::wrapping_add));
     }
 
     /// Every slot number.

@@ -103,8 +103,7 @@ impl Support {
         let ts_ms = event.stamp.ts_ms;
         if event.action == TicketAction::Opened {
             self.opened = self.opened.saturating_add(1);
-            let at_ms =
-                add_shared(&cx.tickets, &mut self.sums, self.sums_at.ms(), ts_ms, &[1.0]);
+            let at_ms = add_shared(&cx.tickets, &mut self.sums, self.sums_at.ms(), ts_ms, &[1.0]);
             self.sums_at = Moment::new(at_ms);
         }
         if let Some(score) = event.csat.and_then(score_share) {

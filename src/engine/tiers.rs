@@ -433,6 +433,11 @@ impl Engine {
         (fired, first_left.into_iter().chain(tier_left).min())
     }
 
+    /// When something is due up to `until_ms`; `None` when nothing is.
+    pub fn next_due_ms(&mut self, until_ms: i64) -> Option<i64> {
+        self.dues.peek(until_ms).or_else(|| self.tiers.peek(until_ms))
+    }
+
     /// After all records of the state were read: counts a customer.
     pub fn restore_tier(&mut self, slot: u32) {
         if let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) {

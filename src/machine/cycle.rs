@@ -8,6 +8,7 @@ use crate::engine::apply::Engine;
 use crate::engine::compact::Moment;
 use crate::engine::rows::{ActivityRow, source_name};
 use crate::engine::said::Field;
+use crate::engine::shard::activity::MinuteKey;
 use crate::engine::shard::words::Dimension;
 use crate::engine::store::Slot;
 use crate::model::effects::{DeadLetter, Effects, SignalWord, SourceProgress};
@@ -19,6 +20,19 @@ use crate::plan::Plan;
 use crate::snapshot::{StateKey, write};
 use crate::wire::rows::TableRows;
 use crate::wire::signals::{Word, joined, left};
+
+/// Offsets that retention removed before they were read, ahead of the merge.
+#[derive(Debug)]
+pub(super) struct GapAhead {
+    pub source: SourceIndex,
+    /// First offset that is gone.
+    pub from: i64,
+    /// First offset that is there.
+    pub to: i64,
+    /// When it was noticed, milliseconds.
+    pub now_ms: i64,
+    pub reason: String,
+}
 
 /// What has happened since the last cut.
 #[derive(Debug)]
@@ -40,6 +54,9 @@ const DUE_BYTES: usize = 800;
 
 /// A guess of what a word for the next stage costs, bytes.
 const WORD_BYTES: usize = 200;
+
+/// Profiles that are brought into the cache at a time.
+const WARM: usize = 32;
 
 /// A guess of a profile's state record alone, bytes.
 const STATE_BYTES: usize = 256;
@@ -111,26 +128,18 @@ impl OpenCycle {
         self.dead_letters.push(letter);
     }
 
-    pub fn gap(
-        &mut self,
-        plan: &Plan,
-        identity: &Identity,
-        state: &ShardState,
-        (source, from, to): (SourceIndex, i64, i64),
-        now_ms: i64,
-        reason: &str,
-    ) {
+    pub fn gap(&mut self, plan: &Plan, identity: &Identity, state: &ShardState, gap: &GapAhead) {
         self.gap_count += 1;
         self.gaps
             .row()
             .u16(identity.shard)
-            .text(source_name(plan, source).as_bytes())
-            .i64(from)
-            .i64(to)
+            .text(source_name(plan, gap.source).as_bytes())
+            .i64(gap.from)
+            .i64(gap.to)
             .u64(version(identity.generation, state.meta.cycle + 1))
             .u8(0)
-            .i64(now_ms)
-            .text(reason.as_bytes());
+            .i64(gap.now_ms)
+            .text(gap.reason.as_bytes());
     }
 }
 
@@ -193,6 +202,7 @@ impl Machine {
 
     /// Turns everything that changed into effects.
     pub(super) fn collect(&mut self, clock: ClockReading) -> Effects {
+        self.close_gaps();
         let version = self.version();
         self.state.meta.cycle += 1;
         let mut effects = Effects {
@@ -202,6 +212,7 @@ impl Machine {
             mail_unread: self.mailbox.unread(),
             watermark_ms: self.watermark_ms(),
             newest_kafka_ms: self.cycle.newest_kafka_ms,
+            state: std::mem::take(&mut self.spare),
             ..Effects::default()
         };
         self.engine.judge_dirty();
@@ -209,34 +220,49 @@ impl Machine {
         self.tell_tiers(&mut effects, clock);
         self.collect_activity(&mut effects, version);
         for ((source, dimension), values) in self.engine.words.take_changed() {
-            let key = StateKey::Words(source, dimension).encode();
-            effects.state.put(&key, |out| write(values, out));
+            let key = StateKey::Words(source, dimension);
+            effects.state.put(|out| key.write(out), |out| write(values, out));
         }
         effects.dead_letters = std::mem::take(&mut self.cycle.dead_letters);
         self.close_sources(&mut effects, clock);
         self.engine.rows.take_into(&mut effects.rows);
         self.cycle.gaps.take_into(&mut effects.rows);
         self.ledger(&mut effects, clock, version);
-        effects.state.put(&StateKey::Meta.encode(), |out| write(&self.state, out));
+        effects.state.put(|out| StateKey::Meta.write(out), |out| write(&self.state, out));
         effects
+    }
+
+    /// Tells of the gaps that the merge has passed: the offsets of this cycle lie behind them.
+    fn close_gaps(&mut self) {
+        let Self { gaps_ahead, merge, cycle, plan, identity, state, .. } = self;
+        gaps_ahead.retain(|gap| {
+            let passed = merge.merged_to(gap.source) >= gap.to;
+            if passed {
+                cycle.gap(plan, identity, state, gap);
+            }
+            !passed
+        });
     }
 
     fn collect_customers(&mut self, effects: &mut Effects, version: u64) {
         self.collect_words(effects);
         let Self { engine, .. } = self;
-        let mut key = Vec::new();
         effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
         engine.dirty_bytes = 0;
-        for slot in engine.dirty.drain(..) {
-            let entry = engine.store.get_mut(slot);
-            entry.dirty = false;
-            key.clear();
-            key.push(b'p');
-            key.extend_from_slice(entry.key.bytes());
-            effects.state.put(&key, |out| write(&entry.profile, out));
-            let tier = engine.tiers.columns(slot);
-            engine.rows.customer(&engine.cx, entry, tier, version);
+        let mut dirty = std::mem::take(&mut engine.dirty);
+        for slots in dirty.chunks(WARM) {
+            engine.store.warm_all(slots);
+            for slot in slots {
+                let entry = engine.store.get_mut(*slot);
+                entry.dirty = false;
+                let key = StateKey::Profile(entry.key.bytes());
+                effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
+                let tier = engine.tiers.columns(*slot);
+                engine.rows.customer(&engine.cx, entry, tier, version);
+            }
         }
+        dirty.clear();
+        engine.dirty = dirty;
     }
 
     /// One word per customer and account: `left` for accounts that were left, then how things stand.
@@ -279,22 +305,18 @@ impl Machine {
                 });
             }
         }
-        let values: Vec<_> = changed
-            .into_iter()
-            .map(|(key, cells)| {
-                let mut value = Vec::new();
-                write(cells, &mut value);
-                (key, value)
-            })
-            .collect();
+        let changed: Vec<MinuteKey> = changed.into_iter().map(|(key, _)| key).collect();
         let open_max = plan.limits.open_minutes_max;
         let sealed = engine.activity.seal(watermark.at_ms, plan.seal_after_ms, open_max);
         state.sealed_to = engine.activity.sealed_to;
-        for (key, value) in values.iter().filter(|(key, _)| key.0 >= state.sealed_to) {
-            effects.state.put(&StateKey::Minute(*key).encode(), |out| out.extend_from_slice(value));
+        for key in changed {
+            if let Some(minute) = engine.activity.minute(key) {
+                let key = StateKey::Minute(key);
+                effects.state.put(|out| key.write(out), |out| write(minute, out));
+            }
         }
         for key in sealed {
-            effects.state.delete(&StateKey::Minute(key).encode());
+            effects.state.delete(|out| StateKey::Minute(key).write(out));
         }
     }
 

@@ -81,10 +81,10 @@ impl Left {
     /// Writes the state records of what changed in the cycle.
     pub fn save(&mut self, state: &mut StateChanges) {
         for key in std::mem::take(&mut self.changed) {
-            let record = StateKey::Left(&key).encode();
+            let record = StateKey::Left(&key);
             match self.words.get(&key) {
-                Some(leaving) => state.put(&record, |out| write(leaving, out)),
-                None => state.delete(&record),
+                Some(leaving) => state.put(|out| record.write(out), |out| write(leaving, out)),
+                None => state.delete(|out| record.write(out)),
             }
         }
     }

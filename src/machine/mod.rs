@@ -19,12 +19,12 @@ use crate::engine::shard::population::Population;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
 use crate::flow::watermark::Watermark;
-use crate::model::effects::Effects;
+use crate::model::effects::{Effects, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{Clock, Plan};
 use crate::wire::mail::CutOffs;
-use cycle::OpenCycle;
+use cycle::{GapAhead, OpenCycle};
 pub use left::LEFT_KEPT_MS;
 use left::Left;
 use mail::Mailbox;
@@ -71,9 +71,13 @@ pub struct Machine {
     /// When the shard has last told its histogram, on the clock; `None` in a new tenure.
     told_ms: Option<i64>,
     stop: Option<String>,
+    /// Memory of state changes that were written, see [`Machine::recycle`].
+    spare: StateChanges,
     /// The first due that the last cycle had no budget for.
     dues_left_ms: Option<i64>,
     found_meta: bool,
+    /// Gaps that the merge has not come to.
+    gaps_ahead: Vec<GapAhead>,
 }
 
 /// A machine idle for this long still says so in the ledger, so that "complete to" moves.
@@ -97,8 +101,10 @@ impl Machine {
             told_ms: None,
             state: ShardState::new(&plan, &identity),
             stop: None,
+            spare: StateChanges::default(),
             dues_left_ms: None,
             found_meta: false,
+            gaps_ahead: Vec::new(),
             plan,
             identity,
         }
@@ -129,14 +135,10 @@ impl Machine {
     pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
         let from = self.merge.read_to(source);
         if to > from {
-            self.cycle.gap(
-                &self.plan,
-                &self.identity,
-                &self.state,
-                (source, from, to),
-                now_ms,
-                reason,
-            );
+            // Told once what lies before it is merged: after a crash the next owner would begin there, find more
+            // removed, and tell of the same offsets twice.
+            let reason = reason.to_owned();
+            self.gaps_ahead.push(GapAhead { source, from, to, now_ms, reason });
             self.merge.skip(source, to);
         }
     }
@@ -210,11 +212,13 @@ impl Machine {
             let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
             let mut passed = self.watermark;
             let broke = passed.record(frontier_ms, self.plan.disorder_ms);
-            let budget = self.cycle.budget(&self.plan, &self.engine);
-            let (fired, left) = self.engine.fire_all_until(passed.at_ms, budget);
-            self.cycle.count_dues(fired);
-            if left.is_some() {
-                return Progress::Full;
+            if self.engine.next_due_ms(passed.at_ms).is_some() {
+                let budget = self.cycle.budget(&self.plan, &self.engine);
+                let (fired, left) = self.engine.fire_all_until(passed.at_ms, budget);
+                self.cycle.count_dues(fired);
+                if left.is_some() {
+                    return Progress::Full;
+                }
             }
             self.watermark = passed;
             self.consume(source, broke);
@@ -225,6 +229,7 @@ impl Machine {
     /// Whether a cycle ended now would say anything: records, mail, a due that has been reached, or a while has passed.
     pub fn has_work(&self, clock: ClockReading) -> bool {
         self.cycle.has_effects()
+            || self.gaps_ahead.iter().any(|gap| self.merge.merged_to(gap.source) >= gap.to)
             || !self.engine.dirty.is_empty()
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()
@@ -252,6 +257,15 @@ impl Machine {
         debug_assert_eq!(self.check_cycle(before, &effects), Ok(()));
         self.begin_cycle();
         effects
+    }
+
+    /// Takes the memory of effects that were written back for the next cycle, which then need not ask the system for
+    /// fresh pages. Only good for speed: nothing of what they said is looked at.
+    pub fn recycle(&mut self, effects: Effects) {
+        let Effects { mut state, rows, .. } = effects;
+        state.clear();
+        self.spare = state;
+        rows.into_iter().for_each(|block| self.engine.rows.recycle(block));
     }
 
     /// When every topic is at its end, time passes by the clock.

@@ -64,17 +64,17 @@ impl Machine {
         for slot in engine.tiers.take_changed() {
             let key = StateKey::Tier(engine.store.get(slot).key.bytes());
             let stands = engine.tiers.stands(slot);
-            effects.state.put(&key.encode(), |out| write(&stands, out));
+            effects.state.put(|out| key.write(out), |out| write(&stands, out));
         }
         if let Some(in_force) = engine.tiers.take_in_force() {
-            effects.state.put(&StateKey::CutOffs.encode(), |out| write(in_force, out));
+            effects.state.put(|out| StateKey::CutOffs.write(out), |out| write(in_force, out));
         }
         for (shard, histogram) in population.take_changed() {
-            let key = StateKey::Population(shard).encode();
-            effects.state.put(&key, |out| write(&histogram, out));
+            let key = StateKey::Population(shard);
+            effects.state.put(|out| key.write(out), |out| write(&histogram, out));
         }
         if let Some(published) = population.take_published() {
-            effects.state.put(&StateKey::Published.encode(), |out| write(&published, out));
+            effects.state.put(|out| StateKey::Published.write(out), |out| write(&published, out));
         }
     }
 }

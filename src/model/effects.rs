@@ -19,17 +19,17 @@ impl StateChanges {
         self.bytes.reserve(bytes);
     }
 
-    /// Adds a record; `write` appends the value.
-    pub fn put(&mut self, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
-        self.bytes.extend_from_slice(key);
+    /// Adds a record; `key` appends the key, `value` the value.
+    pub fn put(&mut self, key: impl FnOnce(&mut Vec<u8>), value: impl FnOnce(&mut Vec<u8>)) {
+        key(&mut self.bytes);
         let key_end = self.bytes.len();
-        write(&mut self.bytes);
+        value(&mut self.bytes);
         self.items.push((key_end, self.bytes.len(), true));
     }
 
-    /// Adds a tombstone.
-    pub fn delete(&mut self, key: &[u8]) {
-        self.bytes.extend_from_slice(key);
+    /// Adds a tombstone; `key` appends the key.
+    pub fn delete(&mut self, key: impl FnOnce(&mut Vec<u8>)) {
+        key(&mut self.bytes);
         let end = self.bytes.len();
         self.items.push((end, end, false));
     }
@@ -52,6 +52,12 @@ impl StateChanges {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Forgets all records, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.items.clear();
     }
 
     /// Bytes of keys and values.

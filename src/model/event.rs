@@ -359,7 +359,7 @@ pub struct Event {
     pub ts_ms: i64,
     /// Master data that came along (region and so on are accepted on the `profile` type only).
     pub body: Body,
-    /// The record as it came, where the `events` table keeps it; else absent.
+    /// The record as it came. The event's texts lie in it, unless they had escapes.
     pub raw: Span,
 }
 

@@ -73,3 +73,18 @@ fn believing(path: &Path) -> Result<Client, CaFileError> {
         .build(https);
     Ok(Client::with_http_client(hyper))
 }
+
+/// An error with its cause: refused, reset, a name or a certificate stands in the chain, not in the first message.
+pub fn told(error: &clickhouse::error::Error) -> String {
+    let mut text = error.to_string();
+    // the first cause is what the message itself shows
+    let mut cause = std::error::Error::source(error).and_then(std::error::Error::source);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    if text.contains("certificate") {
+        text += "; check clickhouse.ca_file (the authority of the server's certificate) and the name in clickhouse.url";
+    }
+    text
+}

@@ -1,30 +1,25 @@
 //! `retain run`, `migrate` and `sink`: a definition and settings become a running pipeline.
 
+mod carry;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clickhouse::Client;
-use tokio::runtime::Handle;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::board::Status;
-use super::carrier;
-use super::clickhouse_client::{CaFileError, client};
+use super::clickhouse_client::CaFileError;
 use super::client::Link;
-use super::columns::check_columns;
 use super::follow::Follow;
 use super::generation::{self, Choice, Chosen, GenerationError};
 use super::http::{Pages, Server};
-use super::migrate::{MigrateError, Retention, migrate_tables, write_views};
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
-use super::settings::{ClickHouse, Settings};
-use super::sink::{Sink, SinkOptions};
-use super::views::Databases;
-use crate::flow::names::Names;
+use super::settings::Settings;
 use crate::plan::{Plan, Severity, parse};
+use carry::{Carry, Target};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -103,42 +98,6 @@ impl Definition {
     }
 }
 
-/// What the tables of a generation need.
-#[derive(Clone, Debug)]
-struct Target {
-    client: Client,
-    databases: Databases,
-    retention: Retention,
-    options: SinkOptions,
-}
-
-impl Target {
-    fn new(settings: &ClickHouse, generation: u32) -> Result<Self, CommandError> {
-        let databases =
-            Databases::new(&settings.database, generation).map_err(CommandError::Other)?;
-        let mut options = SinkOptions::new(databases.tables.clone());
-        options.timeout_ms = settings.insert_timeout_ms;
-        options.insert_quorum.clone_from(&settings.insert_quorum);
-        options.backoff.max_ms = settings.retry_max_interval_ms;
-        let retention = Retention {
-            events_days: settings.events_ttl_days,
-            ledger_days: settings.ledger_ttl_days,
-        };
-        Ok(Self { client: client(settings)?, databases, retention, options })
-    }
-
-    async fn prepare(&self, plan: &Plan, views: bool) -> Result<Vec<String>, String> {
-        let words = |e: MigrateError| e.to_string();
-        let done = migrate_tables(&self.client, plan, &self.databases, self.retention).await;
-        let done = done.map_err(words)?;
-        check_columns(&self.client, &self.databases.tables).await?;
-        if views {
-            write_views(&self.client, plan, &self.databases).await.map_err(words)?;
-        }
-        Ok(done)
-    }
-}
-
 /// `retain migrate`: brings tables and views to what this binary and the definition need. `None`: those of the current
 /// generation. The views are written for the current generation only.
 ///
@@ -152,9 +111,12 @@ pub async fn migrate(
     let current = generation::current(&Link::from(&settings.kafka), &definition.plan)?;
     let generation = generation.unwrap_or(current);
     let target = Target::new(&settings.clickhouse, generation)?;
+    let done = target.prepare(&definition.plan).await.map_err(CommandError::Other)?;
     // The views show the current generation, and no other.
-    let views = generation == current;
-    target.prepare(&definition.plan, views).await.map_err(CommandError::Other)
+    if generation == current {
+        target.show(&definition.plan).await.map_err(CommandError::Other)?;
+    }
+    Ok(done)
 }
 
 /// Which parts of the pipeline this process runs.
@@ -220,7 +182,7 @@ async fn run_chosen(
     let sink = match parts {
         Parts::Machines => None,
         Parts::All | Parts::Carrier => {
-            let carrier = Carry::new(settings, plan, &chosen, &observer, &quit)?;
+            let carrier = Carry::new(settings, plan, (&chosen, parts), &observer, &quit)?;
             Some(tokio::spawn(carrier.run()))
         }
     };
@@ -311,93 +273,8 @@ fn follow(
     Ok(Some(follow.start()?))
 }
 
-/// Everything the carrier needs to start once ClickHouse answers.
-struct Carry {
-    target: Target,
-    /// Whether the views are to show this generation.
-    views: bool,
-    sink: Arc<Sink>,
-    link: Link,
-    names: Names,
-    plan: Arc<Plan>,
-    observer: Observer,
-    quit: Arc<AtomicBool>,
-}
-
-/// How long is waited before ClickHouse is asked for its tables again.
-const PREPARE_AGAIN: Duration = Duration::from_secs(2);
-/// How long ClickHouse may take to prepare the tables before it counts as away.
-const PREPARE_LONGEST: Duration = Duration::from_secs(30);
 /// How long the pages may take to end.
 const SERVED_LONGEST: Duration = Duration::from_secs(2);
-
-impl Carry {
-    fn new(
-        settings: &Settings,
-        plan: &Arc<Plan>,
-        chosen: &Chosen,
-        observer: &Observer,
-        quit: &Arc<AtomicBool>,
-    ) -> Result<Self, CommandError> {
-        let target = Target::new(&settings.clickhouse, chosen.generation)?;
-        let sink = Sink::new(target.client.clone(), target.options.clone());
-        Ok(Self {
-            sink: Arc::new(sink.observed_by(observer)),
-            target,
-            views: chosen.writes_views,
-            link: Link::from(&settings.kafka),
-            names: Names::new(&plan.name, chosen.generation),
-            plan: Arc::clone(plan),
-            observer: observer.clone(),
-            quit: Arc::clone(quit),
-        })
-    }
-
-    /// Prepares the tables, however long ClickHouse is away; then carries. The machines do not wait for it.
-    async fn run(self) -> Option<std::thread::JoinHandle<()>> {
-        while !self.quit.load(Ordering::SeqCst) {
-            match self.prepare().await? {
-                Ok(done) => {
-                    done.iter().for_each(|what| tracing::info!("{what}"));
-                    self.observer.clickhouse(Ok(()));
-                    return self.start();
-                }
-                Err(reason) => {
-                    tracing::warn!(%reason, "the tables cannot be prepared yet");
-                    self.observer.clickhouse(Err(reason));
-                }
-            }
-            let asked = until(Arc::clone(&self.quit));
-            let _ = tokio::time::timeout(PREPARE_AGAIN, asked).await;
-        }
-        None
-    }
-
-    /// Prepares the tables within a limit; `None` when asked to quit meanwhile.
-    async fn prepare(&self) -> Option<Result<Vec<String>, String>> {
-        let prepared = self.target.prepare(&self.plan, self.views);
-        tokio::select! {
-            answer = tokio::time::timeout(PREPARE_LONGEST, prepared) => {
-                let seconds = PREPARE_LONGEST.as_secs();
-                Some(answer.unwrap_or_else(|_| Err(format!("ClickHouse gave no answer in {seconds} s"))))
-            }
-            () = until(Arc::clone(&self.quit)) => None,
-        }
-    }
-
-    fn start(self) -> Option<std::thread::JoinHandle<()>> {
-        let Self { sink, link, names, observer, quit, .. } = self;
-        match carrier::start(&link, &names, sink, observer.clone(), quit, Handle::current()) {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                let reason = format!("the carrier cannot start: {error}");
-                tracing::error!("{reason}");
-                observer.board.update(|status| status.stop_reasons.push(reason));
-                None
-            }
-        }
-    }
-}
 
 /// Waits until `quit` is set.
 async fn until(quit: Arc<AtomicBool>) {

@@ -245,3 +245,54 @@ impl Commits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::effects::RowBlock;
+    use crate::model::table::Table;
+
+    fn effects(shard: u16, bytes: usize) -> Effects {
+        let block = RowBlock { table: Table::Events, count: 1, bytes: vec![0; bytes] };
+        Effects { shard, rows: vec![block], ..Effects::default() }
+    }
+
+    fn shards(taken: &BTreeMap<u16, Cycle>) -> Vec<u16> {
+        taken.keys().copied().collect()
+    }
+
+    #[test]
+    fn a_transaction_carries_64_mebibytes_and_shards_take_turns() {
+        let mut commits = Commits::default();
+        let third = TRANSACTION_BYTES_MAX / 3;
+        (0..5).for_each(|shard| commits.add(1, effects(shard, third)));
+        assert_eq!(shards(&commits.take_waiting()), [0, 1, 2]);
+        // Shard 0 has its next cycle ready, and must not come before those that had no room.
+        commits.add(1, effects(0, third));
+        assert_eq!(shards(&commits.take_waiting()), [0, 3, 4]);
+        assert!(commits.take_waiting().is_empty());
+    }
+
+    #[test]
+    fn a_cycle_larger_than_a_transaction_goes_alone() {
+        let mut commits = Commits::default();
+        commits.add(1, effects(0, TRANSACTION_BYTES_MAX + 1));
+        commits.add(1, effects(1, 10));
+        assert_eq!(shards(&commits.take_waiting()), [0]);
+        assert_eq!(shards(&commits.take_waiting()), [1]);
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_repeated_until_it_is_committed() {
+        let mut commits = Commits::default();
+        let mut settled = Settled::default();
+        let mut aborts = Aborts::default();
+        for attempt in 1..=50 {
+            aborts = aborts.and(true);
+            let cycle = Cycle { tenure: 7, effects: effects(3, 1) };
+            commits.repeats.clear();
+            commits.repeat(BTreeMap::from([(3, cycle)]), aborts, "a rebalance", &mut settled);
+            assert!(commits.holds(3) && settled.stopped.is_empty(), "attempt {attempt}");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 //! Who changes it takes the transactional id `PIPELINE/control` first, which ends or fences whoever had it, then reads
 //! to the end, decides, and commits: so no change is made on an old record (docs/decisions/0006).
 
-use std::sync::Arc;
+mod watcher;
+
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -15,13 +16,11 @@ use crate::flow::generation::{Beginning, Control, Wanted};
 use crate::flow::names::Names;
 use crate::plan::Plan;
 
-use super::batch::{PartitionQueue, Segment};
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::wall_ms;
-use super::consumer::Queue;
-use super::quiet::Quiet;
 use super::settings::Start;
 use super::topics::{Found, TopicError, find_control, prepare_control};
+pub use watcher::Watcher;
 
 /// The key of the record.
 const KEY: &str = "current";
@@ -245,27 +244,6 @@ impl ControlTopic {
         self.watch()?.read_to_end()
     }
 
-    /// Reads on from the beginning, and whatever comes.
-    ///
-    /// # Errors
-    /// When librdkafka refuses the settings.
-    pub fn watch(&self) -> Result<Watcher, GenerationError> {
-        let kafka = self.kafka("reading");
-        let topic = self.names.control();
-        let reader = self.link.restorer(&self.names);
-        let consumer: BaseConsumer<Quiet> =
-            reader.create_with_context(Quiet::default()).map_err(&kafka)?;
-        let (low, end) = consumer.fetch_watermarks(&topic, 0, REQUEST_TIMEOUT).map_err(&kafka)?;
-        let consumer = Arc::new(consumer);
-        let queue = PartitionQueue::new(Arc::clone(&consumer), &topic, 0)
-            .ok_or_else(|| GenerationError::Refused(format!("no queue for {topic}")))?;
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic, 0, Offset::Offset(low))
-            .and_then(|()| consumer.assign(&list))
-            .map_err(&kafka)?;
-        Ok(Watcher { queue, consumer, topic, end, latest: None })
-    }
-
     /// Changes the record: `decide` is given what stands there and says what is to stand there, `None` to leave it.
     /// Returns what stands there afterwards.
     ///
@@ -394,68 +372,4 @@ pub(super) fn ask(
         })
     };
     places.iter().map(of).collect()
-}
-
-/// Follows the control topic.
-pub struct Watcher {
-    // Before the consumer: the queue goes first.
-    queue: Queue,
-    consumer: Arc<BaseConsumer<Quiet>>,
-    topic: String,
-    end: i64,
-    latest: Option<Control>,
-}
-
-impl Watcher {
-    /// Waits at most `timeout` for news; what stands there now. Something is returned also without news.
-    ///
-    /// # Errors
-    /// A record that cannot be read.
-    pub fn poll(&mut self, timeout: Duration) -> Result<Option<&Control>, GenerationError> {
-        self.step(timeout)?;
-        Ok(self.latest.as_ref())
-    }
-
-    /// Reads on; whether the end that was there at the beginning is reached.
-    fn step(&mut self, timeout: Duration) -> Result<bool, GenerationError> {
-        while let Some(event) = self.consumer.poll(Duration::ZERO) {
-            if let Err(error) = event {
-                tracing::debug!(topic = self.topic, %error, "reading the control topic");
-            }
-        }
-        let mut reached = false;
-        let batch = self.queue.poll(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
-        for segment in batch.segments() {
-            match segment {
-                Segment::Records(records) => {
-                    let ours = records.filter(|r| r.key == Some(KEY.as_bytes()));
-                    for value in ours.filter_map(|r| r.payload) {
-                        let words =
-                            |why| GenerationError::Refused(format!("{}: {why}", self.topic));
-                        self.latest = Some(Control::parse(value).map_err(words)?);
-                    }
-                }
-                Segment::Eof { offset } => reached |= offset >= self.end,
-                Segment::Error { code, text } => {
-                    tracing::warn!(topic = self.topic, %code, %text, "reading the control topic");
-                }
-            }
-        }
-        Ok(reached)
-    }
-
-    fn read_to_end(mut self) -> Result<Option<Control>, GenerationError> {
-        let deadline = Instant::now() + READ_TIMEOUT;
-        while !self.step(Duration::from_millis(100))? {
-            if Instant::now() >= deadline {
-                return Err(GenerationError::Refused(format!(
-                    "{} was not read to its end within {} s: check the broker, or name the generation with \
-                     --generation",
-                    self.topic,
-                    READ_TIMEOUT.as_secs()
-                )));
-            }
-        }
-        Ok(self.latest)
-    }
 }

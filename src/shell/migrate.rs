@@ -7,6 +7,7 @@
 use clickhouse::Client;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::clickhouse_client::told;
 use crate::plan::{Clock, Plan};
 use crate::shell::views::{Databases, views_sql};
 
@@ -44,12 +45,12 @@ pub struct Retention {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// ClickHouse refused, or could not be reached.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", told(.answer))]
     ClickHouse {
         /// During which step.
         what: String,
         /// What it said.
-        source: clickhouse::error::Error,
+        answer: clickhouse::error::Error,
     },
     /// An applied migration has another text than this binary's.
     #[error(
@@ -72,7 +73,7 @@ pub enum MigrateError {
 
 fn failed(what: impl Into<String>) -> impl FnOnce(clickhouse::error::Error) -> MigrateError {
     let what = what.into();
-    move |source| MigrateError::ClickHouse { what, source }
+    move |answer| MigrateError::ClickHouse { what, answer }
 }
 
 /// Brings the tables of a generation to what this binary needs and writes the views. Repeating it changes nothing.
@@ -254,6 +255,7 @@ fn checksum(text: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::clickhouse_client::told;
     use super::*;
     use crate::model::table::Table;
 

@@ -14,6 +14,7 @@ pub mod columns;
 pub mod commits;
 pub mod consumer;
 pub mod demo;
+pub mod diagnose;
 pub mod ends;
 pub mod follow;
 pub mod generation;

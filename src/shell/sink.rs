@@ -16,6 +16,7 @@ use crate::flow::carry::{
 use crate::model::table::Table;
 
 use super::board::{Moment, SinkStatus, Status, StatusBoard};
+use super::clickhouse_client::told;
 use super::clock::wall_ms;
 use super::metrics::Metrics;
 use super::observe::Observer;
@@ -279,16 +280,7 @@ enum Refusal {
 fn sink_error(table: Table, error: &Error) -> SinkError {
     let text = match error {
         Error::BadResponse(text) => text.clone(),
-        // The cause is in the chain (refused, reset, name not found), not in the first message.
-        other => {
-            let mut text = other.to_string();
-            let mut cause = std::error::Error::source(other).and_then(std::error::Error::source);
-            while let Some(inner) = cause {
-                text = format!("{text}: {inner}");
-                cause = inner.source();
-            }
-            text
-        }
+        other => told(other),
     };
     let code = match error {
         Error::BadResponse(text) => exception_code(text),

@@ -1,5 +1,7 @@
 //! Taking a shard over: the order of questions that leaves no hole (docs/operations.md).
 
+mod state;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,15 +13,15 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::flow::generation::Beginning;
 use crate::flow::names::Names;
 use crate::flow::takeover::{Decision, Facts, Gap, Known, Place, decide};
-use crate::machine::{Identity, Machine, RestoreError, Restored};
+use crate::machine::{Identity, Machine, Restored};
 use crate::plan::Plan;
-use crate::snapshot::StateKey;
 
-use super::batch::{PartitionQueue, Segment};
+use super::batch::PartitionQueue;
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::PipelineClock;
 use super::quiet::{Calm, Quiet};
 use super::settings::Start;
+use state::{Read, cannot_restore, read_batch};
 
 /// What all take-overs of a pipeline share.
 pub struct TakeOver {
@@ -97,8 +99,8 @@ pub enum TakeOverError {
     },
 }
 
-/// How long the reader of the state waits for the next batch before it looks whether to give up.
-const POLL_MS: i32 = 50;
+/// How long one question for the group's offsets waits.
+const COMMITTED_SLICE: Duration = Duration::from_secs(2);
 
 impl TakeOver {
     /// What take-overs of this pipeline need.
@@ -200,7 +202,7 @@ impl TakeOver {
         for topic in &topics {
             list.add_partition(topic, i32::from(shard));
         }
-        let answer = clients.committed.committed_offsets(list, REQUEST_TIMEOUT)?;
+        let answer = committed_offsets(&clients.committed, &list)?;
         let mut offsets = Vec::with_capacity(topics.len());
         for topic in topics {
             let found = answer.find_partition(topic, i32::from(shard));
@@ -329,6 +331,22 @@ impl TakeOver {
     }
 }
 
+/// Asks in slices: a client that hears of its coordinator at the wrong moment waits for a change that does not come, until
+/// the time-out (docs/decisions/0008).
+fn committed_offsets(
+    client: &BaseConsumer<Quiet>,
+    list: &TopicPartitionList,
+) -> KafkaResult<TopicPartitionList> {
+    let began = Instant::now();
+    loop {
+        match client.committed_offsets(list.clone(), COMMITTED_SLICE) {
+            Err(KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))
+                if began.elapsed() < REQUEST_TIMEOUT => {}
+            other => return other,
+        }
+    }
+}
+
 fn offset_at(clients: &Clients, topic: &str, partition: i32, ms: i64) -> KafkaResult<Option<i64>> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Offset(ms))?;
@@ -337,73 +355,4 @@ fn offset_at(clients: &Clients, topic: &str, partition: i32, ms: i64) -> KafkaRe
         Some(Offset::Offset(offset)) => Some(offset),
         _ => None,
     })
-}
-
-/// What reading the state has found.
-#[derive(Default)]
-struct Read {
-    /// The broker's timestamp of the last `meta`.
-    last_commit_ms: Option<i64>,
-    /// Why a record could not be taken: the first reason, or that the state is of another format.
-    unreadable: Option<RestoreError>,
-}
-
-/// Reads one batch of the state: whether its end has been reached.
-fn read_batch(
-    queue: &mut super::consumer::Queue,
-    machine: &mut Machine,
-    watch: &Watch,
-    shard: u16,
-    end: i64,
-    read: &mut Read,
-) -> Result<bool, TakeOverError> {
-    let batch = queue.poll(POLL_MS);
-    let mut reached = false;
-    for segment in batch.segments() {
-        match segment {
-            Segment::Records(records) => {
-                for record in records {
-                    watch.at.store(record.offset.max(0) as u64 + 1, Ordering::Relaxed);
-                    let Some(key) = record.key else { continue };
-                    let is_meta = StateKey::decode(key) == Ok(StateKey::Meta);
-                    if is_meta && record.kafka_ms >= 0 {
-                        read.last_commit_ms = Some(record.kafka_ms);
-                    }
-                    // After one that cannot be read only meta is of interest: it may say why.
-                    if read.unreadable.is_some() && !is_meta {
-                        continue;
-                    }
-                    if let Err(error) = machine.restore(key, record.payload) {
-                        match &error {
-                            RestoreError::OtherFormat { .. } => read.unreadable = Some(error),
-                            _ => read.unreadable = read.unreadable.take().or(Some(error)),
-                        }
-                    }
-                }
-            }
-            // The stable end. Below the target an open transaction holds it: it ends at its time-out, and the event
-            // comes again whenever the stable end moves.
-            Segment::Eof { offset } => reached |= offset >= end,
-            // librdkafka stops reading here; the take-over begins anew.
-            Segment::Error { code: RDKafkaErrorCode::AutoOffsetReset, text } => {
-                tracing::warn!(shard, %text, "the state cannot be read from where it began");
-                let source = KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset);
-                return Err(TakeOverError::Kafka { shard, what: "reading its state", source });
-            }
-            Segment::Error { code, text } => {
-                tracing::warn!(shard, %code, %text, "reading the state");
-            }
-        }
-    }
-    Ok(reached)
-}
-
-/// Another definition or binary may be able to go on with what this one cannot.
-fn cannot_restore(error: &RestoreError) -> TakeOverError {
-    match error {
-        RestoreError::OtherFormat { .. } | RestoreError::NeedsRebuild(_) => {
-            TakeOverError::Unfit(error.to_string())
-        }
-        RestoreError::Unreadable(why) => TakeOverError::Refused(why.clone()),
-    }
 }

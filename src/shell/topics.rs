@@ -14,6 +14,7 @@ use crate::flow::names::Names;
 use crate::plan::Plan;
 
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::diagnose::why_unreachable;
 use super::quiet::Quiet;
 
 /// Why the topics cannot be used.
@@ -23,14 +24,14 @@ pub enum TopicError {
     #[error("{0}")]
     Refused(String),
     /// The broker does not answer.
-    #[error(
-        "kafka at {brokers} does not answer: {source}; check kafka.brokers and that it is reachable"
-    )]
+    #[error("kafka at {brokers} does not answer: {answer}; {why}")]
     Unreachable {
         /// Where we asked.
         brokers: String,
-        /// What librdkafka says.
-        source: rdkafka::error::KafkaError,
+        /// What came of the request.
+        answer: rdkafka::error::KafkaError,
+        /// The cause, as far as it can be heard, and the settings to look at.
+        why: String,
     },
 }
 
@@ -110,7 +111,7 @@ fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
 /// # Errors
 /// When a topic is missing or not as it must be, with the cure, or when the broker does not answer.
 pub async fn prepare(link: &Link, plan: &Plan, names: &Names) -> Result<Topics, TopicError> {
-    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let unreachable = |answer| unreachable(link, answer);
     let admin: AdminClient<Quiet> =
         link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
     let before = counts(&admin).map_err(unreachable)?;
@@ -229,8 +230,8 @@ pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     })
 }
 
-fn unreachable(link: &Link, source: rdkafka::error::KafkaError) -> TopicError {
-    TopicError::Unreachable { brokers: link.brokers.clone(), source }
+fn unreachable(link: &Link, answer: rdkafka::error::KafkaError) -> TopicError {
+    TopicError::Unreachable { brokers: link.brokers.clone(), answer, why: why_unreachable(link) }
 }
 
 /// All topics and their partition counts.
@@ -258,23 +259,42 @@ async fn create(
     for (key, value) in settings {
         topic = topic.set(key, value);
     }
-    let unreachable = |source| TopicError::Unreachable { brokers: link.brokers.clone(), source };
+    let unreachable = |answer| unreachable(link, answer);
     let results = admin.create_topics([&topic], &options()).await.map_err(unreachable)?;
     for result in results {
         match result {
             // Another copy was quicker.
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => {
-                return Err(TopicError::Refused(format!(
-                    "could not create topic {topic}: {code}; create it with {shards} partitions and {}, or allow this \
-                     user to create topics (check kafka.replication_factor, which is {})",
-                    settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" "),
-                    link.replication_factor
-                )));
+                let copies = link.replication_factor;
+                let why = not_created(&topic, code, shards, settings, copies);
+                return Err(TopicError::Refused(why));
             }
         }
     }
     await_leaders(admin, name, shards, unreachable).await
+}
+
+/// Why a topic of ours was not created, and what helps.
+fn not_created(
+    topic: &str,
+    code: RDKafkaErrorCode,
+    shards: u16,
+    settings: &[(&str, &str)],
+    copies: i32,
+) -> String {
+    let wanted = settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ");
+    match code {
+        RDKafkaErrorCode::PolicyViolation | RDKafkaErrorCode::InvalidConfig => format!(
+            "could not create topic {topic}: {code}; this Kafka does not allow one of {wanted}: a managed one often \
+             limits max.message.bytes, have that limit raised, or create the topic yourself with {shards} partitions and \
+             these settings"
+        ),
+        _ => format!(
+            "could not create topic {topic}: {code}; create it with {shards} partitions and {wanted}, or allow this user \
+             to create topics (check kafka.replication_factor, which is {copies})"
+        ),
+    }
 }
 
 /// Waits until every partition of a topic that was just created has a leader.
@@ -367,4 +387,31 @@ async fn describe(admin: &AdminClient<Quiet>, names: &[&str]) -> Described {
 fn message_bytes_max(described: &Described, name: &str) -> usize {
     let value = described.get(&(name.to_owned(), "max.message.bytes".to_owned()));
     value.and_then(|value| value.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_managed_kafka_that_limits_records_is_named_with_the_setting() {
+        let settings = [LARGE, ("cleanup.policy", "compact")];
+        for code in [RDKafkaErrorCode::PolicyViolation, RDKafkaErrorCode::InvalidConfig] {
+            let why = not_created("shop.g1.state", code, 12, &settings, -1);
+            assert!(why.contains("shop.g1.state") && why.contains("12 partitions"), "{why}");
+            assert!(why.contains("max.message.bytes=16777216"), "{why}");
+            assert!(why.contains("have that limit raised"), "{why}");
+        }
+        let code = RDKafkaErrorCode::TopicAuthorizationFailed;
+        let why = not_created("shop.g1.state", code, 12, &settings, 3);
+        assert!(why.contains("allow this user to create topics"), "{why}");
+    }
+
+    #[test]
+    fn state_and_rows_take_large_records() {
+        let own = own_topics(&Names::new("shop", 1));
+        let large = own.iter().filter(|(_, settings)| settings.contains(&LARGE));
+        let names: Vec<&str> = large.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["shop.g1.state", "shop.g1.rows"]);
+    }
 }

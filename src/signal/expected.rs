@@ -91,6 +91,7 @@ fn series(a: f64, c: f64, g: f64, z: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::silence::Model;
     use super::*;
 
     #[test]

@@ -30,6 +30,9 @@ pub fn header(table: Table) -> Vec<u8> {
     out
 }
 
+/// Blocks whose memory is kept for the next cycle: 58 MB at most, of each table.
+const SPARE_MAX: usize = 64;
+
 /// Collects the rows of one table into blocks.
 #[derive(Debug)]
 pub struct TableRows {
@@ -38,6 +41,10 @@ pub struct TableRows {
     open: Vec<u8>,
     count: u32,
     full: Vec<RowBlock>,
+    /// Bytes of the full blocks.
+    full_bytes: usize,
+    /// Memory of blocks that were written: fresh pages cost more than filling them.
+    spare: Vec<Vec<u8>>,
     /// Size of the last block: the next one begins with room for as much, so that it does not grow by copying.
     expected_bytes: usize,
     /// Where the last row of the open block begins.
@@ -53,6 +60,8 @@ impl TableRows {
             open: Vec::new(),
             count: 0,
             full: Vec::new(),
+            full_bytes: 0,
+            spare: Vec::new(),
             expected_bytes: 0,
             last_row: 0,
         }
@@ -65,6 +74,9 @@ impl TableRows {
             self.cut();
         }
         if self.open.is_empty() {
+            if let Some(spare) = self.spare.pop() {
+                self.open = spare;
+            }
             self.open.reserve_exact(self.expected_bytes + self.expected_bytes / 8);
             self.open.extend_from_slice(&self.header);
         }
@@ -91,12 +103,13 @@ impl TableRows {
         let bytes = std::mem::take(&mut self.open);
         self.expected_bytes = bytes.len();
         let count = std::mem::take(&mut self.count);
+        self.full_bytes += bytes.len();
         self.full.push(RowBlock { table: self.table, count, bytes });
     }
 
     /// Bytes collected so far.
     pub fn len_bytes(&self) -> usize {
-        self.open.len() + self.full.iter().map(|b| b.bytes.len()).sum::<usize>()
+        self.open.len() + self.full_bytes
     }
 
     /// Moves all blocks into `out`.
@@ -105,7 +118,16 @@ impl TableRows {
         if self.count > 0 {
             self.cut();
         }
+        self.full_bytes = 0;
         out.append(&mut self.full);
+    }
+
+    /// Takes the memory of a block back for the next one; at most [`SPARE_MAX`] are kept.
+    pub fn recycle(&mut self, mut bytes: Vec<u8>) {
+        if self.spare.len() < SPARE_MAX {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
     }
 }
 

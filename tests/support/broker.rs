@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedMessage};
@@ -88,6 +88,15 @@ impl Broker {
         created.into_iter().for_each(|r| drop(r.unwrap()));
     }
 
+    /// A setting of a topic.
+    pub fn setting(&self, topic: &str, key: &str) -> String {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let topics = [ResourceSpecifier::Topic(topic)];
+        let found = wait_for(admin.describe_configs(&topics, &AdminOptions::new())).unwrap();
+        let entries = found.into_iter().flat_map(|resource| resource.unwrap().entries);
+        entries.filter(|entry| entry.name == key).find_map(|entry| entry.value).unwrap()
+    }
+
     /// Removes all records of a topic, as retention would; returns where each partition begins then.
     pub fn delete_all(&self, topic: &str, partitions: i32) -> Vec<i64> {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
@@ -120,6 +129,20 @@ impl Broker {
         let (script, stdin, bootstrap) = launch(self.folder.path(), &[]);
         assert_eq!(bootstrap, self.bootstrap);
         *running = (script, Some(stdin));
+    }
+
+    /// A setting of the broker.
+    pub fn property(&self, key: &str) -> String {
+        let text = std::fs::read_to_string(self.folder.path().join("server.properties")).unwrap();
+        let mut values =
+            text.lines().rev().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        values.next().unwrap_or_else(|| panic!("no {key} in {text}")).to_owned()
+    }
+
+    /// Runs one of Kafka's own tools: its class and its arguments.
+    pub fn tool(&self, arguments: &[&str]) {
+        let done = Command::new(script()).arg("tool").args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// A producer that places keys as Java's does.
@@ -207,9 +230,12 @@ impl Drop for Broker {
     }
 }
 
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/kafka.sh")
+}
+
 fn launch(folder: &Path, settings: &[&str]) -> (Child, ChildStdin, String) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/kafka.sh");
-    let mut script = Command::new(script)
+    let mut script = Command::new(script())
         .arg("run")
         .arg(folder)
         .args(settings)
@@ -229,13 +255,14 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
-/// A producer that places keys as Java's does.
+/// A producer that places keys as Java's does, and writes each record once, also when a broker restarts.
 pub fn producer(bootstrap: &str) -> BaseProducer {
     ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("partitioner", "murmur2_random")
         .set("linger.ms", "5")
         .set("acks", "all")
+        .set("enable.idempotence", "true")
         .create()
         .unwrap()
 }

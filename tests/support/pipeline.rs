@@ -201,6 +201,28 @@ impl Process {
         }
     }
 
+    /// Waits until it has said all the words; returns what it said meanwhile.
+    pub fn says(&mut self, limit: Duration, words: &[&str]) -> String {
+        let deadline = Instant::now() + limit;
+        let mut said = String::new();
+        while !words.iter().all(|word| said.contains(word)) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("waited for {words:?}; it said:\n{said}");
+            };
+            said = said + &line + "\n";
+        }
+        said
+    }
+
+    /// Asks it to end, waits, and returns what it said since it was last listened to.
+    pub fn stop(&mut self) -> String {
+        self.signal("TERM");
+        let said: Vec<String> = self.lines.iter().collect();
+        assert!(self.child.wait().unwrap().success(), "{}", said.join("\n"));
+        said.join("\n")
+    }
+
     /// Sends a signal (`KILL`, `STOP`, `CONT`).
     pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();

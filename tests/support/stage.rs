@@ -130,6 +130,11 @@ impl Stage {
 
     /// A copy in a process of its own, which carries its rows as well.
     pub fn process(&self, instance: &str, classic: bool) -> Process {
+        Process::start(&self.definition, &self.settings(instance, classic))
+    }
+
+    /// Settings of such a process.
+    pub fn settings(&self, instance: &str, classic: bool) -> Vec<String> {
         let mut settings = settings(&self.broker.bootstrap, instance, classic);
         settings.extend([
             format!("clickhouse.url={}", self.url),
@@ -137,7 +142,7 @@ impl Stage {
             "clickhouse.ledger_ttl_days=36500".to_owned(),
             "clickhouse.retry_max_interval_ms=500".to_owned(),
         ]);
-        Process::start(&self.definition, &settings)
+        settings
     }
 
     /// A carrier for copies inside the test; the first of them must be running.

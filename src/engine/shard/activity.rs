@@ -59,7 +59,13 @@ pub enum Counted {
 /// The open minutes.
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
-    open: BTreeMap<MinuteKey, Minute>,
+    /// Where the open minutes stand in `minutes`.
+    open: BTreeMap<MinuteKey, usize>,
+    minutes: Vec<Minute>,
+    /// Places in `minutes` that are free.
+    free: Vec<usize>,
+    /// By source: the minute counted in last, and where it stands. Events come nearly in order of time.
+    latest: Vec<Option<(i64, usize)>>,
     changed: Vec<MinuteKey>,
     /// Cells of those minutes.
     changed_cells: usize,
@@ -96,12 +102,12 @@ impl Activity {
         if minute_number < self.sealed_to {
             return Counted::Alone;
         }
-        let key = (minute_number, source);
-        let minute = self.open.entry(key).or_default();
+        let at = self.place((minute_number, source));
+        let minute = &mut self.minutes[at];
         if !minute.changed {
             minute.changed = true;
             self.changed_cells += minute.cells.len();
-            self.changed.push(key);
+            self.changed.push((minute_number, source));
         }
         let same = |c: &&mut Cell| c.event_type == event_type && c.channel == channel;
         match minute.cells.iter_mut().find(same) {
@@ -119,6 +125,40 @@ impl Activity {
         Counted::InMinute
     }
 
+    /// Where a minute stands, opened if it was not.
+    fn place(&mut self, key: MinuteKey) -> usize {
+        let source = usize::from(key.1);
+        if let Some(Some((minute, at))) = self.latest.get(source)
+            && *minute == key.0
+        {
+            return *at;
+        }
+        let Self { open, minutes, free, .. } = self;
+        let at = *open.entry(key).or_insert_with(|| {
+            free.pop().unwrap_or_else(|| {
+                minutes.push(Minute::default());
+                minutes.len() - 1
+            })
+        });
+        if self.latest.len() <= source {
+            self.latest.resize(source + 1, None);
+        }
+        self.latest[source] = Some((key.0, at));
+        at
+    }
+
+    /// Empties the place of a minute that is open no more.
+    fn vacate(&mut self, at: usize) {
+        self.minutes[at] = Minute::default();
+        self.free.push(at);
+        self.latest.clear();
+    }
+
+    /// An open minute.
+    pub fn minute(&self, key: MinuteKey) -> Option<&Minute> {
+        self.open.get(&key).and_then(|at| self.minutes.get(*at))
+    }
+
     /// About how many bytes the rows and states of the changed minutes will have.
     pub fn changed_bytes(&self) -> usize {
         self.changed_cells * CELL_BYTES
@@ -130,11 +170,11 @@ impl Activity {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         for key in &changed {
-            if let Some(minute) = self.open.get_mut(key) {
-                minute.changed = false;
+            if let Some(at) = self.open.get(key) {
+                self.minutes[*at].changed = false;
             }
         }
-        changed.into_iter().filter_map(|key| self.open.get(&key).map(|m| (key, m))).collect()
+        changed.into_iter().filter_map(|key| self.minute(key).map(|m| (key, m))).collect()
     }
 
     /// Seals every minute that ended `seal_after_ms` before the watermark, and the oldest beyond `open_max`; returns
@@ -152,16 +192,55 @@ impl Activity {
             self.sealed_to = self.sealed_to.max(minute + 1);
         }
         let still_open = self.open.split_off(&(self.sealed_to, 0));
-        std::mem::replace(&mut self.open, still_open).into_keys().collect()
+        let sealed = std::mem::replace(&mut self.open, still_open);
+        sealed.values().for_each(|at| self.vacate(*at));
+        sealed.into_keys().collect()
     }
 
     /// Removes a minute whose state record was deleted.
     pub fn forget(&mut self, key: MinuteKey) {
-        self.open.remove(&key);
+        if let Some(at) = self.open.remove(&key) {
+            self.vacate(at);
+        }
     }
 
     /// Puts a minute back that a state record held.
     pub fn restore(&mut self, key: MinuteKey, minute: Minute) {
-        self.open.insert(key, minute);
+        let at = self.place(key);
+        self.minutes[at] = minute;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_used_again_and_never_twice() {
+        let mut activity = Activity::new();
+        let count = |activity: &mut Activity, minute: i64, source| {
+            let tally = Tally { events: 1, ..Tally::default() };
+            activity.count(minute * 60_000, source, EventType::Web, Word::default(), tally)
+        };
+        for minute in [1, 2, 1, 3] {
+            assert_eq!(count(&mut activity, minute, 2), Counted::InMinute);
+            assert_eq!(count(&mut activity, minute, 0), Counted::InMinute);
+        }
+        let changed = activity.take_changed();
+        let events: Vec<_> =
+            changed.iter().map(|(key, m)| (*key, m.cells[0].tally.events)).collect();
+        let expected =
+            [((1, 0), 2), ((1, 2), 2), ((2, 0), 1), ((2, 2), 1), ((3, 0), 1), ((3, 2), 1)];
+        assert_eq!(events, expected);
+        assert_eq!(activity.seal(3 * 60_000, 0, 100), [(1, 0), (1, 2), (2, 0), (2, 2)]);
+        assert_eq!(count(&mut activity, 2, 2), Counted::Alone);
+        assert_eq!(count(&mut activity, 4, 2), Counted::InMinute);
+        activity.forget((3, 2));
+        assert_eq!(count(&mut activity, 3, 2), Counted::InMinute);
+        assert_eq!(count(&mut activity, 5, 0), Counted::InMinute);
+        let changed = activity.take_changed();
+        let keys: Vec<_> = changed.iter().map(|(key, m)| (*key, m.cells.len())).collect();
+        assert_eq!(keys, [((3, 2), 1), ((4, 2), 1), ((5, 0), 1)]);
+        assert_eq!(activity.len(), 4);
     }
 }

@@ -5,11 +5,13 @@
 #   kafka.sh start DIR [KEY=VALUE ...]  starts a broker in the background and prints its address;
 #                                       a DIR that was used before starts again with its data and its ports
 #   kafka.sh stop DIR                   stops it: SIGTERM, then SIGKILL after a deadline
+#   kafka.sh tool CLASS [ARG ...]       runs one of Kafka's own tools by its class
 #   kafka.sh run DIR [KEY=VALUE ...]    starts, prints "bootstrap 127.0.0.1:PORT", stops when stdin ends; the broker dies
 #                                       with this script however that ends, so a killed test leaves no java behind
 #
 # In DIR: bootstrap (127.0.0.1:PORT), pid, server.properties, broker.log, data/.
-# KEY=VALUE are settings of the broker on top of those below, for a DIR that is new.
+# KEY=VALUE are settings of the broker on top of those below, for a DIR that is new; {broker}, {controller} and {third} in
+# them are ports.
 # Environment: RETAIN_CACHE (~/.cache/retain), RETAIN_KAFKA_HEAP (512m), RETAIN_KAFKA_START_S (60), RETAIN_KAFKA_STOP_S (10).
 set -euo pipefail
 
@@ -98,8 +100,13 @@ group.consumer.session.timeout.ms=6000
 group.consumer.min.session.timeout.ms=3000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=200
 PROPERTIES
-  local setting
-  for setting in "$@"; do echo "$setting" >>"$dir/server.properties"; done
+  local setting third
+  third=$(free_port)
+  for setting in "$@"; do
+    setting=${setting//\{broker\}/$broker}
+    setting=${setting//\{controller\}/$controller}
+    echo "${setting//\{third\}/$third}" >>"$dir/server.properties"
+  done
 }
 
 property() { sed -n "s/^$2=//p" "$1/server.properties" | tail -n 1; }
@@ -227,6 +234,10 @@ command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
   fetch) fetch ;;
+  tool)
+    fetch
+    exec java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$libs/*" "$@"
+    ;;
   start | stop | run)
     dir=$(folder "$@")
     shift

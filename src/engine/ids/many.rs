@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
-use super::ids::{
-    Admitted, ID_BYTES, IDS_KEPT_MIN, Id, Memory, Seen, bytes_of, floor_ms, id_of, seconds,
-};
+use super::run::{ID_BYTES, bytes_of, id_of};
+use super::{Admitted, IDS_KEPT_MIN, Id, Memory, Seen, floor_ms, seconds};
 use crate::model::record::SourceIndex;
 
 /// The ids of one source.
