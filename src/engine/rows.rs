@@ -174,15 +174,12 @@ impl Rows {
             row.text(p.said.get_bytes(field));
         }
         let key = p.said(Field::Key);
-        let said = (!key.is_empty()).then_some(key == "true");
-        // who is said to be a key customer is one; else the value decides, where there are tiers
-        let by_value = tier.place.map(|place| place.key);
-        row.maybe_flag(if said == Some(true) { said } else { by_value.or(said) });
+        row.maybe_flag((!key.is_empty()).then_some(key == "true"));
         row.text(p.said.get_bytes(Field::Name)).i64(p.born.ms());
         purchase_columns(&mut row, cx, p);
         support_columns(&mut row, p);
         web_columns(&mut row, p);
-        tier_columns(&mut row, tier);
+        tier_columns(&mut row, p, tier);
     }
 }
 
@@ -228,11 +225,14 @@ fn support_columns(row: &mut Row<'_>, profile: &Profile) {
         .i64(s.csat_at.ms());
 }
 
-fn tier_columns(row: &mut Row<'_>, tier: TierColumns) {
+fn tier_columns(row: &mut Row<'_>, profile: &Profile, tier: TierColumns) {
+    // who is said to be a key customer is one, whatever the value
+    let is_key = profile.said(Field::Key) == "true" || tier.place.is_some_and(|place| place.key);
     row.text(tier.place.map_or("", |place| place.tier.name()).as_bytes())
         .text(tier.place.map_or("", |place| place.abc.name()).as_bytes())
         .maybe_time(tier.since_ms)
-        .u64(tier.version);
+        .u64(tier.version)
+        .u8(u8::from(is_key));
 }
 
 fn web_columns(row: &mut Row<'_>, profile: &Profile) {
