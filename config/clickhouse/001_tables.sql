@@ -85,7 +85,8 @@ CREATE TABLE IF NOT EXISTS {database}.customers
     `tier` LowCardinality(String),
     `abc` LowCardinality(String),
     `tier_since` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
-    `tier_version` UInt64 CODEC(Delta, ZSTD(1))
+    `tier_version` UInt64 CODEC(Delta, ZSTD(1)),
+    `key_customer` UInt8
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (`customer_id`)

@@ -27,17 +27,17 @@ pub(super) fn write(
     let no_more = More::default();
     let more = p.more().unwrap_or(&no_more);
     row.i64(p.as_of_ms);
-    master_columns(row, p, more, tier);
+    master_columns(row, p, more);
     row.sums(more.sums.len(), more.sums.iter().map(|(sum, value)| (sum.number(), value)))
         .i64(more.sums.landmark_ms());
     purchase_columns(row, cx, p, more);
     service_columns(row, words, p, more);
     credit_columns(row, more);
     score_columns(row, cx, p, more);
-    tier_columns(row, tier);
+    tier_columns(row, p, tier);
 }
 
-fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More, tier: TierColumns) {
+fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More) {
     for field in [
         Field::AccountId,
         Field::LegalEntityId,
@@ -50,10 +50,7 @@ fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More, tier: TierColumns
     }
     let key = p.said(Field::Key);
     let terms = more.terms.as_deref();
-    let said = (!key.is_empty()).then_some(key == "true");
-    // who is said to be a key customer is one; else the value decides, where there are tiers
-    let by_value = tier.place.map(|place| place.key);
-    row.maybe_flag(if said == Some(true) { said } else { by_value.or(said) })
+    row.maybe_flag((!key.is_empty()).then_some(key == "true"))
         .text(p.said.get_bytes(Field::Name))
         .i64(p.born.ms())
         .maybe_time(terms.and_then(Terms::profile_ms))
@@ -163,11 +160,14 @@ fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) {
     row.text(quadrant.map_or("", |quadrant| quadrant.name()).as_bytes()).u64(cx.model_version);
 }
 
-fn tier_columns(row: &mut Row<'_>, tier: TierColumns) {
+fn tier_columns(row: &mut Row<'_>, profile: &Profile, tier: TierColumns) {
+    // who is said to be a key customer is one, whatever the value
+    let is_key = profile.said(Field::Key) == "true" || tier.place.is_some_and(|place| place.key);
     row.text(tier.place.map_or("", |place| place.tier.name()).as_bytes())
         .text(tier.place.map_or("", |place| place.abc.name()).as_bytes())
         .maybe_time(tier.since_ms)
-        .u64(tier.version);
+        .u64(tier.version)
+        .u8(u8::from(is_key));
 }
 
 /// What each known input adds, in log-odds; what adds nothing is left out.

@@ -187,6 +187,7 @@ const CUSTOMERS: &[Column] = &[
     col("abc", T::Word),
     col("tier_since", T::MaybeTime),
     col("tier_version", T::UInt64),
+    col("key_customer", T::UInt8),
 ];
 
 /// Columns of `activity`. `late_offset` is -1 for the aggregate of a minute, else the offset of the record

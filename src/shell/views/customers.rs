@@ -39,7 +39,7 @@ const STANDING: &str = "n_days, x, t_first, t_last, orders, refunds, revenue_min
                         profile_sources, judged_at, exp_purchases_90, gap_surprise, clv, \
                         risk, risk_band, risk_since, risk_contributions, risk_missing, loyalty, loyalty_contributions, \
                         nullIf(quadrant, '') AS quadrant, model_version, \
-                        nullIf(tier, '') AS tier, nullIf(abc, '') AS abc, tier_since, tier_version";
+                        nullIf(tier, '') AS tier, nullIf(abc, '') AS abc, tier_since, tier_version, key_customer";
 
 /// Every signal of the registry at the moment `at`, of the rows of `from`. Live signals are NULL before `as_of`.
 pub(super) fn select(plan: &Plan, from: &str, at: &str) -> String {
