@@ -26,9 +26,24 @@ pub enum StateKey<'a> {
     Words(SourceIndex, Dimension),
     /// `l` + the key of a word of the signals topic: a `left` that will be deleted.
     Left(&'a [u8]),
+    /// `t` + id: the tier of a customer.
+    Tier(&'a [u8]),
+    /// `c`: the cut-offs of tiers in force.
+    CutOffs,
+    /// `h` + shard (2 bytes, big endian): how many of a shard's customers have which value, as shard 0 was told.
+    Population(u16),
+    /// `q`: the cut-offs that shard 0 has made last.
+    Published,
 }
 
 impl<'a> StateKey<'a> {
+    /// The bytes of the key.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
+    }
+
     /// Appends the bytes of the key.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
@@ -49,6 +64,16 @@ impl<'a> StateKey<'a> {
                 out.push(b'l');
                 out.extend_from_slice(word);
             }
+            Self::Tier(id) => {
+                out.push(b't');
+                out.extend_from_slice(id);
+            }
+            Self::CutOffs => out.push(b'c'),
+            Self::Population(shard) => {
+                out.push(b'h');
+                out.extend_from_slice(&shard.to_be_bytes());
+            }
+            Self::Published => out.push(b'q'),
         }
     }
 
@@ -64,6 +89,10 @@ impl<'a> StateKey<'a> {
             (b'm', []) => Ok(Self::Meta),
             (b'p', id) if !id.is_empty() => Ok(Self::Profile(id)),
             (b'l', word) if !word.is_empty() => Ok(Self::Left(word)),
+            (b't', id) if !id.is_empty() => Ok(Self::Tier(id)),
+            (b'c', []) => Ok(Self::CutOffs),
+            (b'h', [high, low]) => Ok(Self::Population(u16::from_be_bytes([*high, *low]))),
+            (b'q', []) => Ok(Self::Published),
             (b'b', [minute @ .., source]) => {
                 let minute: [u8; 8] = minute.try_into().map_err(|_| unknown())?;
                 Ok(Self::Minute((i64::from_be_bytes(minute), *source)))

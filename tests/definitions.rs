@@ -127,6 +127,7 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
         bands: Bands { slipping: 0.5, dormant: 0.8, lost: 0.95, hysteresis: 0.05 },
         csat_prior: 0.75,
         parameters: plan(SMALLEST).parameters,
+        tiers: retain::plan::Tiers::default(),
         limits: Limits {
             dimension_values_max: 256,
             tickets_max: 256,

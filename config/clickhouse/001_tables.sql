@@ -48,7 +48,11 @@ CREATE TABLE IF NOT EXISTS {database}.customers
     `visit_sum_7` Float64 CODEC(ZSTD(1)),
     `visit_sum_60` Float64 CODEC(ZSTD(1)),
     `visit_sums_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    `last_seen` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1))
+    `last_seen` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    `tier` LowCardinality(String),
+    `abc` LowCardinality(String),
+    `tier_since` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    `tier_version` UInt64 CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (`customer_id`)

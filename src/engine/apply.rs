@@ -17,6 +17,7 @@ use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::words::{Dimension, Word, Words};
 use super::store::Store;
 use super::support::TicketEvent;
+use super::tiers::Tiers;
 use super::web::session_of;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, ProfileFields, TicketAction, TicketKind};
@@ -51,6 +52,8 @@ pub struct Engine {
     pub cx: Context,
     /// The profiles.
     pub store: Store,
+    /// Tiers of the customers.
+    pub tiers: Tiers,
     /// Pending dues.
     pub dues: DueQueue,
     /// Open minutes.
@@ -77,6 +80,7 @@ impl Engine {
     /// An empty engine for a shard.
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
         Self {
+            tiers: Tiers::new(&plan),
             cx: Context::new(plan),
             store: Store::default(),
             dues: DueQueue::default(),
@@ -104,6 +108,7 @@ impl Engine {
         if self.store.get(slot).due_ms <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
+        self.confirm_tier(slot, event.ts_ms);
         let source = usize::from(origin.position.source);
         let memory = match self.cx.plan.sources.get(source) {
             Some(source) => Memory {
@@ -159,6 +164,10 @@ impl Engine {
         let (bought, visit) = self.take_body(slot, batch, event, stamp, horizon_ms);
         if matches!(event.body, Body::Purchase { .. } | Body::Opening { .. }) {
             self.after_purchase(slot, bought);
+        }
+        if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
+        {
+            self.value_changed(slot);
         }
         let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);

@@ -18,4 +18,5 @@ pub mod store;
 pub mod sum;
 pub mod sums;
 pub mod support;
+pub mod tiers;
 pub mod web;

@@ -5,6 +5,7 @@ use super::profile::Profile;
 use super::said::Field;
 use super::shard::activity::Tally;
 use super::store::Slot;
+use super::tiers::TierColumns;
 use crate::model::batch::EventBatch;
 use crate::model::effects::RowBlock;
 use crate::model::event::{Amount, Body, Event, Span, TicketAction, WebAction};
@@ -158,7 +159,7 @@ impl Rows {
     }
 
     /// The row of a customer.
-    pub fn customer(&mut self, cx: &Context, slot: &Slot, version: u64) {
+    pub fn customer(&mut self, cx: &Context, slot: &Slot, tier: TierColumns, version: u64) {
         let p = &slot.profile;
         let mut row = self.customers.row();
         row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0).i64(p.as_of_ms);
@@ -173,11 +174,15 @@ impl Rows {
             row.text(p.said.get_bytes(field));
         }
         let key = p.said(Field::Key);
-        row.maybe_flag((!key.is_empty()).then_some(key == "true"));
+        let said = (!key.is_empty()).then_some(key == "true");
+        // who is said to be a key customer is one; else the value decides, where there are tiers
+        let by_value = tier.place.map(|place| place.key);
+        row.maybe_flag(if said == Some(true) { said } else { by_value.or(said) });
         row.text(p.said.get_bytes(Field::Name)).i64(p.born.ms());
         purchase_columns(&mut row, cx, p);
         support_columns(&mut row, p);
         web_columns(&mut row, p);
+        tier_columns(&mut row, tier);
     }
 }
 
@@ -221,6 +226,13 @@ fn support_columns(row: &mut Row<'_>, profile: &Profile) {
         .f64(s.csat[0])
         .f64(s.csat[1])
         .i64(s.csat_at.ms());
+}
+
+fn tier_columns(row: &mut Row<'_>, tier: TierColumns) {
+    row.text(tier.place.map_or("", |place| place.tier.name()).as_bytes())
+        .text(tier.place.map_or("", |place| place.abc.name()).as_bytes())
+        .maybe_time(tier.since_ms)
+        .u64(tier.version);
 }
 
 fn web_columns(row: &mut Row<'_>, profile: &Profile) {

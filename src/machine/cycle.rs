@@ -212,7 +212,9 @@ impl Machine {
             state: std::mem::take(&mut self.spare),
             ..Effects::default()
         };
+        self.engine.judge_dirty();
         self.collect_customers(&mut effects, version);
+        self.tell_tiers(&mut effects, clock);
         self.collect_activity(&mut effects, version);
         for ((source, dimension), values) in self.engine.words.take_changed() {
             let key = StateKey::Words(source, dimension);
@@ -252,7 +254,8 @@ impl Machine {
                 entry.dirty = false;
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
-                engine.rows.customer(&engine.cx, entry, version);
+                let tier = engine.tiers.columns(*slot);
+                engine.rows.customer(&engine.cx, entry, tier, version);
             }
         }
         dirty.clear();

@@ -84,7 +84,8 @@ impl Machine {
         for (offset, bytes) in std::mem::take(&mut self.mailbox.letters) {
             self.state.meta.mail_to = offset + 1;
             match Mail::decode(&bytes) {
-                Some((_, Mail::Histogram(_) | Mail::CutOffs(_))) => {}
+                Some((sender, Mail::Histogram(told))) => self.hear_histogram(sender, &told),
+                Some((_, Mail::CutOffs(cut_offs))) => self.hear_cut_offs(&cut_offs),
                 None => self.mailbox.unread += 1,
             }
         }

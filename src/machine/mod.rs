@@ -10,10 +10,12 @@ mod left;
 mod mail;
 mod restore;
 mod state;
+mod tiers;
 
 use std::sync::Arc;
 
 use crate::engine::apply::Engine;
+use crate::engine::shard::population::Population;
 use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
@@ -22,6 +24,7 @@ use crate::model::effects::{Effects, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{Clock, Plan};
+use crate::wire::mail::CutOffs;
 use cycle::{GapAhead, OpenCycle};
 pub use left::LEFT_KEPT_MS;
 use left::Left;
@@ -65,6 +68,9 @@ pub struct Machine {
     cycle: OpenCycle,
     mailbox: Mailbox,
     left: Left,
+    population: Population,
+    /// When the shard has last told its histogram, on the clock; `None` in a new tenure.
+    told_ms: Option<i64>,
     stop: Option<String>,
     /// Memory of state changes that were written, see [`Machine::recycle`].
     spare: StateChanges,
@@ -92,6 +98,8 @@ impl Machine {
             cycle: OpenCycle::new(sources),
             mailbox: Mailbox::default(),
             left: Left::default(),
+            population: Population::default(),
+            told_ms: None,
             state: ShardState::new(&plan, &identity),
             stop: None,
             spare: StateChanges::default(),
@@ -204,11 +212,11 @@ impl Machine {
             let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
             let mut passed = self.watermark;
             let broke = passed.record(frontier_ms, self.plan.disorder_ms);
-            if self.engine.dues.peek(passed.at_ms).is_some() {
+            if self.engine.next_due_ms(passed.at_ms).is_some() {
                 let budget = self.cycle.budget(&self.plan, &self.engine);
-                let (fired, left) = self.engine.fire_until(passed.at_ms, budget);
+                let (fired, left) = self.engine.fire_all_until(passed.at_ms, budget);
                 self.cycle.count_dues(fired);
-                if left {
+                if left.is_some() {
                     return Progress::Full;
                 }
             }
@@ -226,6 +234,7 @@ impl Machine {
             || !self.engine.dirty.is_empty()
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()
+            || self.engine.tiers.is_sweeping()
             // either way: a clock that stepped back must not silence an idle shard
             || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms()
     }
@@ -241,6 +250,7 @@ impl Machine {
     pub fn end_cycle(&mut self, clock: ClockReading) -> Effects {
         self.begin();
         self.follow_clock(clock);
+        self.sweep();
         self.refresh(clock);
         let before = cfg!(debug_assertions).then(|| self.marks());
         debug_assert_eq!(self.check_changed(), Ok(()));
@@ -269,9 +279,9 @@ impl Machine {
         }
         let budget = self.cycle.budget(&self.plan, &self.engine);
         let until_ms = self.watermark.at_ms;
-        let (fired, left) = self.engine.fire_until(until_ms, budget);
+        let (fired, left_ms) = self.engine.fire_all_until(until_ms, budget);
         self.cycle.count_dues(fired);
-        self.dues_left_ms = left.then(|| self.engine.dues.peek(until_ms)).flatten();
+        self.dues_left_ms = left_ms;
         if self.dues_left_ms.is_none() && self.state.retime_to_ms <= until_ms {
             self.state.retime_to_ms = BEFORE_ALL_MS;
         }
@@ -293,6 +303,11 @@ impl Machine {
     /// Dues pending.
     pub fn dues_pending(&self) -> usize {
         self.engine.dues.len()
+    }
+
+    /// The cut-offs of tiers in force.
+    pub fn cut_offs(&self) -> Option<&CutOffs> {
+        self.engine.tiers.cut_offs()
     }
 
     /// Words of left accounts that wait to be deleted from the signals topic.

@@ -83,6 +83,20 @@ impl Machine {
             (StateKey::Left(key), Some(value)) => {
                 self.left.restore(key, Some(read("left", value)?));
             }
+            (StateKey::Tier(id), Some(value)) => {
+                // its profile may come later: a compacted topic keeps the last record of each key, wherever that is
+                let slot = self.engine.store.find_or_insert(id, || Profile::new(0));
+                self.engine.tiers.restore(slot, &read("tier", value)?);
+            }
+            (StateKey::CutOffs, Some(value)) => {
+                self.engine.tiers.restore_in_force(read("cut-offs", value)?);
+            }
+            (StateKey::Population(shard), Some(value)) => {
+                self.population.restore(shard, &read("population", value)?);
+            }
+            (StateKey::Published, Some(value)) => {
+                self.population.restore_published(read("published cut-offs", value)?);
+            }
             (StateKey::Left(key), None) => self.left.restore(key, None),
             (other, None) => {
                 return Err(format!("the state topic deletes {other:?}, which no version does"));
@@ -117,6 +131,7 @@ impl Machine {
         }
         let anew = !retimed.is_empty() || self.state.retime_to_ms != BEFORE_ALL_MS;
         for slot in self.engine.store.slots() {
+            self.engine.restore_tier(slot);
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
             if profile.purchases.as_ref().is_none_or(|p| p.history().is_none()) {

@@ -137,6 +137,10 @@ const CUSTOMERS: &[Column] = &[
     col("visit_sum_60", T::Float64),
     col("visit_sums_at", T::Time),
     col("last_seen", T::MaybeTime),
+    col("tier", T::Word),
+    col("abc", T::Word),
+    col("tier_since", T::MaybeTime),
+    col("tier_version", T::UInt64),
 ];
 
 /// Columns of `activity`. `late_offset` is -1 for the aggregate of a minute, else the offset of the record

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::guarantees::test_words;
 use super::scalar::{duration_text, rate_text, size_text};
-use super::{Clock, KeyField, KeyFormat, ModelKind, NUMBERS, Parameters, Partitioner, Plan};
+use super::{
+    AbcShare, Clock, KeyField, KeyFormat, ModelKind, NUMBERS, Parameters, Partitioner, Plan, Tiers,
+};
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
 
 /// The values of a plan by name (`source.purchases.dedup_window` = `30d`), as they are kept with the state.
@@ -116,6 +118,21 @@ fn put_signals(plan: &Plan, put: &mut impl FnMut(&str, String)) {
     put("lifecycle.hysteresis", plan.bands.hysteresis.to_string());
     put("satisfaction.prior", plan.csat_prior.to_string());
     put_parameters(&plan.parameters, put);
+    put_tiers(&plan.tiers, put);
+}
+
+fn put_tiers(t: &Tiers, put: &mut impl FnMut(&str, String)) {
+    let by = match t.abc_by {
+        AbcShare::Sales => "sales",
+        AbcShare::Customers => "customers",
+    };
+    for (key, percent) in
+        [("lead", t.lead), ("gold", t.gold), ("key", t.key), ("a", t.a), ("b", t.b)]
+    {
+        put(&format!("tiers.{key}"), percent.to_string());
+    }
+    put("tiers.abc_by", by.to_owned());
+    put("tiers.dwell", duration_text(t.dwell_ms));
 }
 
 fn put_parameters(p: &Parameters, put: &mut impl FnMut(&str, String)) {
@@ -268,6 +285,7 @@ fn meaning_in_table(name: &str, both: bool, is_there: bool) -> Meaning {
         ("service", _) => Retime("what is promised from now on; what was late stays so"),
         ("risk" | "loyalty", _) => Retime("every customer is judged anew and timed by it"),
         ("opportunities", _) => Retime("it holds from now on"),
+        ("tiers", _) => Retime("the next cut-offs are made by it, and moves wait by it"),
         ("limits", _) => Retime("it holds from now on"),
         _ => Rebuild("this version does not know the value"),
     }

@@ -6,7 +6,7 @@ use super::notes::Notes;
 use super::raw::Section;
 use super::{
     Diagnostic, KeyField, KeyFormat, Limits, Partitioner, Plan, check_money, check_parameters,
-    check_signals, check_sources, check_time, scalar,
+    check_signals, check_sources, check_tiers, check_time, scalar,
 };
 
 /// Longest definition that is read, bytes: far beyond any honest one.
@@ -58,6 +58,7 @@ fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
     let bands = check_signals::bands(notes, top);
     let csat_prior = check_signals::csat_prior(notes, top);
     let parameters = check_parameters::parameters(notes, top);
+    let tiers = check_tiers::tiers(notes, top);
     let limits = limits(notes, top);
     let (day_zone, day_zone_name) = zone?;
     let (currency, rates) = money?;
@@ -82,6 +83,7 @@ fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
         bands,
         csat_prior,
         parameters,
+        tiers,
         limits,
     })
 }

@@ -19,7 +19,7 @@ pub struct Key {
 }
 
 /// The sections, with the brackets they are written in.
-pub(super) const SECTIONS: [(&str, &str); 16] = [
+pub(super) const SECTIONS: [(&str, &str); 17] = [
     ("source", "[[source]]"),
     ("drop", "[[drop]]"),
     ("clock", "[clock]"),
@@ -27,6 +27,7 @@ pub(super) const SECTIONS: [(&str, &str); 16] = [
     ("model", "[model]"),
     ("lifecycle", "[lifecycle]"),
     ("satisfaction", "[satisfaction]"),
+    ("tiers", "[tiers]"),
     ("trend", "[trend]"),
     ("regularity", "[regularity]"),
     ("value", "[value]"),
@@ -300,6 +301,49 @@ const KEYS: &[Key] = &[
         "table of input = weight, -20 to 20",
         "",
         "weights in place of the set's; docs/signals.md lists the inputs",
+    ),
+    key(
+        "tiers",
+        "lead",
+        "number between 0 and gold",
+        "20",
+        "percentile of value below which a customer is lead, from which iron (prior)",
+    ),
+    key(
+        "tiers",
+        "gold",
+        "number between lead and key",
+        "80",
+        "percentile of value from which a customer is gold (prior)",
+    ),
+    key(
+        "tiers",
+        "key",
+        "number from gold to 100",
+        "95",
+        "percentile of value from which a customer is a key customer; one whose profile says `key` always is (prior)",
+    ),
+    key("tiers", "a", "number between 0 and 100", "85", "share that class A holds, percent"),
+    key(
+        "tiers",
+        "b",
+        "number between 0 and 100 - a",
+        "10",
+        "share that class B holds beyond it; C holds the rest",
+    ),
+    key(
+        "tiers",
+        "abc_by",
+        "sales, customers",
+        "\"sales\"",
+        "what the classes are shares of: all sales, or all customers",
+    ),
+    key(
+        "tiers",
+        "dwell",
+        "duration, 0s to 3650d",
+        "\"7d\"",
+        "how long another place must be wanted without interruption before the customer moves (prior)",
     ),
     key(
         "limits",

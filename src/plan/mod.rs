@@ -7,6 +7,7 @@ mod check_money;
 mod check_parameters;
 mod check_signals;
 mod check_sources;
+mod check_tiers;
 mod check_time;
 mod currencies;
 mod diagnostic;
@@ -21,6 +22,7 @@ mod scalar;
 
 pub use change::{Change, Fingerprint, compare};
 pub use check::parse;
+pub use check_tiers::{AbcShare, Tiers};
 pub use diagnostic::{Diagnostic, Severity};
 pub use guarantees::guarantees;
 pub use keys::{Key, keys};

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::check_tiers::Tiers;
 use super::parameters::Parameters;
 use crate::model::event::EventType;
 use crate::model::money::{Currency, Rate};
@@ -202,6 +203,8 @@ pub struct Plan {
     pub csat_prior: f64,
     /// What the signals are judged by.
     pub parameters: Parameters,
+    /// Where the tiers are cut.
+    pub tiers: Tiers,
     /// Limits.
     pub limits: Limits,
 }

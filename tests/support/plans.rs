@@ -48,6 +48,7 @@ pub fn plan() -> Plan {
         bands: Bands { slipping: 0.5, dormant: 0.8, lost: 0.95, hysteresis: 0.05 },
         csat_prior: 0.75,
         parameters: defaults(),
+        tiers: retain::plan::Tiers::default(),
         limits: Limits {
             dimension_values_max: 1_000,
             tickets_max: 256,
@@ -64,7 +65,6 @@ pub fn plan() -> Plan {
 
 /// The catalogue's parameters as a definition has them that names none.
 pub fn defaults() -> retain::plan::Parameters {
-    let smallest =
-        "name = \"x\"\ncurrency = \"USD\"\n[[source]]\nname = \"x\"\ntopic = \"x\"\n";
+    let smallest = "name = \"x\"\ncurrency = \"USD\"\n[[source]]\nname = \"x\"\ntopic = \"x\"\n";
     retain::plan::parse(smallest).0.unwrap().parameters
 }

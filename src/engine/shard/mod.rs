@@ -1,4 +1,5 @@
 //! What a shard knows beyond its profiles: open minutes of activity, and the values of free-text dimensions.
 
 pub mod activity;
+pub mod population;
 pub mod words;

@@ -1,0 +1,172 @@
+//! What shard 0 knows of the whole population: the histogram of each shard as it was last told, and the cut-offs it has
+//! made of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::MINUTE_MS;
+use crate::signal::tiers::{Bucket, Cuts, Histogram, Shares};
+use crate::wire::mail::{self, CutOffs};
+
+/// New cut-offs are made at most once in this time of the clock. (And once a minute of event time.)
+const CLOCK_MS: i64 = 10_000;
+
+/// The record of the last cut-offs that were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The cut-offs.
+    pub cut_offs: CutOffs,
+    /// When, on the pipeline's clock, milliseconds.
+    pub clock_ms: i64,
+}
+
+/// Histograms of all shards.
+#[derive(Debug, Default)]
+pub struct Population {
+    shards: BTreeMap<u16, Histogram>,
+    /// Shards whose record is to be written.
+    changed: BTreeSet<u16>,
+    published: Option<Published>,
+    published_changed: bool,
+    /// Something was heard that no cut-offs were tried for.
+    heard: bool,
+}
+
+impl Population {
+    /// A shard's histogram came; it replaces what that shard said before.
+    pub fn hear(&mut self, shard: u16, told: &mail::Histogram) {
+        let histogram = read(told);
+        self.heard = true;
+        if self.shards.get(&shard) != Some(&histogram) {
+            self.shards.insert(shard, histogram);
+            self.changed.insert(shard);
+        }
+    }
+
+    /// A record of the state topic.
+    pub fn restore(&mut self, shard: u16, told: &mail::Histogram) {
+        self.shards.insert(shard, read(told));
+        self.heard = true;
+    }
+
+    /// The record of the last cut-offs that were made.
+    pub fn restore_published(&mut self, published: Published) {
+        self.published = Some(published);
+    }
+
+    /// New cut-offs, if every shard has told its histogram, time enough has passed since the last ones, and one of them
+    /// moved by a bucket. They hold from the watermark on.
+    pub fn publish(
+        &mut self,
+        shares: &Shares,
+        shards: u16,
+        watermark_ms: i64,
+        clock_ms: i64,
+    ) -> Option<CutOffs> {
+        if !self.heard || self.shards.len() < usize::from(shards) {
+            return None;
+        }
+        if let Some(last) = &self.published {
+            let soon = watermark_ms < last.cut_offs.valid_from_ms.saturating_add(MINUTE_MS);
+            // a clock that stepped back must not silence them
+            let now = (0..CLOCK_MS).contains(&(clock_ms - last.clock_ms));
+            if soon || now {
+                return None;
+            }
+        }
+        self.heard = false;
+        let mut all = Histogram::default();
+        self.shards.values().for_each(|histogram| all.merge(histogram));
+        let cuts = Cuts::of(&all, shares)?;
+        let before = self.published.map(|p| p.cut_offs).unwrap_or_default();
+        let [iron, gold, key, a, b] =
+            [cuts.iron, cuts.gold, cuts.key, cuts.a, cuts.b].map(Bucket::number);
+        let same = CutOffs { iron, gold, key, a, b, ..before };
+        if self.published.is_some() && same == before {
+            return None;
+        }
+        let cut_offs = CutOffs {
+            version: before.version + 1,
+            valid_from_ms: watermark_ms,
+            population: all.population(),
+            ..same
+        };
+        self.published = Some(Published { cut_offs, clock_ms });
+        self.published_changed = true;
+        Some(cut_offs)
+    }
+
+    /// Histograms whose record is to be written.
+    pub fn take_changed(&mut self) -> impl Iterator<Item = (u16, mail::Histogram)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|shard| Some((shard, tell(self.shards.get(&shard)?))))
+    }
+
+    /// The record of the last cut-offs, if it is to be written.
+    pub fn take_published(&mut self) -> Option<Published> {
+        self.published.filter(|_| std::mem::take(&mut self.published_changed))
+    }
+}
+
+/// A histogram as it is sent and kept.
+pub fn tell(histogram: &Histogram) -> mail::Histogram {
+    let cells = histogram.iter().map(|(bucket, count)| (bucket.number(), count)).collect();
+    mail::Histogram { cells }
+}
+
+fn read(told: &mail::Histogram) -> Histogram {
+    let mut histogram = Histogram::default();
+    for (bucket, count) in &told.cells {
+        histogram.add_many(Bucket::from_number(*bucket), *count);
+    }
+    histogram
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn told(from: i16, customers: u64) -> mail::Histogram {
+        mail::Histogram { cells: (0..customers).map(|n| (from + n as i16, 1)).collect() }
+    }
+
+    #[test]
+    fn cut_offs_wait_for_every_shard_for_time_and_for_a_move() {
+        let shares = Shares::default();
+        let mut population = Population::default();
+        population.hear(0, &told(0, 99));
+        assert_eq!(population.publish(&shares, 2, 5, 0), None, "a shard is missing");
+        population.hear(1, &told(0, 0));
+        assert_eq!(population.publish(&shares, 2, 5, 0), None, "99 are too few");
+        population.hear(1, &told(99, 1));
+        let first = population.publish(&shares, 2, 5, 0).unwrap();
+        assert_eq!((first.version, first.valid_from_ms, first.population), (1, 5, 100));
+        assert_eq!((first.iron, first.gold, first.key), (19, 79, 94));
+        population.hear(1, &told(99, 1));
+        let late = 5 + MINUTE_MS;
+        assert_eq!(population.publish(&shares, 2, late, CLOCK_MS), None, "nothing moved");
+        population.hear(1, &told(99, 30));
+        assert_eq!(population.publish(&shares, 2, late - 1, CLOCK_MS), None, "event time");
+        assert_eq!(population.publish(&shares, 2, late, CLOCK_MS - 1), None, "the clock");
+        let second = population.publish(&shares, 2, late, CLOCK_MS).unwrap();
+        assert_eq!((second.version, second.population, second.gold), (2, 129, 102));
+        assert_eq!(population.publish(&shares, 2, late * 2, CLOCK_MS * 9), None, "nothing heard");
+    }
+
+    #[test]
+    fn what_is_kept_goes_on_where_it_was() {
+        let shares = Shares::default();
+        let mut population = Population::default();
+        population.hear(0, &told(7, 150));
+        let first = population.publish(&shares, 1, 5, 3).unwrap();
+        let mut next = Population::default();
+        population.take_changed().for_each(|(shard, cells)| next.restore(shard, &cells));
+        next.restore_published(population.take_published().unwrap());
+        assert_eq!(next.publish(&shares, 1, 5 + MINUTE_MS, 3 + CLOCK_MS), None, "nothing moved");
+        next.hear(0, &told(8, 150));
+        let second = next.publish(&shares, 1, 5 + MINUTE_MS, 3 + CLOCK_MS).unwrap();
+        assert_eq!((second.version, second.gold), (2, first.gold + 1));
+    }
+}
