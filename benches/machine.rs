@@ -1,9 +1,11 @@
 //! The pure machine on generated events: nanoseconds an event and bytes a customer, beside decoding alone.
 //!
 //! `cargo bench --bench machine -- [EVENTS] [CUSTOMERS] [ROUNDS]`. Everything runs on one thread; only the machine's and
-//! the decoders' own work is timed, the generator's is not. Ratios are between figures of the same round.
+//! the decoders' own work is timed, the generator's is not. Ratios are between figures of the same round. Then, once:
+//! the bytes of a customer who does everything, and how long a shard with many customers takes to be restored.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use retain::decode::{DecodeContext, decode};
 use retain::generate::{Generated, Generator, Options, Stream};
 use retain::machine::{ClockReading, Identity, Machine, Progress};
 use retain::model::batch::EventBatch;
+use retain::model::effects::Effects;
 use retain::model::record::Record;
 use retain::plan::{Plan, parse};
 
@@ -65,17 +68,19 @@ fn time<R>(total: &mut Duration, work: impl FnOnce() -> R) -> R {
     result
 }
 
-fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
-    let options = Options {
-        events,
-        customers,
-        partitions: 1,
-        rate: 100.0,
-        currency: "USD".to_owned(),
-        ..Options::default()
-    };
+fn options(events: u64, customers: u64, rate: f64) -> Options {
+    let currency = "USD".to_owned();
+    Options { events, customers, partitions: 1, rate, currency, ..Options::default() }
+}
+
+fn empty_machine(plan: &Arc<Plan>) -> Machine {
     let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "bench".to_owned() };
-    let mut machine = Machine::new(plan.clone(), identity);
+    Machine::new(plan.clone(), identity)
+}
+
+fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
+    let options = options(events, customers, 100.0);
+    let mut machine = empty_machine(plan);
     machine.start_at(&[0, 0, 0], 0);
     let mut figures = Figures::default();
     let mut generator = Generator::new(options).expect("the options are right");
@@ -87,7 +92,8 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
             break;
         }
         baselines(plan, &chunk, &mut figures);
-        feed(&mut machine, &chunk, &mut offsets, &mut figures);
+        let effects = feed(&mut machine, &chunk, &mut offsets, &mut figures);
+        machine.recycle(effects);
         figures.events += chunk.len() as u64;
         chunks += 1;
         if chunks == WARM_CHUNKS {
@@ -101,7 +107,7 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
     figures
 }
 
-fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Figures) {
+fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Figures) -> Effects {
     let mut now_ms = 0;
     // as much at a time as a worker takes from its queues
     for step in chunk.chunks(STEP) {
@@ -132,7 +138,80 @@ fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Fi
     assert_eq!(consumed, chunk.len() as u64);
     f.effect_bytes += effects.len_bytes();
     f.state_records += effects.state.len();
-    m.recycle(effects);
+    effects
+}
+
+/// Few customers, each of whom does a thousand things in a year of event time: bytes of each.
+fn active_customer(plan: &Arc<Plan>) {
+    const CUSTOMERS: u64 = 2_000;
+    const EVENTS_EACH: u64 = 1_000;
+    let events = CUSTOMERS * EVENTS_EACH;
+    let rate = events as f64 / (365.0 * 86_400.0);
+    let options = Options { zipf_exponent: 1e-6, ..options(events, CUSTOMERS, rate) };
+    let mut machine = empty_machine(plan);
+    machine.start_at(&[0, 0, 0], 0);
+    let mut live: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut generator = Generator::new(options).expect("the options are right");
+    let (mut offsets, mut before) = ([0; 3], None);
+    loop {
+        let chunk: Vec<Generated> = generator.by_ref().take(CHUNK / 10).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        let effects = feed(&mut machine, &chunk, &mut offsets, &mut Figures::default());
+        for (key, value) in effects.state.iter().filter(|(key, _)| key.starts_with(b"p")) {
+            live.insert(key.to_vec(), value.map_or(0, <[u8]>::len));
+        }
+        machine.recycle(effects);
+        // the first events bring the buffers to their size, and next to no state
+        before.get_or_insert_with(rss_bytes);
+    }
+    let grown = rss_bytes().saturating_sub(before.unwrap_or(0));
+    println!(
+        "a customer with {EVENTS_EACH} events in a year: {} bytes (growth of RSS), {} in its state record",
+        grown as u64 / CUSTOMERS,
+        live.values().sum::<usize>() as u64 / CUSTOMERS,
+    );
+}
+
+/// A state log of twice the live bytes: each record comes twice, as it may before compaction.
+fn restore(plan: &Arc<Plan>, customers: u64) {
+    let options = Options { zipf_exponent: 1e-6, ..options(customers * 4, customers, 100.0) };
+    let mut machine = empty_machine(plan);
+    machine.start_at(&[0, 0, 0], 0);
+    let mut live: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
+    let mut generator = Generator::new(options).expect("the options are right");
+    let mut offsets = [0; 3];
+    loop {
+        let chunk: Vec<Generated> = generator.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        let effects = feed(&mut machine, &chunk, &mut offsets, &mut Figures::default());
+        for (key, value) in effects.state.iter() {
+            match value {
+                Some(value) => live.insert(key.to_vec(), value.to_vec()),
+                None => live.remove(key),
+            };
+        }
+        machine.recycle(effects);
+    }
+    drop(machine);
+    let mut again = empty_machine(plan);
+    let mut taken = Duration::ZERO;
+    time(&mut taken, || {
+        for (key, value) in live.iter().chain(&live) {
+            again.restore(key, Some(value)).expect("what was written can be read");
+        }
+        again.restored().expect("the definition is the same");
+    });
+    let bytes: usize = live.iter().map(|(key, value)| key.len() + value.len()).sum();
+    println!(
+        "restore of {} customers from {} MB of records, twice the live ones: {:.2} s",
+        again.customers(),
+        bytes * 2 / 1_000_000,
+        taken.as_secs_f64(),
+    );
 }
 
 fn baselines(plan: &Plan, chunk: &[Generated], f: &mut Figures) {
@@ -187,4 +266,6 @@ fn main() {
             f.state_records as f64 / f.events as f64,
         );
     }
+    active_customer(&plan);
+    restore(&plan, customers);
 }
