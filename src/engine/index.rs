@@ -34,6 +34,11 @@ impl Index {
         })
     }
 
+    /// The entry at which the search for a hash begins: reading it brings it into the cache.
+    pub fn touch(&self, hash: u64) -> u64 {
+        self.entries.get(place_of(mark_of(hash), self.entries.len())).copied().unwrap_or(0)
+    }
+
     /// Adds a slot that is not there yet.
     pub fn insert(&mut self, hash: u64, slot: u32) {
         // at most four fifths full: a search then reads two or three neighbours

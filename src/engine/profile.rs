@@ -78,8 +78,8 @@ impl Profile {
 
     /// Something of what an event touches: reading it brings it into the cache.
     pub fn touch(&self) -> u64 {
-        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits));
-        web + u64::from(self.ids.touch()) + self.said.len_bytes() as u64
+        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits) + web.sessions.touch());
+        web + u64::from(self.ids.touch()) + u64::from(self.said.touch())
     }
 
     /// Something of what events seldom touch, see [`Self::touch`].

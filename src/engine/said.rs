@@ -47,9 +47,9 @@ impl Said {
         self.bytes.is_empty()
     }
 
-    /// Bytes held.
-    pub fn len_bytes(&self) -> usize {
-        self.bytes.len()
+    /// Something of the bytes: reading it brings them into the cache.
+    pub fn touch(&self) -> u8 {
+        self.bytes.first().copied().unwrap_or(0)
     }
 
     /// The value of a field; empty when nobody said it.

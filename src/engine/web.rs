@@ -82,8 +82,8 @@ impl Web {
             return false;
         }
         let max = cx.plan.limits.sessions_max.max(SESSIONS_KEPT_MIN);
-        while self.of(source).count() >= max
-            && let Some(at) = self.oldest(source)
+        while let (count, Some((at, _))) = self.oldest(source)
+            && count >= max
         {
             self.sessions.swap_remove(at);
         }
@@ -98,26 +98,32 @@ impl Web {
         self.sums_at = Moment::new(at_ms);
     }
 
-    /// Sessions of a source and where they stand: what one source keeps must not depend on another.
-    fn of(&self, source: SourceIndex) -> impl Iterator<Item = (usize, &Session)> {
-        self.sessions.iter().enumerate().filter(move |(_, session)| session.source == source)
+    /// How many sessions of a source are kept, and where the oldest stands and when it ended: what one source keeps must
+    /// not depend on another.
+    fn oldest(&self, source: SourceIndex) -> (usize, Option<(usize, i64)>) {
+        let (mut count, mut oldest) = (0, None);
+        for (at, session) in self.sessions.iter().enumerate() {
+            if session.source == source {
+                count += 1;
+                let age = (session.last.ms(), u64::from_le_bytes(session.id), at);
+                oldest = Some(oldest.map_or(age, |oldest: (i64, u64, usize)| oldest.min(age)));
+            }
+        }
+        (count, oldest.map(|(last_ms, _, at)| (at, last_ms)))
     }
 
-    fn oldest(&self, source: SourceIndex) -> Option<usize> {
-        let age = |session: &Session| (session.last.ms(), u64::from_le_bytes(session.id));
-        self.of(source).min_by_key(|(_, session)| age(session)).map(|(at, _)| at)
-    }
-
+    /// Forgets the sessions of a source that are over, but never the latest few.
     fn forget(&mut self, source: SourceIndex, horizon_ms: i64) {
-        if self.sessions.len() <= SESSIONS_KEPT_MIN {
+        if !self.sessions.may_be_over(horizon_ms) {
             return;
         }
-        while self.of(source).count() > SESSIONS_KEPT_MIN
-            && let Some(at) = self.oldest(source)
-            && self.sessions.get(at).is_some_and(|oldest| oldest.last.ms() < horizon_ms)
+        while let (count, Some((at, last_ms))) = self.oldest(source)
+            && count > SESSIONS_KEPT_MIN
+            && last_ms < horizon_ms
         {
             self.sessions.swap_remove(at);
         }
+        self.sessions.note_oldest();
     }
 }
 
@@ -125,16 +131,49 @@ impl Web {
 const NEAR: usize = SESSIONS_KEPT_MIN;
 
 /// A list of sessions, the first ones in place: most customers never have more.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Sessions {
     near: [Option<Session>; NEAR],
-    far: Option<Box<Vec<Session>>>,
+    far: Option<Box<Far>>,
+}
+
+/// The sessions that have no place there.
+#[derive(Clone, Debug)]
+struct Far {
+    sessions: Vec<Session>,
+    /// No session of the whole list has ended before this moment: a busy customer's need not be searched at each event
+    /// for one that is over.
+    none_over_to: Moment,
+}
+
+impl PartialEq for Sessions {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
 }
 
 impl Sessions {
+    /// Whether a session may have ended before `ms`, in a list of more than those that are kept anyway.
+    fn may_be_over(&self, ms: i64) -> bool {
+        self.far.as_ref().is_some_and(|far| far.none_over_to.ms() < ms)
+    }
+
+    /// Searches for the session that ended first, for [`Self::may_be_over`].
+    fn note_oldest(&mut self) {
+        let oldest_ms = self.iter().map(|session| session.last.ms()).min();
+        if let (Some(far), Some(ms)) = (&mut self.far, oldest_ms) {
+            far.none_over_to = Moment::new(ms);
+        }
+    }
+
     /// Number of sessions.
     pub fn len(&self) -> usize {
         self.iter().count()
+    }
+
+    /// Something of the end of the list's part in place, see `Profile::touch`.
+    pub fn touch(&self) -> u64 {
+        u64::from(self.near[NEAR - 1].is_some())
     }
 
     /// Whether there is none.
@@ -144,16 +183,13 @@ impl Sessions {
 
     /// The sessions in order.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.near.iter().flatten().chain(self.far.iter().flat_map(|far| far.iter()))
-    }
-
-    fn get(&self, at: usize) -> Option<&Session> {
-        self.iter().nth(at)
+        self.near.iter().flatten().chain(self.far.iter().flat_map(|far| far.sessions.iter()))
     }
 
     fn find_mut(&mut self, id: [u8; 8], source: SourceIndex) -> Option<&mut Session> {
-        let far = self.far.iter_mut().flat_map(|far| far.iter_mut());
-        self.near.iter_mut().flatten().chain(far).find(|s| s.id == id && s.source == source)
+        // the latest first: it is the one that goes on
+        let far = self.far.iter_mut().flat_map(|far| far.sessions.iter_mut().rev());
+        far.chain(self.near.iter_mut().flatten()).find(|s| s.id == id && s.source == source)
     }
 
     fn push(&mut self, session: Session) {
@@ -161,9 +197,12 @@ impl Sessions {
             *free = Some(session);
             return;
         }
-        let far = self.far.get_or_insert_default();
-        far.reserve_exact(1);
-        far.push(session);
+        let far = self.far.get_or_insert_with(|| {
+            Box::new(Far { sessions: Vec::new(), none_over_to: Moment::BEFORE_ALL })
+        });
+        far.none_over_to.lower_to(session.last.ms());
+        far.sessions.reserve_exact(1);
+        far.sessions.push(session);
     }
 
     /// Takes one out; the last one takes its place.
@@ -175,7 +214,9 @@ impl Sessions {
             Some(Some(removed)) => *removed = last,
             Some(None) => {}
             None => {
-                if let Some(removed) = self.far.as_mut().and_then(|far| far.get_mut(at - NEAR)) {
+                if let Some(removed) =
+                    self.far.as_mut().and_then(|far| far.sessions.get_mut(at - NEAR))
+                {
                     *removed = last;
                 }
             }
@@ -186,8 +227,8 @@ impl Sessions {
         let Some(far) = &mut self.far else {
             return self.near.iter_mut().rev().find_map(Option::take);
         };
-        let last = far.pop();
-        if far.is_empty() {
+        let last = far.sessions.pop();
+        if far.sessions.is_empty() {
             self.far = None;
         }
         last

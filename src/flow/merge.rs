@@ -42,14 +42,6 @@ impl Run {
         self.bytes += bytes;
     }
 
-    /// The subjects of its events, in order.
-    pub fn subjects(&self, plan: &Plan) -> impl Iterator<Item = &[u8]> {
-        self.records.iter().filter_map(|waiting| match &waiting.taken {
-            Taken::Event(event) => Some(self.batch.bytes(subject(plan, event))),
-            Taken::Reject(_) => None,
-        })
-    }
-
     /// Whether it holds no record.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
@@ -223,6 +215,22 @@ impl Merge {
             (Some(b), None) => Next::Take(b.1 as SourceIndex),
             (None, None) => Next::Idle,
         }
+    }
+
+    /// The subjects of the next records of a source, `ahead` at a time: nothing until those are merged.
+    pub fn upcoming<'m>(
+        &'m self,
+        source: SourceIndex,
+        plan: &'m Plan,
+        ahead: usize,
+    ) -> impl Iterator<Item = &'m [u8]> {
+        let run = self.queue(source).and_then(|q| q.runs.front());
+        run.filter(|run| run.at.is_multiple_of(ahead)).into_iter().flat_map(move |run| {
+            run.records[run.at..].iter().take(ahead).filter_map(|waiting| match &waiting.taken {
+                Taken::Event(event) => Some(run.batch.bytes(subject(plan, event))),
+                Taken::Reject(_) => None,
+            })
+        })
     }
 
     /// Takes the head of a source and hands it over with its arena.

@@ -10,7 +10,7 @@ use crate::engine::rows::{ActivityRow, source_name};
 use crate::engine::said::Field;
 use crate::engine::shard::activity::MinuteKey;
 use crate::engine::shard::words::Dimension;
-use crate::engine::store::Slot;
+use crate::engine::store::{Slot, WARM};
 use crate::model::effects::{DeadLetter, Effects, SignalWord, SourceProgress};
 use crate::model::outcome::Outcome;
 use crate::model::record::SourceIndex;
@@ -54,9 +54,6 @@ const DUE_BYTES: usize = 800;
 
 /// A guess of what a word for the next stage costs, bytes.
 const WORD_BYTES: usize = 200;
-
-/// Profiles that are brought into the cache at a time.
-const WARM: usize = 32;
 
 /// A guess of a profile's state record alone, bytes.
 const STATE_BYTES: usize = 256;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::engine::apply::Engine;
 use crate::engine::shard::population::Population;
+use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
 use crate::flow::watermark::Watermark;
@@ -177,7 +178,6 @@ impl Machine {
             let (offset, kafka_ms) = (record.offset, record.kafka_ms);
             run.push(Waiting { offset, kafka_ms, frontier_ms, taken }, bytes + WAITING_BYTES);
         }
-        self.engine.store.warm(run.subjects(&plan));
         self.cycle.unknown_fields(source, run.batch.unknown_fields);
         self.merge.push(source, run, frontier_ms, read_to);
     }
@@ -221,6 +221,7 @@ impl Machine {
                 }
             }
             self.watermark = passed;
+            self.engine.store.warm(self.merge.upcoming(source, &self.plan, WARM));
             self.consume(source, broke);
         }
         Progress::More

@@ -45,7 +45,7 @@ pub struct TableRows {
     full_bytes: usize,
     /// Memory of blocks that were written: fresh pages cost more than filling them.
     spare: Vec<Vec<u8>>,
-    /// Size of the last block: the next one begins with room for as much, so that it does not grow by copying.
+    /// Size of the blocks at present: the next one begins with room for as much, so that it does not grow by copying.
     expected_bytes: usize,
     /// Where the last row of the open block begins.
     last_row: usize,
@@ -74,15 +74,20 @@ impl TableRows {
             self.cut();
         }
         if self.open.is_empty() {
-            if let Some(spare) = self.spare.pop() {
-                self.open = spare;
-            }
-            self.open.reserve_exact(self.expected_bytes + self.expected_bytes / 8);
-            self.open.extend_from_slice(&self.header);
+            self.open = self.block();
         }
         self.count += 1;
         self.last_row = self.open.len();
         Row { out: &mut self.open, table: self.table, at: 0 }
+    }
+
+    /// A block without rows, with room for as many as are expected.
+    fn block(&mut self) -> Vec<u8> {
+        let mut block = self.spare.pop().unwrap_or_default();
+        let room = self.expected_bytes + self.expected_bytes / 8;
+        block.reserve_exact(room);
+        block.extend_from_slice(&self.header);
+        block
     }
 
     /// A last row that made the block too large begins a block of its own.
@@ -90,18 +95,18 @@ impl TableRows {
         if self.count < 2 || self.open.len() <= RowBlock::BYTES_MAX {
             return;
         }
-        let row = self.open.split_off(self.last_row);
+        self.expected_bytes = RowBlock::BYTES_MAX;
+        let mut next = self.block();
+        let last_row = next.len();
+        next.extend_from_slice(&self.open[self.last_row..]);
+        self.open.truncate(self.last_row);
         self.count -= 1;
         self.cut();
-        self.open.extend_from_slice(&self.header);
-        self.last_row = self.open.len();
-        self.open.extend_from_slice(&row);
-        self.count = 1;
+        (self.open, self.last_row, self.count) = (next, last_row, 1);
     }
 
     fn cut(&mut self) {
         let bytes = std::mem::take(&mut self.open);
-        self.expected_bytes = bytes.len();
         let count = std::mem::take(&mut self.count);
         self.full_bytes += bytes.len();
         self.full.push(RowBlock { table: self.table, count, bytes });
@@ -118,6 +123,7 @@ impl TableRows {
         if self.count > 0 {
             self.cut();
         }
+        self.expected_bytes = self.full_bytes.min(RowBlock::BYTES_MAX);
         self.full_bytes = 0;
         out.append(&mut self.full);
     }
