@@ -326,7 +326,7 @@ fn support(c: &mut Customer, events: &[Event]) {
     };
     // a ticket waits since its first opening, or since the last reopening if nothing else is known
     let since = |t: &&Vec<&Event>| first(t, "opened").or(last(t, &["reopened"]));
-    let oldest = open.iter().filter_map(|t| since(t)).min();
+    let oldest = open.iter().filter_map(since).min();
     let opened: Vec<(i64, f64)> = events
         .iter()
         .filter(|e| e.kind == "support" && e.text("action") == "opened")
