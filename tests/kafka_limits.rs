@@ -3,14 +3,8 @@
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/broker.rs"]
-mod broker;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/outbox.rs"]
-mod outbox;
-#[path = "support/pipeline.rs"]
-mod pipeline;
+#[path = "support/live.rs"]
+mod live;
 #[path = "support/rows.rs"]
 mod rows;
 
@@ -19,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use broker::{Broker, flush, until};
-use pipeline::{Feed, Load, Running, definition, options, plan};
+use live::pipeline::definition;
+use live::*;
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use retain::flow::names::Names;
@@ -34,14 +28,6 @@ use retain::shell::sink::{Sink, SinkOptions};
 use retain::shell::topics;
 use retain::shell::views::Databases;
 use retain::snapshot::{FORMAT, StateKey};
-
-const PARTITIONS: i32 = 4;
-const LONG: Duration = Duration::from_secs(60);
-
-fn topics(broker: &Broker, name: &str) {
-    let names = ["purchases", "support", "web"].map(|t| format!("{name}.{t}"));
-    broker.create(&names.each_ref().map(String::as_str), PARTITIONS);
-}
 
 /// The definition with a change that the state cannot follow.
 fn in_another_zone(name: &str) -> String {
@@ -58,12 +44,11 @@ fn running_shards(running: &Running) -> usize {
 
 #[test]
 fn a_copy_with_another_definition_leaves_the_group_and_the_others_run_its_shards() {
-    let broker = Broker::shared();
-    let name = "unfit";
-    topics(broker, name);
-    let load = Load::start(Feed::new(broker, name), 50, Duration::from_millis(20));
-    let fit =
-        Running::start(&plan(&definition(name)), options(&broker.bootstrap, Some("a"), false));
+    let (broker, name) = (Broker::shared(), "unfit");
+    let mut stage = Stage::on(broker, name);
+    let load = Load::start(stage.feed(), 50, Duration::from_millis(20));
+    let fit = stage.start("a", false);
+    let _carrying = stage.carry(&fit);
     until("the first copy to commit", || {
         running_shards(&fit) == 4 && fit.board.snapshot().commits.committed > 3
     });
@@ -85,23 +70,19 @@ fn a_copy_with_another_definition_leaves_the_group_and_the_others_run_its_shards
     assert!(said.contains("this copy has left the group"), "{said}");
 
     until("the first copy to run everything again", || running_shards(&fit) == 4);
-    let feed = load.stop();
-    feed.await_consumed(broker, PARTITIONS, LONG);
+    load.stop();
+    stage.verify();
     assert!(!fit.has_ended());
     fit.stop().unwrap();
-    feed.verify(broker);
 }
 
 #[test]
 fn a_state_of_another_format_is_left_to_copies_that_can_read_it() {
-    let broker = Broker::shared();
-    let name = "format";
-    topics(broker, name);
-    let plan = plan(&definition(name));
-    let mut feed = Feed::new(broker, name);
-    feed.send(500);
-    let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
-    feed.await_consumed(broker, PARTITIONS, LONG);
+    let (broker, name) = (Broker::shared(), "format");
+    let stage = Stage::on(broker, name);
+    stage.feed().send(500);
+    let running = stage.start("a", false);
+    stage.await_consumed();
     running.stop().unwrap();
 
     // A newer binary has written a profile that this one cannot read, and then its meta, whose first word is the format.
@@ -117,7 +98,7 @@ fn a_state_of_another_format_is_left_to_copies_that_can_read_it() {
     send(&StateKey::Meta.encode(), &[newer, 1, 2, 3]);
     flush(&producer);
 
-    let running = Running::start(&plan, options(&broker.bootstrap, Some("a"), false));
+    let running = stage.start("a", false);
     until("the copy to leave", || running.has_ended());
     let shard = running.board.snapshot().shards.get(&2).cloned();
     let why = running.stop().unwrap_err();
@@ -135,7 +116,7 @@ fn rows_that_trickle_in_without_a_pause_are_carried() {
     let names = Names::new("trickle", 1);
     broker.create(&[&names.rows()], 1);
     let tokio = tokio::runtime::Runtime::new().unwrap();
-    let engine = engine::Engine::start();
+    let engine = live::engine::Engine::start();
     let databases = Databases::new("retain", 1).unwrap();
     let kept = Retention { events_days: 400, ledger_days: 90 };
     let plan = plan(&definition("trickle"));
@@ -145,7 +126,7 @@ fn rows_that_trickle_in_without_a_pause_are_carried() {
     let stop = Arc::new(AtomicBool::new(false));
     let (asked, topic, bootstrap) = (Arc::clone(&stop), names.rows(), broker.bootstrap.clone());
     let trickle = std::thread::spawn(move || {
-        let producer = broker::producer(&bootstrap);
+        let producer = live::broker::producer(&bootstrap);
         let block = rows::block(Table::Gaps, &[vec![("shard", 1.into())]]);
         let count = block.count.to_string();
         while !asked.load(Ordering::SeqCst) {
@@ -177,9 +158,9 @@ fn rows_that_trickle_in_without_a_pause_are_carried() {
 
 #[test]
 fn own_topics_take_sixteen_mebibytes_and_smaller_ones_are_refused() {
-    let broker = Broker::shared();
-    let name = "large";
-    topics(broker, name);
+    let (broker, name) = (Broker::shared(), "large");
+    let sources = ["purchases", "support", "web"].map(|t| format!("{name}.{t}"));
+    broker.create(&sources.each_ref().map(String::as_str), PARTITIONS);
     let (plan, names) = (plan(&definition(name)), Names::new(name, 1));
     let link = options(&broker.bootstrap, None, false).link;
     let tokio = tokio::runtime::Runtime::new().unwrap();

@@ -257,7 +257,7 @@ fn rows_are_refreshed_daily_however_large_the_disorder() {
         shard.cycle(now_ms);
     }
     for row in shard.tables.rows("customers") {
-        let as_of_ms = row.int("exp_purchases_90_as_of") as i64;
+        let as_of_ms = row.int("valued_at") as i64;
         let age_h = (end_ms - as_of_ms) / HOUR_MS;
         assert!(age_h < 25, "{} is {age_h} h old", row.text("customer_id"));
     }

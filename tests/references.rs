@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use retain::signal::silence::{History, Model, Params};
+use retain::signal::value::{GammaGamma, ValueRule};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -91,6 +92,20 @@ fn check_customers(
                 }
             }
         }
+        // Mean spend and value in dollars.
+        let model = GammaGamma { gamma_minor: 15.44, ..GammaGamma::CDNOW };
+        let repeat = if full {
+            f64::from(h.x) * number(&row, "m_x")
+        } else {
+            number(&row, "m_x_num_cents") / 100.0
+        };
+        let mean = model.mean_spend(h.x, repeat).unwrap();
+        error.check(mean, &row, "gg_mean_spend");
+        if full {
+            let rule = ValueRule { step_d: 4.345 * WEEK_D, steps: 12, discount: 0.01, margin: 1.0 };
+            let value = rule.customer_value(&Params::CDNOW_BG, (h, age_d), mean, 0.0);
+            error.check(value, &row, "clv_12m_1pct");
+        }
     }
     error.worst
 }
@@ -158,20 +173,18 @@ fn epoch_day(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// The distinct purchase days of every customer of the shipped CDNOW sample.
-fn cdnow_days() -> BTreeMap<String, Vec<i64>> {
+/// The distinct purchase days of every customer of the shipped CDNOW sample, with what was spent, in cents.
+fn cdnow_days() -> BTreeMap<String, BTreeMap<i64, i64>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cdnow/purchases_sample.ndjson");
-    let mut customers: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut customers: BTreeMap<String, BTreeMap<i64, i64>> = BTreeMap::new();
     for line in std::fs::read_to_string(path).unwrap().lines() {
         let event: Value = serde_json::from_str(line).unwrap();
         let date: Vec<i64> =
             event["ts"].as_str().unwrap()[..10].split('-').map(|n| n.parse().unwrap()).collect();
         let id = event["customer_id"].as_str().unwrap().to_owned();
-        customers.entry(id).or_default().push(epoch_day(date[0], date[1], date[2]));
-    }
-    for days in customers.values_mut() {
-        days.sort_unstable();
-        days.dedup();
+        let cents = (event["amount"].as_f64().unwrap() * 100.0).round() as i64;
+        let day = epoch_day(date[0], date[1], date[2]);
+        *customers.entry(id).or_default().entry(day).or_default() += cents;
     }
     customers
 }
@@ -189,7 +202,7 @@ fn log_likelihood_of_the_cdnow_sample() {
         Params { model: Model::Mbg, r: 0.525, alpha_d: 6.183, a: 0.891, b: 1.614 },
     ];
     for days in customers.values() {
-        let seen: Vec<i64> = days.iter().copied().filter(|day| *day <= end).collect();
+        let seen: Vec<i64> = days.range(..=end).map(|(day, _)| *day).collect();
         let (first, last) = (seen[0], seen[seen.len() - 1]);
         let weeks = |days: i64| days as f64 / WEEK_D;
         let h = History { x: seen.len() as u32 - 1, t_x_d: weeks(last - first) };
@@ -200,4 +213,48 @@ fn log_likelihood_of_the_cdnow_sample() {
     println!("log-likelihood BG {:.4}, MBG {:.4}", sums[0], sums[1]);
     assert!((sums[0] - -9582.43).abs() < 0.01, "{}", sums[0]);
     assert!((sums[1] - -9582.13).abs() < 0.01, "{}", sums[1]);
+}
+
+/// The published fit of Gamma-Gamma, over the 946 customers with a repeat purchase day in the first 39 weeks.
+#[test]
+fn gamma_gamma_log_likelihood_of_the_cdnow_sample() {
+    let end = epoch_day(1997, 9, 30);
+    let model = GammaGamma { p: 6.25, q: 3.74, gamma_minor: 15.44 };
+    let (mut sum, mut in_cents, mut count) = (0.0, 0.0, 0);
+    for days in cdnow_days().values() {
+        let repeats: Vec<i64> = days.range(..=end).skip(1).map(|(_, cents)| *cents).collect();
+        let x = repeats.len() as u32;
+        let mean_cents = repeats.iter().sum::<i64>() as f64 / f64::from(x.max(1));
+        if let Some(ln_l) = model.ln_likelihood(x, mean_cents / 100.0) {
+            sum += ln_l;
+            in_cents += GammaGamma::CDNOW.ln_likelihood(x, mean_cents).unwrap();
+            count += 1;
+        }
+    }
+    println!("log-likelihood of Gamma-Gamma {sum:.4} over {count}");
+    assert_eq!(count, 946);
+    assert!((sum - -4055.919).abs() < 0.01, "{sum}");
+    assert!((in_cents + 946.0 * 100.0_f64.ln() - sum).abs() < 1e-6);
+}
+
+/// Regular models against integrals over the rate (`cnbd.py` beside the table).
+#[test]
+fn regular_models_are_their_integrals() {
+    let mut error = Error::new(1e-11);
+    for row in table("tests/data/cnbd.csv") {
+        let k = row["k"].parse().unwrap();
+        let model = if row["model"] == "mbg" { Model::MbgCnbd { k } } else { Model::BgCnbd { k } };
+        let [r, alpha, a, b] = ["r", "alpha", "a", "b"].map(|name| number(&row, name));
+        let params = Params::from_days(model, r, alpha, a, b).unwrap();
+        let h = History { x: count(&row, "x"), t_x_d: number(&row, "t_x") };
+        let (age, horizon) = (number(&row, "T"), number(&row, "H"));
+        error.check(params.p_alive(h, age), &row, "p_alive");
+        error.check(params.p_silent(h, age, horizon), &row, "p_silent");
+        error.check(params.expected(h, age, horizon), &row, "e");
+        // The logarithm may be next to 0.
+        let (got, expected) = (params.ln_likelihood(h, age), number(&row, "ln_l"));
+        let difference = (got - expected).abs() / expected.abs().max(1.0);
+        assert!(difference < 1e-11, "ln_l {got} of {row:?}");
+    }
+    println!("worst relative error {:e}", error.worst);
 }

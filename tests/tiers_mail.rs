@@ -178,7 +178,7 @@ fn cuts(c: &CutOffs) -> Cuts {
 fn place(row: &Row) -> Option<Place> {
     let tier = Tier::ALL.into_iter().find(|tier| tier.name() == row.text("tier"))?;
     let abc = Abc::ALL.into_iter().find(|abc| abc.name() == row.text("abc")).unwrap();
-    Some(Place { tier, abc, key: row.int("key") == 1 })
+    Some(Place { tier, abc, key: row.int("key_customer") == 1 })
 }
 
 fn histogram(values: &BTreeMap<String, f64>) -> Histogram {

@@ -104,8 +104,11 @@ struct Reading<'r, 'b> {
 impl Reading<'_, '_> {
     /// Reads one field of item number `at`.
     fn field(&mut self, at: usize, seen: &mut u8, item: &mut Item, name: ItemField, value: &str) {
-        let raw =
-            Raw { bytes: value.as_bytes(), at: self.array.at + offset_in(self.array.bytes, value) };
+        let raw = Raw {
+            bytes: value.as_bytes(),
+            at: self.array.at + offset_in(self.array.bytes, value),
+            escapes: self.array.escapes,
+        };
         let again = *seen & name.bit() != 0;
         *seen |= name.bit();
         let refused = again || self.lines.read(name.label(), name, raw, item).is_err();

@@ -47,7 +47,8 @@ fn line(
         match name {
             Some(name) if seen & name.bit() == 0 => {
                 seen |= name.bit();
-                let value = Raw { bytes: raw.bytes.get(begin..end)?, at: raw.at + begin };
+                let value =
+                    Raw { bytes: raw.bytes.get(begin..end)?, at: raw.at + begin, escapes: false };
                 lines.read(name.label(), name, value, item).ok()?;
             }
             Some(_) => return None,

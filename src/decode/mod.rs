@@ -131,14 +131,16 @@ fn event_type(reader: &Reader<'_, '_>, context: &DecodeContext<'_>) -> Result<Ev
             Reject::new(Reason::UnknownType, detail)
         });
     };
-    let name = raw.unquoted(true);
-    let named = name.as_deref().and_then(|name| std::str::from_utf8(name).ok());
-    named.and_then(EventType::parse).ok_or_else(|| {
+    raw.unquoted().and_then(|name| type_of(&name)).ok_or_else(|| {
         let shown = reader::shown(&String::from_utf8_lossy(raw.bytes));
         let names = EventType::ALL.map(EventType::name).join(", ");
         let detail = format!("`type` is {shown}; expected one of {names}");
         Reject::new(Reason::UnknownType, detail)
     })
+}
+
+fn type_of(name: &[u8]) -> Option<EventType> {
+    EventType::ALL.into_iter().find(|event_type| event_type.name().as_bytes() == name)
 }
 
 fn body(

@@ -71,7 +71,7 @@ impl Money {
 
 /// A decimal of major units, at least zero: a JSON number, or a string of digits with at most one point.
 fn major(place: &str, raw: Raw<'_>) -> Result<Decimal, Reject> {
-    let decimal = match raw.unquoted(true) {
+    let decimal = match raw.unquoted() {
         // No sign and no exponent in a string, which is what people write.
         Some(text) if text.len() <= AMOUNT_BYTES_MAX && text.iter().copied().all(plain) => {
             Decimal::parse(&text)

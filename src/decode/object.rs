@@ -24,15 +24,18 @@ pub struct Raw<'a> {
     pub bytes: &'a [u8],
     /// Where it begins in the record.
     pub at: usize,
+    /// Whether it may have a backslash: without one, no text needs unescaping.
+    pub escapes: bool,
 }
 
 impl<'a> Raw<'a> {
     /// The text of a JSON string. `None` when the value is no string, or no text.
-    pub fn unquoted(self, escapes: bool) -> Option<Cow<'a, [u8]>> {
+    #[inline]
+    pub fn unquoted(self) -> Option<Cow<'a, [u8]>> {
         let [b'"', inner @ .., b'"'] = self.bytes else {
             return None;
         };
-        if escapes && inner.contains(&b'\\') {
+        if self.escapes && inner.contains(&b'\\') {
             let text = serde_json::from_slice::<String>(self.bytes).ok()?;
             return Some(Cow::Owned(text.into_bytes()));
         }
@@ -49,7 +52,7 @@ pub struct Fields<'a> {
     seen: u64,
     duplicate: Option<usize>,
     too_deep: bool,
-    /// Whether the record may have a backslash somewhere: without one, no text needs unescaping.
+    /// Whether the record may have a backslash somewhere.
     pub escapes: bool,
     /// Whether all its bytes are printable ASCII: then no text has a control character.
     pub plain: bool,
@@ -103,13 +106,15 @@ impl<'a> Fields<'a> {
     }
 
     /// The JSON text of a field; `None` when it is missing or `null`.
+    #[inline]
     pub fn raw(&self, field: Field) -> Option<Raw<'a>> {
         if self.seen & field.bit() == 0 {
             return None;
         }
         let (begin, end) = self.places[field as usize];
         let bytes = self.payload.get(begin as usize..end as usize)?;
-        (bytes != b"null").then_some(Raw { bytes, at: begin as usize })
+        let raw = Raw { bytes, at: begin as usize, escapes: self.escapes };
+        (bytes != b"null").then_some(raw)
     }
 
     /// How many fields the record has that a type with `known` fields does not.
@@ -124,6 +129,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes the value of a known field. `false` when the field has one already.
+    #[inline]
     pub fn put(&mut self, index: usize, begin: usize, end: usize) -> bool {
         let bit = 1 << index;
         let first = self.seen & bit == 0;

@@ -73,9 +73,12 @@ pub fn number(raw: Raw<'_>) -> Option<Decimal> {
 
 /// The double nearest to a JSON number in `0..=NUMBER_MAX`. `None` for anything else.
 fn double(raw: Raw<'_>) -> Option<f64> {
-    let decimal = number(raw).filter(|n| !n.negative && n.at_most(NUMBER_MAX))?;
+    let decimal = number(raw)?;
     if let Some(whole) = decimal.small_whole() {
         return Some(f64::from(whole));
+    }
+    if decimal.negative || !decimal.at_most(NUMBER_MAX) {
+        return None;
     }
     // Minus zero is zero.
     std::str::from_utf8(raw.bytes).ok()?.parse().ok().map(|n: f64| n + 0.0)
@@ -91,14 +94,13 @@ pub fn whole_number(place: &str, raw: Raw<'_>, min: i64, max: i64) -> Result<i64
 
 /// A text of at most `max` bytes, for a place that is no field of its own.
 pub fn text_value<'a>(place: &str, raw: Raw<'a>, max: usize) -> Result<Cow<'a, [u8]>, Reject> {
-    let text = raw.unquoted(true).ok_or_else(|| bad_raw(place, raw, "a JSON string"))?;
+    let text = raw.unquoted().ok_or_else(|| bad_raw(place, raw, "a JSON string"))?;
     if text.len() > max { Err(too_long(place, text.len(), max)) } else { Ok(text) }
 }
 
 /// A timestamp or a date, for a place that is no field of its own; milliseconds.
 pub fn day_or_time_value(place: &str, raw: Raw<'_>) -> Result<i64, Reject> {
-    let ms =
-        raw.unquoted(true).and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
+    let ms = raw.unquoted().and_then(|text| parse_date(&text).or_else(|| parse_timestamp(&text)));
     let expected = "an RFC 3339 timestamp or a date such as \"2026-05-01\"";
     within_time(place, raw, ms.ok_or_else(|| bad_raw(place, raw, expected))?)
 }
@@ -142,14 +144,23 @@ pub struct Reader<'p, 'r> {
 }
 
 impl<'p> Reader<'p, '_> {
-    /// The text of a JSON string.
-    fn unquoted(&self, raw: Raw<'p>) -> Option<Cow<'p, [u8]>> {
-        raw.unquoted(self.fields.escapes)
+    /// A text of at most `max` bytes in a record that has nothing but plain texts, which need no other check.
+    #[inline]
+    fn plain(&self, raw: Raw<'p>, max: usize) -> Option<Span> {
+        match raw.bytes {
+            [b'"', inner @ .., b'"'] if self.fields.plain && inner.len() <= max => {
+                let start = self.record_at + raw.at as u32 + 1;
+                let span = Span { start, len: inner.len() as u32 };
+                Some(if inner.is_empty() { Span::NONE } else { span })
+            }
+            _ => None,
+        }
     }
 
     /// A text of at most `max` bytes from its JSON text.
+    #[inline(never)]
     fn text_of(&self, field: Field, raw: Raw<'p>, max: usize) -> Result<Cow<'p, [u8]>, Reject> {
-        match self.unquoted(raw) {
+        match raw.unquoted() {
             Some(text) if text.len() <= max => Ok(text),
             Some(text) => Err(too_long(field.name(), text.len(), max)),
             None => Err(bad_raw(field.name(), raw, "a JSON string")),
@@ -157,8 +168,9 @@ impl<'p> Reader<'p, '_> {
     }
 
     /// An identifier of at most `max` bytes from its JSON text.
+    #[inline(never)]
     fn id_of(&self, field: Field, raw: Raw<'p>, max: usize) -> Result<Cow<'p, [u8]>, Reject> {
-        let Some(id) = self.unquoted(raw) else {
+        let Some(id) = raw.unquoted() else {
             let expected =
                 "a JSON string (an identifier written as a number would lose its leading zeros)";
             return Err(bad_raw(field.name(), raw, expected));
@@ -181,37 +193,54 @@ impl<'p> Reader<'p, '_> {
     /// A text of at most `max` bytes that must be there and not be empty.
     pub fn required_text(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
         let raw = self.required(field)?;
-        let text = self.text_of(field, raw, max)?;
-        if text.is_empty() {
-            return Err(bad_field(field, "empty", "a text that is not empty"));
+        match self.some_text(field, raw, max)? {
+            Span::NONE => Err(bad_field(field, "empty", "a text that is not empty")),
+            text => Ok(text),
         }
-        Ok(kept(self.batch, self.record_at, raw, text))
     }
 
     /// A text of at most `max` bytes; absent when missing, `null` or empty.
+    #[inline]
     pub fn text(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
-        let Some(raw) = self.fields.raw(field) else {
-            return Ok(Span::NONE);
-        };
+        match self.fields.raw(field) {
+            Some(raw) => self.some_text(field, raw, max),
+            None => Ok(Span::NONE),
+        }
+    }
+
+    #[inline]
+    fn some_text(&mut self, field: Field, raw: Raw<'p>, max: usize) -> Result<Span, Reject> {
+        if let Some(text) = self.plain(raw, max) {
+            return Ok(text);
+        }
         let text = self.text_of(field, raw, max)?;
         Ok(kept(self.batch, self.record_at, raw, text))
     }
 
     /// An identifier that must be there: 1 to `max` bytes, no control characters.
+    #[inline]
     pub fn required_id(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
         let raw = self.required(field)?;
-        let id = self.id_of(field, raw, max)?;
-        if id.is_empty() {
-            return Err(bad_field(field, "empty", "an identifier"));
+        match self.some_id(field, raw, max)? {
+            Span::NONE => Err(bad_field(field, "empty", "an identifier")),
+            id => Ok(id),
         }
-        Ok(kept(self.batch, self.record_at, raw, id))
     }
 
     /// An identifier; absent when missing, `null` or empty.
+    #[inline]
     pub fn id(&mut self, field: Field, max: usize) -> Result<Span, Reject> {
-        let Some(raw) = self.fields.raw(field) else {
-            return Ok(Span::NONE);
-        };
+        match self.fields.raw(field) {
+            Some(raw) => self.some_id(field, raw, max),
+            None => Ok(Span::NONE),
+        }
+    }
+
+    #[inline]
+    fn some_id(&mut self, field: Field, raw: Raw<'p>, max: usize) -> Result<Span, Reject> {
+        if let Some(id) = self.plain(raw, max) {
+            return Ok(id);
+        }
         let id = self.id_of(field, raw, max)?;
         Ok(kept(self.batch, self.record_at, raw, id))
     }
@@ -226,7 +255,7 @@ impl<'p> Reader<'p, '_> {
         let Some(raw) = self.fields.raw(field) else {
             return Ok(None);
         };
-        let word = self.unquoted(raw).and_then(|text| parse(&text));
+        let word = raw.unquoted().and_then(|text| parse(&text));
         word.map(Some).ok_or_else(|| bad_raw(field.name(), raw, expected))
     }
 
@@ -281,7 +310,7 @@ impl<'p> Reader<'p, '_> {
     /// An RFC 3339 timestamp that must be there, milliseconds.
     pub fn required_time(&self, field: Field) -> Result<i64, Reject> {
         let raw = self.required(field)?;
-        let ms = self.unquoted(raw).and_then(|text| parse_timestamp(&text)).ok_or_else(|| {
+        let ms = raw.unquoted().and_then(|text| parse_timestamp(&text)).ok_or_else(|| {
             let expected =
                 "an RFC 3339 timestamp with its offset, such as \"2026-05-01T10:00:00+02:00\"";
             bad_raw(field.name(), raw, expected)

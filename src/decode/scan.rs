@@ -30,7 +30,10 @@ fn object(walk: &mut Walk<'_>, fields: &mut Fields<'_>, want_sample: bool) -> Op
         let close = walk.text_end(at)?;
         let name_at = at + 1;
         let value_at = walk.value_after(close)?;
-        let value_end = walk.value_end(value_at, 0)?;
+        let value_end = match walk.byte(value_at) {
+            b'"' => walk.text_end(value_at)?,
+            _ => walk.value_end(value_at, 0)?,
+        };
         let name_len = close - 1 - name_at;
         match index_of(walk.bytes.get(name_at..)?, name_len) {
             Some(index) if fields.put(index, value_at, value_end) => {}
@@ -104,6 +107,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The end of the text that begins at `at`.
+    #[inline]
     pub fn text_end(&mut self, at: usize) -> Option<usize> {
         if self.quote()? != at {
             return None;
@@ -180,6 +184,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next quote.
+    #[inline]
     fn quote(&mut self) -> Option<usize> {
         while self.quotes == 0 {
             if self.next >= self.bytes.len() {
@@ -210,6 +215,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks at the next block.
+    #[inline(never)]
     fn look(&mut self) {
         let rest = self.bytes.get(self.next..).unwrap_or(&[]);
         match rest.first_chunk::<BLOCK>() {

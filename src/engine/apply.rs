@@ -8,19 +8,18 @@ use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
 use super::ids::{Admitted, Memory, Seen};
+use super::judge::{Look, risk_due_ms, step_risk, value};
 use super::lifecycle::{due_ms, step};
 use super::profile::Profile;
-use super::purchase::Opening;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::words::{Dimension, Word, Words};
 use super::store::Store;
-use super::support::TicketEvent;
+use super::take::Took;
 use super::tiers::Tiers;
-use super::web::session_of;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event, ProfileFields, TicketAction, TicketKind};
+use crate::model::event::{Body, Event, TicketAction};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::NEVER_MS;
@@ -161,9 +160,13 @@ impl Engine {
         profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
         self.take_links(slot, batch, event, stamp);
         let source = origin.position.source;
-        let (bought, visit) = self.take_body(slot, batch, event, stamp, horizon_ms);
-        if matches!(event.body, Body::Purchase { .. } | Body::Opening { .. }) {
+        let Took { bought, visit, judged } = self.take_body(slot, batch, event, stamp, horizon_ms);
+        if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
+        {
             self.after_purchase(slot, bought);
+        }
+        if judged {
+            self.judge_risk(slot, Look::Roughly);
         }
         if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
         {
@@ -212,67 +215,6 @@ impl Engine {
         }
     }
 
-    /// Applies the type's own part; returns (opened a new last purchase day, began a visit).
-    fn take_body(
-        &mut self,
-        slot: u32,
-        batch: &EventBatch,
-        event: &Event,
-        stamp: Stamp,
-        horizon_ms: i64,
-    ) -> (bool, bool) {
-        if let Body::Profile(fields) = event.body {
-            self.take_profile(slot, batch, fields, stamp);
-            return (false, false);
-        }
-        let cx = &self.cx;
-        let profile = &mut self.store.get_mut(slot).profile;
-        if is_act_of_customer(&event.body) {
-            profile.last_seen.raise_to(event.ts_ms);
-        }
-        match event.body {
-            Body::Web { session_id, .. } => {
-                let id = session_of(batch.bytes(session_id), event.ts_ms);
-                let source = stamp.position.source;
-                let web = profile.web.get_or_insert_default();
-                return (false, web.visit(cx, id, source, event.ts_ms, horizon_ms));
-            }
-            Body::Support { ticket_id, action, kind, csat, .. } => {
-                let complaint = kind == Some(TicketKind::Complaint);
-                let ticket = xxh3_64(batch.bytes(ticket_id));
-                let happened = TicketEvent { ticket, stamp, action, complaint, csat };
-                profile.more_mut().support.get_or_insert_default().apply(cx, happened);
-            }
-            _ => return (take_money(cx, profile, &event.body, stamp), false),
-        }
-        (false, false)
-    }
-
-    fn take_profile(&mut self, slot: u32, batch: &EventBatch, fields: ProfileFields, stamp: Stamp) {
-        let source = stamp.position.source;
-        let max = self.cx.plan.limits.dimension_values_max;
-        let limited = [
-            (Field::Region, Dimension::Region, fields.region),
-            (Field::Industry, Dimension::Industry, fields.industry),
-            (Field::Segment, Dimension::Segment, fields.segment),
-        ];
-        let profile = &mut self.store.get_mut(slot).profile;
-        for (field, dimension, span) in limited {
-            if !span.is_none() {
-                let text = self.words.limited(source, dimension, batch.str(span), max);
-                profile.said.say(field, text, stamp);
-            }
-        }
-        for (field, span) in [(Field::OwnerId, fields.owner_id), (Field::Name, fields.name)] {
-            if !span.is_none() {
-                profile.said.say(field, batch.str(span), stamp);
-            }
-        }
-        if let Some(key) = fields.key {
-            profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
-        }
-    }
-
     fn after_purchase(&mut self, slot: u32, bought: bool) {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.profile.as_of_ms;
@@ -280,8 +222,22 @@ impl Engine {
         if step(&self.cx, &mut entry.profile, tau_ms, how) {
             self.moved.push(Moved { slot, left_account: None });
         }
-        self.arm(slot);
+        value(&self.cx, &mut entry.profile, tau_ms);
+        let lifecycle_ms = due_ms(&self.cx, &entry.profile);
+        entry.profile.set_lifecycle_due_ms(lifecycle_ms);
         self.list_for_refresh(slot);
+    }
+
+    /// Steps the band of the risk after something has changed, and arms the next due.
+    fn judge_risk(&mut self, slot: u32, look: Look) {
+        let entry = self.store.get_mut(slot);
+        let tau_ms = entry.profile.as_of_ms;
+        if step_risk(&self.cx, &mut entry.profile, tau_ms) {
+            self.moved.push(Moved { slot, left_account: None });
+        }
+        let risk_ms = risk_due_ms(&self.cx, &entry.profile, look, tau_ms);
+        let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
+        self.arm_at(slot, at_ms);
     }
 
     /// Lists a purchaser for the daily refresh of what has no closed form, at a minute that its key decides.
@@ -294,9 +250,20 @@ impl Engine {
         }
     }
 
-    /// Computes a profile's next due and makes sure that the queue wakes by then.
-    pub fn arm(&mut self, slot: u32) {
-        let at_ms = due_ms(&self.cx, &self.store.get(slot).profile);
+    /// Computes a profile's next due after `from_ms` and makes sure that the queue wakes by then.
+    pub fn arm(&mut self, slot: u32, look: Look, from_ms: i64) {
+        let entry = self.store.get_mut(slot);
+        let lifecycle_ms = due_ms(&self.cx, &entry.profile);
+        entry.profile.set_lifecycle_due_ms(lifecycle_ms);
+        let at_ms = lifecycle_ms.min(risk_due_ms(&self.cx, &entry.profile, look, from_ms));
+        self.arm_at(slot, at_ms);
+    }
+
+    /// Makes a profile due just after it was last looked at: the definition judges differently from now on.
+    pub fn arm_anew(&mut self, slot: u32) {
+        let entry = self.store.get_mut(slot);
+        let at_ms = entry.profile.as_of_ms + 1;
+        entry.profile.set_lifecycle_due_ms(at_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -318,16 +285,23 @@ impl Engine {
         }
     }
 
-    /// Evaluates a profile at its due. A due re-arms strictly later.
+    /// Evaluates a profile at its due. A due re-arms strictly later; one that finds nothing leaves no trace, for where it
+    /// lay depends on when it was last looked for.
     fn fire(&mut self, slot: u32) {
-        self.mark(slot);
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.due_ms;
-        entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
-        if step(&self.cx, &mut entry.profile, tau_ms, Step::Time) {
+        let retimed = entry.profile.lifecycle_due_ms() <= tau_ms;
+        let mut moved = retimed && step(&self.cx, &mut entry.profile, tau_ms, Step::Time);
+        moved |= step_risk(&self.cx, &mut entry.profile, tau_ms);
+        if moved || retimed {
+            entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
+            value(&self.cx, &mut entry.profile, tau_ms);
+            self.mark(slot);
+        }
+        if moved {
             self.moved.push(Moved { slot, left_account: None });
         }
-        self.arm(slot);
+        self.arm(slot, Look::Exactly, tau_ms);
         debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
     }
 
@@ -364,39 +338,6 @@ impl Engine {
             self.slots = slots;
         }
         (fired, false)
-    }
-}
-
-/// Purchases, refunds, openings; whether a new last purchase day was opened.
-fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) -> bool {
-    match *body {
-        Body::Purchase { amount, .. } => {
-            profile.purchases.get_or_insert_default().buy(cx, stamp.ts_ms, amount.minor)
-        }
-        Body::Refund { amount, .. } => {
-            profile.purchases.get_or_insert_default().refund(cx, stamp.ts_ms, amount.minor);
-            false
-        }
-        Body::Opening { t_first_ms, t_last_ms, n_days, orders, revenue } => {
-            let last_day = cx.day(t_last_ms);
-            let revenue_minor = revenue.minor;
-            let opening =
-                Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
-            profile.born.lower_to(t_first_ms);
-            profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
-            profile.purchases.get_or_insert_default().open(opening);
-            false
-        }
-        _ => false,
-    }
-}
-
-/// Whether the customer did it, so that it counts as being seen.
-fn is_act_of_customer(body: &Body) -> bool {
-    match body {
-        Body::Purchase { .. } | Body::Web { .. } => true,
-        Body::Support { action, by_agent, .. } => !by_agent && *action != TicketAction::Resolved,
-        _ => false,
     }
 }
 

@@ -74,6 +74,9 @@ pub struct Exposure {
     pub overdue_minor_ms: i128,
 }
 
+const _: () = assert!(size_of::<Credit>() <= 80);
+const _: () = assert!(size_of::<Invoice>() <= 40 && size_of::<Payment>() <= 24);
+
 impl Exposure {
     /// Overdue part of what is open, in [0, 1]; `None` when nothing is open.
     pub fn overdue_ratio(&self) -> Option<f64> {
@@ -107,7 +110,11 @@ impl Credit {
         {
             return;
         }
-        self.weigh(sums, at, 0, -1.0);
+        let whole = self.is_whole();
+        let weighed = !old.said.is_none();
+        if weighed && !whole {
+            self.weigh(sums, at, 0, -1.0);
+        }
         let old_entity = std::mem::take(&mut self.invoices[at].entity);
         if old_entity != 0 && self.entity_text(old_entity) != entity {
             self.drop_entities();
@@ -116,7 +123,11 @@ impl Credit {
         let invoice = &mut self.invoices[at];
         (invoice.said, invoice.amount_minor, invoice.due) = (said, amount_minor, due);
         invoice.entity = entity;
-        self.weigh(sums, at, 0, 1.0);
+        if weighed && whole {
+            self.weigh_all(sums);
+        } else {
+            self.weigh(sums, at, 0, 1.0);
+        }
         self.limit();
     }
 
@@ -124,15 +135,22 @@ impl Credit {
     pub fn payment(&mut self, sums: &mut Sums, id: u64, ts_ms: i64, minor: i64) {
         let at = self.find_or_insert(id);
         let payment = Payment { invoice: id, at: Moment::at(ts_ms), minor };
-        let (from, _) = self.payments_of(id);
+        let (from, to) = self.payments_of(id);
         let place = self.payments.partition_point(|held| *held < payment);
+        let (between, whole) = (place < to, self.is_whole());
         // what a payment leaves open depends on those before it only
-        self.weigh(sums, at, place - from, -1.0);
+        if between && !whole {
+            self.weigh(sums, at, place - from, -1.0);
+        }
         if self.payments.is_empty() {
             self.payments.reserve_exact(1);
         }
         self.payments.insert(place, payment);
-        self.weigh(sums, at, place - from, 1.0);
+        if between && whole {
+            self.weigh_all(sums);
+        } else {
+            self.weigh(sums, at, place - from, 1.0);
+        }
         let (from, to) = self.payments_of(id);
         if to - from > PAYMENTS_MAX {
             let earliest = self.payments.remove(from);
@@ -190,9 +208,12 @@ impl Credit {
         open.map(|held| u32::from(held.extensions)).sum()
     }
 
-    /// Invoices known and not paid in full.
-    pub fn open_invoices(&self) -> u32 {
-        self.invoices.iter().filter(|held| self.unpaid(held) > 0).count() as u32
+    /// Due and unpaid part of every invoice that is not paid in full.
+    pub fn open_parts(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
+        self.invoices
+            .iter()
+            .filter_map(|held| Some((held.due.ms()?, self.unpaid(held))))
+            .filter(|p| p.1 > 0)
     }
 
     /// Invoices held, and forgotten because there were too many.
@@ -203,12 +224,8 @@ impl Credit {
     /// The next moment after `after_ms` at which an open invoice falls due, or has been so for a step of
     /// [`OVERDUE_STEPS_D`]; `NEVER_MS` when none.
     pub fn next_due_ms(&self, after_ms: i64) -> i64 {
-        let open = self.invoices.iter().filter(|held| self.unpaid(held) > 0);
-        let dues = open.filter_map(|held| held.due.ms());
-        earliest_after(
-            after_ms,
-            dues.flat_map(|due_ms| OVERDUE_STEPS_D.map(|step_d| due_ms + step_d * DAY_MS)),
-        )
+        let steps = |due_ms| OVERDUE_STEPS_D.map(|step_d| due_ms + step_d * DAY_MS);
+        earliest_after(after_ms, self.open_parts().flat_map(|(due_ms, _)| steps(due_ms)))
     }
 
     /// The first millisecond after `after_ms`, and before [`Self::next_due_ms`], at which [`Self::dbt_days`] changes
@@ -263,6 +280,16 @@ impl Credit {
         let paid = self.payments[from..to].iter().map(|p| p.minor);
         let paid = paid.fold(held.earlier_minor, i64::saturating_add);
         held.amount_minor.saturating_sub(paid).max(0)
+    }
+
+    /// Whether everything that weighs on the sums is still held, so that they can be added up anew.
+    fn is_whole(&self) -> bool {
+        self.forgotten == 0 && self.invoices.iter().all(|held| held.earlier_minor == 0)
+    }
+
+    fn weigh_all(&self, sums: &mut Sums) {
+        sums.empty(&[Sum::LateDays180, Sum::Paid180, Sum::Partials180]);
+        (0..self.invoices.len()).for_each(|at| self.weigh(sums, at, 0, 1.0));
     }
 
     /// Adds the weights of an invoice's payments from the `first` on, or takes them back (`sign` -1).

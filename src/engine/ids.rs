@@ -65,6 +65,7 @@ pub struct Ids {
     /// when it arrived.
     few: Box<[u8]>,
     /// Sources that have outgrown that, in ascending order.
+    #[allow(clippy::box_collection)] // few customers have any: the others pay for one pointer
     many: Option<Box<Vec<Many>>>,
 }
 

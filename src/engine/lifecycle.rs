@@ -11,7 +11,7 @@ use crate::signal::lifecycle::{Step, next, next_edge};
 pub fn p_silent(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
     let (first_ms, history) = profile.purchases.as_ref()?.history()?;
     let age_d = days(tau_ms - first_ms).max(history.t_x_d);
-    Some(cx.model.p_silent(history, age_d, LIFECYCLE_HORIZON_D))
+    Some(cx.model.p_silent_rising(history, age_d, LIFECYCLE_HORIZON_D))
 }
 
 /// Steps the state at `tau_ms`. Returns whether it changed.

@@ -1,6 +1,6 @@
 //! The profile: everything remembered of one customer. Sections exist from the first event that needs them.
 //!
-//! How to add a section: write its struct into a file of its own, as `support.rs` does, with times as [`Moment`] and one
+//! How to add a section: write its struct into a file of its own, as `care.rs` does, with times as [`Moment`] and one
 //! landmark for all decayed sums that always change together; add an `Option<Box<…>>` of it to [`More`], as the last
 //! field, and raise `snapshot::FORMAT`, for the state follows the order of the fields; add what a record of it takes to
 //! [`Profile::bytes_guess`]. Events reach it by `profile.more_mut().NAME.get_or_insert_default()`, rows by
@@ -9,20 +9,45 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::care::Care;
 use super::compact::Moment;
+use super::contact::Contacts;
+use super::credit::Credit;
 use super::ids::Ids;
+use super::intent::Intents;
 use super::purchase::Purchases;
 use super::said::{Field, Said};
-use super::support::Support;
+use super::sums::Sums;
+use super::terms::Terms;
 use super::web::Web;
-use crate::model::time::BEFORE_ALL_MS;
+use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::lifecycle::Lifecycle;
 
 /// Sections that few customers have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct More {
-    /// Tickets and satisfaction.
-    pub support: Option<Box<Support>>,
+    /// Decayed sums, but for the most frequent, which stand in their sections.
+    pub sums: Sums,
+    /// Tickets.
+    pub care: Option<Box<Care>>,
+    /// Invoices.
+    pub credit: Option<Box<Credit>>,
+    /// Who spoke to whom.
+    pub contacts: Option<Box<Contacts>>,
+    /// Contract, answers, deliveries, usage.
+    pub terms: Option<Box<Terms>>,
+    /// Categories looked at and bought.
+    pub intents: Option<Box<Intents>>,
+    /// Band of the risk, and since when; `None` while there is no risk.
+    pub risk_band: Option<(u8, Moment)>,
+}
+
+impl More {
+    fn bytes_guess(&self) -> usize {
+        let tickets = self.care.as_ref().map_or(0, |care| care.held().0);
+        let invoices = self.credit.as_ref().map_or(0, |credit| credit.held().0);
+        600 + self.sums.len() * 20 + (tickets + invoices) * 60
+    }
 }
 
 /// One customer. Sections that many have stand here, all others in [`More`].
@@ -71,9 +96,9 @@ impl Profile {
     pub fn bytes_guess(&self) -> usize {
         let purchases =
             self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
-        let tickets = self.support().map_or(0, |s| s.tickets.len());
+        let more = self.more().map_or(0, More::bytes_guess);
         let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len());
-        800 + self.ids.len() * 15 + purchases + (tickets + sessions) * 40
+        800 + self.ids.len() * 15 + purchases + sessions * 40 + more
     }
 
     /// Something of what an event touches: reading it brings it into the cache.
@@ -82,13 +107,25 @@ impl Profile {
         web + u64::from(self.ids.touch()) + u64::from(self.said.touch())
     }
 
+    /// When the lifecycle changes by itself.
+    pub fn lifecycle_due_ms(&self) -> i64 {
+        self.purchases.as_ref().map_or(NEVER_MS, |purchases| purchases.lifecycle_due.ms())
+    }
+
+    /// Notes when the lifecycle changes by itself; never, for who has not bought.
+    pub fn set_lifecycle_due_ms(&mut self, at_ms: i64) {
+        if let Some(purchases) = &mut self.purchases {
+            purchases.lifecycle_due = Moment::new(at_ms);
+        }
+    }
+
     /// Something of what events seldom touch, see [`Self::touch`].
     pub fn touch_rest(&self) -> u64 {
         let purchases = self.purchases.as_ref().map_or(0, |p| {
             p.buckets.first().map_or(0, |b| u64::from(b.index))
                 + p.days.first().map_or(0, |day| u64::from(*day))
         });
-        purchases + self.support().map_or(0, |s| s.tickets.len() as u64)
+        purchases + self.more().map_or(0, |more| more.sums.len() as u64)
     }
 
     /// The lifecycle state.
@@ -104,11 +141,6 @@ impl Profile {
     /// The sections that few have, to change.
     pub fn more_mut(&mut self) -> &mut More {
         self.more.get_or_insert_default()
-    }
-
-    /// Tickets and satisfaction.
-    pub fn support(&self) -> Option<&Support> {
-        self.more().and_then(|more| more.support.as_deref())
     }
 
     /// The value of a master-data field; empty when nobody said it.

@@ -7,6 +7,7 @@ use super::context::Context;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::days;
 use crate::signal::decay::add_shared;
+use crate::signal::regularity::Gaps;
 use crate::signal::silence::History;
 use crate::signal::window::{BUCKETS, bucket_index};
 
@@ -69,8 +70,38 @@ pub struct Purchases {
     first: Moment,
     /// Last streamed purchase; [`Moment::BEFORE_ALL`] when none.
     last: Moment,
-    /// When the expected purchases were last computed for a row; [`Moment::BEFORE_ALL`] when never.
-    pub expected_as_of: Moment,
+    /// Amounts of the first streamed purchase day, minor units.
+    first_day_minor: i64,
+    /// What was given back, minor units.
+    refunded_minor: i64,
+    /// When the lifecycle changes by itself. Follows from the rest, so it is no part of the state.
+    #[serde(skip, default = "never")]
+    pub lifecycle_due: Moment,
+    /// What has no closed form in SQL, as it was when the row was last judged.
+    pub valued: Valued,
+}
+
+fn never() -> Moment {
+    Moment::NEVER
+}
+
+/// Numbers that age between events, and as of when they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Valued {
+    /// As of when; [`Moment::BEFORE_ALL`] before the first purchase.
+    pub at: Moment,
+    /// Purchases expected in 90 days.
+    pub expected: f64,
+    /// Lifetime value, minor units; `None` when it cannot be told.
+    pub clv_minor: Option<f64>,
+    /// How unusually long the present gap is, 0 to 1.
+    pub gap_surprise: f64,
+}
+
+impl Default for Valued {
+    fn default() -> Self {
+        Self { at: Moment::BEFORE_ALL, expected: 0.0, clv_minor: None, gap_surprise: 0.0 }
+    }
 }
 
 impl Default for Purchases {
@@ -86,7 +117,10 @@ impl Default for Purchases {
             sums_at: Moment::new(0),
             first: Moment::NEVER,
             last: Moment::BEFORE_ALL,
-            expected_as_of: Moment::BEFORE_ALL,
+            first_day_minor: 0,
+            refunded_minor: 0,
+            lifecycle_due: Moment::NEVER,
+            valued: Valued::default(),
         }
     }
 }
@@ -105,6 +139,13 @@ impl Purchases {
         let day = cx.day(ts_ms);
         let later = self.days.last().is_none_or(|last| *last < day)
             && self.opening.as_ref().is_none_or(|o| o.last_day < day);
+        match self.days.first() {
+            Some(first) if *first < day => {}
+            Some(first) if *first == day => {
+                self.first_day_minor = self.first_day_minor.saturating_add(minor);
+            }
+            _ => self.first_day_minor = minor,
+        }
         if let Err(at) = self.days.binary_search(&day) {
             insert(&mut self.days, at, day);
         }
@@ -118,6 +159,7 @@ impl Purchases {
     /// Applies a refund.
     pub fn refund(&mut self, cx: &Context, ts_ms: i64, minor: i64) {
         self.refunds = self.refunds.saturating_add(1);
+        self.refunded_minor = self.refunded_minor.saturating_add(minor);
         self.spend(cx, ts_ms, -minor);
     }
 
@@ -187,6 +229,47 @@ impl Purchases {
     /// Revenue net of refunds, minor units, the opening's included.
     pub fn revenue_minor(&self) -> i64 {
         self.revenue_minor.saturating_add(self.opening.as_ref().map_or(0, |o| o.revenue_minor))
+    }
+
+    /// Amounts of the purchases after the first purchase day, refunds not taken off, minor units: what Gamma-Gamma's mean
+    /// is made of. The opening tells no first day, so all it knew counts by its mean.
+    pub fn repeat_minor(&self) -> i64 {
+        let bought = self.revenue_minor.saturating_add(self.refunded_minor);
+        match &self.opening {
+            None => bought.saturating_sub(self.first_day_minor),
+            Some(o) => {
+                let mean = o.revenue_minor / i64::from(o.n_days.max(1));
+                bought.saturating_add(o.revenue_minor).saturating_sub(mean)
+            }
+        }
+    }
+
+    /// The gaps between purchase days of the stream; after an opening the first begins on its last day.
+    pub fn gaps(&self) -> Gaps {
+        let opened = self.opening.as_ref().map(|o| o.last_day);
+        let known = self.days.partition_point(|day| opened.is_some_and(|last| *day <= last));
+        let mut days = opened.into_iter().chain(self.days[known..].iter().copied());
+        let mut gaps = Gaps::default();
+        let Some(mut before) = days.next() else {
+            return gaps;
+        };
+        for day in days {
+            let gap_d = f64::from(day - before);
+            gaps.n += 1;
+            gaps.sum_d += gap_d;
+            gaps.sum_ln_d += libm::log(gap_d);
+            before = day;
+        }
+        gaps
+    }
+
+    /// The first purchase day at least `cycle_d` days after the first, as its number; `None` before there is one.
+    pub fn activated_day(&self, cycle_d: f64) -> Option<u16> {
+        if self.opening.is_some() {
+            return None;
+        }
+        let first = *self.days.first()?;
+        self.days.iter().copied().find(|day| f64::from(day - first) >= cycle_d)
     }
 
     /// What the repurchase models need: the first purchase, and the history. While `x` is 0 the last purchase *day* is

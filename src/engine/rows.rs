@@ -1,9 +1,9 @@
 //! Rows of customers, events and activity, from profiles and events.
 
 use super::context::Context;
-use super::profile::Profile;
-use super::said::Field;
+use super::customer_row;
 use super::shard::activity::Tally;
+use super::shard::words::Words;
 use super::store::Slot;
 use super::tiers::TierColumns;
 use crate::model::batch::EventBatch;
@@ -13,11 +13,7 @@ use crate::model::record::{Position, SourceIndex};
 use crate::model::table::Table;
 use crate::model::time::{MINUTE_MS, minute_of};
 use crate::plan::Plan;
-use crate::signal::days;
 use crate::wire::rows::TableRows;
-
-/// Horizon of the expected purchases, days.
-const EXPECTED_HORIZON_D: f64 = 90.0;
 
 /// An applied event on its way into rows.
 #[derive(Clone, Copy, Debug)]
@@ -159,87 +155,18 @@ impl Rows {
     }
 
     /// The row of a customer.
-    pub fn customer(&mut self, cx: &Context, slot: &Slot, tier: TierColumns, version: u64) {
-        let p = &slot.profile;
+    pub fn customer(
+        &mut self,
+        cx: &Context,
+        words: &Words,
+        slot: &Slot,
+        tier: TierColumns,
+        version: u64,
+    ) {
         let mut row = self.customers.row();
-        row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0).i64(p.as_of_ms);
-        for field in [
-            Field::AccountId,
-            Field::LegalEntityId,
-            Field::Region,
-            Field::Industry,
-            Field::Segment,
-            Field::OwnerId,
-        ] {
-            row.text(p.said.get_bytes(field));
-        }
-        let key = p.said(Field::Key);
-        let said = (!key.is_empty()).then_some(key == "true");
-        // who is said to be a key customer is one; else the value decides, where there are tiers
-        let by_value = tier.place.map(|place| place.key);
-        row.maybe_flag(if said == Some(true) { said } else { by_value.or(said) });
-        row.text(p.said.get_bytes(Field::Name)).i64(p.born.ms());
-        purchase_columns(&mut row, cx, p);
-        support_columns(&mut row, p);
-        web_columns(&mut row, p);
-        tier_columns(&mut row, tier);
+        row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0);
+        customer_row::write(&mut row, cx, words, &slot.profile, tier);
     }
-}
-
-type Row<'a> = crate::wire::rows::Row<'a>;
-
-fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
-    let none = super::purchase::Purchases::default();
-    let p = profile.purchases.as_deref().unwrap_or(&none);
-    row.maybe_time(p.t_first_ms())
-        .maybe_time(p.t_last_ms())
-        .u32(p.n_days())
-        .u32(p.x().unwrap_or(0))
-        .u32(p.orders())
-        .u32(p.refunds)
-        .i64(p.revenue_minor())
-        .f64(p.sums[0])
-        .f64(p.sums[1])
-        .i64(p.sums_at.ms())
-        .u16s(p.buckets.iter().map(|b| b.index))
-        .i64s(p.buckets.iter().map(|b| b.minor()))
-        .text(profile.lifecycle().name().as_bytes())
-        .i64(profile.lifecycle_since.ms());
-    let tau_ms = p.expected_as_of.ms().max(profile.as_of_ms);
-    let expected = p.history().map(|(first_ms, history)| {
-        let age_d = days(tau_ms - first_ms).max(history.t_x_d);
-        cx.model.expected(history, age_d, EXPECTED_HORIZON_D)
-    });
-    row.maybe_f64(expected).maybe_time(expected.map(|_| tau_ms));
-}
-
-fn support_columns(row: &mut Row<'_>, profile: &Profile) {
-    let none = super::support::Support::default();
-    let s = profile.support().unwrap_or(&none);
-    let (open, complaints, oldest) = s.open();
-    row.u16(open)
-        .u16(complaints)
-        .maybe_time(oldest)
-        .u32(s.opened)
-        .f64(s.sums[0])
-        .i64(s.sums_at.ms())
-        .f64(s.csat[0])
-        .f64(s.csat[1])
-        .i64(s.csat_at.ms());
-}
-
-fn tier_columns(row: &mut Row<'_>, tier: TierColumns) {
-    row.text(tier.place.map_or("", |place| place.tier.name()).as_bytes())
-        .text(tier.place.map_or("", |place| place.abc.name()).as_bytes())
-        .maybe_time(tier.since_ms)
-        .u64(tier.version);
-}
-
-fn web_columns(row: &mut Row<'_>, profile: &Profile) {
-    let none = super::web::Web::default();
-    let w = profile.web.as_deref().unwrap_or(&none);
-    let seen = profile.last_seen.known_ms();
-    row.u32(w.visits).f64(w.sums[0]).f64(w.sums[1]).i64(w.sums_at.ms()).maybe_time(seen);
 }
 
 /// The name of a source.

@@ -27,6 +27,8 @@ pub enum Sum {
     Refund365 = 10,
     /// Purchases of products that were new on the market.
     NewProducts365 = 11,
+    /// Refunds.
+    Returns365 = 12,
     /// Tickets opened.
     Tickets90 = 20,
     /// ln(1 + hours) from a ticket's opening to the first reply of an agent.
@@ -69,7 +71,7 @@ pub enum Sum {
     Suggestions365 = 39,
     /// Tickets that complain.
     Complaints365 = 40,
-    /// ln(waited / promised) of first responses, both at least a minute.
+    /// ln(waited / promised) of first responses, the wait at least a minute, limited to 3 either way.
     EffortLn90 = 41,
     /// First responses that `effort_ln_90` holds.
     Efforts90 = 42,
@@ -114,7 +116,7 @@ pub enum Sum {
 }
 
 /// How many there are.
-pub const SUMS: usize = 53;
+pub const SUMS: usize = 54;
 
 /// Sum, name, half-life in days; by number.
 const TABLE: [(Sum, &str, f64); SUMS] = [
@@ -129,6 +131,7 @@ const TABLE: [(Sum, &str, f64); SUMS] = [
     (Sum::Discount365, "discount_365", 365.0),
     (Sum::Refund365, "refund_365", 365.0),
     (Sum::NewProducts365, "new_products_365", 365.0),
+    (Sum::Returns365, "returns_365", 365.0),
     (Sum::Tickets90, "tickets_90", 90.0),
     (Sum::ReplyLn90, "reply_ln_90", 90.0),
     (Sum::Replies90, "replies_90", 90.0),

@@ -78,6 +78,16 @@ impl Sums {
         }
     }
 
+    /// Empties sums, for a section that holds all that was added to them and adds it anew. Taking back a large part leaves
+    /// rounding of its size, which may be more than what remains; after this nothing is left of it.
+    pub fn empty(&mut self, sums: &[Sum]) {
+        for sum in sums {
+            if let Some(at) = self.index(*sum) {
+                self.values[at] = 0.0;
+            }
+        }
+    }
+
     /// The sum as seen at `tau_ms`, which must not lie before what was added; 0 when nothing was.
     pub fn at(&self, sum: Sum, tau_ms: i64) -> f64 {
         self.index(sum).map_or(0.0, |at| {

@@ -14,12 +14,13 @@ use super::apply::Engine;
 use super::compact::Moment;
 use super::context::Context;
 use super::profile::Profile;
+use super::shard::population::tell;
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{AbcShare, Plan};
 use crate::signal::days;
 use crate::signal::tier_moves::{Abc, Decision, Place, Tier, Waiting, decide, wanted};
 use crate::signal::tiers::{AbcBy, Bucket, Cuts, Histogram, Shares, ln_of};
-use crate::wire::mail::CutOffs;
+use crate::wire::mail::{self, CutOffs};
 
 /// 2000-01-01: the moment to which all values are carried. It is part of what buckets mean: never to be changed within
 /// a generation.
@@ -100,6 +101,8 @@ pub struct Tiers {
     pages: Vec<Vec<Standing>>,
     histogram: Histogram,
     histogram_changed: bool,
+    /// As it was last told; `None` before.
+    told: Option<Histogram>,
     in_force: InForce,
     in_force_changed: bool,
     cuts: Option<Cuts>,
@@ -133,6 +136,7 @@ impl Tiers {
             pages: Vec::new(),
             histogram: Histogram::default(),
             histogram_changed: true,
+            told: None,
             in_force: InForce::default(),
             in_force_changed: false,
             cuts: None,
@@ -148,19 +152,15 @@ impl Tiers {
         &self.shares
     }
 
-    /// How many customers are in which bucket.
-    pub fn histogram(&self) -> &Histogram {
-        &self.histogram
-    }
-
-    /// Whether the histogram changed since this was last asked; true at first.
-    pub fn take_histogram_changed(&mut self) -> bool {
-        std::mem::take(&mut self.histogram_changed)
-    }
-
-    /// Whether the histogram changed since it was last taken.
-    pub fn histogram_changed(&self) -> bool {
-        self.histogram_changed
+    /// What shard 0 must hear of the histogram: all of it at first, then what has changed since this was last asked;
+    /// `None` when nothing has.
+    pub fn tell(&mut self) -> Option<mail::Histogram> {
+        if !std::mem::take(&mut self.histogram_changed) {
+            return None;
+        }
+        let told = tell(&self.histogram, self.told.as_ref());
+        self.told = Some(self.histogram.clone());
+        Some(told).filter(|told| told.whole || !told.cells.is_empty())
     }
 
     /// The cut-offs in force.
@@ -203,7 +203,9 @@ impl Tiers {
         Stands {
             place: unpack(standing.place & PLACE),
             since_ms: standing.since.ms(),
-            waiting: self.waiting.get(&slot).copied(),
+            waiting: (standing.place & WAITS != 0)
+                .then(|| self.waiting.get(&slot).copied())
+                .flatten(),
         }
     }
 

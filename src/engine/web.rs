@@ -34,6 +34,8 @@ pub struct Web {
     pub sums_at: Moment,
     /// Visits.
     pub visits: u32,
+    /// Whether the customer has asked not to be written to.
+    pub opted_out: bool,
     /// Sessions remembered, in order of arrival.
     pub sessions: Sessions,
 }
@@ -41,7 +43,7 @@ pub struct Web {
 impl Default for Web {
     fn default() -> Self {
         let sessions = Sessions::default();
-        Self { sums: [0.0; 2], sums_at: Moment::new(0), visits: 0, sessions }
+        Self { sums: [0.0; 2], sums_at: Moment::new(0), visits: 0, opted_out: false, sessions }
     }
 }
 

@@ -234,6 +234,8 @@ enum Width {
     Fixed(usize),
     Maybe(usize),
     Many(usize),
+    /// Texts, each with so many bytes behind it.
+    Texts(usize),
     Text,
 }
 
@@ -258,7 +260,15 @@ fn width(name: &str) -> Option<Width> {
         return fixed(of).map(Width::Maybe);
     }
     if let Some(of) = inner("Array(") {
-        return fixed(of).map(Width::Many);
+        let is_text = matches!(of, "String" | "LowCardinality(String)");
+        return if is_text { Some(Width::Texts(0)) } else { fixed(of).map(Width::Many) };
+    }
+    if let Some((key, value)) = inner("Map(").and_then(|of| of.split_once(", ")) {
+        let value = fixed(value)?;
+        return match key {
+            "LowCardinality(String)" => Some(Width::Texts(value)),
+            _ => fixed(key).map(|key| Width::Many(key + value)),
+        };
     }
     match name {
         "String" | "LowCardinality(String)" => Some(Width::Text),
@@ -313,6 +323,13 @@ impl<'a> Cursor<'a> {
             Width::Many(len) => {
                 let many = usize::try_from(self.varint()?).ok()?;
                 self.take(many.checked_mul(len)?)?
+            }
+            Width::Texts(len) => {
+                for _ in 0..self.varint()? {
+                    self.text()?;
+                    self.take(len)?;
+                }
+                &[]
             }
             Width::Maybe(len) => match self.take(1)?.first()? {
                 0 => self.take(len)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::left::DELETED_MAX;
 use super::{ClockReading, Identity, Machine, ShardState};
 use crate::engine::apply::Engine;
-use crate::engine::compact::Moment;
+use crate::engine::judge::value;
 use crate::engine::rows::{ActivityRow, source_name};
 use crate::engine::said::Field;
 use crate::engine::shard::activity::MinuteKey;
@@ -185,15 +185,13 @@ impl Machine {
     }
 
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
-        let entry = self.engine.store.get_mut(slot);
-        let as_of_ms = entry.profile.as_of_ms;
-        let Some(purchases) = &mut entry.profile.purchases else {
-            return;
-        };
-        if purchases.expected_as_of.ms().max(as_of_ms) >= tau_ms {
+        let Engine { cx, store, .. } = &mut self.engine;
+        let profile = &mut store.get_mut(slot).profile;
+        let valued = profile.purchases.as_ref().map(|p| p.valued.at.ms());
+        if valued.is_none_or(|at_ms| at_ms.max(profile.as_of_ms) >= tau_ms) {
             return;
         }
-        purchases.expected_as_of = Moment::new(tau_ms);
+        value(cx, profile, tau_ms);
         self.engine.mark(slot);
     }
 
@@ -255,7 +253,7 @@ impl Machine {
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
                 let tier = engine.tiers.columns(*slot);
-                engine.rows.customer(&engine.cx, entry, tier, version);
+                engine.rows.customer(&engine.cx, &engine.words, entry, tier, version);
             }
         }
         dirty.clear();

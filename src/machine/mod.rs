@@ -315,6 +315,11 @@ impl Machine {
         self.left.len()
     }
 
+    /// The first due that the last cycle had no budget for.
+    pub fn dues_left_ms(&self) -> Option<i64> {
+        self.dues_left_ms
+    }
+
     /// How far time has certainly passed, milliseconds.
     pub fn watermark_ms(&self) -> Option<i64> {
         Some(self.watermark.at_ms).filter(|ms| *ms != BEFORE_ALL_MS)

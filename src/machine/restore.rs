@@ -1,6 +1,7 @@
 //! Taking a shard over: state records in, a machine that goes on where the last owner committed.
 
 use super::{Machine, Meta};
+use crate::engine::judge::Look;
 use crate::engine::profile::Profile;
 use crate::engine::shard::activity::Minute;
 use crate::engine::shard::words::Values;
@@ -134,15 +135,20 @@ impl Machine {
             self.engine.restore_tier(slot);
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
-            if profile.purchases.as_ref().is_none_or(|p| p.history().is_none()) {
+            let bought = profile.purchases.as_ref().is_some_and(|p| p.history().is_some());
+            let judged = profile.more().is_some_and(|more| more.risk_band.is_some());
+            if !bought && !judged {
                 continue;
             }
             if anew {
-                // better bands are entered by nothing else until the next purchase
+                // better bands are entered by nothing else until the next event
                 self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
-                self.engine.arm_at(slot, as_of_ms + 1);
+                self.engine.arm_anew(slot);
             } else {
-                self.engine.arm(slot);
+                self.engine.arm(slot, Look::Roughly, as_of_ms);
+            }
+            if !bought {
+                continue;
             }
             self.engine.list_for_refresh(slot);
         }

@@ -4,7 +4,6 @@
 //! A rebuild begins without cut-offs: mail and state belong to a generation.
 
 use super::{ClockReading, Machine};
-use crate::engine::shard::population::tell;
 use crate::model::effects::{Effects, Letter};
 use crate::snapshot::{StateKey, write};
 use crate::wire::mail::{CutOffs, Histogram, Mail, Sender};
@@ -17,7 +16,7 @@ const MAKER: u16 = 0;
 impl Machine {
     /// A letter about tiers.
     pub(super) fn hear_histogram(&mut self, sender: Sender, histogram: &Histogram) {
-        if self.identity.shard == MAKER {
+        if self.identity.shard == MAKER && sender.shard < self.identity.shards {
             self.population.hear(sender.shard, histogram);
         }
     }
@@ -39,10 +38,10 @@ impl Machine {
         let sender = Sender { shard: self.identity.shard, cycle: self.state.meta.cycle };
         // either way: a clock that stepped back must not silence a shard
         let due = self.told_ms.is_none_or(|told| (clock.now_ms - told).abs() >= TELL_MS);
-        if due && self.engine.tiers.take_histogram_changed() {
+        if due && let Some(histogram) = self.engine.tiers.tell() {
             self.told_ms = Some(clock.now_ms);
-            let histogram = Mail::Histogram(tell(self.engine.tiers.histogram()));
-            effects.mail.push(Letter { to_shard: MAKER, bytes: histogram.encode(sender) });
+            let bytes = Mail::Histogram(histogram).encode(sender);
+            effects.mail.push(Letter { to_shard: MAKER, bytes });
         }
         if self.identity.shard == MAKER
             && let Some(watermark_ms) = self.watermark_ms()

@@ -32,8 +32,16 @@ pub enum ColumnType {
     MaybeFloat64,
     /// Small numbers in order.
     UInt16s,
-    /// Money amounts in order.
+    /// Money amounts or moments in order.
     Int64s,
+    /// Doubles in order.
+    Float64s,
+    /// Texts in order.
+    Strings,
+    /// Decayed sums by number.
+    Sums,
+    /// Numbers by word.
+    Weights,
 }
 
 impl ColumnType {
@@ -54,6 +62,10 @@ impl ColumnType {
             Self::MaybeFloat64 => "Nullable(Float64)",
             Self::UInt16s => "Array(UInt16)",
             Self::Int64s => "Array(Int64)",
+            Self::Float64s => "Array(Float64)",
+            Self::Strings => "Array(String)",
+            Self::Sums => "Map(UInt8, Float64)",
+            Self::Weights => "Map(LowCardinality(String), Float64)",
         }
     }
 }
@@ -91,7 +103,8 @@ const fn col(name: &'static str, ty: ColumnType) -> Column {
 
 use ColumnType as T;
 
-/// Columns of `customers`. Decayed sums stand as (sum, time): the views decay them to the moment of reading.
+/// Columns of `customers`. Decayed sums stand by number, each as it was at `sums_at`: the views decay them to the moment
+/// of reading. What has no closed form in SQL stands as it was at `judged_at`.
 const CUSTOMERS: &[Column] = &[
     col("customer_id", T::String),
     col("shard", T::UInt16),
@@ -107,6 +120,10 @@ const CUSTOMERS: &[Column] = &[
     col("key", T::MaybeUInt8),
     col("name", T::String),
     col("t_born", T::Time),
+    col("profile_at", T::MaybeTime),
+    col("profile_sources", T::UInt8),
+    col("sums", T::Sums),
+    col("sums_at", T::Time),
     col("t_first", T::MaybeTime),
     col("t_last", T::MaybeTime),
     col("n_days", T::UInt32),
@@ -119,28 +136,58 @@ const CUSTOMERS: &[Column] = &[
     col("spend_sums_at", T::Time),
     col("spend_bucket_ids", T::UInt16s),
     col("spend_bucket_minor", T::Int64s),
+    col("activated_at", T::MaybeTime),
+    col("breadth", T::UInt16),
+    col("gap_mean", T::MaybeFloat64),
+    col("gap_k", T::MaybeFloat64),
+    col("mean_spend_hat", T::MaybeFloat64),
     col("lifecycle", T::Word),
     col("lifecycle_since", T::Time),
-    col("exp_purchases_90", T::MaybeFloat64),
-    col("exp_purchases_90_as_of", T::MaybeTime),
     col("open_tickets", T::UInt16),
     col("open_complaints", T::UInt16),
     col("oldest_open_at", T::MaybeTime),
     col("tickets", T::UInt32),
-    col("ticket_sum_90", T::Float64),
-    col("ticket_sums_at", T::Time),
-    col("csat_sum", T::Float64),
-    col("csat_weight", T::Float64),
-    col("csat_sums_at", T::Time),
     col("visits", T::UInt32),
     col("visit_sum_7", T::Float64),
     col("visit_sum_60", T::Float64),
     col("visit_sums_at", T::Time),
     col("last_seen", T::MaybeTime),
+    col("opted_out", T::UInt8),
+    col("nps", T::MaybeUInt8),
+    col("nps_at", T::MaybeTime),
+    col("intent_names", T::Strings),
+    col("intent_views", T::Float64s),
+    col("intent_at", T::Time),
+    col("last_contact", T::MaybeTime),
+    col("last_visit", T::MaybeTime),
+    col("open_minor", T::Int64),
+    col("invoice_due", T::Int64s),
+    col("invoice_open", T::Int64s),
+    col("contract_start", T::MaybeTime),
+    col("contract_renewal", T::MaybeTime),
+    col("contract_signed", T::MaybeUInt8),
+    col("promised_open", T::Int64s),
+    col("usage_share", T::MaybeFloat64),
+    col("usage_high_since", T::MaybeTime),
+    col("exp_purchases_90", T::MaybeFloat64),
+    col("gap_surprise", T::MaybeFloat64),
+    col("clv", T::MaybeFloat64),
+    col("valued_at", T::MaybeTime),
+    col("judged_at", T::Time),
+    col("risk", T::MaybeFloat64),
+    col("risk_band", T::UInt8),
+    col("risk_since", T::MaybeTime),
+    col("risk_contributions", T::Weights),
+    col("risk_missing", T::Strings),
+    col("loyalty", T::MaybeFloat64),
+    col("loyalty_contributions", T::Weights),
+    col("quadrant", T::Word),
+    col("model_version", T::UInt64),
     col("tier", T::Word),
     col("abc", T::Word),
     col("tier_since", T::MaybeTime),
     col("tier_version", T::UInt64),
+    col("key_customer", T::UInt8),
 ];
 
 /// Columns of `activity`. `late_offset` is -1 for the aggregate of a minute, else the offset of the record

@@ -255,7 +255,6 @@ fn checksum(text: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::clickhouse_client::told;
     use super::*;
     use crate::model::table::Table;
 

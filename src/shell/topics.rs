@@ -24,14 +24,12 @@ pub enum TopicError {
     #[error("{0}")]
     Refused(String),
     /// The broker does not answer.
-    #[error("kafka at {brokers} does not answer: {answer}; {why}")]
+    #[error("kafka at {brokers} does not answer: {told}")]
     Unreachable {
         /// Where we asked.
         brokers: String,
-        /// What came of the request.
-        answer: rdkafka::error::KafkaError,
-        /// The cause, as far as it can be heard, and the settings to look at.
-        why: String,
+        /// What came of the request, the cause as far as it can be heard, and the settings to look at.
+        told: String,
     },
 }
 
@@ -231,7 +229,8 @@ pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
 }
 
 fn unreachable(link: &Link, answer: rdkafka::error::KafkaError) -> TopicError {
-    TopicError::Unreachable { brokers: link.brokers.clone(), answer, why: why_unreachable(link) }
+    let told = format!("{answer}; {}", why_unreachable(link));
+    TopicError::Unreachable { brokers: link.brokers.clone(), told }
 }
 
 /// All topics and their partition counts.

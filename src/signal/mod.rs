@@ -6,15 +6,26 @@
 
 pub mod activation;
 pub mod contract;
+pub mod credit;
 pub mod crossing;
 pub mod decay;
+pub mod exit;
 pub mod expected;
 pub mod gamma;
+pub mod levels;
 pub mod lifecycle;
 pub mod likelihood;
+pub mod loyalty;
+pub mod opportunity;
+pub mod quadrant;
 pub mod regularity;
+pub mod risk;
+pub mod risk_inputs;
+pub mod risk_path;
 mod root;
 pub mod satisfaction;
+pub mod score;
+pub mod service;
 pub mod silence;
 pub mod stages;
 pub mod tier_moves;

@@ -57,7 +57,7 @@ pub(super) fn first_ms(
     if reached(guess) {
         high = guess;
         low = guess.saturating_sub(1);
-        while low >= earliest && reached(low) {
+        while low >= earliest && low < high && reached(low) {
             high = low;
             low = low.saturating_sub(stride).max(earliest.saturating_sub(1));
             stride = stride.saturating_mul(2);

@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn below_the_floor_nothing_is_known() {
-        let (rule, sums) = (TrendRule::volume(20.0), steady());
+        let (rule, sums) = (TrendRule::volume(80.0), steady());
         let end = rule.unknown_from_ms(&sums, sums.landmark_ms).unwrap();
         assert!(rule.value(&sums, end - 1).is_some());
         assert_eq!(rule.value(&sums, end), None);

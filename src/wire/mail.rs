@@ -18,10 +18,13 @@ pub struct Sender {
     pub cycle: u64,
 }
 
-/// How many customers of a shard have which value; the whole of it, so that a repeated letter changes nothing.
+/// How many customers of a shard have which value: counts as they are and not what was added, so that a repeated letter
+/// changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// Bucket (of decayed net spending in log form) and how many are in it, by bucket, none empty.
+    /// Whether this is all of it; else the buckets that are not named are as they were told before.
+    pub whole: bool,
+    /// Bucket (of decayed net spending in log form) and how many are in it now, by bucket.
     pub cells: Vec<(i16, u64)>,
 }
 
@@ -107,7 +110,7 @@ mod tests {
             gold: 7,
             ..CutOffs::default()
         };
-        [Mail::Histogram(Histogram { cells }), Mail::CutOffs(cut_offs)]
+        [Mail::Histogram(Histogram { whole: true, cells }), Mail::CutOffs(cut_offs)]
     }
 
     #[test]

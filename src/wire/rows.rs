@@ -228,6 +228,12 @@ impl Row<'_> {
         self.maybe(value.map(f64::to_le_bytes))
     }
 
+    /// A small number or nothing.
+    pub fn maybe_u8(&mut self, value: Option<u8>) -> &mut Self {
+        self.column(&[ColumnType::MaybeUInt8]);
+        self.maybe(value.map(|value| [value]))
+    }
+
     /// A flag or nothing.
     pub fn maybe_flag(&mut self, value: Option<bool>) -> &mut Self {
         self.column(&[ColumnType::MaybeUInt8]);
@@ -255,6 +261,47 @@ impl Row<'_> {
         self.column(&[ColumnType::Int64s]);
         put_varint(self.out, values.len() as u64);
         values.for_each(|v| self.out.extend_from_slice(&v.to_le_bytes()));
+        self
+    }
+
+    /// Doubles in order.
+    pub fn f64s(&mut self, values: impl ExactSizeIterator<Item = f64>) -> &mut Self {
+        self.column(&[ColumnType::Float64s]);
+        put_varint(self.out, values.len() as u64);
+        values.for_each(|v| self.out.extend_from_slice(&v.to_le_bytes()));
+        self
+    }
+
+    /// Texts in order.
+    pub fn texts<'t>(&mut self, values: impl ExactSizeIterator<Item = &'t str>) -> &mut Self {
+        self.column(&[ColumnType::Strings]);
+        put_varint(self.out, values.len() as u64);
+        values.for_each(|v| put_bytes(self.out, v.as_bytes()));
+        self
+    }
+
+    /// Sums by number; `len` is how many there are.
+    pub fn sums(&mut self, len: usize, values: impl Iterator<Item = (u8, f64)>) -> &mut Self {
+        self.column(&[ColumnType::Sums]);
+        put_varint(self.out, len as u64);
+        for (number, value) in values {
+            self.out.push(number);
+            self.out.extend_from_slice(&value.to_le_bytes());
+        }
+        self
+    }
+
+    /// Numbers by word.
+    pub fn weights<'t>(
+        &mut self,
+        values: impl ExactSizeIterator<Item = (&'t str, f64)>,
+    ) -> &mut Self {
+        self.column(&[ColumnType::Weights]);
+        put_varint(self.out, values.len() as u64);
+        for (word, value) in values {
+            put_bytes(self.out, word.as_bytes());
+            self.out.extend_from_slice(&value.to_le_bytes());
+        }
         self
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use retain::model::outcome::Outcome;
 use retain::plan::Plan;
 
-use crate::oracle::{Customer, Expected, Minute, Tally};
+use crate::oracle::{Customer, Expected, Minute, Sum, Tally};
 use crate::rowbinary::{Row, Tables};
 use crate::sim::Runner;
 
@@ -59,6 +59,10 @@ fn check_customer(row: &Row, expected: &Customer, place: &str) {
     assert_eq!(buckets, want, "buckets of {place}");
     for (name, time, sum) in &expected.sums {
         let tau_ms = row.int(time) as i64;
+        if *time == "sums_at" {
+            check_sum(row, name, sum, tau_ms, place);
+            continue;
+        }
         if let Some(latest) = sum.parts.iter().map(|p| p.0).max() {
             // a visit whose first event came late leaves the landmark where the later one put it
             assert!(tau_ms >= latest, "{time} of {place} is {tau_ms}, an event has {latest}");
@@ -70,6 +74,16 @@ fn check_customer(row: &Row, expected: &Customer, place: &str) {
             "{name} of {place} is {got}, expected {value} (absolute {absolute})"
         );
     }
+}
+
+/// One of the sums that stand by number at one landmark, which lies before or after their events.
+fn check_sum(row: &Row, name: &str, sum: &Sum, tau_ms: i64, place: &str) {
+    let (value, absolute) = sum.at(tau_ms);
+    let got = row.sum(name);
+    assert!(
+        (got - value).abs() <= 1e-9 * absolute,
+        "{name} of {place} is {got}, expected {value} (absolute {absolute})"
+    );
 }
 
 /// The activity view: rows added by source, minute, type and channel.

@@ -311,20 +311,22 @@ fn support(c: &mut Customer, events: &[Event]) {
     for e in events.iter().filter(|e| e.kind == "support") {
         tickets.entry(e.text("ticket_id")).or_default().push(e);
     }
-    let opens = |e: &&&Event| matches!(e.text("action"), "opened" | "reopened");
-    let moves = |e: &&&Event| matches!(e.text("action"), "opened" | "reopened" | "resolved");
+    let last = |t: &[&Event], actions: &[&str]| {
+        t.iter().filter(|e| actions.contains(&e.text("action"))).map(|e| e.ts_ms).max()
+    };
+    // opened and solved in the same millisecond is solved
     let open: Vec<&Vec<&Event>> = tickets
         .values()
-        .filter(|t| {
-            t.iter()
-                .filter(moves)
-                .max_by_key(|e| e.stamp())
-                .is_some_and(|e| e.text("action") != "resolved")
-        })
+        .filter(|t| last(t, &["opened", "reopened"]) > last(t, &["resolved"]))
         .collect();
     let complaints =
         open.iter().filter(|t| t.iter().any(|e| e.text("kind") == "complaint")).count();
-    let oldest = open.iter().filter_map(|t| t.iter().filter(opens).map(|e| e.ts_ms).min()).min();
+    let first = |t: &[&Event], action: &str| {
+        t.iter().filter(|e| e.text("action") == action).map(|e| e.ts_ms).min()
+    };
+    // a ticket waits since its first opening, or since the last reopening if nothing else is known
+    let since = |t: &&Vec<&Event>| first(t, "opened").or(last(t, &["reopened"]));
+    let oldest = open.iter().filter_map(since).min();
     let opened: Vec<(i64, f64)> = events
         .iter()
         .filter(|e| e.kind == "support" && e.text("action") == "opened")
@@ -339,13 +341,13 @@ fn support(c: &mut Customer, events: &[Event]) {
         ("open_tickets", Some(open.len() as i128)),
         ("open_complaints", Some(complaints as i128)),
         ("oldest_open_at", oldest.map(i128::from)),
-        ("tickets", Some(opened.len() as i128)),
+        ("tickets", Some(tickets.len() as i128)),
     ]);
     let sum = |half_life_d, parts| Sum { half_life_d, parts };
     let ones = rated.iter().map(|(t, _)| (*t, 1.0)).collect();
-    c.sums.push(("ticket_sum_90", "ticket_sums_at", sum(90.0, opened)));
-    c.sums.push(("csat_sum", "csat_sums_at", sum(180.0, rated)));
-    c.sums.push(("csat_weight", "csat_sums_at", sum(180.0, ones)));
+    c.sums.push(("tickets_90", "sums_at", sum(90.0, opened)));
+    c.sums.push(("csat_180", "sums_at", sum(180.0, rated)));
+    c.sums.push(("csat_n_180", "sums_at", sum(180.0, ones)));
 }
 
 fn web(c: &mut Customer, events: &[Event]) {

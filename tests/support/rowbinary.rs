@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use retain::engine::sums::Sum;
 use retain::model::effects::RowBlock;
 
 /// A value of a column.
@@ -19,6 +20,12 @@ pub enum Value {
     Null,
     /// Numbers in order.
     Ints(Vec<i128>),
+    /// Doubles in order.
+    Floats(Vec<f64>),
+    /// Texts in order.
+    Texts(Vec<String>),
+    /// Doubles by number or word.
+    Map(BTreeMap<String, f64>),
 }
 
 /// A row: the names of its block, and the values in their order.
@@ -80,6 +87,45 @@ impl Row {
         }
     }
 
+    /// A double or nothing.
+    pub fn maybe_float(&self, name: &str) -> Option<f64> {
+        match self.get(name) {
+            Value::Null => None,
+            _ => Some(self.float(name)),
+        }
+    }
+
+    /// Doubles in order.
+    pub fn floats(&self, name: &str) -> &[f64] {
+        match self.get(name) {
+            Value::Floats(value) => value,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    /// Texts in order.
+    pub fn texts(&self, name: &str) -> &[String] {
+        match self.get(name) {
+            Value::Texts(value) => value,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    /// Doubles by number or word.
+    pub fn map(&self, name: &str) -> &BTreeMap<String, f64> {
+        match self.get(name) {
+            Value::Map(value) => value,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    /// A decayed sum of the column `sums`, as of `sums_at`; 0 when nothing was ever added.
+    pub fn sum(&self, name: &str) -> f64 {
+        let sum = Sum::all().find(|sum| sum.name() == name);
+        let number = sum.unwrap_or_else(|| panic!("no sum {name}")).number();
+        self.map("sums").get(&number.to_string()).copied().unwrap_or(0.0)
+    }
+
     /// Names and values except some columns.
     pub fn without(&self, left_out: &[&str]) -> Vec<(String, Value)> {
         let named = self.names.iter().cloned().zip(self.values.iter().cloned());
@@ -131,11 +177,18 @@ impl<'a> Reader<'a> {
         if let Some(inner) = ty.strip_prefix("Array(") {
             let inner = inner.strip_suffix(')').unwrap();
             let len = self.varint();
-            let numbers = (0..len).map(|_| match self.value(inner) {
-                Value::Int(n) => n,
-                other => panic!("{other:?} in an array"),
-            });
-            return Value::Ints(numbers.collect());
+            let values: Vec<Value> = (0..len).map(|_| self.value(inner)).collect();
+            return match inner {
+                "Float64" => Value::Floats(values.iter().map(number).collect()),
+                "String" => Value::Texts(values.iter().map(word).collect()),
+                _ => Value::Ints(values.iter().map(whole).collect()),
+            };
+        }
+        if let Some(inner) = ty.strip_prefix("Map(") {
+            let (key, value) = inner.strip_suffix(')').unwrap().split_once(", ").unwrap();
+            let len = self.varint();
+            let pair = |_| (word(&self.value(key)), number(&self.value(value)));
+            return Value::Map((0..len).map(pair).collect());
         }
         match ty {
             "UInt8" => Value::Int(self.take(1)[0].into()),
@@ -149,6 +202,28 @@ impl<'a> Reader<'a> {
             "String" | "LowCardinality(String)" => Value::Text(self.text().to_vec()),
             other => panic!("type {other:?}"),
         }
+    }
+}
+
+fn whole(value: &Value) -> i128 {
+    match value {
+        Value::Int(n) => *n,
+        other => panic!("{other:?} is not a whole number"),
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    match value {
+        Value::Float(n) => *n,
+        other => panic!("{other:?} is not a double"),
+    }
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::Text(text) => String::from_utf8(text.clone()).unwrap(),
+        Value::Int(n) => n.to_string(),
+        other => panic!("{other:?} is no word"),
     }
 }
 

@@ -20,6 +20,14 @@ pub enum V {
     U16s(Vec<u16>),
     /// Amounts.
     I64s(Vec<i64>),
+    /// Doubles.
+    F64s(Vec<f64>),
+    /// Texts.
+    Texts(Vec<&'static str>),
+    /// Decayed sums by number.
+    Sums(Vec<(u8, f64)>),
+    /// Numbers by word.
+    Weights(Vec<(&'static str, f64)>),
 }
 
 impl From<i64> for V {
@@ -70,14 +78,22 @@ pub fn block(table: Table, rows: &[Values]) -> Block {
                 (C::String | C::Word, _) => row.text(b""),
                 (C::MaybeTime, Some(V::I(v))) => row.maybe_time(Some(*v)),
                 (C::MaybeTime, _) => row.maybe_time(None),
-                (C::MaybeUInt8, Some(V::I(v))) => row.maybe_flag(Some(*v != 0)),
-                (C::MaybeUInt8, _) => row.maybe_flag(None),
+                (C::MaybeUInt8, Some(V::I(v))) => row.maybe_u8(Some(*v as u8)),
+                (C::MaybeUInt8, _) => row.maybe_u8(None),
                 (C::MaybeFloat64, Some(V::F(v))) => row.maybe_f64(Some(*v)),
                 (C::MaybeFloat64, _) => row.maybe_f64(None),
                 (C::UInt16s, Some(V::U16s(v))) => row.u16s(v.iter().copied()),
                 (C::UInt16s, _) => row.u16s([].into_iter()),
                 (C::Int64s, Some(V::I64s(v))) => row.i64s(v.iter().copied()),
                 (C::Int64s, _) => row.i64s([].into_iter()),
+                (C::Float64s, Some(V::F64s(v))) => row.f64s(v.iter().copied()),
+                (C::Float64s, _) => row.f64s([].into_iter()),
+                (C::Strings, Some(V::Texts(v))) => row.texts(v.iter().copied()),
+                (C::Strings, _) => row.texts([].into_iter()),
+                (C::Sums, Some(V::Sums(v))) => row.sums(v.len(), v.iter().copied()),
+                (C::Sums, _) => row.sums(0, [].into_iter()),
+                (C::Weights, Some(V::Weights(v))) => row.weights(v.iter().copied()),
+                (C::Weights, _) => row.weights([].into_iter()),
             };
         }
     }

@@ -29,7 +29,23 @@ pub struct Row {
     pub visits: (f64, f64, i64),
 }
 
+/// The moment that all sums by number stand at, long before the events in them.
+const LANDMARK: i64 = START - 700 * DAY;
+
 impl Row {
+    /// Tickets (90 days), satisfaction and its weight (180), as of the landmark.
+    fn sums(&self) -> Vec<(u8, f64)> {
+        let back = |sum: f64, since: i64, half_life: f64| {
+            sum * 2_f64.powf((since - LANDMARK) as f64 / DAY as f64 / half_life)
+        };
+        let (sum, weight, since) = self.csat;
+        vec![
+            (20, back(self.tickets.0, self.tickets.1, 90.0)),
+            (31, back(sum, since, 180.0)),
+            (32, back(weight, since, 180.0)),
+        ]
+    }
+
     /// Named columns of the row.
     pub fn values(&self) -> Values {
         vec![
@@ -49,12 +65,9 @@ impl Row {
             ("spend_bucket_minor", V::I64s(self.buckets.iter().map(|b| b.1).collect())),
             ("lifecycle", "active".into()),
             ("exp_purchases_90", 1.25.into()),
-            ("exp_purchases_90_as_of", self.as_of.into()),
-            ("ticket_sum_90", self.tickets.0.into()),
-            ("ticket_sums_at", self.tickets.1.into()),
-            ("csat_sum", self.csat.0.into()),
-            ("csat_weight", self.csat.1.into()),
-            ("csat_sums_at", self.csat.2.into()),
+            ("valued_at", self.as_of.into()),
+            ("sums", V::Sums(self.sums())),
+            ("sums_at", LANDMARK.into()),
             ("visit_sum_7", self.visits.0.into()),
             ("visit_sum_60", self.visits.1.into()),
             ("visit_sums_at", self.visits.2.into()),

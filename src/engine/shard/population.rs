@@ -34,11 +34,12 @@ pub struct Population {
 }
 
 impl Population {
-    /// A shard's histogram came; it replaces what that shard said before.
+    /// A shard's histogram came, or what of it has changed.
     pub fn hear(&mut self, shard: u16, told: &mail::Histogram) {
-        let histogram = read(told);
         self.heard = true;
-        if self.shards.get(&shard) != Some(&histogram) {
+        let before = self.shards.get(&shard);
+        let histogram = read(before.filter(|_| !told.whole), told);
+        if before != Some(&histogram) {
             self.shards.insert(shard, histogram);
             self.changed.insert(shard);
         }
@@ -46,7 +47,7 @@ impl Population {
 
     /// A record of the state topic.
     pub fn restore(&mut self, shard: u16, told: &mail::Histogram) {
-        self.shards.insert(shard, read(told));
+        self.shards.insert(shard, read(None, told));
         self.heard = true;
     }
 
@@ -100,7 +101,7 @@ impl Population {
     /// Histograms whose record is to be written.
     pub fn take_changed(&mut self) -> impl Iterator<Item = (u16, mail::Histogram)> {
         let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().filter_map(|shard| Some((shard, tell(self.shards.get(&shard)?))))
+        changed.into_iter().filter_map(|shard| Some((shard, tell(self.shards.get(&shard)?, None))))
     }
 
     /// The record of the last cut-offs, if it is to be written.
@@ -109,18 +110,31 @@ impl Population {
     }
 }
 
-/// A histogram as it is sent and kept.
-pub fn tell(histogram: &Histogram) -> mail::Histogram {
-    let cells = histogram.iter().map(|(bucket, count)| (bucket.number(), count)).collect();
-    mail::Histogram { cells }
+/// A histogram as it is sent and kept: all of it, or what is not as it was `before`.
+pub fn tell(histogram: &Histogram, before: Option<&Histogram>) -> mail::Histogram {
+    let mut cells = cells_of(histogram);
+    if let Some(before) = before {
+        let mut gone = cells_of(before);
+        gone.retain(|bucket, _| !cells.contains_key(bucket));
+        let before = cells_of(before);
+        cells.retain(|bucket, count| before.get(bucket) != Some(count));
+        cells.extend(gone.into_keys().map(|bucket| (bucket, 0)));
+    }
+    mail::Histogram { whole: before.is_none(), cells: cells.into_iter().collect() }
 }
 
-fn read(told: &mail::Histogram) -> Histogram {
+fn read(before: Option<&Histogram>, told: &mail::Histogram) -> Histogram {
+    let mut cells = before.map(cells_of).unwrap_or_default();
+    cells.extend(told.cells.iter().copied());
     let mut histogram = Histogram::default();
-    for (bucket, count) in &told.cells {
-        histogram.add_many(Bucket::from_number(*bucket), *count);
+    for (bucket, count) in cells {
+        histogram.add_many(Bucket::from_number(bucket), count);
     }
     histogram
+}
+
+fn cells_of(histogram: &Histogram) -> BTreeMap<i16, u64> {
+    histogram.iter().map(|(bucket, count)| (bucket.number(), count)).collect()
 }
 
 #[cfg(test)]
@@ -129,7 +143,8 @@ mod tests {
     use super::*;
 
     fn told(from: i16, customers: u64) -> mail::Histogram {
-        mail::Histogram { cells: (0..customers).map(|n| (from + n as i16, 1)).collect() }
+        let cells = (0..customers).map(|n| (from + n as i16, 1)).collect();
+        mail::Histogram { whole: true, cells }
     }
 
     #[test]
@@ -153,6 +168,26 @@ mod tests {
         let second = population.publish(&shares, 2, late, CLOCK_MS).unwrap();
         assert_eq!((second.version, second.population, second.gold), (2, 129, 102));
         assert_eq!(population.publish(&shares, 2, late * 2, CLOCK_MS * 9), None, "nothing heard");
+    }
+
+    #[test]
+    fn what_changed_is_enough_to_tell() {
+        let histogram = |cells: &[(i16, u64)]| {
+            read(None, &mail::Histogram { whole: true, cells: cells.to_vec() })
+        };
+        let before = histogram(&[(-4, 2), (0, 7), (9, 1)]);
+        let after = histogram(&[(-4, 2), (0, 6), (3, 2)]);
+        let told = tell(&after, Some(&before));
+        assert_eq!(told.cells, [(0, 6), (3, 2), (9, 0)]);
+        // a letter that comes twice changes nothing
+        let once = read(Some(&before), &told);
+        assert_eq!((&once, &read(Some(&once), &told)), (&after, &after));
+        let mut population = Population::default();
+        population.hear(1, &tell(&before, None));
+        population.hear(1, &told);
+        assert_eq!(population.shards[&1], after);
+        population.hear(1, &tell(&before, None));
+        assert_eq!(population.shards[&1], before);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Free texts used as dimensions (channel, region, industry, segment, origin) are limited to a number of values per source; the rest is
+//! Free texts used as dimensions (channel, region, industry, segment, origin, category) are limited to a number of values per source; the rest is
 //! `other`. Which values are kept is decided by the order of the source's own partition, so it cannot depend on what
 //! other topics do.
 
 use std::collections::BTreeMap;
 
+use crate::engine::intent::category_key;
 use crate::model::record::SourceIndex;
 
 /// Which dimension.
@@ -18,12 +19,13 @@ pub enum Dimension {
     Industry,
     Segment,
     Origin,
+    Category,
 }
 
 impl Dimension {
     /// Every dimension.
-    pub const ALL: [Self; 5] =
-        [Self::Channel, Self::Region, Self::Industry, Self::Segment, Self::Origin];
+    pub const ALL: [Self; 6] =
+        [Self::Channel, Self::Region, Self::Industry, Self::Segment, Self::Origin, Self::Category];
 }
 
 /// A value of a dimension: 0 is "none", [`Word::OTHER`] is "other".
@@ -109,6 +111,13 @@ impl Words {
             Word::OTHER => "other",
             _ => text,
         }
+    }
+
+    /// The text of a category that profiles keep as its key; `other` when it was beyond the limit.
+    pub fn category(&self, key: u32) -> &str {
+        let categories = self.values.iter().filter(|((_, dim), _)| *dim == Dimension::Category);
+        let mut texts = categories.flat_map(|(_, values)| &values.texts);
+        texts.find(|text| category_key(text) == key).map_or("other", |text| text)
     }
 
     /// Puts values back that a state record held.

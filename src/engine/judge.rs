@@ -1,0 +1,301 @@
+//! The scores of one customer: what risk and loyalty are told from, the band of the risk, what ages between events.
+
+use super::care::Care;
+use super::compact::Moment;
+use super::context::Context;
+use super::profile::{More, Profile};
+use super::purchase::{Purchases, Valued};
+use super::said::Field;
+use super::sums::{Sum, Sums};
+use crate::model::time::NEVER_MS;
+use crate::signal::days;
+use crate::signal::decay::Decay;
+use crate::signal::exit::{Exit, Window};
+use crate::signal::quadrant::{Quadrant, quadrant};
+use crate::signal::regularity::Rhythm;
+use crate::signal::risk_inputs::{
+    Base, Debt, DecayedSum, Gap, OpenInvoice, PulledMean, Rates, RiskInputs,
+};
+use crate::signal::score::Explained;
+use crate::signal::service::{self, Ratings};
+use crate::signal::trend::TrendSums;
+use crate::signal::{loyalty, risk, risk_path};
+
+/// Horizon of the expected purchases, days.
+const EXPECTED_HORIZON_D: f64 = 90.0;
+
+/// Ratings the prior of satisfaction counts for.
+const CSAT_PRIOR_N: f64 = 3.0;
+
+/// A length of days that is taken for a term of a contract: renewals are counted by the year.
+const TERM_D: f64 = 365.0;
+
+/// What a row says of a customer's scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The churn risk; `None` for who has neither bought nor a contract.
+    pub risk: Option<Explained<risk::Input>>,
+    /// Loyalty, its score in [0, 1]; `None` likewise.
+    pub loyalty: Option<Explained<loyalty::Input>>,
+    /// Loyal or satisfied, or both; `None` where one of them is not known.
+    pub quadrant: Option<Quadrant>,
+}
+
+/// Judges a customer at `tau_ms`, not before the last event.
+pub fn judge(cx: &Context, profile: &Profile, tau_ms: i64) -> Judgement {
+    let Some(inputs) = risk_inputs(cx, profile) else {
+        return Judgement { risk: None, loyalty: None, quadrant: None };
+    };
+    let facts = inputs.facts_at(tau_ms);
+    let loyal = cx.loyalty.explain(&loyalty_facts(cx, profile, &facts, tau_ms));
+    let csat_n = profile.more().map_or(0.0, |more| more.sums.at(Sum::CsatN180, tau_ms));
+    Judgement {
+        risk: Some(cx.risk.weights.explain(&facts)),
+        quadrant: quadrant(Some(100.0 * loyal.score), facts.csat, csat_n),
+        loyalty: Some(loyal),
+    }
+}
+
+/// What the risk is told from until the next event; `None` for who has neither bought nor a contract.
+pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
+    let base = base(cx, profile)?;
+    let none = More::default();
+    let more = profile.more().unwrap_or(&none);
+    let sums = &more.sums;
+    let bought = profile.purchases.as_deref();
+    let web = profile.web.as_deref();
+    let terms = more.terms.as_deref();
+    let share = |part, whole| share(sums, part, whole);
+    Some(RiskInputs {
+        base,
+        gap: bought.and_then(|p| Some(Gap { rhythm: rhythm(cx, p), last_ms: p.t_last_ms()? })),
+        spend: bought.and_then(|p| spend(cx, p)),
+        visits: web.map(|web| Rates {
+            rule: cx.trends[1],
+            sums: TrendSums {
+                short: web.sums[0],
+                long: web.sums[1],
+                landmark_ms: web.sums_at.ms(),
+                first_ms: profile.born.ms(),
+                events: web.visits,
+            },
+        }),
+        open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open().complaints))),
+        tickets: Some(decayed(sums, Sum::Tickets90)),
+        csat: (sums.at(Sum::CsatN180, sums.landmark_ms()) > 0.0).then(|| PulledMean {
+            sum: decayed(sums, Sum::Csat180),
+            weight: sums.at(Sum::CsatN180, sums.landmark_ms()),
+            prior: cx.plan.csat_prior,
+            prior_weight: CSAT_PRIOR_N,
+        }),
+        sat_gap: sat_gap(sums).map(|gap| PulledMean {
+            sum: DecayedSum { value: gap, ..decayed(sums, Sum::Csat30) },
+            weight: 1.0,
+            prior: 0.0,
+            prior_weight: 0.0,
+        }),
+        debt: more.credit.as_ref().map(|credit| Debt {
+            late: decayed(sums, Sum::LateDays180),
+            paid: sums.at(Sum::Paid180, sums.landmark_ms()).max(0.0),
+            open: credit
+                .open_parts()
+                .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
+                .collect(),
+        }),
+        extensions: more.credit.as_ref().map(|_| {
+            let both = [Sum::Extensions180, Sum::Partials180].map(|sum| decayed(sums, sum));
+            DecayedSum { value: both[0].value + both[1].value, ..both[0] }
+        }),
+        cancel_intent: web.map(|_| decayed(sums, Sum::Cancels14)),
+        opted_out: web.map(|web| web.opted_out),
+        disc_share: share(Sum::Discount365, Sum::Gross365),
+        return_rate: share(Sum::Refund365, Sum::Gross365),
+        renewal_ms: terms
+            .and_then(|terms| terms.running())
+            .and_then(|running| running.renewal_ms.filter(|_| !running.signed)),
+        contact_left: more.contacts.as_ref().map(|_| decayed(sums, Sum::OwnerChanges90)),
+    })
+}
+
+/// A contract is judged at its renewal, everybody else by the silence.
+fn base(cx: &Context, profile: &Profile) -> Option<Base> {
+    let running = profile.more().and_then(|more| more.terms.as_ref()?.running());
+    if let (Some(contract), Some(running)) = (&cx.contract, running)
+        && let Some(renewal_ms) = running.renewal_ms
+    {
+        let terms = (days(renewal_ms - running.start_ms) / TERM_D).round().clamp(1.0, 1_000.0);
+        return Some(Base::Constant { p: 1.0 - contract.renewal_rate(terms as u32) });
+    }
+    let (first_ms, history) = profile.purchases.as_ref()?.history()?;
+    Some(Base::Silence { curve: cx.model.curve(history, cx.risk.horizon_d), first_ms })
+}
+
+fn spend(cx: &Context, purchases: &Purchases) -> Option<Rates> {
+    let sums = TrendSums {
+        short: purchases.sums[0],
+        long: purchases.sums[1],
+        landmark_ms: purchases.sums_at.ms(),
+        first_ms: purchases.t_first_ms()?,
+        events: purchases.orders(),
+    };
+    Some(Rates { rule: cx.trends[0], sums })
+}
+
+/// A sum as of the store's landmark.
+fn decayed(sums: &Sums, sum: Sum) -> DecayedSum {
+    let at_ms = sums.landmark_ms();
+    let decay = Decay::from_half_life_d(sum.half_life_d());
+    DecayedSum { value: sums.at(sum, at_ms), at_ms, decay }
+}
+
+/// The quotient of two sums of one half-life, which time leaves as it is.
+fn share(sums: &Sums, part: Sum, whole: Sum) -> Option<f64> {
+    let at_ms = sums.landmark_ms();
+    service::share(sums.at(part, at_ms), sums.at(whole, at_ms))
+}
+
+fn sat_gap(sums: &Sums) -> Option<f64> {
+    let of = |sum| sums.at(sum, sums.landmark_ms());
+    service::sat_gap(&Ratings {
+        fast_sum: of(Sum::Csat30),
+        fast_n: of(Sum::CsatN30),
+        expected_sum: of(Sum::Expected30),
+        expected_n: of(Sum::ExpectedN30),
+        slow_sum: of(Sum::Csat365),
+        slow_n: of(Sum::CsatN365),
+    })
+}
+
+/// The customer's own rhythm, as far as it is known.
+pub fn rhythm(cx: &Context, purchases: &Purchases) -> Rhythm {
+    cx.regularity.rhythm(purchases.gaps())
+}
+
+fn loyalty_facts(
+    cx: &Context,
+    profile: &Profile,
+    facts: &risk::Facts,
+    tau_ms: i64,
+) -> loyalty::Facts {
+    let none = More::default();
+    let more = profile.more().unwrap_or(&none);
+    let now = |sum| more.sums.at(sum, tau_ms);
+    let bought = profile.purchases.as_deref();
+    let (suggestions, complaints) = (now(Sum::Suggestions365), now(Sum::Complaints365));
+    let breadth = more.intents.as_ref().map_or(0, |intents| intents.breadth());
+    loyalty::Facts {
+        x: bought.and_then(Purchases::x).map(f64::from),
+        p_silent: facts.p_silent,
+        tenure_d: bought.and_then(Purchases::t_first_ms).map(|first| days(tau_ms - first).max(0.0)),
+        categories: (breadth > 0).then(|| f64::from(breadth)),
+        disc_share: facts.disc_share,
+        return_rate: facts.return_rate,
+        referrals_365: more.terms.as_ref().map(|_| now(Sum::Referrals180)),
+        nps_last: more.terms.as_ref().and_then(|t| t.nps_last(tau_ms)).map(f64::from),
+        engage_trend: facts.engage_trend,
+        k_hat: bought.filter(|p| p.x() > Some(0)).map(|p| rhythm(cx, p).k_hat),
+        adopt_new_365: bought.map(|_| now(Sum::NewProducts365)),
+        suggestions_365: Some(suggestions),
+        complaints_365: Some(complaints),
+        suggest_share: Some(service::suggest_share(suggestions, complaints)),
+        dbt_days: facts.dbt_days,
+        contacts: None,
+    }
+}
+
+/// Steps the band of the risk at `tau_ms`. Returns whether it changed.
+pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
+    let Some(inputs) = risk_inputs(cx, profile) else {
+        return false;
+    };
+    let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
+    let more = profile.more_mut();
+    let before = more.risk_band.map(|(band, _)| usize::from(band));
+    let after = cx.risk.bands.next(before, risk);
+    if before == Some(after) {
+        return false;
+    }
+    more.risk_band = Some((after as u8, Moment::new(tau_ms)));
+    true
+}
+
+/// How thoroughly the next crossing of the risk is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// In few evaluations: a moment before which nothing is crossed. For use after an event, since the next one makes it
+    /// void, as a rule before it comes.
+    Roughly,
+    /// The crossing itself.
+    Exactly,
+}
+
+/// When time alone next moves the risk into another band, or must be looked at again; [`NEVER_MS`] when it never does.
+/// The answer lies after `from_ms`, up to which nothing is crossed.
+pub fn risk_due_ms(cx: &Context, profile: &Profile, look: Look, from_ms: i64) -> i64 {
+    let band = profile.more().and_then(|more| more.risk_band);
+    let (Some((band, _)), Some(inputs)) = (band, risk_inputs(cx, profile)) else {
+        return NEVER_MS;
+    };
+    let window = Window::from(cx.risk.bands.limits(usize::from(band)));
+    let weights = &cx.risk.weights;
+    let found = match look {
+        Look::Roughly => risk_path::not_before(&inputs, weights, window, from_ms),
+        Look::Exactly => risk_path::first_exit(&inputs, weights, window, from_ms, NEVER_MS),
+    };
+    match found.exit {
+        Exit::At { at_ms } | Exit::NotBefore { at_ms } => at_ms.max(from_ms.saturating_add(1)),
+        Exit::Never => NEVER_MS,
+    }
+}
+
+/// Computes what ages between events, as of `tau_ms`.
+pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) {
+    let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
+    let Some(purchases) = profile.purchases.as_deref_mut() else {
+        return;
+    };
+    let (Some((first_ms, history)), Some(last_ms)) = (purchases.history(), purchases.t_last_ms())
+    else {
+        return;
+    };
+    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
+    let mean_minor = mean_spend_minor(cx, purchases);
+    let clv = mean_minor
+        .map(|mean| cx.value.customer_value(&cx.model, (history, age_d), mean, cost_minor));
+    purchases.valued = Valued {
+        at: Moment::new(tau_ms),
+        expected: cx.model.expected(history, age_d, EXPECTED_HORIZON_D),
+        clv_minor: clv,
+        gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
+    };
+}
+
+/// What a purchase is worth on average, minor units.
+pub fn mean_spend_minor(cx: &Context, purchases: &Purchases) -> Option<f64> {
+    let x = purchases.x()?;
+    cx.gamma_gamma?.mean_spend(x, purchases.repeat_minor() as f64)
+}
+
+/// What serving costs a day as seen at `tau_ms`, minor units: handling, discounts, returns.
+fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
+    let Some(more) = profile.more() else { return 0.0 };
+    let service = cx.plan.parameters.service;
+    let born_ms = profile.born.ms();
+    let first_ms = profile.purchases.as_ref().and_then(|p| p.t_first_ms()).unwrap_or(born_ms);
+    more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major()
+        + more.sums.rate(Sum::Discount365, tau_ms, first_ms)
+        + more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major()
+}
+
+/// Until when the first response to a ticket opened at `ts_ms` is promised.
+pub fn respond_by_ms(cx: &Context, profile: &Profile, ts_ms: i64) -> i64 {
+    let service = cx.plan.parameters.service;
+    let key = profile.said(Field::Key) == "true";
+    let hours = if key { service.response_key_h } else { service.response_h };
+    ts_ms.saturating_add((hours * 3_600_000.0) as i64)
+}
+
+/// What stands open; nothing where there was never a ticket.
+pub fn open_tickets(profile: &Profile) -> super::care::OpenTickets {
+    profile.more().and_then(|more| more.care.as_deref()).map(Care::open).unwrap_or_default()
+}

@@ -1,0 +1,308 @@
+//! What each type of event does to a profile.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::apply::Engine;
+use super::care::CareEvent;
+use super::context::Context;
+use super::intent::category_key;
+use super::judge::respond_by_ms;
+use super::profile::Profile;
+use super::purchase::Opening;
+use super::said::Field;
+use super::shard::words::Dimension;
+use super::sums::Sum;
+use super::web::session_of;
+use crate::model::batch::EventBatch;
+use crate::model::event::{
+    Body, ContactKind, Event, Item, ProfileFields, Span, TicketAction, TicketKind, WebAction,
+};
+use crate::model::record::Stamp;
+use crate::model::time::DAY_MS;
+
+/// A product is new for so long after its launch.
+const NEW_PRODUCT_MS: i64 = 90 * DAY_MS;
+
+/// What an event has done, as far as the engine must act on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Took {
+    /// It opened a purchase day after all others.
+    pub bought: bool,
+    /// It began a visit.
+    pub visit: bool,
+    /// It may have moved the risk.
+    pub judged: bool,
+}
+
+impl Engine {
+    /// Applies the type's own part.
+    pub(super) fn take_body(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        stamp: Stamp,
+        horizon_ms: i64,
+    ) -> Took {
+        let profile = &mut self.store.get_mut(slot).profile;
+        if is_act_of_customer(&event.body) {
+            profile.last_seen.raise_to(event.ts_ms);
+        }
+        match event.body {
+            Body::Profile(fields) => return self.take_profile(slot, batch, event, fields, stamp),
+            Body::Web { .. } => return self.take_web(slot, batch, event, stamp, horizon_ms),
+            Body::Purchase { items, .. } => {
+                for item in batch.items(items) {
+                    self.take_item(slot, batch, event, item, stamp);
+                }
+            }
+            Body::Access { .. } => return Took::default(),
+            _ => {}
+        }
+        let cx = &self.cx;
+        let profile = &mut self.store.get_mut(slot).profile;
+        let bought = match event.body {
+            Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. } => {
+                take_money(cx, profile, &event.body, stamp)
+            }
+            Body::Support { .. } => {
+                take_ticket(cx, profile, batch, event);
+                false
+            }
+            _ => {
+                take_relation(profile, batch, event, stamp);
+                false
+            }
+        };
+        Took { bought, visit: false, judged: true }
+    }
+
+    fn take_item(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        item: &Item,
+        stamp: Stamp,
+    ) {
+        let category = self.category(batch, item.category, stamp);
+        let more = self.store.get_mut(slot).profile.more_mut();
+        if let Some(category) = category {
+            more.intents.get_or_insert_default().buy(category);
+        }
+        let age_ms = item.launched_ms.map(|launched_ms| event.ts_ms - launched_ms);
+        if age_ms.is_some_and(|ms| (0..=NEW_PRODUCT_MS).contains(&ms)) {
+            more.sums.add(Sum::NewProducts365, event.ts_ms, 1.0);
+        }
+    }
+
+    /// The key of a category, whose text is learned if there is room; beyond the limit all are `other`.
+    fn category(&mut self, batch: &EventBatch, span: Span, stamp: Stamp) -> Option<u32> {
+        if span.is_none() {
+            return None;
+        }
+        let max = self.cx.plan.limits.dimension_values_max;
+        let source = stamp.position.source;
+        Some(category_key(self.words.limited(source, Dimension::Category, batch.str(span), max)))
+    }
+
+    fn take_web(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        stamp: Stamp,
+        horizon_ms: i64,
+    ) -> Took {
+        let Body::Web { action, session_id, category } = event.body else {
+            return Took::default();
+        };
+        let category = self.category(batch, category, stamp);
+        let cx = &self.cx;
+        let profile = &mut self.store.get_mut(slot).profile;
+        let id = session_of(batch.bytes(session_id), event.ts_ms);
+        let web = profile.web.get_or_insert_default();
+        let visit = web.visit(cx, id, stamp.position.source, event.ts_ms, horizon_ms);
+        web.opted_out |= action == WebAction::OptOut;
+        let sum = match action {
+            WebAction::Search | WebAction::Compare => Some(Sum::Searches90),
+            WebAction::CancelPage => Some(Sum::Cancels14),
+            _ => None,
+        };
+        if let Some(sum) = sum {
+            profile.more_mut().sums.add(sum, event.ts_ms, 1.0);
+        }
+        if let Some(category) = category {
+            profile.more_mut().intents.get_or_insert_default().view(event.ts_ms, category);
+        }
+        Took { bought: false, visit, judged: visit || action.is_intent() }
+    }
+
+    fn take_profile(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        fields: ProfileFields,
+        stamp: Stamp,
+    ) -> Took {
+        let source = stamp.position.source;
+        let max = self.cx.plan.limits.dimension_values_max;
+        let limited = [
+            (Field::Region, Dimension::Region, fields.region),
+            (Field::Industry, Dimension::Industry, fields.industry),
+            (Field::Segment, Dimension::Segment, fields.segment),
+        ];
+        let profile = &mut self.store.get_mut(slot).profile;
+        for (field, dimension, span) in limited {
+            if !span.is_none() {
+                let text = self.words.limited(source, dimension, batch.str(span), max);
+                profile.said.say(field, text, stamp);
+            }
+        }
+        for (field, span) in [(Field::OwnerId, fields.owner_id), (Field::Name, fields.name)] {
+            if !span.is_none() {
+                profile.said.say(field, batch.str(span), stamp);
+            }
+        }
+        if let Some(key) = fields.key {
+            profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
+        }
+        let more = profile.more_mut();
+        let origin = batch.str(event.origin);
+        more.terms.get_or_insert_default().profile(event.ts_ms, origin);
+        let owner = batch.str(fields.owner_id);
+        if !owner.is_empty() {
+            more.contacts.get_or_insert_default().owner(&mut more.sums, event.ts_ms, owner);
+        }
+        Took { judged: !owner.is_empty(), ..Took::default() }
+    }
+}
+
+/// Purchases, refunds, openings; whether a new last purchase day was opened.
+fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) -> bool {
+    let ts_ms = stamp.ts_ms;
+    match *body {
+        Body::Purchase { amount, discount_minor, .. } => {
+            let (net, gross) = (amount.minor as f64, (amount.minor + discount_minor) as f64);
+            let sums = &mut profile.more_mut().sums;
+            sums.add_all(
+                ts_ms,
+                &[
+                    (Sum::Gross60, gross),
+                    (Sum::Orders60, 1.0),
+                    (Sum::Orders90, 1.0),
+                    (Sum::Spend365, net),
+                    (Sum::Gross365, gross),
+                    (Sum::Orders365, 1.0),
+                ],
+            );
+            if discount_minor > 0 {
+                sums.add(Sum::Discount365, ts_ms, discount_minor as f64);
+            }
+            profile.purchases.get_or_insert_default().buy(cx, ts_ms, amount.minor)
+        }
+        Body::Refund { amount, .. } => {
+            let back = amount.minor as f64;
+            let what = [(Sum::Spend365, -back), (Sum::Refund365, back), (Sum::Returns365, 1.0)];
+            profile.more_mut().sums.add_all(ts_ms, &what);
+            profile.purchases.get_or_insert_default().refund(cx, ts_ms, amount.minor);
+            false
+        }
+        Body::Opening { t_first_ms, t_last_ms, n_days, orders, revenue } => {
+            let last_day = cx.day(t_last_ms);
+            let revenue_minor = revenue.minor;
+            let opening =
+                Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
+            profile.born.lower_to(t_first_ms);
+            profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
+            profile.purchases.get_or_insert_default().open(opening);
+            false
+        }
+        _ => false,
+    }
+}
+
+fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &Event) {
+    let Body::Support {
+        ticket_id,
+        action,
+        kind,
+        csat,
+        expected,
+        by_agent,
+        wait_s,
+        handling_min,
+        ..
+    } = event.body
+    else {
+        return;
+    };
+    let opens = action == TicketAction::Opened;
+    let happened = CareEvent {
+        ticket: xxh3_64(batch.bytes(ticket_id)),
+        ts_ms: event.ts_ms,
+        action,
+        by_agent,
+        complaint: kind == Some(TicketKind::Complaint),
+        suggestion: kind == Some(TicketKind::Suggestion),
+        respond_by_ms: opens.then(|| respond_by_ms(cx, profile, event.ts_ms)),
+        csat,
+        expected,
+        wait_s,
+        handling_min,
+    };
+    let more = profile.more_mut();
+    let care = more.care.get_or_insert_default();
+    care.apply(&mut more.sums, &happened, cx.plan.limits.tickets_max);
+}
+
+/// Credit, contacts, contract, answers, deliveries, usage.
+fn take_relation(profile: &mut Profile, batch: &EventBatch, event: &Event, stamp: Stamp) {
+    let hash = |span| xxh3_64(batch.bytes(span));
+    let ts_ms = event.ts_ms;
+    let more = profile.more_mut();
+    let sums = &mut more.sums;
+    match event.body {
+        Body::Invoice { invoice_id, amount, due_ms } => {
+            let entity = batch.str(event.legal_entity_id);
+            let credit = more.credit.get_or_insert_default();
+            credit.invoice(sums, hash(invoice_id), ts_ms, amount.minor, due_ms, entity);
+        }
+        Body::Payment { invoice_id, amount } => {
+            let credit = more.credit.get_or_insert_default();
+            credit.payment(sums, hash(invoice_id), ts_ms, amount.minor);
+        }
+        Body::ExtensionRequest { invoice_id } => {
+            more.credit.get_or_insert_default().extension(sums, hash(invoice_id), ts_ms);
+        }
+        Body::Contact { outbound, kind, .. } => {
+            let visit = kind == ContactKind::Visit;
+            more.contacts.get_or_insert_default().contact(sums, ts_ms, outbound, visit);
+        }
+        Body::Contract { start_ms, renewal_ms, signed } => {
+            let terms = more.terms.get_or_insert_default();
+            terms.contract(stamp, start_ms, renewal_ms, signed);
+        }
+        Body::Referral => more.terms.get_or_insert_default().referral(sums, ts_ms),
+        Body::Rating { nps } => more.terms.get_or_insert_default().rating(ts_ms, nps),
+        Body::Delivery { order_id, promised_ms, delivered_ms } => {
+            let service = more.terms.get_or_insert_default().service_mut();
+            service.delivery(sums, hash(order_id), ts_ms, promised_ms, delivered_ms);
+        }
+        Body::Usage { metric, quantity, plan_limit } => {
+            let service = more.terms.get_or_insert_default().service_mut();
+            service.usage(sums, hash(metric), ts_ms, quantity, plan_limit);
+        }
+        _ => {}
+    }
+}
+
+/// Whether the customer did it, so that it counts as being seen.
+fn is_act_of_customer(body: &Body) -> bool {
+    match body {
+        Body::Purchase { .. } | Body::Web { .. } => true,
+        Body::Support { action, by_agent, .. } => !by_agent && *action != TicketAction::Resolved,
+        _ => false,
+    }
+}

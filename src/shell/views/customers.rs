@@ -1,0 +1,326 @@
+//! The customer views: every signal of the registry at a moment, as SQL over a row of `customers`.
+//!
+//! The formulas are those of the signal registry; they stand here once, as functions of an expression for "at".
+//! Sources: decayed rates: Cormode, Shkapenyuk, Srivastava, Xu, "Forward decay", ICDE 2009. BG/NBD: Fader, Hardie,
+//! Lee, Marketing Science 24(2) 2005, and their note 021. MBG/NBD: Batislam, Denizel, Filiztekin, IJRM 24(3) 2007.
+
+use std::f64::consts::LN_2;
+use std::fmt::Write as _;
+
+use crate::engine::sums::Sum;
+use crate::model::time::DAY_MS;
+use crate::plan::{Model, ModelKind, Plan};
+
+/// Width of a bucket of the 90-day window, milliseconds.
+const BUCKET_MS: i64 = 3 * DAY_MS;
+/// Whole buckets of the window; one more counts in part.
+const BUCKETS: i64 = 30;
+/// Ratings the prior of `csat` counts for.
+const CSAT_PRIOR_WEIGHT: f64 = 3.0;
+/// Where trends of visits, and of money and usage, are clipped.
+const VISIT_CLIP: f64 = 2.0;
+const MONEY_CLIP: f64 = 3.0;
+/// Orders before which no trend of spending is said.
+const TREND_ORDERS_MIN: u32 = 4;
+/// How long an answer to "would you recommend us" stands, days.
+const NPS_DAYS: i64 = 365;
+/// Half-life of interest in a category, days.
+const INTENT_HALF_LIFE_D: f64 = 14.0;
+
+/// Columns of `customers` that the customer views show as they are, before the signals.
+const MASTER: &str = "customer_id, shard, version, account_id, legal_entity_id, region, industry, segment, \
+                      owner_id, key, name, t_born, profile_at, tickets, visits";
+
+/// Signals that stand in the row, and what belongs to them.
+const STANDING: &str = "n_days, x, t_first, t_last, orders, refunds, revenue_minor, activated_at, breadth, \
+                        gap_mean, gap_k, mean_spend_hat, lifecycle, lifecycle_since, \
+                        open_tickets, open_complaints, oldest_open_at, last_seen, opted_out, last_contact, \
+                        open_minor, contract_start, contract_renewal, contract_signed, usage_share, usage_high_since, \
+                        profile_sources, judged_at, exp_purchases_90, gap_surprise, clv, \
+                        risk, risk_band, risk_since, risk_contributions, risk_missing, loyalty, loyalty_contributions, \
+                        nullIf(quadrant, '') AS quadrant, model_version, \
+                        nullIf(tier, '') AS tier, nullIf(abc, '') AS abc, tier_since, tier_version, key_customer";
+
+/// Every signal of the registry at the moment `at`, of the rows of `from`. Live signals are NULL before `as_of`.
+pub(super) fn select(plan: &Plan, from: &str, at: &str) -> String {
+    let mut sql = format!("SELECT {MASTER}, at, as_of,\n    {STANDING}");
+    for (name, formula) in event_signals() {
+        let _ = write!(sql, ",\n    {formula} AS {name}");
+    }
+    for (name, formula) in live_signals(plan) {
+        let _ = write!(sql, ",\n    if(known, {formula}, NULL) AS {name}");
+    }
+    let _ = write!(
+        sql,
+        ",
+    if(known, {}, map()) AS category_intent
+FROM
+(
+    SELECT c.*, {at} AS at, at >= c.as_of AS known,
+        toUnixTimestamp64Milli(at) AS at_ms,
+        toUnixTimestamp64Milli(t_first) AS first_ms, toUnixTimestamp64Milli(t_last) AS last_ms,
+        if(x = 0, 0, (last_ms - first_ms) / {DAY_MS}) AS t_x_d,
+        (greatest(at_ms, assumeNotNull(last_ms)) - first_ms) / {DAY_MS} AS age_d,
+        (at_ms - toUnixTimestamp64Milli(sums_at)) / {DAY_MS} AS sums_age_d,
+        {}
+    FROM {from}
+)",
+        intents(),
+        window_terms()
+    );
+    sql
+}
+
+/// Signals that only events move: ratios of sums of one half-life, which time leaves as they are.
+fn event_signals() -> Vec<(&'static str, String)> {
+    use Sum::{
+        Csat30, Csat365, CsatN30, CsatN365, Deliveries90, DeliveryLateLn90, Discount365,
+        EffortLn90, Efforts90, Expected30, ExpectedN30, Gross60, Gross365, Inbound90, Orders60,
+        Orders365, Outbound90, Refund365, Replies90, ReplyLn90, ResolveLn90, Resolves90, Turns90,
+        WaitLn90, Waits90,
+    };
+    let hours = |ln, n| format!("exp({}) - 1", share(ln, n));
+    let expected = format!(
+        "if({n} > 0, {said}, {own})",
+        n = raw(ExpectedN30),
+        said = share(Expected30, ExpectedN30),
+        own = share(Csat365, CsatN365)
+    );
+    let gap = format!("{} - {expected}", share(Csat30, CsatN30));
+    let both = format!("({} + {})", raw(Inbound90), raw(Outbound90));
+    vec![
+        ("aov_trend", aov_trend([Gross60, Orders60, Gross365, Orders365])),
+        ("disc_share", share(Discount365, Gross365)),
+        ("return_rate", share(Refund365, Gross365)),
+        ("frt_h", hours(ReplyLn90, Replies90)),
+        ("resolve_h", hours(ResolveLn90, Resolves90)),
+        ("wait_h", hours(WaitLn90, Waits90)),
+        ("effort_index", share(EffortLn90, Efforts90)),
+        ("contacts_per_resolution", share(Turns90, Resolves90)),
+        ("sat_gap", gap),
+        (
+            "sat_band",
+            "multiIf(isNull(sat_gap), NULL, sat_gap < -0.1, 'dissatisfied', sat_gap > 0.1, 'delighted', 'satisfied')"
+                .to_owned(),
+        ),
+        ("inbound_share", format!("if({both} > 0, {} / {both}, NULL)", raw(Inbound90))),
+        ("order_late_h", hours(DeliveryLateLn90, Deliveries90)),
+        ("profile_completeness", completeness()),
+    ]
+}
+
+/// Name and formula of each signal that moves with time, in terms of the inner select of [`select`].
+fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
+    let mut all = purchase_signals(plan);
+    all.extend(service_signals(plan));
+    let [month, half_year] = [Sum::Usage30, Sum::Usage180].map(|sum| rate(sum, "t_born"));
+    all.extend([
+        ("overdue_minor", overdue("o")),
+        ("overdue_ratio", "if(open_minor > 0, overdue_minor / open_minor, NULL)".to_owned()),
+        ("dbt_days", dbt_days()),
+        ("ext_requests", now(Sum::Extensions180)),
+        ("partial_payments", now(Sum::Partials180)),
+        ("orders_overdue", "toFloat64(arrayCount(t -> t < at_ms, promised_open))".to_owned()),
+        ("usage_trend", trend(&month, &half_year, 0.0, MONEY_CLIP)),
+        ("cost_to_serve", cost_to_serve(plan)),
+    ]);
+    all
+}
+
+fn purchase_signals(plan: &Plan) -> Vec<(&'static str, String)> {
+    let major = major(plan);
+    let money = |sum| format!("{} / {major:?}", rate(sum, "t_first"));
+    let volume =
+        trend("spend_rate_30", "spend_rate_180", plan.parameters.trends.spend_floor, MONEY_CLIP);
+    vec![
+        ("recency_d", format!("(at_ms - last_ms) / {DAY_MS}")),
+        ("spend_rate_30", money(Sum::Spend30)),
+        ("spend_rate_180", money(Sum::Spend180)),
+        ("spend_rate_365", money(Sum::Spend365)),
+        ("order_rate_90", rate(Sum::Orders90, "t_first")),
+        ("spend_90d_minor", window_sum()),
+        ("volume_trend", format!("if(orders < {TREND_ORDERS_MIN}, NULL, {volume})")),
+        ("p_alive", p_alive(&plan.model)),
+        ("p_silent_30", p_silent(&plan.model, 30)),
+        ("p_silent_90", p_silent(&plan.model, 90)),
+        ("p_silent_180", p_silent(&plan.model, 180)),
+        ("adopt_new", now(Sum::NewProducts365)),
+        ("referrals", now(Sum::Referrals180)),
+    ]
+}
+
+fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
+    let csat = format!(
+        "({} + {:?}) / ({} + {CSAT_PRIOR_WEIGHT:?})",
+        now(Sum::Csat180),
+        CSAT_PRIOR_WEIGHT * plan.csat_prior,
+        now(Sum::CsatN180)
+    );
+    let engage =
+        trend("visit_rate_7", "visit_rate_60", plan.parameters.trends.visit_floor, VISIT_CLIP);
+    // (some + 0.5) / (all + weight): few events say little
+    let shrunk =
+        |some: &str, all: &str, weight: f64| format!("({some} + 0.5) / ({all} + {weight:?})");
+    let speaks = format!("{} + {}", now(Sum::Suggestions365), now(Sum::Complaints365));
+    let (searches, orders) = (now(Sum::Searches90), now(Sum::Orders90));
+    vec![
+        ("ticket_rate_90", rate(Sum::Tickets90, "t_born")),
+        ("reopen_share", shrunk(&now(Sum::Reopened180), &now(Sum::Solved180), 5.0)),
+        ("sla_breach_share", shrunk(&now(Sum::SlaMissed180), &now(Sum::SlaDue180), 5.0)),
+        ("suggest_share", shrunk(&now(Sum::Suggestions365), &format!("({speaks})"), 1.0)),
+        ("csat", csat),
+        ("csat_n", now(Sum::CsatN180)),
+        ("nps_last", format!("if(dateDiff('day', nps_at, at) < {NPS_DAYS}, toFloat64(nps), NULL)")),
+        ("visit_rate_7", rate(Sum::Visits7, "t_born")),
+        ("visit_rate_60", rate(Sum::Visits60, "t_born")),
+        ("engage_trend", engage),
+        ("search_per_buy", format!("if({orders} > 0, {searches} / {orders}, NULL)")),
+        ("cancel_intent", now(Sum::Cancels14)),
+        ("contact_pressure", format!("7 * {}", rate(Sum::Outbound7, "t_born"))),
+        ("visit_gap_d", since("last_visit")),
+        ("owner_changes", now(Sum::OwnerChanges90)),
+        ("profile_age_d", since("profile_at")),
+    ]
+}
+
+fn major(plan: &Plan) -> f64 {
+    10_f64.powi(plan.currency.minor_digits() as i32)
+}
+
+/// The value at `sums_at`; 0 where nothing was ever added.
+fn raw(sum: Sum) -> String {
+    format!("sums[{}]", sum.number())
+}
+
+/// A decayed sum, seen at `at`.
+fn now(sum: Sum) -> String {
+    format!("{} * exp2(-sums_age_d / {:?})", raw(sum), sum.half_life_d())
+}
+
+/// The mean behind two sums of one half-life; time leaves it as it is.
+fn share(sum: Sum, of: Sum) -> String {
+    debug_assert!(sum.half_life_d() == of.half_life_d(), "{} / {}", sum.name(), of.name());
+    format!("if({of} > 0, {sum} / {of}, NULL)", sum = raw(sum), of = raw(of))
+}
+
+/// The rate per day behind a decayed sum; the age since `born` removes the start-up bias and is one day at least.
+fn rate(sum: Sum, born: &str) -> String {
+    let (per_day, half_life_d) = (LN_2 / sum.half_life_d(), sum.half_life_d());
+    let age_d = format!("greatest(at_ms - toUnixTimestamp64Milli({born}), {DAY_MS}) / {DAY_MS}");
+    // NULL has no order: a rate without a beginning must stay NULL whatever `greatest` makes of it.
+    let value = now(sum);
+    format!(
+        "if(isNull({born}), NULL, {value} * {per_day:?} / (1 - exp2(-({age_d}) / {half_life_d:?})))"
+    )
+}
+
+/// The logarithm of a short rate by a long one; NULL where it says nothing.
+fn trend(short: &str, long: &str, floor: f64, clip: f64) -> String {
+    format!(
+        "if({short} > 0 AND {long} > 0 AND {long} >= {floor:?}, \
+         greatest(least(log({short} / {long}), {clip:?}), -{clip:?}), NULL)"
+    )
+}
+
+/// ln of the mean order of the short half-life by that of the long one.
+fn aov_trend([gross, orders, gross_long, orders_long]: [Sum; 4]) -> String {
+    let (short, long) = (share(gross, orders), share(gross_long, orders_long));
+    format!("if({short} > 0 AND {long} > 0, log({short} / {long}), NULL)")
+}
+
+/// Days since a moment of the row.
+fn since(column: &str) -> String {
+    format!("(at_ms - toUnixTimestamp64Milli({column})) / {DAY_MS}")
+}
+
+/// A sum over invoices that are due: `o` is what is open of one, `d` its due in milliseconds.
+fn overdue(what: &str) -> String {
+    format!("arraySum(arrayMap((d, o) -> if(d <= at_ms, {what}, 0), invoice_due, invoice_open))")
+}
+
+/// Days beyond terms: payments of the past, and what is overdue with its days so far.
+fn dbt_days() -> String {
+    let (late, paid) = (now(Sum::LateDays180), now(Sum::Paid180));
+    let (open_late, open) = (overdue(&format!("o * (at_ms - d) / {DAY_MS}")), overdue("o"));
+    format!(
+        "if(greatest({paid}, 0) + {open} > 0, \
+         (greatest({late}, 0) + {open_late}) / (greatest({paid}, 0) + {open}), NULL)"
+    )
+}
+
+fn cost_to_serve(plan: &Plan) -> String {
+    let service = plan.parameters.service;
+    let major = major(plan);
+    format!(
+        "{} * {:?} + ifNull({}, 0) / {major:?} + ifNull({}, 0) * {:?}",
+        rate(Sum::HandlingMin180, "t_born"),
+        service.minute_cost,
+        rate(Sum::Discount365, "t_first"),
+        rate(Sum::Returns365, "t_first"),
+        service.return_cost
+    )
+}
+
+/// Share of the master data that is known.
+fn completeness() -> String {
+    let texts =
+        ["account_id", "legal_entity_id", "region", "industry", "segment", "owner_id", "name"];
+    let known: Vec<String> = texts.iter().map(|t| format!("({t} != '')")).collect();
+    format!("({} + isNotNull(key)) / {}", known.join(" + "), texts.len() + 1)
+}
+
+/// Interest by category, seen at `at`.
+fn intents() -> String {
+    format!(
+        "mapFromArrays(intent_names, arrayMap(v -> v * exp2((toUnixTimestamp64Milli(intent_at) - at_ms) \
+         / {DAY_MS} / {INTENT_HALF_LIFE_D:?}), intent_views))"
+    )
+}
+
+/// Terms of the 90-day window: 30 whole buckets and the oldest by the fraction still inside, times the width of a
+/// bucket, in exact integers; and the rest of dividing it by that width, brought into `[0, width)`.
+fn window_terms() -> String {
+    let sum = |test: &str| {
+        format!(
+            "arraySum(arrayMap((i, m) -> if({test}, m, 0), spend_bucket_ids, spend_bucket_minor))"
+        )
+    };
+    let whole = sum(&format!("i > bucket - {BUCKETS} AND i <= bucket"));
+    let oldest = sum(&format!("i = bucket - {BUCKETS}"));
+    format!(
+        "intDiv(at_ms, {BUCKET_MS}) AS bucket,
+        toInt128({whole}) * {BUCKET_MS}
+            + toInt128({oldest}) * ({BUCKET_MS} - at_ms % {BUCKET_MS}) AS spend_scaled,
+        (spend_scaled % {BUCKET_MS} + {BUCKET_MS}) % {BUCKET_MS} AS spend_rest,
+        intDiv(spend_scaled - spend_rest, {BUCKET_MS}) AS spend_floor"
+    )
+}
+
+/// The window, rounded once, half to even.
+fn window_sum() -> String {
+    let tie = format!("2 * spend_rest = {BUCKET_MS} AND spend_floor % 2 != 0");
+    format!("toInt64(spend_floor + (2 * spend_rest > {BUCKET_MS} OR ({tie})))")
+}
+
+/// P(alive): `1 / (1 + odds * ((alpha + T)/(alpha + t_x))^(r + x))`, in logarithms; NULL for who never bought.
+fn p_alive(model: &Model) -> String {
+    let Model { kind, r, alpha_d, a, b } = *model;
+    let odds = match kind {
+        ModelKind::MbgNbd => format!("{a:?} / ({b:?} + x)"),
+        ModelKind::BgNbd => format!("if(x = 0, 0, {a:?} / ({b:?} + x - 1))"),
+    };
+    // exp is kept finite; beyond 1e304 the probability is 0 either way.
+    let growth = format!("({r:?} + x) * log1p((age_d - t_x_d) / ({alpha_d:?} + t_x_d))");
+    bought(&format!("1 / (1 + {odds} * exp(least({growth}, 700)))"))
+}
+
+/// P(no purchase within the horizon), from P(alive).
+fn p_silent(model: &Model, horizon_d: u32) -> String {
+    let Model { r, alpha_d, .. } = *model;
+    let none = format!("exp(-({r:?} + x) * log1p({horizon_d} / ({alpha_d:?} + age_d)))");
+    bought(&format!("1 - p_alive * (1 - {none})"))
+}
+
+fn bought(formula: &str) -> String {
+    format!("if(n_days = 0 OR isNull(t_first) OR isNull(t_last), NULL, {formula})")
+}
