@@ -81,7 +81,7 @@ impl PostOffice {
     /// Brings a letter to a shard. A transaction marker may stand before it.
     pub fn send(&self, to_shard: u16, bytes: Vec<u8>) {
         let log = &mut self.0.borrow_mut()[usize::from(to_shard)];
-        let hole = i64::from(bytes.len() % 3 == 0);
+        let hole = i64::from(bytes.len().is_multiple_of(3));
         log.push(hole, 0, None, Some(bytes));
     }
 
