@@ -235,6 +235,11 @@ async fn every_signal_of_the_registry_is_a_column() {
             let ty = column["type"].as_str().unwrap();
             assert_eq!(ty, column_type(signal, ty), "{} of {view}", signal.name);
         }
+        // What is no signal stands in the table of columns.
+        for name in columns.iter().map(|c| c["name"].as_str().unwrap()) {
+            let described = include_str!("../docs/tables.md").contains(&format!("`{name}`"));
+            assert!(described || signals().any(|s| s.name == name), "{name} is in no list");
+        }
         // One customer is found by the key, through the view.
         let plan = engine
             .rows(&format!(

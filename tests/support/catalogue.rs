@@ -51,6 +51,7 @@ pub fn by_events(row: &Row) -> Vec<(&'static str, Option<f64>)> {
         ("effort_index", share(41, 42)),
         ("contacts_per_resolution", share(44, 24)),
         ("sat_gap", sat_gap(row)),
+        ("search_per_buy", share(52, 7)),
         ("inbound_share", ratio(sum(61), speaks)),
         ("order_late_h", hours(81, 82)),
         ("profile_completeness", Some((known + usize::from(row.key.is_some())) as f64 / 8.0)),
@@ -89,7 +90,7 @@ pub fn live(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)>
 
 fn service(row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> {
     let sum = |number| sum(row, number, at);
-    let shrunk = |some: f64, all: f64, weight: f64| Some((some + 0.5) / (all + weight));
+    let shrunk = |some: f64, all: f64, weight: f64| Some(((some + 0.5) / (all + weight)).min(1.0));
     let (csat_n, since) = (row.csat.1, row.csat.2);
     let nps = row.nps.filter(|(_, said_at)| at - said_at < 365 * DAY);
     vec![
@@ -98,7 +99,6 @@ fn service(row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> {
         ("suggest_share", shrunk(sum(39), sum(39) + sum(40), 1.0)),
         ("csat_n", Some(csat_n * 0.5_f64.powf(days(at - since) / 180.0))),
         ("nps_last", nps.map(|(answer, _)| answer as f64)),
-        ("search_per_buy", ratio(sum(52), sum(7))),
         ("cancel_intent", Some(sum(53))),
         ("contact_pressure", Some(7.0 * rate(row, 60, at, row.t_born))),
         ("visit_gap_d", row.last_visit.map(|t| days(at - t))),

@@ -77,8 +77,8 @@ FROM
 fn event_signals() -> Vec<(&'static str, String)> {
     use Sum::{
         Deliveries90, DeliveryLateLn90, Discount365, EffortLn90, Efforts90, Gross60, Gross365,
-        Inbound90, Orders60, Orders365, Outbound90, Refund365, Replies90, ReplyLn90, ResolveLn90,
-        Resolves90, Turns90, WaitLn90, Waits90,
+        Inbound90, Orders60, Orders90, Orders365, Outbound90, Refund365, Replies90, ReplyLn90,
+        ResolveLn90, Resolves90, Searches90, Turns90, WaitLn90, Waits90,
     };
     let hours = |ln, n| format!("exp({}) - 1", share(ln, n));
     let both = format!("({} + {})", raw(Inbound90), raw(Outbound90));
@@ -97,6 +97,7 @@ fn event_signals() -> Vec<(&'static str, String)> {
             "multiIf(isNull(sat_gap), NULL, sat_gap < -0.1, 'dissatisfied', sat_gap > 0.1, 'delighted', 'satisfied')"
                 .to_owned(),
         ),
+        ("search_per_buy", share(Searches90, Orders90)),
         ("inbound_share", format!("if({both} > 0, {} / {both}, NULL)", raw(Inbound90))),
         ("order_late_h", hours(DeliveryLateLn90, Deliveries90)),
         ("profile_completeness", completeness()),
@@ -152,9 +153,10 @@ fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     );
     let engage =
         trend("visit_rate_7", "visit_rate_60", plan.parameters.trends.visit_floor, VISIT_CLIP);
-    // (some + 0.5) / (all + weight): few events say little
-    let shrunk =
-        |some: &str, all: &str, weight: f64| format!("({some} + 0.5) / ({all} + {weight:?})");
+    // (some + 0.5) / (all + weight), 1 at most: few events say little
+    let shrunk = |some: &str, all: &str, weight: f64| {
+        format!("least(({some} + 0.5) / ({all} + {weight:?}), 1)")
+    };
     let speaks = format!("{} + {}", now(Sum::Suggestions365), now(Sum::Complaints365));
     vec![
         ("ticket_rate_90", rate(Sum::Tickets90, "t_born")),
@@ -167,7 +169,6 @@ fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
         ("visit_rate_7", rate(Sum::Visits7, "t_born")),
         ("visit_rate_60", rate(Sum::Visits60, "t_born")),
         ("engage_trend", engage),
-        ("search_per_buy", share(Sum::Searches90, Sum::Orders90)),
         ("cancel_intent", now(Sum::Cancels14)),
         ("contact_pressure", format!("7 * {}", rate(Sum::Outbound7, "t_born"))),
         ("visit_gap_d", since("last_visit")),
