@@ -141,51 +141,17 @@ fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Fi
     effects
 }
 
-/// Few customers, each of whom does a thousand things in a year of event time: bytes of each.
-fn active_customer(plan: &Arc<Plan>) {
-    const CUSTOMERS: u64 = 2_000;
-    const EVENTS_EACH: u64 = 1_000;
-    let events = CUSTOMERS * EVENTS_EACH;
-    let rate = events as f64 / (365.0 * 86_400.0);
-    let options = Options { zipf_exponent: 1e-6, ..options(events, CUSTOMERS, rate) };
+/// Runs the generator's events through a machine and gives its state records as they stand at the end.
+fn live_records(plan: &Arc<Plan>, options: Options) -> HashMap<Vec<u8>, Vec<u8>> {
     let mut machine = empty_machine(plan);
     machine.start_at(&[0, 0, 0], 0);
-    let mut live: HashMap<Vec<u8>, usize> = HashMap::new();
-    let mut generator = Generator::new(options).expect("the options are right");
-    let (mut offsets, mut before) = ([0; 3], None);
-    loop {
-        let chunk: Vec<Generated> = generator.by_ref().take(CHUNK / 10).collect();
-        if chunk.is_empty() {
-            break;
-        }
-        let effects = feed(&mut machine, &chunk, &mut offsets, &mut Figures::default());
-        for (key, value) in effects.state.iter().filter(|(key, _)| key.starts_with(b"p")) {
-            live.insert(key.to_vec(), value.map_or(0, <[u8]>::len));
-        }
-        machine.recycle(effects);
-        // the first events bring the buffers to their size, and next to no state
-        before.get_or_insert_with(rss_bytes);
-    }
-    let grown = rss_bytes().saturating_sub(before.unwrap_or(0));
-    println!(
-        "a customer with {EVENTS_EACH} events in a year: {} bytes (growth of RSS), {} in its state record",
-        grown as u64 / CUSTOMERS,
-        live.values().sum::<usize>() as u64 / CUSTOMERS,
-    );
-}
-
-/// A state log of twice the live bytes: each record comes twice, as it may before compaction.
-fn restore(plan: &Arc<Plan>, customers: u64) {
-    let options = Options { zipf_exponent: 1e-6, ..options(customers * 4, customers, 100.0) };
-    let mut machine = empty_machine(plan);
-    machine.start_at(&[0, 0, 0], 0);
-    let mut live: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
+    let mut live = HashMap::new();
     let mut generator = Generator::new(options).expect("the options are right");
     let mut offsets = [0; 3];
     loop {
         let chunk: Vec<Generated> = generator.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
-            break;
+            return live;
         }
         let effects = feed(&mut machine, &chunk, &mut offsets, &mut Figures::default());
         for (key, value) in effects.state.iter() {
@@ -196,19 +162,52 @@ fn restore(plan: &Arc<Plan>, customers: u64) {
         }
         machine.recycle(effects);
     }
-    drop(machine);
-    let mut again = empty_machine(plan);
+}
+
+/// Customers each of whom does a thousand things in a year of event time: bytes of each. Few are generated and many
+/// made of them, by other keys, for the growth of memory to show what they take.
+fn active_customer(plan: &Arc<Plan>) {
+    const CUSTOMERS: u64 = 1_000;
+    const EVENTS_EACH: u64 = 1_000;
+    const COPIES: u64 = 50;
+    let rate = (CUSTOMERS * EVENTS_EACH) as f64 / (365.0 * 86_400.0);
+    let options =
+        Options { zipf_exponent: 1e-6, ..options(CUSTOMERS * EVENTS_EACH, CUSTOMERS, rate) };
+    let mut live = live_records(plan, options);
+    live.retain(|key, _| key.starts_with(b"p"));
+    let mut machine = empty_machine(plan);
+    let before = rss_bytes();
+    for copy in 0..COPIES {
+        for (key, value) in &live {
+            let key = [&key[..], format!("-{copy}").as_bytes()].concat();
+            machine.restore(&key, Some(value)).expect("what was written can be read");
+        }
+    }
+    let records: usize = live.values().map(Vec::len).sum();
+    println!(
+        "a customer with {EVENTS_EACH} events in a year: {} bytes (growth of RSS), {} in its state record",
+        rss_bytes().saturating_sub(before) / machine.customers(),
+        records / live.len(),
+    );
+}
+
+/// A state log of twice the live bytes: each record comes twice, as it may before compaction.
+fn restore(plan: &Arc<Plan>, customers: u64) {
+    // enough events and ids for about as many customers to have been seen
+    let options = Options { zipf_exponent: 1e-6, ..options(customers * 6, customers * 2, 100.0) };
+    let live = live_records(plan, options);
+    let mut machine = empty_machine(plan);
     let mut taken = Duration::ZERO;
     time(&mut taken, || {
         for (key, value) in live.iter().chain(&live) {
-            again.restore(key, Some(value)).expect("what was written can be read");
+            machine.restore(key, Some(value)).expect("what was written can be read");
         }
-        again.restored().expect("the definition is the same");
+        machine.restored().expect("the definition is the same");
     });
     let bytes: usize = live.iter().map(|(key, value)| key.len() + value.len()).sum();
     println!(
         "restore of {} customers from {} MB of records, twice the live ones: {:.2} s",
-        again.customers(),
+        machine.customers(),
         bytes * 2 / 1_000_000,
         taken.as_secs_f64(),
     );

@@ -84,7 +84,8 @@ impl Web {
             return false;
         }
         let max = cx.plan.limits.sessions_max.max(SESSIONS_KEPT_MIN);
-        while let (count, Some((at, _))) = self.oldest(source)
+        while self.sessions.len() >= max
+            && let (count, Some((at, _))) = self.oldest(source)
             && count >= max
         {
             self.sessions.swap_remove(at);
@@ -119,11 +120,17 @@ impl Web {
         if !self.sessions.may_be_over(horizon_ms) {
             return;
         }
-        while let (count, Some((at, last_ms))) = self.oldest(source)
-            && count > SESSIONS_KEPT_MIN
-            && last_ms < horizon_ms
-        {
-            self.sessions.swap_remove(at);
+        let of_source = || self.sessions.iter().filter(|session| session.source == source);
+        let goes_on = of_source().filter(|session| session.last.ms() >= horizon_ms).count();
+        if goes_on >= SESSIONS_KEPT_MIN {
+            self.sessions.forget_before(source, horizon_ms);
+        } else {
+            while let (count, Some((at, last_ms))) = self.oldest(source)
+                && count > SESSIONS_KEPT_MIN
+                && last_ms < horizon_ms
+            {
+                self.sessions.swap_remove(at);
+            }
         }
         self.sessions.note_oldest();
     }
@@ -168,9 +175,29 @@ impl Sessions {
         }
     }
 
+    /// Takes the sessions of a source out that ended before `ms`.
+    fn forget_before(&mut self, source: SourceIndex, ms: i64) {
+        let mut at = 0;
+        while let Some(session) = self.get(at) {
+            if session.source == source && session.last.ms() < ms {
+                self.swap_remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn get(&self, at: usize) -> Option<&Session> {
+        match self.near.get(at) {
+            Some(near) => near.as_ref(),
+            None => self.far.as_ref().and_then(|far| far.sessions.get(at - NEAR)),
+        }
+    }
+
     /// Number of sessions.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        let far = self.far.as_ref().map_or(0, |far| far.sessions.len());
+        self.near.iter().flatten().count() + far
     }
 
     /// Something of the end of the list's part in place, see `Profile::touch`.
@@ -263,12 +290,33 @@ impl<'de> Deserialize<'de> for Sessions {
 mod tests {
     use super::*;
 
+    fn session(n: u8, source: SourceIndex, last_ms: i64) -> Session {
+        let last = Moment::new(last_ms);
+        Session { id: [n; 8], source, first: last, last }
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_the_latest_two_are_kept() {
+        let ends = [50, 10, 90, 20, 30, 70, 40];
+        let sessions = || (0..).zip(ends).map(|(n, ms)| session(n, n % 2, ms)).collect();
+        let kept_at = |horizon_ms| {
+            let mut web = Web { sessions: sessions(), ..Web::default() };
+            web.forget(0, horizon_ms);
+            // again: nothing more goes, searched or not
+            web.forget(0, horizon_ms);
+            let mut kept: Vec<i64> = web.sessions.iter().map(|s| s.last.ms()).collect();
+            kept.sort_unstable();
+            kept
+        };
+        // sessions of source 0 end at 30, 40, 50 and 90; the others are not its business
+        assert_eq!(kept_at(30), [10, 20, 30, 40, 50, 70, 90]);
+        assert_eq!(kept_at(45), [10, 20, 50, 70, 90]);
+        assert_eq!(kept_at(99), [10, 20, 50, 70, 90]);
+    }
+
     #[test]
     fn sessions_near_and_far_are_one_list() {
-        let session = |n: u8| {
-            let at = Moment::new(n.into());
-            Session { id: [n; 8], source: 2, first: at, last: at }
-        };
+        let session = |n: u8| session(n, 2, n.into());
         for removed in 0..7 {
             let mut plain: Vec<Session> = (0..7).map(session).collect();
             let mut sessions: Sessions = plain.iter().copied().collect();

@@ -162,10 +162,10 @@ fn meets(rule: &DropRule, batch: &EventBatch, event: &Event) -> bool {
     if span.is_none() {
         return false;
     }
-    let text = batch.str(span);
+    let text = batch.bytes(span);
     match &rule.test {
-        DropTest::Equals(values) => values.iter().any(|v| v == text),
-        DropTest::StartsWith(values) => values.iter().any(|v| text.starts_with(v.as_str())),
-        DropTest::EndsWith(values) => values.iter().any(|v| text.ends_with(v.as_str())),
+        DropTest::Equals(values) => values.iter().any(|v| v.as_bytes() == text),
+        DropTest::StartsWith(values) => values.iter().any(|v| text.starts_with(v.as_bytes())),
+        DropTest::EndsWith(values) => values.iter().any(|v| text.ends_with(v.as_bytes())),
     }
 }
