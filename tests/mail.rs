@@ -50,7 +50,10 @@ fn letters_of_a_newer_binary_are_skipped_once_each_whatever_dies() {
             rows.map(|row| row.int("mail_to")).collect()
         };
         let mail_to = ledger("purchases");
-        assert!(mail_to.is_sorted() && mail_to.last() == Some(&i128::from(last + 1)), "{mail_to:?}");
+        assert!(
+            mail_to.is_sorted() && mail_to.last() == Some(&i128::from(last + 1)),
+            "{mail_to:?}"
+        );
         assert_eq!(ledger("web"), mail_to, "a cycle has one number for all its sources");
     }
 }

@@ -73,7 +73,8 @@ fn generated() -> String {
 fn the_documentation_is_what_the_registry_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/signals.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let (by_hand, written) = text.split_once(BEGIN).expect("the mark that begins the generated part");
+    let (by_hand, written) =
+        text.split_once(BEGIN).expect("the mark that begins the generated part");
     if std::env::var_os("RETAIN_WRITE_DOCS").is_some() {
         std::fs::write(&path, format!("{by_hand}{BEGIN}{}", generated())).unwrap();
         return;

@@ -2,19 +2,24 @@
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/signals.rs"]
+mod customer;
 #[path = "support/engine.rs"]
 mod engine;
 #[path = "support/plans.rs"]
 mod plans;
 #[path = "support/rows.rs"]
 mod rows;
-#[path = "support/signals.rs"]
-mod signals;
+#[path = "support/shown.rs"]
+mod shown;
 
+use std::collections::BTreeSet;
+
+use customer::{BUCKET, DAY, Row, START, corners, customers, expected, window};
 use engine::Engine;
 use retain::flow::carry::Block;
 use retain::model::money::Currency;
-use retain::model::registry::{Change, SIGNALS};
+use retain::model::registry::{Change, Signal, signals};
 use retain::model::table::{Table, version};
 use retain::plan::{Clock, Model, ModelKind, Plan};
 use retain::shell::migrate::{Retention, migrate, write_views};
@@ -27,7 +32,6 @@ use retain::signal::silence::{self, History, Params};
 use retain::signal::window::window_sum;
 use rows::{Values, block};
 use serde_json::Value;
-use signals::{BUCKET, DAY, Row, START, corners, customers, expected, window};
 
 async fn engine_with(plan: &Plan, blocks: &[Block]) -> Engine {
     let engine = Engine::start();
@@ -50,7 +54,12 @@ fn float(value: &Value) -> Option<f64> {
 fn plans_compared() -> [Plan; 2] {
     let bg = Model { kind: ModelKind::BgNbd, r: 0.243, alpha_d: 4.414 * 7.0, a: 0.793, b: 2.426 };
     let yen = Currency::parse("JPY").unwrap();
-    [plans::plan(), Plan { model: bg, currency: yen, csat_prior: 0.5, ..plans::plan() }]
+    let mut other = Plan { model: bg, currency: yen, csat_prior: 0.5, ..plans::plan() };
+    other.parameters.trends.spend_floor = 0.5;
+    other.parameters.trends.visit_floor = 0.05;
+    other.parameters.service.minute_cost = 3.5;
+    other.parameters.service.return_cost = 90.0;
+    [plans::plan(), other]
 }
 
 /// Before, at and after `as_of`; around the edges of buckets; years ahead.
@@ -76,7 +85,7 @@ async fn customers_at_is_right_at_every_moment() {
     let rows = customers();
     let values: Vec<Values> = rows.iter().map(Row::values).collect();
     let engine = engine_with(&plans[0], &[block(Table::Customers, &values)]).await;
-    let mut compared = 0;
+    let mut compared = BTreeSet::from(["sat_band", "category_intent"]);
     for plan in &plans {
         write_views(&engine.client(), plan, &Databases::new("retain", 1).unwrap()).await.unwrap();
         for at in times {
@@ -86,17 +95,51 @@ async fn customers_at_is_right_at_every_moment() {
                 ))
                 .await;
             assert_eq!(shown.len(), rows.len());
+            assert_all_finite(&engine, at).await;
             for row in &rows {
                 let seen = shown.iter().find(|r| r["customer_id"] == row.id.as_str()).unwrap();
-                for (name, want) in expected(plan, row, at) {
+                let mut all = expected(plan, row, at);
+                all.extend(shown::by_events(row));
+                all.extend(shown::live(plan, row, at));
+                for (name, want) in all {
                     compare(row, at, name, want, seen);
-                    compared += 1;
+                    compared.insert(name);
                 }
+                assert_eq!(seen["sat_band"].as_str(), shown::sat_band(row), "{row:?}");
+                compare_intents(row, at, seen);
                 assert_eq!(float(&seen["exp_purchases_90"]), Some(1.25));
             }
         }
     }
-    assert_eq!(compared, 2 * times.len() * rows.len() * 13);
+    // What does not stand in the table is computed by the view.
+    let stands = |name: &str| Table::Customers.columns().iter().any(|c| c.name == name);
+    let computed = signals().map(|s| s.name).filter(|name| !stands(name));
+    let left: Vec<_> = computed.filter(|name| !compared.contains(name)).collect();
+    assert!(left.is_empty(), "signals that nothing compares: {left:?}");
+}
+
+/// No signal is ever infinite or not a number: JSON would show that as nothing.
+async fn assert_all_finite(engine: &Engine, at: i64) {
+    let view = format!("retain.customers_at(at = fromUnixTimestamp64Milli({at}, 'UTC'))");
+    let columns = engine.rows(&format!("DESCRIBE (SELECT * FROM {view})")).await;
+    let floats = columns.iter().filter(|c| c["type"].as_str().unwrap().contains("Float64"));
+    let floats = floats.filter(|c| !c["type"].as_str().unwrap().contains("Map"));
+    let odd: Vec<String> = floats
+        .map(|c| c["name"].as_str().unwrap())
+        .map(|name| format!("countIf({name} IS NOT NULL AND NOT isFinite(assumeNotNull({name})))"))
+        .collect();
+    assert!(odd.len() > 40, "{odd:?}");
+    assert_eq!(engine.number(&format!("SELECT {} FROM {view}", odd.join(" + "))).await, 0, "{at}");
+}
+
+fn compare_intents(row: &Row, at: i64, seen: &Value) {
+    let shown = seen["category_intent"].as_object().unwrap();
+    let want = shown::category_intent(row, at);
+    assert_eq!(shown.len(), want.len(), "{row:?} at {at}: {shown:?}");
+    for (name, views) in want {
+        let got = float(&shown[name]).unwrap();
+        assert!((got - views).abs() <= 1e-9 * views, "{name} of {row:?} at {at}: {got}");
+    }
 }
 
 fn compare(row: &Row, at: i64, name: &str, want: Option<f64>, seen: &Value) {
@@ -138,6 +181,7 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
         (History { x, t_x_d }, days(at - first))
     });
     let silent = |horizon| history.map(|(h, age)| params.p_silent(h, age, horizon));
+    let floor = plan.parameters.trends.visit_floor;
     let (week, months) = (
         rate(7.0, row.visits.0, row.visits.2, row.t_born),
         rate(60.0, row.visits.1, row.visits.2, row.t_born),
@@ -154,7 +198,7 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
         ("csat", Some(shrunk_mean(said(row.csat.0), said(row.csat.1), plan.csat_prior))),
         ("visit_rate_7", Some(week)),
         ("visit_rate_60", Some(months)),
-        ("engage_trend", trend(week, months, 2.0)),
+        ("engage_trend", trend(week, months, 2.0).filter(|_| months >= floor)),
         ("spend_90d_minor", Some(window_sum(row.buckets.iter().copied(), at) as f64)),
     ]
 }
@@ -187,18 +231,16 @@ async fn every_signal_of_the_registry_is_a_column() {
     let engine = engine_with(&plans::plan(), &[rows]).await;
     for view in ["customers_now", "customers_at(at = now64(3))"] {
         let columns = engine.rows(&format!("DESCRIBE (SELECT * FROM retain.{view})")).await;
-        for signal in SIGNALS {
+        for signal in signals() {
             let column = columns.iter().find(|c| c["name"] == signal.name);
             let column = column.unwrap_or_else(|| panic!("{} is not in {view}", signal.name));
-            if signal.change == Change::Live {
-                let ty = column["type"].as_str().unwrap();
-                let want = if signal.unit == "minor units" {
-                    "Nullable(Int64)"
-                } else {
-                    "Nullable(Float64)"
-                };
-                assert_eq!(ty, want, "{} of {view}", signal.name);
-            }
+            let ty = column["type"].as_str().unwrap();
+            assert_eq!(ty, column_type(signal, ty), "{} of {view}", signal.name);
+        }
+        // What is no signal stands in the table of columns.
+        for name in columns.iter().map(|c| c["name"].as_str().unwrap()) {
+            let described = include_str!("../docs/tables.md").contains(&format!("`{name}`"));
+            assert!(described || signals().any(|s| s.name == name), "{name} is in no list");
         }
         // One customer is found by the key, through the view.
         let plan = engine
@@ -208,6 +250,30 @@ async fn every_signal_of_the_registry_is_a_column() {
             .await;
         let text: String = plan.iter().map(|r| r["explain"].as_str().unwrap()).collect();
         assert!(text.contains("Condition: (customer_id in ['c', 'c'])"), "{text}");
+    }
+}
+
+/// Which type a signal's column must have. Only words and what stands in the row may have one of several.
+fn column_type<'a>(signal: &Signal, seen: &'a str) -> &'a str {
+    let among = |types: &[&'static str]| -> &'a str {
+        types.iter().find(|ty| **ty == seen).copied().unwrap_or(types[0])
+    };
+    let standing = ["Nullable(Float64)", "Float64", "UInt8", "UInt16", "UInt32"];
+    match (signal.unit, signal.change) {
+        ("category: views", _) => "Map(String, Float64)",
+        ("input: log-odds", _) => "Map(LowCardinality(String), Float64)",
+        ("inputs", _) => "Array(String)",
+        ("minor units", Change::Live) => "Nullable(Int64)",
+        ("minor units", _) => "Int64",
+        ("time", _) => among(&["Nullable(DateTime64(3, 'UTC'))", "DateTime64(3, 'UTC')"]),
+        ("flag", _) => among(&["UInt8", "Nullable(UInt8)"]),
+        (_, Change::Live) => "Nullable(Float64)",
+        (unit, _) if unit.contains(' ') => among(&[
+            "LowCardinality(Nullable(String))",
+            "LowCardinality(String)",
+            "Nullable(String)",
+        ]),
+        _ => among(&standing),
     }
 }
 

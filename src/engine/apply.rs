@@ -156,6 +156,7 @@ impl Engine {
     ) {
         let stamp = Stamp { ts_ms: event.ts_ms, position: origin.position };
         let profile = &mut self.store.get_mut(slot).profile;
+        let born = profile.born;
         profile.born.lower_to(event.ts_ms);
         profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
         self.take_links(slot, batch, event, stamp);
@@ -165,7 +166,8 @@ impl Engine {
         {
             self.after_purchase(slot, bought);
         }
-        if judged {
+        // trends look back to the first event
+        if judged || self.store.get(slot).profile.born != born {
             self.judge_risk(slot);
         }
         if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
@@ -225,7 +227,6 @@ impl Engine {
         value(&self.cx, &mut entry.profile, tau_ms);
         let lifecycle_ms = due_ms(&self.cx, &entry.profile);
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
-        self.list_for_refresh(slot);
     }
 
     /// Steps the band of the risk after something has changed, and arms the next due.
@@ -234,13 +235,17 @@ impl Engine {
         let tau_ms = entry.profile.as_of_ms;
         let (moved, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Roughly);
         let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
+        let ages = entry.profile.ages();
         if moved {
             self.moved.push(Moved { slot, left_account: None });
+        }
+        if ages {
+            self.list_for_refresh(slot);
         }
         self.arm_at(slot, at_ms);
     }
 
-    /// Lists a purchaser for the daily refresh of what has no closed form, at a minute that its key decides.
+    /// Lists a customer whose row ages for the daily refresh of what has no closed form, at a minute that its key decides.
     pub fn list_for_refresh(&mut self, slot: u32) {
         let entry = self.store.get_mut(slot);
         if !entry.refreshed {
@@ -326,6 +331,11 @@ impl Engine {
                 slots.dedup();
             }
             for slot in slots.drain(..) {
+                if fired >= budget {
+                    // many may be due in one millisecond
+                    self.dues.push(at_ms, slot);
+                    continue;
+                }
                 let entry = self.store.get_mut(slot);
                 if entry.queued.ms() != at_ms {
                     continue; // overtaken by an earlier entry

@@ -138,7 +138,7 @@ fn credit_columns(row: &mut Row<'_>, more: &More) {
 fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) {
     let valued = p.purchases.as_deref().map(|purchases| purchases.valued);
     let valued = valued.filter(|valued| valued.at.known_ms().is_some());
-    let judged_ms = valued.map_or(p.as_of_ms, |valued| valued.at.ms().max(p.as_of_ms));
+    let judged_ms = p.refreshed_ms().max(p.as_of_ms);
     let Judgement { risk, loyalty, quadrant } = judge(cx, p, judged_ms);
     let clv = valued.and_then(|valued| valued.clv_minor).map(|minor| minor / cx.major());
     row.maybe_f64(valued.map(|valued| valued.expected))

@@ -127,7 +127,7 @@ fn base(cx: &Context, profile: &Profile) -> Option<Base> {
         && let Some(renewal_ms) = running.renewal_ms
     {
         let terms = (days(renewal_ms - running.start_ms) / TERM_D).round().clamp(1.0, 1_000.0);
-        return Some(Base::Constant { p: 1.0 - contract.renewal_rate(terms as u32) });
+        return Some(Base::Constant { p: 1.0 - contract.renewal_rate(terms as u32 - 1) });
     }
     let (first_ms, history) = profile.purchases.as_ref()?.history()?;
     Some(Base::Silence { curve: cx.model.curve(history, cx.risk.horizon_d), first_ms })
@@ -262,15 +262,15 @@ fn crossing_ms(cx: &Context, inputs: &RiskInputs, band: usize, look: Look, from_
     }
 }
 
-/// Computes what ages between events, as of `tau_ms`.
-pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) {
+/// Computes what ages between events, as of `tau_ms`. Returns whether there was anything to compute.
+pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
     let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
     let Some(purchases) = profile.purchases.as_deref_mut() else {
-        return;
+        return false;
     };
     let (Some((first_ms, history)), Some(last_ms)) = (purchases.history(), purchases.t_last_ms())
     else {
-        return;
+        return false;
     };
     let age_d = days(tau_ms - first_ms).max(history.t_x_d);
     let mean_minor = mean_spend_minor(cx, purchases);
@@ -282,6 +282,7 @@ pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) {
         clv_minor: clv,
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
     };
+    true
 }
 
 /// What a purchase is worth on average, minor units.

@@ -24,7 +24,7 @@ use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::lifecycle::Lifecycle;
 
 /// Sections that few customers have.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct More {
     /// Decayed sums, but for the most frequent, which stand in their sections.
     pub sums: Sums,
@@ -40,6 +40,23 @@ pub struct More {
     pub intents: Option<Box<Intents>>,
     /// Band of the risk, and since when; `None` while there is no risk.
     pub risk_band: Option<(u8, Moment)>,
+    /// As of when the row of a customer who has never bought was last refreshed.
+    pub refreshed: Moment,
+}
+
+impl Default for More {
+    fn default() -> Self {
+        Self {
+            sums: Sums::default(),
+            care: None,
+            credit: None,
+            contacts: None,
+            terms: None,
+            intents: None,
+            risk_band: None,
+            refreshed: Moment::BEFORE_ALL,
+        }
+    }
 }
 
 impl More {
@@ -105,6 +122,18 @@ impl Profile {
     pub fn touch(&self) -> u64 {
         let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits) + web.sessions.touch());
         web + u64::from(self.ids.touch()) + u64::from(self.said.touch())
+    }
+
+    /// Whether something in its row ages although nothing happens: who has bought, and who has a risk.
+    pub fn ages(&self) -> bool {
+        self.purchases.as_ref().is_some_and(|p| p.history().is_some())
+            || self.more().is_some_and(|more| more.risk_band.is_some())
+    }
+
+    /// As of when its row was last refreshed, or valued.
+    pub fn refreshed_ms(&self) -> i64 {
+        let valued = self.purchases.as_ref().map_or(BEFORE_ALL_MS, |p| p.valued.at.ms());
+        valued.max(self.more().map_or(BEFORE_ALL_MS, |more| more.refreshed.ms()))
     }
 
     /// When the lifecycle changes by itself.

@@ -122,7 +122,10 @@ impl Engine {
         let profile = &mut self.store.get_mut(slot).profile;
         let id = session_of(batch.bytes(session_id), event.ts_ms);
         let web = profile.web.get_or_insert_default();
+        let before = (web.sums, web.sums_at);
         let visit = web.visit(cx, id, stamp.position.source, event.ts_ms, horizon_ms);
+        // an earlier event of a known visit moves it
+        let counted = before != (web.sums, web.sums_at);
         web.opted_out |= action == WebAction::OptOut;
         let sum = match action {
             WebAction::Search | WebAction::Compare => Some(Sum::Searches90),
@@ -135,7 +138,7 @@ impl Engine {
         if let Some(category) = category {
             profile.more_mut().intents.get_or_insert_default().view(event.ts_ms, category);
         }
-        Took { bought: false, visit, judged: visit || action.is_intent() }
+        Took { bought: false, visit, judged: counted || action.is_intent() }
     }
 
     fn take_profile(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::left::DELETED_MAX;
 use super::{ClockReading, Identity, Machine, ShardState};
 use crate::engine::apply::Engine;
+use crate::engine::compact::Moment;
 use crate::engine::judge::value;
 use crate::engine::rows::{ActivityRow, source_name};
 use crate::engine::said::Field;
@@ -187,11 +188,12 @@ impl Machine {
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
         let Engine { cx, store, .. } = &mut self.engine;
         let profile = &mut store.get_mut(slot).profile;
-        let valued = profile.purchases.as_ref().map(|p| p.valued.at.ms());
-        if valued.is_none_or(|at_ms| at_ms.max(profile.as_of_ms) >= tau_ms) {
+        if !profile.ages() || profile.refreshed_ms().max(profile.as_of_ms) >= tau_ms {
             return;
         }
-        value(cx, profile, tau_ms);
+        if !value(cx, profile, tau_ms) {
+            profile.more_mut().refreshed = Moment::new(tau_ms);
+        }
         self.engine.mark(slot);
     }
 
@@ -373,6 +375,7 @@ fn word_of(slot: &Slot) -> Word<'_> {
         customer: slot.key.bytes(),
         account: profile.said(Field::AccountId),
         lifecycle: profile.lifecycle().name(),
+        risk_band: profile.more().and_then(|more| more.risk_band).map(|(band, _)| band),
         as_of_ms: profile.as_of_ms,
         revenue_minor: profile.purchases.as_ref().map_or(0, |p| p.revenue_minor()),
     }

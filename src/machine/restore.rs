@@ -6,7 +6,7 @@ use crate::engine::profile::Profile;
 use crate::engine::shard::activity::Minute;
 use crate::engine::shard::words::Values;
 use crate::model::time::BEFORE_ALL_MS;
-use crate::plan::{Change, Fingerprint, compare};
+use crate::plan::{Change, Fingerprint, compare, judges};
 use crate::snapshot::{FORMAT, StateKey, read};
 
 /// What restoring found.
@@ -130,14 +130,13 @@ impl Machine {
             let frontier_ms = self.state.frontiers_ms[usize::from(source)];
             self.merge.start(source, *offset, frontier_ms);
         }
-        let anew = !retimed.is_empty() || self.state.retime_to_ms != BEFORE_ALL_MS;
+        let anew =
+            retimed.iter().any(|change| judges(change)) || self.state.retime_to_ms != BEFORE_ALL_MS;
         for slot in self.engine.store.slots() {
             self.engine.restore_tier(slot);
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
-            let bought = profile.purchases.as_ref().is_some_and(|p| p.history().is_some());
-            let judged = profile.more().is_some_and(|more| more.risk_band.is_some());
-            if !bought && !judged {
+            if !profile.ages() {
                 continue;
             }
             if anew {
@@ -146,9 +145,6 @@ impl Machine {
                 self.engine.arm_anew(slot);
             } else {
                 self.engine.arm(slot, Look::Roughly, as_of_ms);
-            }
-            if !bought {
-                continue;
             }
             self.engine.list_for_refresh(slot);
         }

@@ -220,6 +220,23 @@ pub fn compare(old: &Fingerprint, new: &Fingerprint) -> Change {
     }
 }
 
+/// Whether a change that [`compare`] found moves what customers are judged by: model, bands, weights and their inputs.
+pub fn judges(change: &str) -> bool {
+    const JUDGE: [&str; 10] = [
+        "model",
+        "lifecycle",
+        "satisfaction",
+        "trend",
+        "regularity",
+        "value",
+        "service",
+        "contract",
+        "risk",
+        "loyalty",
+    ];
+    change.split_once('.').is_some_and(|(section, _)| JUDGE.contains(&section))
+}
+
 /// What the change of one value means.
 enum Meaning {
     /// Another value tells it already.

@@ -133,6 +133,11 @@ fn weights(notes: &mut Notes<'_>, section: &Section<'_>, inputs: &[&str]) -> Wei
 /// Reads `bands` of `[risk]`: ascending edges between 0 and 1, apart by more than the hysteresis.
 fn bands(notes: &mut Notes<'_>, section: &Section<'_>, hysteresis: f64) -> Vec<f64> {
     let Some(value) = section.value("bands") else {
+        if !apart(&RISK_BANDS, hysteresis) {
+            section
+                .refuse(notes, "hysteresis", "less than the gaps between the edges of the bands")
+                .hint("the default edges are 0.2, 0.4, 0.6 and 0.8");
+        }
         return RISK_BANDS.to_vec();
     };
     let expected = format!("1 to {RISK_BANDS_MAX} ascending numbers between 0 and 1");
@@ -147,10 +152,9 @@ fn bands(notes: &mut Notes<'_>, section: &Section<'_>, hysteresis: f64) -> Vec<f
         _ => None,
     };
     let inside = |edges: &Vec<f64>| edges.iter().all(|e| *e > 0.0 && *e < 1.0);
-    let apart = |edges: &Vec<f64>| edges.windows(2).all(|pair| pair[1] - pair[0] > hysteresis);
     match read {
         Some(edges) if (1..=RISK_BANDS_MAX).contains(&edges.len()) && inside(&edges) => {
-            if !apart(&edges) {
+            if !apart(&edges, hysteresis) {
                 section
                     .refuse(notes, "bands", "edges that ascend by more than the hysteresis")
                     .hint(format!("write edges more than {hysteresis} apart"));
@@ -162,4 +166,10 @@ fn bands(notes: &mut Notes<'_>, section: &Section<'_>, hysteresis: f64) -> Vec<f
             RISK_BANDS.to_vec()
         }
     }
+}
+
+/// Whether every band can be left downwards, before the next one begins.
+fn apart(edges: &[f64], hysteresis: f64) -> bool {
+    edges.first().is_some_and(|edge| *edge > hysteresis)
+        && edges.windows(2).all(|pair| pair[1] - pair[0] > hysteresis)
 }

@@ -1,6 +1,7 @@
 //! The views people read: SQL text from the plan.
 
 mod customers;
+mod rollups;
 
 use crate::model::table::Table;
 use crate::plan::{Clock, Plan};
@@ -46,6 +47,8 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("shards", shards_select(plan, tables)),
         view("customers_at", customers::select(plan, &rows, "{at:DateTime64(3, 'UTC')}")),
         view("customers_now", customers::select(plan, &shards, now)),
+        view("revenue_at_risk", rollups::revenue_at_risk(views)),
+        view("kpi_by_owner", rollups::kpi_by_owner(views)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),

@@ -11,6 +11,8 @@ pub struct Word<'a> {
     pub account: &'a str,
     /// The lifecycle state's name.
     pub lifecycle: &'a str,
+    /// Band of the risk; `None` while there is no risk.
+    pub risk_band: Option<u8>,
     /// Last moment the profile was looked at, milliseconds.
     pub as_of_ms: i64,
     /// Revenue, minor units.
@@ -30,6 +32,8 @@ struct Json<'a> {
     left: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifecycle: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk_band: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,6 +56,7 @@ pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
         cycle,
         left: false,
         lifecycle: Some(w.lifecycle),
+        risk_band: w.risk_band,
         as_of_ms: Some(w.as_of_ms),
         revenue_minor: Some(w.revenue_minor),
     };
@@ -67,6 +72,7 @@ pub fn left(account: &str, customer: &[u8], (generation, cycle): WordStamp) -> S
         cycle,
         left: true,
         lifecycle: None,
+        risk_band: None,
         as_of_ms: None,
         revenue_minor: None,
     };

@@ -27,10 +27,40 @@ pub struct Row {
     pub tickets: (f64, i64),
     pub csat: (f64, f64, i64),
     pub visits: (f64, f64, i64),
+    pub orders: i64,
+    /// All other decayed sums by number, as of `as_of`.
+    pub more: Vec<(u8, f64)>,
+    /// Views by category as of `as_of`, the strongest first.
+    pub intents: Vec<(&'static str, f64)>,
+    /// The last answer whether the customer recommends us, and when.
+    pub nps: Option<(i64, i64)>,
+    pub last_visit: Option<i64>,
+    pub profile_at: Option<i64>,
+    /// Due and what is open.
+    pub invoices: Vec<(i64, i64)>,
+    /// Promises of orders not delivered.
+    pub promised: Vec<i64>,
+    /// Account, legal entity, region, industry, segment, owner, name.
+    pub master: [&'static str; 7],
+    pub key: Option<i64>,
 }
 
 /// The moment that all sums by number stand at, long before the events in them.
 const LANDMARK: i64 = START - 700 * DAY;
+
+/// Half-life of the sum of a number, days.
+pub fn half_life_d(number: u8) -> f64 {
+    match number {
+        53 => 14.0,
+        60 => 7.0,
+        33 | 34 | 37 | 38 | 83 => 30.0,
+        4 | 6 => 60.0,
+        7 | 20..=26 | 41 | 42 | 44 | 52 | 61..=63 | 81 | 82 => 90.0,
+        27..=32 | 43 | 70..=73 | 80 | 84 => 180.0,
+        3 | 5 | 8..=12 | 35 | 36 | 39 | 40 => 365.0,
+        other => panic!("no sum {other} by number"),
+    }
+}
 
 impl Row {
     /// Tickets (90 days), satisfaction and its weight (180), as of the landmark.
@@ -39,16 +69,23 @@ impl Row {
             sum * 2_f64.powf((since - LANDMARK) as f64 / DAY as f64 / half_life)
         };
         let (sum, weight, since) = self.csat;
-        vec![
+        let mut sums = vec![
             (20, back(self.tickets.0, self.tickets.1, 90.0)),
             (31, back(sum, since, 180.0)),
             (32, back(weight, since, 180.0)),
-        ]
+        ];
+        sums.extend(self.more.iter().map(|&(n, v)| (n, back(v, self.as_of, half_life_d(n)))));
+        sums
     }
 
     /// Named columns of the row.
     pub fn values(&self) -> Values {
-        vec![
+        const MASTER: [&str; 7] =
+            ["account_id", "legal_entity_id", "region", "industry", "segment", "owner_id", "name"];
+        let (due, open) = self.invoices.iter().copied().unzip::<i64, i64, Vec<_>, Vec<_>>();
+        let mut values: Values =
+            MASTER.into_iter().zip(self.master).map(|(n, v)| (n, v.into())).collect();
+        values.extend([
             ("customer_id", self.id.as_str().into()),
             ("shard", 1.into()),
             ("version", (version(1, 1) as i64).into()),
@@ -71,7 +108,21 @@ impl Row {
             ("visit_sum_7", self.visits.0.into()),
             ("visit_sum_60", self.visits.1.into()),
             ("visit_sums_at", self.visits.2.into()),
-        ]
+            ("orders", self.orders.into()),
+            ("intent_names", V::Texts(self.intents.iter().map(|i| i.0).collect())),
+            ("intent_views", V::F64s(self.intents.iter().map(|i| i.1).collect())),
+            ("intent_at", self.as_of.into()),
+            ("nps", self.nps.map(|n| n.0).into()),
+            ("nps_at", self.nps.map(|n| n.1).into()),
+            ("last_visit", self.last_visit.into()),
+            ("profile_at", self.profile_at.into()),
+            ("open_minor", open.iter().sum::<i64>().into()),
+            ("invoice_due", V::I64s(due)),
+            ("invoice_open", V::I64s(open)),
+            ("promised_open", V::I64s(self.promised.clone())),
+            ("key", self.key.into()),
+        ]);
+        values
     }
 }
 
@@ -93,7 +144,9 @@ pub fn expected(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f6
         rate(row.visits.0, row.visits.2, 7.0, row.t_born),
         rate(row.visits.1, row.visits.2, 60.0, row.t_born),
     );
-    let trend = (week > 0.0 && months > 0.0).then(|| (week / months).ln().clamp(-2.0, 2.0));
+    let floor = plan.parameters.trends.visit_floor;
+    let trend = (week > 0.0 && months > 0.0 && months >= floor)
+        .then(|| (week / months).ln().clamp(-2.0, 2.0));
     let csat = (left(row.csat.0, row.csat.2, 180.0) + 3.0 * plan.csat_prior)
         / (left(row.csat.1, row.csat.2, 180.0) + 3.0);
     let alive = alive(&plan.model, row, at);
@@ -191,6 +244,47 @@ impl Dice {
     }
 }
 
+/// Everything beside purchases, ratings and visits, of a customer: each part may be missing.
+fn catalogue(dice: &mut Dice, as_of: i64) -> Row {
+    let mut more = Vec::new();
+    for number in [4, 5, 6, 7, 8, 9, 10, 11, 12, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30] {
+        more.push((number, dice.share() * 20.0));
+    }
+    for number in [39, 40, 42, 43, 44, 52, 53, 60, 61, 62, 63, 70, 71, 72, 73, 80, 81, 82, 83, 84] {
+        more.push((number, dice.share() * 20.0));
+    }
+    more.extend([(3, dice.share() * 9e6 - 1e6), (41, dice.share() * 40.0 - 20.0)]);
+    // Scores are shares: a sum is not above the number of its ratings, and what was expected may not have been said.
+    for (sum, number) in [(33, 34), (35, 36), (37, 38)] {
+        let n = dice.share() * 5.0;
+        more.extend([(sum, dice.share() * n), (number, n)]);
+    }
+    more.retain(|_| dice.below(5) > 0);
+    // Corrections leave a little less than nothing.
+    more.iter_mut().filter(|_| dice.below(40) == 0).for_each(|(_, value)| *value = -1e-18);
+    more.sort_by_key(|(number, _)| *number);
+    let ago = |dice: &mut Dice, days: i64| as_of - dice.below(days * DAY);
+    let maybe = |dice: &mut Dice, days: i64| (dice.below(3) > 0).then(|| ago(dice, days));
+    let texts = ["", "a", "b c"];
+    Row {
+        more,
+        intents: ["garden", "shoes", "tea"][..dice.below(4) as usize]
+            .iter()
+            .map(|name| (*name, dice.share() * 9.0))
+            .collect(),
+        nps: maybe(dice, 500).map(|at| (dice.below(11), at)),
+        last_visit: maybe(dice, 500),
+        profile_at: maybe(dice, 900),
+        invoices: (0..dice.below(5))
+            .map(|_| (ago(dice, 200) + 90 * DAY, 1 + dice.below(900_000)))
+            .collect(),
+        promised: (0..dice.below(4)).map(|_| ago(dice, 90) + 45 * DAY).collect(),
+        master: [(); 7].map(|()| texts[dice.below(3) as usize]),
+        key: [None, Some(0), Some(1)][dice.below(3) as usize],
+        ..Row::default()
+    }
+}
+
 /// Customers of every kind: prospects, one-time buyers, regulars, refunds above purchases, silent for years.
 pub fn customers() -> Vec<Row> {
     let mut dice = Dice(7);
@@ -225,6 +319,8 @@ pub fn customers() -> Vec<Row> {
                 tickets: (dice.share() * 9.0, since(&mut dice)),
                 csat: (dice.share() * 2.0, 2.0 + dice.share() * 2.0, since(&mut dice)),
                 visits: (dice.share() * 30.0, 1.0 + dice.share() * 90.0, since(&mut dice)),
+                orders: n_days,
+                ..catalogue(&mut dice, as_of)
             }
         })
         .collect();

@@ -59,6 +59,8 @@ pub struct Values {
 pub struct Words {
     values: BTreeMap<(SourceIndex, Dimension), Values>,
     changed: Vec<(SourceIndex, Dimension)>,
+    /// Texts of categories by what profiles keep of them; follows from the values.
+    categories: BTreeMap<u32, Box<str>>,
 }
 
 impl Words {
@@ -77,6 +79,9 @@ impl Words {
             Some(at) => at,
             None if values.texts.len() < max.min(usize::from(u16::MAX) - 1) => {
                 values.texts.push(text.into());
+                if dim == Dimension::Category {
+                    self.categories.insert(category_key(text), text.into());
+                }
                 self.changed.push((source, dim));
                 values.texts.len() - 1
             }
@@ -115,13 +120,15 @@ impl Words {
 
     /// The text of a category that profiles keep as its key; `other` when it was beyond the limit.
     pub fn category(&self, key: u32) -> &str {
-        let categories = self.values.iter().filter(|((_, dim), _)| *dim == Dimension::Category);
-        let mut texts = categories.flat_map(|(_, values)| &values.texts);
-        texts.find(|text| category_key(text) == key).map_or("other", |text| text)
+        self.categories.get(&key).map_or("other", |text| text)
     }
 
     /// Puts values back that a state record held.
     pub fn restore(&mut self, source: SourceIndex, dim: Dimension, values: Values) {
+        if dim == Dimension::Category {
+            let texts = values.texts.iter().map(|text| (category_key(text), text.clone()));
+            self.categories.extend(texts);
+        }
         self.values.insert((source, dim), values);
     }
 

@@ -23,7 +23,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         "minor units",
         Live,
         "What of it is overdue.",
-        "the same over invoices with due < tau",
+        "the same over invoices with due <= tau",
     )
     .range("0..")
     .window("all")
@@ -102,7 +102,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         "count",
         Live,
         "Orders that are late right now.",
-        "promised < tau and not delivered",
+        "promised <= tau and not delivered",
     )
     .range("0..")
     .verified("recomputed from the event list at random moments, after permutation; exact")

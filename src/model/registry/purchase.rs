@@ -64,7 +64,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         .window("half-lives 30 and 180 d")
         .source("own definition; no added constant, so silence never looks like recovery")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("aov_trend", "ln", Event, "Whether an order is worth more (above 0) or less than before.", "ln((D_60(gross) / D_60(orders)) / (D_365(gross) / D_365(orders)))")
+    signal("aov_trend", "ln", Event, "Whether an order is worth more (above 0) or less than before.", "ln((D_60(gross) / D_60(orders)) / (D_365(gross) / D_365(orders))); null unless both are above 0")
         .window("half-lives 60 and 365 d")
         .verified("recomputed from the event list at random moments, after permutation"),
     signal("gap_mean", "days", Event, "How many days usually lie between two purchases of this customer.", "(2 * population + sum of gaps) / (2 + gaps)")

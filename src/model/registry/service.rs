@@ -38,8 +38,8 @@ pub(super) const SIGNALS: &[Signal] = &[
         .range("0..")
         .window("half-life 90 d")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("reopen_share", "0..1", Live, "How often a solution did not hold.", "(D_180(reopened) + 0.5) / (D_180(solved) + 5)")
-        .range("0..")
+    signal("reopen_share", "0..1", Live, "How often a solution did not hold.", "(D_180(reopened) + 0.5) / (D_180(solved) + 5), at most 1")
+        .range("0..1")
         .window("half-life 180 d")
         .source("own shrinkage (prior)")
         .verified("recomputed from the event list at random moments, after permutation"),
@@ -48,7 +48,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         .window("half-life 180 d")
         .source("own shrinkage (prior)")
         .verified("recomputed from the event list at random moments, after permutation")
-        .limits("plain hours, no business hours yet"),
+        .limits("plain hours, no business hours yet; a promise that is missed counts from its answer on: the row does not hold what is still unanswered"),
     signal("effort_index", "ln", Event, "How much effort it costs the customer to be helped (above 0: more than promised).", "D_90(ln(wait / promise)) / D_90(1)")
         .window("half-life 90 d")
         .source("own definition")
@@ -71,7 +71,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         .range("0..")
         .window("half-life 180 d")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("sat_gap", "-1..1", Event, "Whether the customer gets more (above 0) or less than expected.", "D_30(score) / D_30(1) - what was expected: said (D_30), else the own mean of a year (D_365)")
+    signal("sat_gap", "-1..1", Event, "Whether the customer gets more (above 0) or less than expected.", "D_30(score) / D_30(1) - what was expected: as said beside a score (D_30), for scores beside which nothing was said the own mean of a year (D_365)")
         .range("-1..1")
         .window("half-lives 30 and 365 d")
         .source("Oliver, JMR 17(4) 1980 (disconfirmation)")
@@ -102,7 +102,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     signal("last_seen", "time", Event, "When the customer last did something.", "max ts of purchases, web events and support actions by the customer")
         .window("all")
         .verified("recomputed from the event list at random moments, after permutation; exact"),
-    signal("search_per_buy", "searches", Live, "How much the customer looks around before buying.", "D_90(searches and comparisons) / D_90(orders)")
+    signal("search_per_buy", "searches", Event, "How much the customer looks around before buying.", "D_90(searches and comparisons) / D_90(orders)")
         .range("0..")
         .window("half-life 90 d")
         .verified("recomputed from the event list at random moments, after permutation"),

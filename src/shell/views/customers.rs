@@ -36,7 +36,7 @@ const STANDING: &str = "n_days, x, t_first, t_last, orders, refunds, revenue_min
                         gap_mean, gap_k, mean_spend_hat, lifecycle, lifecycle_since, \
                         open_tickets, open_complaints, oldest_open_at, last_seen, opted_out, last_contact, \
                         open_minor, contract_start, contract_renewal, contract_signed, usage_share, usage_high_since, \
-                        profile_sources, judged_at, exp_purchases_90, gap_surprise, clv, \
+                        profile_sources, judged_at, exp_purchases_90, gap_surprise, clv, valued_at, \
                         risk, risk_band, risk_since, risk_contributions, risk_missing, loyalty, loyalty_contributions, \
                         nullIf(quadrant, '') AS quadrant, model_version, \
                         nullIf(tier, '') AS tier, nullIf(abc, '') AS abc, tier_since, tier_version, key_customer";
@@ -62,6 +62,8 @@ FROM
         if(x = 0, 0, (last_ms - first_ms) / {DAY_MS}) AS t_x_d,
         (greatest(at_ms, assumeNotNull(last_ms)) - first_ms) / {DAY_MS} AS age_d,
         (at_ms - toUnixTimestamp64Milli(sums_at)) / {DAY_MS} AS sums_age_d,
+        (at_ms - toUnixTimestamp64Milli(spend_sums_at)) / {DAY_MS} AS spend_age_d,
+        (at_ms - toUnixTimestamp64Milli(visit_sums_at)) / {DAY_MS} AS visit_age_d,
         {}
     FROM {from}
 )",
@@ -74,19 +76,11 @@ FROM
 /// Signals that only events move: ratios of sums of one half-life, which time leaves as they are.
 fn event_signals() -> Vec<(&'static str, String)> {
     use Sum::{
-        Csat30, Csat365, CsatN30, CsatN365, Deliveries90, DeliveryLateLn90, Discount365,
-        EffortLn90, Efforts90, Expected30, ExpectedN30, Gross60, Gross365, Inbound90, Orders60,
-        Orders365, Outbound90, Refund365, Replies90, ReplyLn90, ResolveLn90, Resolves90, Turns90,
-        WaitLn90, Waits90,
+        Deliveries90, DeliveryLateLn90, Discount365, EffortLn90, Efforts90, Gross60, Gross365,
+        Inbound90, Orders60, Orders90, Orders365, Outbound90, Refund365, Replies90, ReplyLn90,
+        ResolveLn90, Resolves90, Searches90, Turns90, WaitLn90, Waits90,
     };
     let hours = |ln, n| format!("exp({}) - 1", share(ln, n));
-    let expected = format!(
-        "if({n} > 0, {said}, {own})",
-        n = raw(ExpectedN30),
-        said = share(Expected30, ExpectedN30),
-        own = share(Csat365, CsatN365)
-    );
-    let gap = format!("{} - {expected}", share(Csat30, CsatN30));
     let both = format!("({} + {})", raw(Inbound90), raw(Outbound90));
     vec![
         ("aov_trend", aov_trend([Gross60, Orders60, Gross365, Orders365])),
@@ -97,12 +91,13 @@ fn event_signals() -> Vec<(&'static str, String)> {
         ("wait_h", hours(WaitLn90, Waits90)),
         ("effort_index", share(EffortLn90, Efforts90)),
         ("contacts_per_resolution", share(Turns90, Resolves90)),
-        ("sat_gap", gap),
+        ("sat_gap", sat_gap()),
         (
             "sat_band",
             "multiIf(isNull(sat_gap), NULL, sat_gap < -0.1, 'dissatisfied', sat_gap > 0.1, 'delighted', 'satisfied')"
                 .to_owned(),
         ),
+        ("search_per_buy", share(Searches90, Orders90)),
         ("inbound_share", format!("if({both} > 0, {} / {both}, NULL)", raw(Inbound90))),
         ("order_late_h", hours(DeliveryLateLn90, Deliveries90)),
         ("profile_completeness", completeness()),
@@ -120,7 +115,7 @@ fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
         ("dbt_days", dbt_days()),
         ("ext_requests", now(Sum::Extensions180)),
         ("partial_payments", now(Sum::Partials180)),
-        ("orders_overdue", "toFloat64(arrayCount(t -> t < at_ms, promised_open))".to_owned()),
+        ("orders_overdue", "toFloat64(arrayCount(t -> t <= at_ms, promised_open))".to_owned()),
         ("usage_trend", trend(&month, &half_year, 0.0, MONEY_CLIP)),
         ("cost_to_serve", cost_to_serve(plan)),
     ]);
@@ -158,11 +153,11 @@ fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     );
     let engage =
         trend("visit_rate_7", "visit_rate_60", plan.parameters.trends.visit_floor, VISIT_CLIP);
-    // (some + 0.5) / (all + weight): few events say little
-    let shrunk =
-        |some: &str, all: &str, weight: f64| format!("({some} + 0.5) / ({all} + {weight:?})");
+    // (some + 0.5) / (all + weight), 1 at most: few events say little
+    let shrunk = |some: &str, all: &str, weight: f64| {
+        format!("least(({some} + 0.5) / ({all} + {weight:?}), 1)")
+    };
     let speaks = format!("{} + {}", now(Sum::Suggestions365), now(Sum::Complaints365));
-    let (searches, orders) = (now(Sum::Searches90), now(Sum::Orders90));
     vec![
         ("ticket_rate_90", rate(Sum::Tickets90, "t_born")),
         ("reopen_share", shrunk(&now(Sum::Reopened180), &now(Sum::Solved180), 5.0)),
@@ -170,11 +165,10 @@ fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
         ("suggest_share", shrunk(&now(Sum::Suggestions365), &format!("({speaks})"), 1.0)),
         ("csat", csat),
         ("csat_n", now(Sum::CsatN180)),
-        ("nps_last", format!("if(dateDiff('day', nps_at, at) < {NPS_DAYS}, toFloat64(nps), NULL)")),
+        ("nps_last", nps_last()),
         ("visit_rate_7", rate(Sum::Visits7, "t_born")),
         ("visit_rate_60", rate(Sum::Visits60, "t_born")),
         ("engage_trend", engage),
-        ("search_per_buy", format!("if({orders} > 0, {searches} / {orders}, NULL)")),
         ("cancel_intent", now(Sum::Cancels14)),
         ("contact_pressure", format!("7 * {}", rate(Sum::Outbound7, "t_born"))),
         ("visit_gap_d", since("last_visit")),
@@ -183,18 +177,37 @@ fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// The last answer, as long as it stands.
+fn nps_last() -> String {
+    let stands_ms = NPS_DAYS * DAY_MS;
+    format!("if(at_ms < toUnixTimestamp64Milli(nps_at) + {stands_ms}, toFloat64(nps), NULL)")
+}
+
 fn major(plan: &Plan) -> f64 {
     10_f64.powi(plan.currency.minor_digits() as i32)
 }
 
-/// The value at `sums_at`; 0 where nothing was ever added.
+/// The value at its landmark, 0 where nothing was ever added, and the age of the landmark. The most frequent sums stand in
+/// columns of their own, all others by number.
+fn stored(sum: Sum) -> (String, &'static str) {
+    match sum {
+        Sum::Spend30 => ("spend_sum_30".to_owned(), "spend_age_d"),
+        Sum::Spend180 => ("spend_sum_180".to_owned(), "spend_age_d"),
+        Sum::Visits7 => ("visit_sum_7".to_owned(), "visit_age_d"),
+        Sum::Visits60 => ("visit_sum_60".to_owned(), "visit_age_d"),
+        other => (format!("sums[{}]", other.number()), "sums_age_d"),
+    }
+}
+
+/// The value at the landmark: enough for quotients of sums of one half-life.
 fn raw(sum: Sum) -> String {
-    format!("sums[{}]", sum.number())
+    stored(sum).0
 }
 
 /// A decayed sum, seen at `at`.
 fn now(sum: Sum) -> String {
-    format!("{} * exp2(-sums_age_d / {:?})", raw(sum), sum.half_life_d())
+    let (value, age_d) = stored(sum);
+    format!("({value} * exp2(-{age_d} / {:?}))", sum.half_life_d())
 }
 
 /// The mean behind two sums of one half-life; time leaves it as it is.
@@ -219,6 +232,21 @@ fn trend(short: &str, long: &str, floor: f64, clip: f64) -> String {
     format!(
         "if({short} > 0 AND {long} > 0 AND {long} >= {floor:?}, \
          greatest(least(log({short} / {long}), {clip:?}), -{clip:?}), NULL)"
+    )
+}
+
+/// What was delivered less what was expected: said beside the ratings, and the own mean of a year for those ratings beside
+/// which nothing was said.
+fn sat_gap() -> String {
+    use Sum::{Csat30, Csat365, CsatN30, CsatN365, Expected30, ExpectedN30};
+    let part = format!("greatest(least({} / {}, 1), 0)", raw(ExpectedN30), raw(CsatN30));
+    let said = format!("ifNull({}, 0)", share(Expected30, ExpectedN30));
+    let (own, got) = (share(Csat365, CsatN365), share(Csat30, CsatN30));
+    format!(
+        "if({} > 0 AND {} > 0, \
+         greatest(least({got} - {part} * {said} - (1 - {part}) * {own}, 1), -1), NULL)",
+        raw(CsatN30),
+        raw(CsatN365)
     )
 }
 
@@ -248,15 +276,17 @@ fn dbt_days() -> String {
     )
 }
 
+/// Handling, discounts and returns a day; who never bought is known since birth only.
 fn cost_to_serve(plan: &Plan) -> String {
+    const FIRST: &str = "ifNull(t_first, t_born)";
     let service = plan.parameters.service;
     let major = major(plan);
     format!(
-        "{} * {:?} + ifNull({}, 0) / {major:?} + ifNull({}, 0) * {:?}",
+        "{} * {:?} + {} / {major:?} + {} * {:?}",
         rate(Sum::HandlingMin180, "t_born"),
         service.minute_cost,
-        rate(Sum::Discount365, "t_first"),
-        rate(Sum::Returns365, "t_first"),
+        rate(Sum::Discount365, FIRST),
+        rate(Sum::Returns365, FIRST),
         service.return_cost
     )
 }
