@@ -6,12 +6,12 @@
 mod customer;
 #[path = "support/engine.rs"]
 mod engine;
+#[path = "support/formulas.rs"]
+mod formulas;
 #[path = "support/plans.rs"]
 mod plans;
 #[path = "support/rows.rs"]
 mod rows;
-#[path = "support/shown.rs"]
-mod shown;
 
 use std::collections::BTreeSet;
 
@@ -99,13 +99,13 @@ async fn customers_at_is_right_at_every_moment() {
             for row in &rows {
                 let seen = shown.iter().find(|r| r["customer_id"] == row.id.as_str()).unwrap();
                 let mut all = expected(plan, row, at);
-                all.extend(shown::by_events(row));
-                all.extend(shown::live(plan, row, at));
+                all.extend(formulas::by_events(row));
+                all.extend(formulas::live(plan, row, at));
                 for (name, want) in all {
                     compare(row, at, name, want, seen);
                     compared.insert(name);
                 }
-                assert_eq!(seen["sat_band"].as_str(), shown::sat_band(row), "{row:?}");
+                assert_eq!(seen["sat_band"].as_str(), formulas::sat_band(row), "{row:?}");
                 compare_intents(row, at, seen);
                 assert_eq!(float(&seen["exp_purchases_90"]), Some(1.25));
             }
@@ -134,7 +134,7 @@ async fn assert_all_finite(engine: &Engine, at: i64) {
 
 fn compare_intents(row: &Row, at: i64, seen: &Value) {
     let shown = seen["category_intent"].as_object().unwrap();
-    let want = shown::category_intent(row, at);
+    let want = formulas::category_intent(row, at);
     assert_eq!(shown.len(), want.len(), "{row:?} at {at}: {shown:?}");
     for (name, views) in want {
         let got = float(&shown[name]).unwrap();

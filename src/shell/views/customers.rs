@@ -161,6 +161,7 @@ fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     vec![
         ("ticket_rate_90", rate(Sum::Tickets90, "t_born")),
         ("reopen_share", shrunk(&now(Sum::Reopened180), &now(Sum::Solved180), 5.0)),
+        // as far as the row knows: what is missed and still unanswered is in no sum
         ("sla_breach_share", shrunk(&now(Sum::SlaMissed180), &now(Sum::SlaDue180), 5.0)),
         ("suggest_share", shrunk(&now(Sum::Suggestions365), &format!("({speaks})"), 1.0)),
         ("csat", csat),

@@ -3,12 +3,12 @@
 
 #[path = "support/signals.rs"]
 mod customer;
+#[path = "support/formulas.rs"]
+mod formulas;
 #[path = "support/plans.rs"]
 mod plans;
 #[path = "support/rows.rs"]
 mod rows;
-#[path = "support/shown.rs"]
-mod shown;
 
 use std::collections::BTreeMap;
 
@@ -118,8 +118,8 @@ fn the_engine_and_the_plain_formulas_agree_on_the_catalogue() {
         times.extend(row.nps.iter().flat_map(|n| [n.1 + 365 * DAY - 1, n.1 + 365 * DAY]));
         for at in times.into_iter().filter(|at| *at >= row.as_of) {
             let said = engine(&plan, &row, at);
-            let mut plain = shown::by_events(&row);
-            plain.extend(shown::live(&plan, &row, at));
+            let mut plain = formulas::by_events(&row);
+            plain.extend(formulas::live(&plan, &row, at));
             for (name, want) in plain {
                 let Some(got) = said.get(name) else { continue };
                 compared += 1;
