@@ -134,7 +134,7 @@ pub fn verify(stage: &mut Stage, database: &str) {
     }
     let whole = stage.truth.expected(&stage.plan);
     assert!(whole.records() > 0, "nothing was sent");
-    check_tables(&tables, &whole.tables, &stage.name);
+    check_tables(&stage.plan, &tables, &whole.tables, false, &stage.name);
     check_ledger(&stage.truth, &tables, &whole);
 }
 
