@@ -272,8 +272,10 @@ impl Runner {
             self.cut(Some(confirmed));
             let rows = self.in_flight.as_ref().map_or(0, changed_customers);
             self.commit();
-            // a due may find nothing to say
-            if rows == 0 && self.machine.dues_left_ms().is_none() {
+            // a due may find nothing to say, and letters may take several offers
+            let letters = self.office.letters(self.identity.shard);
+            let all_read = letters.last().is_none_or(|last| last.offset < self.mail_to);
+            if rows == 0 && all_read && self.machine.dues_left_ms().is_none() {
                 break;
             }
         }
