@@ -1,6 +1,8 @@
 //! Whatever the order, the batches and the deaths: the tables equal a slow recomputation from the source topics.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/band_path.rs"]
+mod band_path;
 #[path = "support/compare.rs"]
 mod compare;
 #[path = "support/oracle.rs"]
@@ -24,7 +26,7 @@ use compare::{check_shard, check_tables};
 use oracle::recompute;
 use retain::model::money::{Currency, Rate};
 use retain::model::partition::murmur2_partition;
-use retain::plan::{DropField, DropRule, DropTest, Plan};
+use retain::plan::{DropField, DropRule, DropTest, ModelKind, Plan, WeightSet};
 use rowbinary::Tables;
 use sim::{Log, Runner, Schedule};
 use stream::{
@@ -94,6 +96,47 @@ fn straight() {
         assert_eq!((counted[1], counted[2], runner.order_breaks), (0, 0, 0), "{}", runner.seed());
         assert!(runner.transitions.len() > 50, "{}", runner.seed());
     }
+}
+
+/// The weights for companies, edges that are crossed both ways.
+fn company_plan() -> Plan {
+    let mut plan = plan();
+    plan.parameters.risk.weights.set = WeightSet::B2b;
+    plan.parameters.loyalty.set = WeightSet::B2b;
+    plan.parameters.risk.horizon_d = 180.0;
+    plan.model.kind = ModelKind::BgNbd;
+    plan.model.b = 2.426;
+    plan
+}
+
+#[test]
+fn companies() {
+    let plan = Arc::new(company_plan());
+    for seed in seeds() {
+        let logs = deliver(seed, &history(seed, SHAPE), no_lag);
+        run(&plan, &logs, Schedule::straight(seed));
+    }
+}
+
+#[test]
+fn no_crossing_of_the_risk_is_missed() {
+    let mut moves = 0;
+    for seed in 1..=8 {
+        let mut plan = if seed % 2 == 0 { company_plan() } else { plan() };
+        plan.parameters.risk.bands = vec![0.2, 0.35, 0.5, 0.65, 0.8, 0.9];
+        plan.parameters.risk.hysteresis = 0.02;
+        let plan = Arc::new(plan);
+        let shape = Shape { customers: 6, days: 200, events: 150, faults_permille: 0 };
+        let logs = deliver(seed, &history(seed, shape), no_lag);
+        let mut runner = Runner::new(&plan, 0, 1, logs.clone(), Schedule::by_record(seed));
+        runner.drain();
+        let until_ms = BEGIN_MS + 500 * DAY_MS;
+        for day in 190..=500 {
+            runner.pass_to(BEGIN_MS + day * DAY_MS);
+        }
+        moves += band_path::check(&plan, &logs, &runner.risk_moves, until_ms, &runner.seed());
+    }
+    assert!(moves > 200, "{moves}");
 }
 
 #[test]

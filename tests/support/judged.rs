@@ -237,7 +237,7 @@ impl Customer {
         {
             let terms = ((renewal - start) as f64 / DAY_MS / 365.0).round().clamp(1.0, 1_000.0);
             let [a, b] = plan.parameters.contract;
-            return Some(1.0 - Sbg::new(a, b).unwrap().renewal_rate(terms as u32));
+            return Some(1.0 - Sbg::new(a, b).unwrap().renewal_rate(terms as u32 - 1));
         }
         let (first, history) = self.history()?;
         let age_d = (tau_ms - first) as f64 / DAY_MS;

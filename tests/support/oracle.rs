@@ -104,7 +104,8 @@ impl Event {
         self.json[name].as_str().unwrap_or("")
     }
 
-    fn stamp(&self) -> (i64, usize, i64) {
+    /// What orders events.
+    pub fn stamp(&self) -> (i64, usize, i64) {
         (self.ts_ms, self.source, self.offset)
     }
 }

@@ -129,6 +129,8 @@ pub struct Runner {
     /// Lifecycles as committed rows showed them.
     pub transitions: Vec<Transition>,
     lifecycles: BTreeMap<String, (String, i128)>,
+    /// By customer the bands of the risk as committed rows showed them, and since when.
+    pub risk_moves: BTreeMap<String, Vec<(usize, i64)>>,
     /// Committed cycles.
     pub cycles: Vec<Cycle>,
     /// Most bytes that waited, by source.
@@ -186,6 +188,7 @@ impl Runner {
             order_breaks: 0,
             transitions: Vec::new(),
             lifecycles: BTreeMap::new(),
+            risk_moves: BTreeMap::new(),
             cycles: Vec::new(),
             waiting_max: vec![0; n],
             state_record_max: 0,
@@ -269,8 +272,10 @@ impl Runner {
             self.cut(Some(confirmed));
             let rows = self.in_flight.as_ref().map_or(0, changed_customers);
             self.commit();
-            // a due may find nothing to say
-            if rows == 0 && self.machine.dues_left_ms().is_none() {
+            // a due may find nothing to say, and letters may take several offers
+            let letters = self.office.letters(self.identity.shard);
+            let all_read = letters.last().is_none_or(|last| last.offset < self.mail_to);
+            if rows == 0 && all_read && self.machine.dues_left_ms().is_none() {
                 break;
             }
         }
@@ -375,6 +380,13 @@ impl Runner {
         for row in rows {
             let customer = row.text("customer_id").to_owned();
             let now = (row.text("lifecycle").to_owned(), row.int("lifecycle_since"));
+            if let Some(since) = row.maybe_int("risk_since") {
+                let band = (row.int("risk_band") as usize, since as i64);
+                let moves = self.risk_moves.entry(customer.clone()).or_default();
+                if moves.last() != Some(&band) {
+                    moves.push(band);
+                }
+            }
             if self.lifecycles.get(&customer) != Some(&now) {
                 let (state, since) = now.clone();
                 self.transitions.push((customer.clone(), state, since));
