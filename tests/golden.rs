@@ -19,7 +19,7 @@ use std::sync::Arc;
 use retain::plan::Plan;
 use rowbinary::Value;
 use sim::{Log, Runner, Schedule, Transition};
-use stream::{BEGIN_MS, DAY_MS, Shape, deliver, history, repeated, shuffled};
+use stream::{BEGIN_MS, DAY_MS, Shape, deliver, disturbed, history};
 
 const SHAPE: Shape = Shape { customers: 80, days: 400, events: 1_200, faults_permille: 10 };
 const END_MS: i64 = BEGIN_MS + 1_200 * DAY_MS;
@@ -42,8 +42,7 @@ fn plan(cycle_records_max: usize) -> Arc<Plan> {
 }
 
 fn logs(seed: u64) -> Vec<Log> {
-    let made = shuffled(seed, &history(seed, SHAPE), 60_000);
-    let made = repeated(seed, &made, 5, |r, _| r.between(0, 40 * DAY_MS));
+    let made = disturbed(seed, &history(seed, SHAPE), 60_000, 5, |r, _| r.between(0, 40 * DAY_MS));
     deliver(seed, &made, |_| 0)
 }
 

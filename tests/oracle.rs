@@ -299,7 +299,7 @@ fn several_shards() {
             tables.absorb(&runner.tables);
         }
         let whole = recompute(&plan, (0, 1), &deliver(seed, &made, no_lag));
-        check_tables(&tables, &whole, &format!("seed {seed}"));
+        check_tables(&plan, &tables, &whole, true, &format!("seed {seed}"));
     }
 }
 

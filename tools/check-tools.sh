@@ -55,6 +55,7 @@ look() {
     elif [ "$version" -lt "$java_min" ]; then
       missing "Java $version is too old (the tests run a real Kafka; needs >= $java_min)" default-jre-headless
     fi
+    have openssl || missing "openssl is missing (the tests make keys for a secured Kafka)" openssl
     have mvn || missing "Maven is missing (fetches Kafka)" maven
     have ps || missing "ps is missing (stops Kafka)" procps
   fi

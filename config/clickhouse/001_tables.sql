@@ -133,6 +133,7 @@ CREATE TABLE IF NOT EXISTS {database}.events
     `currency` LowCardinality(String),
     `reference` String CODEC(ZSTD(1)),
     `channel` LowCardinality(String),
+    `visit` UInt8,
     `payload` String CODEC(ZSTD(3))
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)

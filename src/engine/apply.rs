@@ -166,7 +166,7 @@ impl Engine {
             self.after_purchase(slot, bought);
         }
         if judged {
-            self.judge_risk(slot, Look::Roughly);
+            self.judge_risk(slot);
         }
         if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
         {
@@ -229,14 +229,14 @@ impl Engine {
     }
 
     /// Steps the band of the risk after something has changed, and arms the next due.
-    fn judge_risk(&mut self, slot: u32, look: Look) {
+    fn judge_risk(&mut self, slot: u32) {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.profile.as_of_ms;
-        if step_risk(&self.cx, &mut entry.profile, tau_ms) {
+        let (moved, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Roughly);
+        let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
+        if moved {
             self.moved.push(Moved { slot, left_account: None });
         }
-        let risk_ms = risk_due_ms(&self.cx, &entry.profile, look, tau_ms);
-        let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -291,17 +291,23 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.due_ms;
         let retimed = entry.profile.lifecycle_due_ms() <= tau_ms;
-        let mut moved = retimed && step(&self.cx, &mut entry.profile, tau_ms, Step::Time);
-        moved |= step_risk(&self.cx, &mut entry.profile, tau_ms);
-        if moved || retimed {
+        let stepped = retimed && step(&self.cx, &mut entry.profile, tau_ms, Step::Time);
+        let (crossed, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Exactly);
+        let changed = crossed || retimed;
+        if changed {
             entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
             value(&self.cx, &mut entry.profile, tau_ms);
+            let lifecycle_ms = due_ms(&self.cx, &entry.profile);
+            entry.profile.set_lifecycle_due_ms(lifecycle_ms);
+        }
+        let lifecycle_ms = entry.profile.lifecycle_due_ms();
+        if changed {
             self.mark(slot);
         }
-        if moved {
+        if stepped || crossed {
             self.moved.push(Moved { slot, left_account: None });
         }
-        self.arm(slot, Look::Exactly, tau_ms);
+        self.arm_at(slot, lifecycle_ms.min(risk_ms));
         debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
     }
 

@@ -7,7 +7,7 @@ use super::profile::{More, Profile};
 use super::purchase::{Purchases, Valued};
 use super::said::Field;
 use super::sums::{Sum, Sums};
-use crate::model::time::NEVER_MS;
+use crate::model::time::{DAY_MS, NEVER_MS};
 use crate::signal::days;
 use crate::signal::decay::Decay;
 use crate::signal::exit::{Exit, Window};
@@ -68,7 +68,10 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
     let share = |part, whole| share(sums, part, whole);
     Some(RiskInputs {
         base,
-        gap: bought.and_then(|p| Some(Gap { rhythm: rhythm(cx, p), last_ms: p.t_last_ms()? })),
+        // the incomplete gamma function is the dearest of all inputs
+        gap: bought
+            .filter(|_| cx.risk.weights.of(risk::Input::OverdueGap) != 0.0)
+            .and_then(|p| Some(Gap { rhythm: rhythm(cx, p), last_ms: p.t_last_ms()? })),
         spend: bought.and_then(|p| spend(cx, p)),
         visits: web.map(|web| Rates {
             rule: cx.trends[1],
@@ -203,44 +206,55 @@ fn loyalty_facts(
     }
 }
 
-/// Steps the band of the risk at `tau_ms`. Returns whether it changed.
-pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
-    let Some(inputs) = risk_inputs(cx, profile) else {
-        return false;
-    };
-    let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
-    let more = profile.more_mut();
-    let before = more.risk_band.map(|(band, _)| usize::from(band));
-    let after = cx.risk.bands.next(before, risk);
-    if before == Some(after) {
-        return false;
-    }
-    more.risk_band = Some((after as u8, Moment::new(tau_ms)));
-    true
-}
-
 /// How thoroughly the next crossing of the risk is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// In few evaluations: a moment before which nothing is crossed. For use after an event, since the next one makes it
-    /// void, as a rule before it comes.
+    /// In few evaluations: a moment before which nothing is crossed, a day ahead if that is certain. For use after an
+    /// event, since the next one makes it void, as a rule before it comes.
     Roughly,
     /// The crossing itself.
     Exactly,
 }
 
-/// When time alone next moves the risk into another band, or must be looked at again; [`NEVER_MS`] when it never does.
-/// The answer lies after `from_ms`, up to which nothing is crossed.
+/// Steps the band of the risk at `tau_ms`, and looks for the next moment at which time alone moves it, or at which it must
+/// be looked at again; [`NEVER_MS`] when it never does. Returns whether the band changed, and that moment.
+pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64, look: Look) -> (bool, i64) {
+    let Some(inputs) = risk_inputs(cx, profile) else {
+        return (false, NEVER_MS);
+    };
+    let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
+    let more = profile.more_mut();
+    let before = more.risk_band.map(|(band, _)| usize::from(band));
+    let band = cx.risk.bands.next(before, risk);
+    let moved = before != Some(band);
+    if moved {
+        more.risk_band = Some((band as u8, Moment::new(tau_ms)));
+    }
+    (moved, crossing_ms(cx, &inputs, band, look, tau_ms))
+}
+
+/// As the second part of [`step_risk`], for a profile that nothing has happened to.
 pub fn risk_due_ms(cx: &Context, profile: &Profile, look: Look, from_ms: i64) -> i64 {
     let band = profile.more().and_then(|more| more.risk_band);
-    let (Some((band, _)), Some(inputs)) = (band, risk_inputs(cx, profile)) else {
-        return NEVER_MS;
-    };
-    let window = Window::from(cx.risk.bands.limits(usize::from(band)));
+    match (band, risk_inputs(cx, profile)) {
+        (Some((band, _)), Some(inputs)) => {
+            crossing_ms(cx, &inputs, usize::from(band), look, from_ms)
+        }
+        _ => NEVER_MS,
+    }
+}
+
+/// A moment after `from_ms` before which the risk stays in its band.
+fn crossing_ms(cx: &Context, inputs: &RiskInputs, band: usize, look: Look, from_ms: i64) -> i64 {
+    let window = Window::from(cx.risk.bands.limits(band));
     let weights = &cx.risk.weights;
+    let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {
-        Look::Roughly => risk_path::not_before(&inputs, weights, window, from_ms),
-        Look::Exactly => risk_path::first_exit(&inputs, weights, window, from_ms, NEVER_MS),
+        Look::Roughly if risk_path::stays(inputs, weights, window, from_ms, soon_ms) => {
+            return soon_ms;
+        }
+        Look::Roughly => risk_path::not_before(inputs, weights, window, from_ms),
+        Look::Exactly => risk_path::first_exit(inputs, weights, window, from_ms, NEVER_MS),
     };
     match found.exit {
         Exit::At { at_ms } | Exit::NotBefore { at_ms } => at_ms.max(from_ms.saturating_add(1)),

@@ -151,6 +151,7 @@ impl Rows {
             .text(currency.as_ref().map_or("", |c| c.as_str()).as_bytes())
             .text(batch.bytes(reference(&event.body)))
             .text(channel.as_bytes())
+            .u8(u8::from(row.visit))
             .text(payload);
     }
 

@@ -206,7 +206,8 @@ const ACTIVITY: &[Column] = &[
     col("tickets", T::UInt64),
 ];
 
-/// Columns of `events`. `payload` is the record as it came; for a web session (type `session`) it is empty.
+/// Columns of `events`. `payload` is the record as it came; for a web session (type `session`) it is empty. `visit` is 1
+/// for what began a visit: a session, or an intent with which one began.
 const EVENTS: &[Column] = &[
     col("customer_id", T::String),
     col("ts", T::Time),
@@ -227,6 +228,7 @@ const EVENTS: &[Column] = &[
     col("currency", T::Word),
     col("reference", T::String),
     col("channel", T::Word),
+    col("visit", T::UInt8),
     col("payload", T::String),
 ];
 

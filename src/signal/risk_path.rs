@@ -100,6 +100,22 @@ pub fn first_exit(
     exit::first_exit(window, from_ms, until_ms, |tau_ms| path.at(tau_ms), bounds)
 }
 
+/// Whether the risk certainly stays inside `window` from `from_ms` up to and including `until_ms`, in two evaluations. That
+/// it does not is not said by `false`.
+#[must_use]
+pub fn stays(
+    inputs: &RiskInputs,
+    weights: &Weights,
+    window: Window,
+    from_ms: i64,
+    until_ms: i64,
+) -> bool {
+    let path = Path::new(inputs, weights);
+    let ((first, left), (last, right)) = (path.at(from_ms), path.at(until_ms));
+    let (low, high) = path.bounds(&left, &right);
+    [first, last, low, high].into_iter().all(|risk| window.holds(risk))
+}
+
 /// A moment before which the risk certainly stays inside `window`, in few evaluations. For use after an event; look again,
 /// with [`first_exit`], when it has come.
 #[must_use]

@@ -2,12 +2,15 @@
 //! absolute parts.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "compare_catalogue.rs"]
+pub mod catalogue;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use retain::model::outcome::Outcome;
 use retain::plan::Plan;
 
-use crate::oracle::{Customer, Expected, Minute, Sum, Tally};
+use crate::oracle::{Customer, Expected, Minute, Tally};
 use crate::rowbinary::{Row, Tables};
 use crate::sim::Runner;
 
@@ -23,13 +26,14 @@ pub fn check_shard(plan: &Plan, runner: &Runner, expected: &Expected) {
     }
     assert_eq!(runner.id_hashes, expected.id_hashes, "applied ids, {seed}");
     check_letters(runner, expected);
-    check_tables(&runner.tables, expected, &seed);
+    check_tables(plan, &runner.tables, expected, runner.order_breaks == 0, &seed);
     check_events(plan, runner, expected);
     check_ledger(plan, runner);
 }
 
-/// Customers and activity.
-pub fn check_tables(tables: &Tables, expected: &Expected, seed: &str) {
+/// Customers and activity. `in_order`: nothing came later than its time allows.
+pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order: bool, seed: &str) {
+    catalogue::check_columns();
     let rows: BTreeMap<&str, &Row> =
         tables.rows("customers").map(|r| (r.text("customer_id"), r)).collect();
     let ids = |m: &mut dyn Iterator<Item = &str>| m.map(str::to_owned).collect::<BTreeSet<_>>();
@@ -37,7 +41,9 @@ pub fn check_tables(tables: &Tables, expected: &Expected, seed: &str) {
         (ids(&mut rows.keys().copied()), ids(&mut expected.customers.keys().map(String::as_str)));
     assert_eq!(have, want, "customers, {seed}");
     for (id, row) in rows {
-        check_customer(row, &expected.customers[id], &format!("customer {id}, {seed}"));
+        let (want, place) = (&expected.customers[id], format!("customer {id}, {seed}"));
+        check_customer(row, want, &place);
+        catalogue::check(plan, row, want, in_order, &place);
     }
     assert_eq!(activity(tables), expected.activity, "activity, {seed}");
 }
@@ -59,10 +65,6 @@ fn check_customer(row: &Row, expected: &Customer, place: &str) {
     assert_eq!(buckets, want, "buckets of {place}");
     for (name, time, sum) in &expected.sums {
         let tau_ms = row.int(time) as i64;
-        if *time == "sums_at" {
-            check_sum(row, name, sum, tau_ms, place);
-            continue;
-        }
         if let Some(latest) = sum.parts.iter().map(|p| p.0).max() {
             // a visit whose first event came late leaves the landmark where the later one put it
             assert!(tau_ms >= latest, "{time} of {place} is {tau_ms}, an event has {latest}");
@@ -74,16 +76,6 @@ fn check_customer(row: &Row, expected: &Customer, place: &str) {
             "{name} of {place} is {got}, expected {value} (absolute {absolute})"
         );
     }
-}
-
-/// One of the sums that stand by number at one landmark, which lies before or after their events.
-fn check_sum(row: &Row, name: &str, sum: &Sum, tau_ms: i64, place: &str) {
-    let (value, absolute) = sum.at(tau_ms);
-    let got = row.sum(name);
-    assert!(
-        (got - value).abs() <= 1e-9 * absolute,
-        "{name} of {place} is {got}, expected {value} (absolute {absolute})"
-    );
 }
 
 /// The activity view: rows added by source, minute, type and channel.

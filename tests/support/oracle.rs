@@ -1,6 +1,11 @@
 //! A slow and plain recomputation of everything from the raw records: own parsing of time and money, sums over all events.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "catalogue.rs"]
+pub mod catalogue;
+#[path = "judged.rs"]
+pub mod judged;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use retain::model::partition::murmur2;
@@ -46,6 +51,20 @@ pub struct Customer {
     pub buckets: BTreeMap<i128, i128>,
     /// Column of the sum, column of its time, the sum.
     pub sums: Vec<(&'static str, &'static str, Sum)>,
+    /// Sums of the column `sums`, by name.
+    pub all: BTreeMap<&'static str, Sum>,
+    /// Views of categories never bought.
+    pub intents: BTreeMap<String, Sum>,
+    /// Due and open part of bills not paid, sorted.
+    pub invoices: Vec<(i64, i128)>,
+    /// When orders on their way are promised for, sorted.
+    pub promised: Vec<i128>,
+    /// The largest used part of a plan.
+    pub usage_share: Option<f64>,
+    /// What the judgements need besides.
+    pub known: judged::Known,
+    /// The last event.
+    pub last_ms: i64,
 }
 
 /// Events, revenue, tickets.
@@ -71,7 +90,7 @@ pub struct Expected {
 }
 
 /// An accepted event.
-struct Event {
+pub struct Event {
     source: usize,
     offset: i64,
     ts_ms: i64,
@@ -156,6 +175,22 @@ pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
         id_hashes: vec![0; logs.len()],
         ..Expected::default()
     };
+    let applied = applied(plan, shard, logs, &mut expected);
+    for (id, events) in &applied {
+        let events: Vec<&Event> = events.iter().collect();
+        expected.customers.insert(id.clone(), customer(plan, &events));
+        events.iter().for_each(|event| expected.count(plan, event));
+    }
+    expected
+}
+
+/// The events that count, by customer.
+pub fn applied(
+    plan: &Plan,
+    shard: (u16, u16),
+    logs: &[Log],
+    expected: &mut Expected,
+) -> BTreeMap<String, Vec<Event>> {
     let mut applied: BTreeMap<String, Vec<Event>> = BTreeMap::new();
     for (source, log) in logs.iter().enumerate() {
         let mut memories: BTreeMap<String, Memory> = BTreeMap::new();
@@ -183,11 +218,7 @@ pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
             }
         }
     }
-    for (id, events) in &applied {
-        expected.customers.insert(id.clone(), customer(plan, events));
-        events.iter().for_each(|event| expected.count(plan, event));
-    }
-    expected
+    applied
 }
 
 impl Expected {
@@ -219,13 +250,17 @@ impl Expected {
     }
 }
 
-fn customer(plan: &Plan, events: &[Event]) -> Customer {
-    let mut c = Customer::default();
+/// What is to be known of a customer from these events.
+pub fn customer(plan: &Plan, events: &[&Event]) -> Customer {
+    let last_ms = events.iter().map(|e| e.ts_ms).max().unwrap_or(0);
+    let mut c = Customer { last_ms, ..Customer::default() };
     master_data(&mut c, events);
     purchases(&mut c, plan, events);
     support(&mut c, events);
     web(&mut c, events);
-    let acts = |e: &&Event| match e.kind.as_str() {
+    catalogue::fill(&mut c, plan, events);
+    judged::fill(&mut c, plan, events);
+    let acts = |e: &&&Event| match e.kind.as_str() {
         "purchase" | "web" => true,
         "support" => e.text("by") != "agent" && e.text("action") != "resolved",
         _ => false,
@@ -234,9 +269,9 @@ fn customer(plan: &Plan, events: &[Event]) -> Customer {
     c
 }
 
-fn master_data(c: &mut Customer, events: &[Event]) {
+fn master_data(c: &mut Customer, events: &[&Event]) {
     let last = |name: &str, profile_only: bool| {
-        let says = |e: &&Event| !e.json[name].is_null() && (!profile_only || e.kind == "profile");
+        let says = |e: &&&Event| !e.json[name].is_null() && (!profile_only || e.kind == "profile");
         events.iter().filter(says).max_by_key(|e| e.stamp()).map(|e| e.json[name].clone())
     };
     let columns = [
@@ -256,7 +291,7 @@ fn master_data(c: &mut Customer, events: &[Event]) {
     c.ints.insert("key", last("key", true).map(|v| i128::from(v.as_bool().unwrap())));
 }
 
-fn purchases(c: &mut Customer, plan: &Plan, events: &[Event]) {
+fn purchases(c: &mut Customer, plan: &Plan, events: &[&Event]) {
     let of = |kind: &'static str| events.iter().filter(move |e| e.kind == kind);
     let day = |ts_ms: i64| {
         let at = jiff::Timestamp::from_millisecond(ts_ms).unwrap();
@@ -306,7 +341,7 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[Event]) {
     }
 }
 
-fn support(c: &mut Customer, events: &[Event]) {
+fn support(c: &mut Customer, events: &[&Event]) {
     let mut tickets: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
     for e in events.iter().filter(|e| e.kind == "support") {
         tickets.entry(e.text("ticket_id")).or_default().push(e);
@@ -327,30 +362,15 @@ fn support(c: &mut Customer, events: &[Event]) {
     // a ticket waits since its first opening, or since the last reopening if nothing else is known
     let since = |t: &&Vec<&Event>| first(t, "opened").or(last(t, &["reopened"]));
     let oldest = open.iter().filter_map(since).min();
-    let opened: Vec<(i64, f64)> = events
-        .iter()
-        .filter(|e| e.kind == "support" && e.text("action") == "opened")
-        .map(|e| (e.ts_ms, 1.0))
-        .collect();
-    let rated: Vec<(i64, f64)> = events
-        .iter()
-        .filter(|e| e.kind == "support")
-        .filter_map(|e| e.json["csat"].as_i64().map(|score| (e.ts_ms, (score - 1) as f64 / 4.0)))
-        .collect();
     c.ints.extend([
         ("open_tickets", Some(open.len() as i128)),
         ("open_complaints", Some(complaints as i128)),
         ("oldest_open_at", oldest.map(i128::from)),
         ("tickets", Some(tickets.len() as i128)),
     ]);
-    let sum = |half_life_d, parts| Sum { half_life_d, parts };
-    let ones = rated.iter().map(|(t, _)| (*t, 1.0)).collect();
-    c.sums.push(("tickets_90", "sums_at", sum(90.0, opened)));
-    c.sums.push(("csat_180", "sums_at", sum(180.0, rated)));
-    c.sums.push(("csat_n_180", "sums_at", sum(180.0, ones)));
 }
 
-fn web(c: &mut Customer, events: &[Event]) {
+fn web(c: &mut Customer, events: &[&Event]) {
     let mut visits: BTreeMap<(usize, String), i64> = BTreeMap::new();
     for e in events.iter().filter(|e| e.kind == "web") {
         let id = match e.text("session_id") {

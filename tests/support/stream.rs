@@ -1,6 +1,9 @@
 //! Invented histories of customers, spelled as producers spell them, and the ways in which topics deliver them.
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[path = "relations.rs"]
+mod relations;
+
 use crate::random::Random;
 use crate::sim::Log;
 
@@ -110,10 +113,11 @@ impl Maker {
             _ => format!("c{number:04}"),
         };
         match r.below(100) {
-            0..40 => self.money(ts_ms, customer),
-            40..55 => self.master_data(ts_ms, customer),
-            55..75 => self.ticket(ts_ms, customer),
-            _ => self.session(ts_ms, customer, number),
+            0..30 => self.money(ts_ms, customer),
+            30..42 => self.master_data(ts_ms, customer),
+            42..58 => self.ticket(ts_ms, customer),
+            58..76 => self.session(ts_ms, customer, number),
+            _ => self.relation(ts_ms, customer, number),
         }
     }
 
@@ -126,6 +130,7 @@ impl Maker {
         let links = match r.below(12) {
             0 => format!(r#","account_id":"acc-{}""#, r.below(5)),
             1 => format!(r#","legal_entity_id":"le-{}","source":"crm""#, r.below(3)),
+            3 | 4 => format!(r#","source":"system {}""#, r.below(3)),
             2 => r#","colour":{"not":["in","the contract"]}"#.to_owned(),
             _ => String::new(),
         };
@@ -180,6 +185,12 @@ impl Maker {
             3 => format!(
                 r#""type":"purchase",{amount},"quantity":3,"discount":0.5,"items":[{{"sku":"a"}}]"#
             ),
+            4..7 => {
+                let items = relations::items(r, self.begin_ms, ts_ms);
+                let discount = r.below(40) * 25;
+                let discount = format!("{}.{:02}", discount / 100, discount % 100);
+                format!(r#"{amount},"discount":{discount},"items":[{items}]"#)
+            }
             _ => amount,
         };
         self.put(PURCHASES, ts_ms, &customer, &fields);
@@ -210,10 +221,9 @@ impl Maker {
                 let (region, owner) = (r.below(4), r.below(3));
                 (SUPPORT, format!(r#""type":"profile","region":"r{region}","owner_id":"u{owner}""#))
             }
-            6 | 7 => (
-                PURCHASES,
-                format!(r#""type":"profile","segment":"s{}","key":{}"#, r.below(3), r.percent(50)),
-            ),
+            6 => (PURCHASES, format!(r#""type":"profile","segment":"s{}""#, r.below(3))),
+            // beside the tickets: what a ticket is promised depends on who is known as a key customer when it is opened
+            7 => (SUPPORT, format!(r#""type":"profile","key":{}"#, r.percent(50))),
             _ => (
                 SUPPORT,
                 format!(
@@ -234,11 +244,10 @@ impl Maker {
             let r = &mut self.random;
             let fields = match (step, r.below(5)) {
                 (0, 0..4) => {
-                    let kind = *r.pick(&["complaint", "question"]);
+                    let kind = *r.pick(&["complaint", "question", "suggestion"]);
                     let channel = *r.pick(&["mail", "phone"]);
-                    format!(
-                        r#""action":"opened","kind":"{kind}","channel":"{channel}","by":"customer""#
-                    )
+                    let by = r#""by":"customer","priority":"high""#;
+                    format!(r#""action":"opened","kind":"{kind}","channel":"{channel}",{by}"#)
                 }
                 (_, 0) => r#""action":"replied","by":"agent""#.to_owned(),
                 (_, 1) => r#""action":"resolved","by":"agent""#.to_owned(),
@@ -246,7 +255,8 @@ impl Maker {
                 (_, 3) => format!(r#""action":"rated","csat":{}"#, 1 + r.below(5)),
                 _ => format!(r#""action":"replied","csat":{}"#, 1 + r.below(5)),
             };
-            self.put(SUPPORT, ts_ms, &customer, &format!(r#"{fields},"ticket_id":"t{id}""#));
+            let more = relations::care(r);
+            self.put(SUPPORT, ts_ms, &customer, &format!(r#"{fields}{more},"ticket_id":"t{id}""#));
             // half of them soon after, some at the same moment
             let soon = if self.random.percent(50) { 3 } else { 400_000 };
             let pause = [soon, 2 * DAY_MS][self.random.index(2)];
@@ -264,11 +274,12 @@ impl Maker {
         let mut ts_ms = ts_ms.div_euclid(7_200_000) * 7_200_000 + self.random.between(0, 60_000);
         for _ in 0..1 + self.random.below(8) {
             let action = *self.random.pick(&["page_view", "search", "login", "cart_add", "dance"]);
+            let (action, category) = relations::look(&mut self.random, action);
             let id = match number % 3 {
                 0 => String::new(),
                 _ => format!(r#","session_id":"{session}""#),
             };
-            self.put(WEB, ts_ms, &customer, &format!(r#""action":"{action}"{id}"#));
+            self.put(WEB, ts_ms, &customer, &format!(r#""action":"{action}"{category}{id}"#));
             ts_ms += self.random.between(0, 590_000);
         }
     }
