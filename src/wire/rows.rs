@@ -128,7 +128,7 @@ impl TableRows {
         out.append(&mut self.full);
     }
 
-    /// Takes the memory of a block back for the next one; at most [`SPARE_MAX`] are kept.
+    /// Takes the memory of a block back for the next one; a few are kept.
     pub fn recycle(&mut self, mut bytes: Vec<u8>) {
         if self.spare.len() < SPARE_MAX {
             bytes.clear();
