@@ -374,3 +374,25 @@ fn tally(body: &Body) -> Tally {
     };
     Tally { events: 1, revenue_minor, tickets }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_holds_for_many_dues_of_one_millisecond() {
+        let (plan, problems) = crate::plan::parse(include_str!("../../pipelines/customers.toml"));
+        let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+        let mut engine = Engine::new(Arc::new(plan), 0);
+        for key in [b"c", b"a", b"b"] {
+            let slot = engine.store.insert(key, Profile::new(0));
+            engine.arm_at(slot, 7);
+        }
+        assert_eq!(engine.fire_until(6, 10), (0, false));
+        assert_eq!(engine.fire_until(7, 2), (2, true));
+        // in the order of keys: the last one is left
+        let due = |key: &[u8]| engine.store.get(engine.store.find(key).unwrap_or(0)).due_ms;
+        assert_eq!([due(b"a"), due(b"b"), due(b"c")], [NEVER_MS, NEVER_MS, 7]);
+        assert_eq!(engine.fire_until(7, 2), (1, false));
+    }
+}

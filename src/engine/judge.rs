@@ -314,3 +314,42 @@ pub fn respond_by_ms(cx: &Context, profile: &Profile, ts_ms: i64) -> i64 {
 pub fn open_tickets(profile: &Profile) -> super::care::OpenTickets {
     profile.more().and_then(|more| more.care.as_deref()).map(Care::open).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::record::Stamp;
+    use crate::model::time::DAY_MS;
+
+    fn context() -> Context {
+        let (plan, problems) = crate::plan::parse(include_str!("../../pipelines/customers.toml"));
+        Context::new(Arc::new(plan.unwrap_or_else(|| panic!("{problems:?}"))))
+    }
+
+    fn base_of_contract(terms: i64) -> Base {
+        let mut profile = Profile::new(0);
+        let renewal_ms = Some(terms * 365 * DAY_MS);
+        let held = profile.more_mut().terms.get_or_insert_default();
+        held.contract(Stamp::default(), 0, renewal_ms, None);
+        risk_inputs(&context(), &profile).unwrap().base
+    }
+
+    /// Fader and Hardie 2007: `r_t = (b + t - 1) / (a + b + t - 1)`, `t` the renewal that comes.
+    #[test]
+    fn a_contract_is_judged_at_the_renewal_that_comes() {
+        for (terms, churn) in [(1, 0.668 / 4.474), (2, 0.668 / 5.474), (5, 0.668 / 8.474)] {
+            let Base::Constant { p } = base_of_contract(terms) else { panic!() };
+            assert!((p - churn).abs() < 1e-12, "{terms}: {p}, not {churn}");
+        }
+    }
+
+    #[test]
+    fn who_has_neither_bought_nor_a_contract_has_no_risk() {
+        assert_eq!(risk_inputs(&context(), &Profile::new(0)), None);
+        let mut profile = Profile::new(0);
+        assert_eq!(step_risk(&context(), &mut profile, 5, Look::Exactly), (false, NEVER_MS));
+    }
+}
