@@ -18,6 +18,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         .range("0..8")
         .wakes("at the second at which the risk crosses an edge")
         .verified("dues = dense scan")
+        .limits("follows when time is complete: a refreshed row may show a risk that is already beyond the edge")
         .trajectory(),
     signal("risk_contributions", "input: log-odds", Refresh, "Why: what each input adds to the risk.", "weight * (input - reference)")
         .verified("sum = logit(risk) - logit(reference)"),
