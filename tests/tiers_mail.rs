@@ -380,7 +380,9 @@ fn a_sweep_takes_no_more_customers_a_cycle_than_the_budget() {
         by_cycle.entry(row.int("version")).or_default().insert(row.text("customer_id").to_owned());
     }
     let sizes: Vec<usize> = by_cycle.values().map(BTreeSet::len).collect();
-    assert_eq!(sizes, [10; 15]);
+    // dues take their part of the budget; a cycle always gets on by one
+    assert!(sizes.iter().all(|size| *size <= 10) && sizes.len() >= 15, "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 150);
 }
 
 #[test]
