@@ -32,7 +32,7 @@ pub struct Gate {
 struct State {
     fault: Option<Fault>,
     open: Vec<TcpStream>,
-    /// Connections that met a fault.
+    /// Connections that met the fault; pieces of answers, where it only makes them slow.
     met: usize,
 }
 
@@ -48,10 +48,12 @@ impl Gate {
             for client in listener.incoming() {
                 let (client, target) = (client.unwrap(), target.clone());
                 let mut state = shared.lock().unwrap();
-                state.met += usize::from(state.fault.is_some());
+                let slow = matches!(state.fault, Some(Fault::Slow(_)));
+                state.met += usize::from(state.fault.is_some() && !slow);
                 state.open.push(client.try_clone().unwrap());
-                let fault = state.fault.clone();
-                thread::spawn(move || serve(client, &target, fault));
+                let (fault, shared) = (state.fault.clone(), Arc::clone(&shared));
+                let slowed = move || shared.lock().unwrap().met += 1;
+                thread::spawn(move || serve(client, &target, fault, slowed));
             }
         });
         Self { url, state }
@@ -66,7 +68,7 @@ impl Gate {
         }
     }
 
-    /// How many connections have met the present fault.
+    /// How often the present fault was met: a connection that is only slow may serve many requests.
     pub fn met(&self) -> usize {
         self.state.lock().unwrap().met
     }
@@ -82,13 +84,13 @@ pub fn start(target: &str, faults: Vec<Fault>) -> String {
         let mut faults = faults.into_iter();
         for client in listener.incoming() {
             let (client, target, fault) = (client.unwrap(), target.clone(), faults.next());
-            thread::spawn(move || serve(client, &target, fault));
+            thread::spawn(move || serve(client, &target, fault, || {}));
         }
     });
     url
 }
 
-fn serve(mut client: TcpStream, target: &str, fault: Option<Fault>) {
+fn serve(mut client: TcpStream, target: &str, fault: Option<Fault>, slowed: impl Fn()) {
     match fault {
         Some(Fault::Silent) => {
             // Read to the end of the client's patience, say nothing.
@@ -115,6 +117,7 @@ fn serve(mut client: TcpStream, target: &str, fault: Option<Fault>) {
             let mut server = forward_requests(&client, target);
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = server.read(&mut buffer) {
+                slowed();
                 thread::sleep(delay);
                 if client.write_all(&buffer[..read]).is_err() {
                     return;
