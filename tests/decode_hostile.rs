@@ -1,26 +1,16 @@
 //! Nothing a producer can send makes the decoder panic, or leave traces of a refused record in its batch.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/dice.rs"]
+mod dice;
 mod records;
 
+use dice::Dice;
 use records::{context, full, record};
 use retain::decode::decode;
 use retain::model::batch::EventBatch;
 use retain::model::event::EventType;
 use retain::model::outcome::Reject;
-
-/// A small generator (xorshift64*, Vigna 2016), so that a failure repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        high as usize % below
-    }
-}
 
 const PIECES: &[&[u8]] = &[
     b"\"",

@@ -1,8 +1,11 @@
 //! The fast decoder against the one by `serde_json`: the same event with the same texts, or the same reject.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/dice.rs"]
+mod dice;
 mod records;
 
+use dice::Dice;
 use proptest::prelude::*;
 use records::{context, full, record};
 use retain::decode::{decode, decode_by_serde};
@@ -90,19 +93,6 @@ fn agree(default_type: Option<EventType>, record: &[u8]) -> bool {
     assert_eq!(fast, slow, "{}", String::from_utf8_lossy(record));
     assert_eq!(fast.empty, fast.event.is_err());
     fast.event.is_ok()
-}
-
-/// A small generator (xorshift64*, Vigna 2016), so that a failure repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        high as usize % below
-    }
 }
 
 const PIECES: &[&str] = &[

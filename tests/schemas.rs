@@ -2,8 +2,12 @@
 //! in [`beyond_schemas`], and each entry of that list must be met at least once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/dice.rs"]
+mod dice;
+
 use std::collections::BTreeMap;
 
+use dice::Dice;
 use jsonschema::Validator;
 use retain::decode::{DecodeContext, decode};
 use retain::model::batch::EventBatch;
@@ -277,17 +281,4 @@ fn schemas_and_decoder_agree() {
     }
     assert!(accepted > 3_000 && refused > 3_000, "{accepted} accepted, {refused} refused");
     assert_eq!(met.len(), 8, "a difference that no record shows is none: {met:?}");
-}
-
-/// A small generator (xorshift64*, Vigna 2016), so that a failure repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        high as usize % below
-    }
 }

@@ -162,16 +162,18 @@ impl Engine {
         self.take_links(slot, batch, event, stamp);
         let source = origin.position.source;
         let Took { bought, visit, judged } = self.take_body(slot, batch, event, stamp, horizon_ms);
-        if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
-        {
+        let money = matches!(
+            event.body,
+            Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
+        );
+        if money {
             self.after_purchase(slot, bought);
         }
         // trends look back to the first event
         if judged || self.store.get(slot).profile.born != born {
             self.judge_risk(slot);
         }
-        if matches!(event.body, Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. })
-        {
+        if money {
             self.value_changed(slot);
         }
         let tally = tally(&event.body);
@@ -182,7 +184,7 @@ impl Engine {
             let text = self.words.text(source, Dimension::Channel, channel);
             self.rows.late_activity(&self.cx.plan, &row, text, tally);
         }
-        if visit || !event.raw.is_none() && keeps_row(&event.body) {
+        if visit || keeps_row(&event.body) {
             let max = self.cx.plan.limits.dimension_values_max;
             let origin_text = batch.str(event.origin);
             let named = self.words.limited(source, Dimension::Origin, origin_text, max);

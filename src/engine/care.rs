@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::moment::{Moment, earliest_after};
 use super::sums::{Sum, Sums};
 use crate::model::event::TicketAction;
-use crate::model::time::{HOUR_MS, MINUTE_MS};
 use crate::signal::satisfaction::score_share;
+use crate::signal::service::{ln_hours, ln_wait_ratio};
 
 const _: () = assert!(size_of::<Care>() <= 32 && size_of::<Ticket>() <= 56);
 
@@ -161,12 +161,12 @@ impl Ticket {
         if (self.opened, self.replied) != (other.opened, other.replied)
             && let (Some(from_ms), Some(at_ms)) = (self.opened.ms(), self.replied.ms())
         {
-            add(at_ms, &[(Sum::ReplyLn90, ln_hours(from_ms, at_ms)), (Sum::Replies90, 1.0)]);
+            add(at_ms, &[(Sum::ReplyLn90, ln_hours(at_ms - from_ms)), (Sum::Replies90, 1.0)]);
         }
         if (self.opened, self.solved) != (other.opened, other.solved)
             && let (Some(from_ms), Some(at_ms)) = (self.opened.ms(), self.solved.ms())
         {
-            add(at_ms, &[(Sum::ResolveLn90, ln_hours(from_ms, at_ms)), (Sum::Resolves90, 1.0)]);
+            add(at_ms, &[(Sum::ResolveLn90, ln_hours(at_ms - from_ms)), (Sum::Resolves90, 1.0)]);
         }
         let response = |t: &Self| (t.opened, t.respond_by, t.responded);
         if response(self) != response(other) {
@@ -191,25 +191,13 @@ impl Ticket {
             return;
         };
         add(at_ms, &[(Sum::SlaDue180, 1.0)]);
-        if by_ms > from_ms {
-            let effort = ln_wait_ratio(at_ms - from_ms, by_ms - from_ms);
+        if let Some(effort) = ln_wait_ratio(at_ms - from_ms, by_ms - from_ms) {
             add(at_ms, &[(Sum::EffortLn90, effort), (Sum::Efforts90, 1.0)]);
         }
         if at_ms > by_ms {
             add(at_ms, &[(Sum::SlaMissed180, 1.0)]);
         }
     }
-}
-
-/// ln(waited / promised), the wait at least a minute, limited to 3 either way: beyond twenty times the promise, or a
-/// twentieth of it, nobody feels a difference.
-fn ln_wait_ratio(wait_ms: i64, promise_ms: i64) -> f64 {
-    libm::log(wait_ms.max(MINUTE_MS) as f64 / promise_ms as f64).clamp(-3.0, 3.0)
-}
-
-/// ln(1 + hours); what seems to go back in time took none.
-fn ln_hours(from_ms: i64, to_ms: i64) -> f64 {
-    libm::log1p((to_ms - from_ms).max(0) as f64 / HOUR_MS as f64)
 }
 
 impl Care {

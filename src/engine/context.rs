@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::time::DAY_MS;
-use crate::plan::{Fingerprint, ModelKind, Plan, WeightSet};
+use crate::plan::{Fingerprint, ModelKind, Plan, WeightSet, scores};
 use crate::signal::contract::Sbg;
 use crate::signal::decay::Decay;
 use crate::signal::levels::Levels;
@@ -109,7 +109,7 @@ impl Context {
             },
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
             model_version: model_version(&plan),
-            plan: plan.clone(),
+            plan,
         }
     }
 
@@ -177,26 +177,12 @@ fn loyalty_weights(plan: &Plan) -> loyalty::Weights {
 
 /// A hash of the definition's values that scores depend on: model, satisfaction, and the sections of the catalogue.
 fn model_version(plan: &Plan) -> u64 {
-    const JUDGE: [&str; 9] = [
-        "model",
-        "satisfaction",
-        "trend",
-        "regularity",
-        "value",
-        "service",
-        "contract",
-        "risk",
-        "loyalty",
-    ];
     let mut text = String::new();
-    for (name, value) in Fingerprint::of(plan).values {
-        let section = name.split('.').next().unwrap_or("");
-        if JUDGE.contains(&section) {
-            text.push_str(&name);
-            text.push('=');
-            text.push_str(&value);
-            text.push('\n');
-        }
+    for (name, value) in Fingerprint::of(plan).values.into_iter().filter(|(name, _)| scores(name)) {
+        text.push_str(&name);
+        text.push('=');
+        text.push_str(&value);
+        text.push('\n');
     }
     xxh3_64(text.as_bytes())
 }

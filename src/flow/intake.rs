@@ -72,7 +72,7 @@ fn try_take(
         reporting: plan.currency,
         rates: &plan.rates,
     };
-    let mut event = decode(payload, &context, batch)?;
+    let event = decode(payload, &context, batch)?;
     let ahead_ms = event.ts_ms.saturating_sub(record.kafka_ms);
     if record.kafka_ms >= 0 && ahead_ms > plan.skew_max_ms {
         let detail = format!(
@@ -82,9 +82,6 @@ fn try_take(
         return Err(Reject::new(Reason::TooFarAhead, detail));
     }
     check_key(plan, place, record, batch.bytes(subject(plan, &event)))?;
-    if event.raw.is_none() {
-        event.raw = batch.push(payload);
-    }
     Ok(event)
 }
 

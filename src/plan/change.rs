@@ -220,21 +220,27 @@ pub fn compare(old: &Fingerprint, new: &Fingerprint) -> Change {
     }
 }
 
-/// Whether a change that [`compare`] found moves what customers are judged by: model, bands, weights and their inputs.
+/// Sections of a definition that the scores depend on.
+const SCORING: [&str; 9] = [
+    "model",
+    "satisfaction",
+    "trend",
+    "regularity",
+    "value",
+    "service",
+    "contract",
+    "risk",
+    "loyalty",
+];
+
+/// Whether the scores depend on a value of the [`Fingerprint`], by its name.
+pub fn scores(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(section, _)| SCORING.contains(&section))
+}
+
+/// Whether a change that [`compare`] found moves what customers are judged by: their scores, or their lifecycle.
 pub fn judges(change: &str) -> bool {
-    const JUDGE: [&str; 10] = [
-        "model",
-        "lifecycle",
-        "satisfaction",
-        "trend",
-        "regularity",
-        "value",
-        "service",
-        "contract",
-        "risk",
-        "loyalty",
-    ];
-    change.split_once('.').is_some_and(|(section, _)| JUDGE.contains(&section))
+    scores(change) || change.starts_with("lifecycle.")
 }
 
 /// What the change of one value means.

@@ -20,7 +20,7 @@ mod plan;
 mod raw;
 mod scalar;
 
-pub use change::{Change, Fingerprint, compare, judges};
+pub use change::{Change, Fingerprint, compare, judges, scores};
 pub use check::parse;
 pub use check_tiers::{AbcShare, Tiers};
 pub use diagnostic::{Diagnostic, Severity};
