@@ -2,6 +2,7 @@
 
 mod customers;
 mod rollups;
+mod silence;
 
 use crate::model::table::Table;
 use crate::plan::{Clock, Plan};
