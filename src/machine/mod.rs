@@ -305,6 +305,11 @@ impl Machine {
         }
     }
 
+    /// Bytes of all blocks of rows that the shard has ever written, as of the last ended cycle.
+    pub fn rows_bytes_total(&self) -> u64 {
+        self.state.rows_bytes_total
+    }
+
     /// Customers held.
     pub fn customers(&self) -> usize {
         self.engine.store.len()

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod observe;
 pub mod origin;
+pub mod outbox;
 pub mod producer;
 pub mod progress;
 pub mod quiet;
