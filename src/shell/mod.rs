@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod cmd_check;
 pub mod cmd_config;
+pub mod cmd_explain;
 pub mod cmd_generate;
 pub mod cmd_run;
 pub mod columns;
