@@ -8,14 +8,14 @@ use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
 use super::ids::{Admitted, Memory, Seen};
-use super::judge::{Look, risk_due_ms, step_risk, value};
-use super::lifecycle::{due_ms, step};
+use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value};
+use super::lifecycle::{due_ms, enter, moves_to, step};
 use super::profile::Profile;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::words::{Dimension, Word, Words};
-use super::store::Store;
+use super::store::{Slot, Store};
 use super::take::Took;
 use super::tiers::Tiers;
 use super::web::Visits;
@@ -23,7 +23,7 @@ use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, TicketAction};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
-use crate::model::time::NEVER_MS;
+use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::plan::Plan;
 use crate::signal::lifecycle::Step;
 
@@ -68,6 +68,10 @@ pub struct Engine {
     pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
+    /// Version of the open cycle's rows.
+    pub version: u64,
+    /// How far time has certainly passed, milliseconds.
+    pub passed_ms: i64,
     /// Slots of purchasers by the minute of the day at which their row is refreshed.
     pub refresh: Vec<Vec<u32>>,
     slots: Vec<u32>,
@@ -90,19 +94,20 @@ impl Engine {
             dirty: Vec::new(),
             dirty_bytes: 0,
             moved: Vec::new(),
+            version: 0,
+            passed_ms: BEFORE_ALL_MS,
             refresh: vec![Vec::new(); REFRESH_SLOTS],
             slots: Vec::new(),
         }
     }
 
-    /// Decides an event's outcome and applies it. `version` is that of the open cycle.
+    /// Decides an event's outcome and applies it.
     pub fn apply(
         &mut self,
         key: &[u8],
         batch: &EventBatch,
         event: &Event,
         origin: Origin,
-        version: u64,
     ) -> Outcome {
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         if self.store.get(slot).due_ms <= event.ts_ms {
@@ -123,7 +128,7 @@ impl Engine {
         match seen {
             Seen::New => {
                 self.mark(slot);
-                self.take(slot, batch, event, origin, memory.horizon_ms, version);
+                self.take(slot, batch, event, origin, memory.horizon_ms);
                 Outcome::Applied
             }
             // what was forgotten on this occasion is state too: the floor must not depend on a crash
@@ -153,14 +158,15 @@ impl Engine {
         event: &Event,
         origin: Origin,
         horizon_ms: i64,
-        version: u64,
     ) {
+        self.will_change(slot, event.ts_ms);
         let source = origin.position.source;
         let told = Visits::Remembered { horizon_ms };
         let visit = self.change(slot, batch, event, origin.position, told);
         let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
+        let version = self.version;
         let row = EventRow { batch, event, origin: origin.position, visit, version };
         if counted == Counted::Alone {
             let text = self.words.text(source, Dimension::Channel, channel);
@@ -262,10 +268,14 @@ impl Engine {
     fn judge_risk(&mut self, slot: u32) {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.profile.as_of_ms;
-        let (moved, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Roughly);
+        let RiskStep { crosses, due_ms: risk_ms } =
+            risk_step(&self.cx, &entry.profile, tau_ms, Look::Roughly);
+        if crosses.is_some() {
+            entry.profile.more_mut().risk_band = crosses;
+        }
         let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
         let ages = entry.profile.ages();
-        if moved {
+        if crosses.is_some() {
             self.moved.push(Moved { slot, left_account: None });
         }
         if ages {
@@ -322,25 +332,31 @@ impl Engine {
     /// Evaluates a profile at its due. A due re-arms strictly later; one that finds nothing leaves no trace, for where it
     /// lay depends on when it was last looked for.
     fn fire(&mut self, slot: u32) {
-        let entry = self.store.get_mut(slot);
-        let tau_ms = entry.due_ms;
-        let retimed = entry.profile.lifecycle_due_ms() <= tau_ms;
-        let stepped = retimed && step(&self.cx, &mut entry.profile, tau_ms, Step::Time);
-        let (crossed, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Exactly);
-        let changed = crossed || retimed;
-        if changed {
-            entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
-            value(&self.cx, &mut entry.profile, tau_ms);
-            let lifecycle_ms = due_ms(&self.cx, &entry.profile);
-            entry.profile.set_lifecycle_due_ms(lifecycle_ms);
-        }
-        let lifecycle_ms = entry.profile.lifecycle_due_ms();
-        if changed {
+        let Slot { due_ms: tau_ms, profile, .. } = self.store.get(slot);
+        let tau_ms = *tau_ms;
+        let retimed = profile.lifecycle_due_ms() <= tau_ms;
+        let enters = if retimed { moves_to(&self.cx, profile, tau_ms, Step::Time) } else { None };
+        let RiskStep { crosses, due_ms: risk_ms } =
+            risk_step(&self.cx, profile, tau_ms, Look::Exactly);
+        if retimed || crosses.is_some() {
+            self.will_change(slot, tau_ms);
+            let profile = &mut self.store.get_mut(slot).profile;
+            if let Some(state) = enters {
+                enter(profile, state, tau_ms);
+            }
+            if crosses.is_some() {
+                profile.more_mut().risk_band = crosses;
+            }
+            profile.as_of_ms = profile.as_of_ms.max(tau_ms);
+            value(&self.cx, profile, tau_ms);
+            let lifecycle_ms = due_ms(&self.cx, profile);
+            profile.set_lifecycle_due_ms(lifecycle_ms);
             self.mark(slot);
         }
-        if stepped || crossed {
+        if enters.is_some() || crosses.is_some() {
             self.moved.push(Moved { slot, left_account: None });
         }
+        let lifecycle_ms = self.store.get(slot).profile.lifecycle_due_ms();
         self.arm_at(slot, lifecycle_ms.min(risk_ms));
         debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
     }

@@ -9,6 +9,7 @@ pub mod credit;
 mod customer_row;
 pub mod dues;
 pub mod fold;
+pub mod history;
 pub mod ids;
 mod index;
 pub mod intent;

@@ -51,7 +51,7 @@ pub(super) struct OpenCycle {
 }
 
 /// A guess of what a due costs, in the state and the row of a profile of usual size, bytes.
-const DUE_BYTES: usize = 800;
+const DUE_BYTES: usize = 1_100;
 
 /// A guess of what a word for the next stage costs, bytes.
 const WORD_BYTES: usize = 200;
@@ -252,12 +252,16 @@ impl Machine {
         for slots in dirty.chunks(WARM) {
             engine.store.warm_all(slots);
             for slot in slots {
-                let entry = engine.store.get_mut(*slot);
+                let Engine { cx, store, tiers, words, rows, .. } = &mut *engine;
+                let entry = store.get_mut(*slot);
                 entry.dirty = false;
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
-                let tier = engine.tiers.columns(*slot);
-                engine.rows.customer(&engine.cx, &engine.words, entry, tier, version);
+                let tier = tiers.columns(*slot);
+                let scores = rows.customer(cx, words, entry, tier, version);
+                if let Some(day) = entry.profile.changed_on.take() {
+                    rows.history(cx, entry, tier, Some(scores), day, version);
+                }
             }
         }
         dirty.clear();
