@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
+use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
 use super::judge::{Look, risk_due_ms, step_risk, value};
 use super::lifecycle::{due_ms, step};
@@ -14,6 +15,7 @@ use super::profile::Profile;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
+use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
 use super::store::Store;
 use super::take::Took;
@@ -57,6 +59,8 @@ pub struct Engine {
     pub dues: DueQueue,
     /// Open minutes.
     pub activity: Activity,
+    /// Open hours of segments.
+    pub segments: Segments,
     /// Dimension values.
     pub words: Words,
     /// Rows that are written as events come (the others are written at the end of a cycle).
@@ -84,6 +88,7 @@ impl Engine {
             store: Store::default(),
             dues: DueQueue::default(),
             activity: Activity::new(),
+            segments: Segments::default(),
             words: Words::default(),
             rows: Rows::new(shard),
             dirty: Vec::new(),
@@ -103,7 +108,9 @@ impl Engine {
         origin: Origin,
         version: u64,
     ) -> Outcome {
+        let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
+        let is_new = self.store.len() > known;
         if self.store.get(slot).due_ms <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
@@ -122,7 +129,8 @@ impl Engine {
         match seen {
             Seen::New => {
                 self.mark(slot);
-                self.take(slot, batch, event, origin, memory.horizon_ms, version);
+                let before = self.counted_before(slot, &event.body, is_new);
+                self.take(slot, batch, event, origin, memory.horizon_ms, version, before);
                 Outcome::Applied
             }
             // what was forgotten on this occasion is state too: the floor must not depend on a crash
@@ -153,6 +161,7 @@ impl Engine {
         origin: Origin,
         horizon_ms: i64,
         version: u64,
+        before: Before,
     ) {
         let stamp = Stamp { ts_ms: event.ts_ms, position: origin.position };
         let profile = &mut self.store.get_mut(slot).profile;
@@ -169,6 +178,8 @@ impl Engine {
         if money {
             self.after_purchase(slot, bought);
         }
+        let channel = self.channel(batch, event, source);
+        self.count_event(slot, event, before, (source, channel));
         // trends look back to the first event
         if judged || self.store.get(slot).profile.born != born {
             self.judge_risk(slot);
@@ -177,7 +188,6 @@ impl Engine {
             self.value_changed(slot);
         }
         let tally = tally(&event.body);
-        let channel = self.channel(batch, event, source);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let row = EventRow { batch, event, origin: origin.position, visit, version };
         if counted == Counted::Alone {
@@ -298,6 +308,7 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.due_ms;
         let retimed = entry.profile.lifecycle_due_ms() <= tau_ms;
+        let was = entry.profile.lifecycle();
         let stepped = retimed && step(&self.cx, &mut entry.profile, tau_ms, Step::Time);
         let (crossed, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Exactly);
         let changed = crossed || retimed;
@@ -310,6 +321,9 @@ impl Engine {
         let lifecycle_ms = entry.profile.lifecycle_due_ms();
         if changed {
             self.mark(slot);
+        }
+        if stepped {
+            self.count_step(slot, was, tau_ms);
         }
         if stepped || crossed {
             self.moved.push(Moved { slot, left_account: None });

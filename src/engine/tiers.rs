@@ -392,8 +392,10 @@ impl Engine {
         let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) else {
             return;
         };
+        let before = self.tiers.columns(slot).place.map(|place| place.tier);
         if self.tiers.judge(slot, s, tau_ms) {
             self.mark(slot);
+            self.count_tier(slot, before);
         }
     }
 
