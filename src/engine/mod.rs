@@ -9,6 +9,8 @@ pub mod credit;
 mod customer_row;
 pub mod dues;
 mod flows;
+pub mod fold;
+pub mod history;
 pub mod ids;
 mod index;
 pub mod intent;

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::customer_row;
+use super::history::{self, Scores};
 use super::shard::activity::Tally;
 use super::shard::segments::{Flow, Grouping, hour_begins_ms};
 use super::shard::words::Words;
@@ -72,6 +73,7 @@ pub struct SegmentRow<'a> {
 pub struct Rows {
     shard: u16,
     customers: TableRows,
+    history: TableRows,
     activity: TableRows,
     events: TableRows,
     segments: TableRows,
@@ -83,6 +85,7 @@ impl Rows {
         Self {
             shard,
             customers: TableRows::new(Table::Customers),
+            history: TableRows::new(Table::CustomerHistory),
             activity: TableRows::new(Table::Activity),
             events: TableRows::new(Table::Events),
             segments: TableRows::new(Table::Segments),
@@ -91,13 +94,15 @@ impl Rows {
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        let all = [&self.customers, &self.activity, &self.events, &self.segments];
+        let all =
+            [&self.customers, &self.history, &self.activity, &self.events, &self.segments];
         all.iter().map(|rows| rows.len_bytes()).sum()
     }
 
     /// Moves everything into `out`.
     pub fn take_into(&mut self, out: &mut Vec<RowBlock>) {
         self.customers.take_into(out);
+        self.history.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
         self.segments.take_into(out);
@@ -107,6 +112,7 @@ impl Rows {
     pub fn recycle(&mut self, block: RowBlock) {
         match block.table {
             Table::Customers => self.customers.recycle(block.bytes),
+            Table::CustomerHistory => self.history.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
             Table::Segments => self.segments.recycle(block.bytes),
@@ -206,7 +212,7 @@ impl Rows {
             .text(payload);
     }
 
-    /// The row of a customer.
+    /// The row of a customer. Returns the scores it says.
     pub fn customer(
         &mut self,
         cx: &Context,
@@ -214,10 +220,25 @@ impl Rows {
         slot: &Slot,
         tier: TierColumns,
         version: u64,
-    ) {
+    ) -> Scores {
         let mut row = self.customers.row();
         row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0);
-        customer_row::write(&mut row, cx, words, &slot.profile, tier);
+        customer_row::write(&mut row, cx, words, &slot.profile, tier)
+    }
+
+    /// The row of a customer's day; `known` are scores that were judged anyway.
+    pub fn history(
+        &mut self,
+        cx: &Context,
+        slot: &Slot,
+        tier: TierColumns,
+        known: Option<Scores>,
+        day: u16,
+        version: u64,
+    ) {
+        let mut row = self.history.row();
+        row.text(slot.key.bytes()).u16(day).u16(self.shard).u64(version).u8(0);
+        history::write(&mut row, cx, &slot.profile, tier, known);
     }
 }
 

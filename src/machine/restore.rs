@@ -130,6 +130,7 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
+        self.engine.passed_ms = self.watermark.at_ms;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
         self.engine.segments.sealed_to = self.state.hours_sealed_to;
@@ -166,6 +167,7 @@ impl Machine {
         let sources = self.plan.sources.len();
         self.cycle = super::OpenCycle::new(sources);
         self.mailbox.reopen();
+        self.engine.version = self.version();
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }

@@ -3,6 +3,7 @@
 mod customers;
 mod rollups;
 mod segments;
+mod silence;
 
 use crate::model::table::Table;
 use crate::plan::{Clock, Plan};
