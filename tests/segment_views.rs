@@ -106,7 +106,7 @@ fn cells() -> Vec<Cell> {
 
 async fn engine_with(cells: &[Cell]) -> Engine {
     let engine = Engine::start();
-    let kept = Retention { events_days: 0, ledger_days: 0 };
+    let kept = Retention { events_days: 0, ledger_days: 0, history_days: 0 };
     let databases = Databases::new("retain", 1).unwrap();
     migrate(&engine.client(), &plans::plan(), &databases, kept).await.unwrap();
     let sink = Sink::new(engine.client(), SinkOptions::new("retain_g1"));
@@ -178,10 +178,12 @@ fn summary(
     }
     let within = sum(cells, group, since_ms, until_ms);
     let before = sum(cells, group, 2 * since_ms - until_ms, since_ms);
-    for name in ["new_customers", "activated", "won_back", "orders", "tickets"] {
+    for name in ["new_customers", "activated", "orders", "tickets"] {
         want.insert(name.to_owned(), Some(within[name]));
     }
-    want.insert("lost_customers".to_owned(), Some(within["lost"]));
+    for name in ["lost", "won_back"] {
+        want.insert(format!("{name}_customers"), Some(within[name]));
+    }
     want.insert("lost_share".to_owned(), share(kept_at_start, within["lost"]));
     for (suffix, sums) in [("", &within), ("_before", &before)] {
         let n = sums["ratings"];

@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use retain::plan::{ModelKind, Plan};
+use retain::plan::Plan;
 use retain::signal::lifecycle::{Bands, Lifecycle, Step, next, next_edge};
-use retain::signal::silence::{History, Model, Params};
+use retain::signal::silence::History;
 
 use super::catalogue::day_of;
 use super::{Cell, Event, Flows, add, happened};
+use crate::plans::repurchase;
 use crate::spelling::time_of;
 
 const DAY_MS: f64 = 86_400_000.0;
@@ -172,16 +173,10 @@ fn bought(plan: &Plan, events: &[&Event]) -> Option<Bought> {
 }
 
 fn silent(plan: &Plan, bought: &Bought, at_ms: i64) -> f64 {
-    let m = plan.model;
-    let model = match m.kind {
-        ModelKind::MbgNbd => Model::Mbg,
-        ModelKind::BgNbd => Model::Bg,
-    };
-    let params = Params { model, r: m.r, alpha_d: m.alpha_d, a: m.a, b: m.b };
     let since_first = |ms: i64| (ms - bought.first_ms) as f64 / DAY_MS;
     let t_x_d = if bought.x == 0 { 0.0 } else { since_first(bought.last_ms) };
     let history = History { x: bought.x, t_x_d };
-    params.p_silent_rising(history, since_first(at_ms).max(t_x_d), 90.0)
+    repurchase(plan).p_silent_rising(history, since_first(at_ms).max(t_x_d), 90.0)
 }
 
 fn stepped(
