@@ -94,8 +94,7 @@ impl Rows {
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        let all =
-            [&self.customers, &self.history, &self.activity, &self.events, &self.segments];
+        let all = [&self.customers, &self.history, &self.activity, &self.events, &self.segments];
         all.iter().map(|rows| rows.len_bytes()).sum()
     }
 
