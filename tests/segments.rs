@@ -103,6 +103,18 @@ fn straight_in_batches_and_after_deaths_as_walked() {
 }
 
 #[test]
+fn regular_buyers_as_walked() {
+    let mut plan = plan();
+    plan.model = plans::regular();
+    let plan = Arc::new(plan);
+    for seed in seeds() {
+        let logs = deliver(seed, &history(seed, SHAPE), |_| 0);
+        let runner = run(&plan, &logs, Schedule::wild(seed));
+        assert_same(&flows(&runner.tables), &walked(&plan, (0, 1), &logs), &runner.seed());
+    }
+}
+
+#[test]
 fn repeats_and_shards_as_walked() {
     let plan = Arc::new(plan());
     for seed in seeds() {

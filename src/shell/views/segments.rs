@@ -75,10 +75,13 @@ fn summary(views: &str, since: &str, until: &str) -> String {
         column(&format!("kept{suffix}"), kept.join(" + "));
     }
     let within = "h.hour >= since AND h.hour < until";
-    for name in ["new_customers", "activated", "won_back", "orders", "tickets"] {
+    for name in ["new_customers", "activated", "orders", "tickets"] {
         column(name, of(within, name));
     }
-    column("lost_customers", of(within, "lost"));
+    // beside the customers that stand in these lifecycles
+    for name in ["lost", "won_back"] {
+        column(&format!("{name}_customers"), of(within, name));
+    }
     column("lost_share", "if(kept_at_start > 0, lost_customers / kept_at_start, NULL)".into());
     let before = "h.hour >= before AND h.hour < since";
     for (suffix, condition) in [("", within), ("_before", before)] {
