@@ -8,13 +8,14 @@ use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
 use super::ids::{Admitted, Memory, Seen};
-use super::judge::{Look, risk_due_ms, step_risk, value};
+use super::judge::{Look, Stepped, risk_due_ms, step_risk, value};
 use super::lifecycle::{due_ms, step};
 use super::profile::Profile;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::words::{Dimension, Word, Words};
+use super::situation::due_after_ms;
 use super::store::Store;
 use super::take::Took;
 use super::tiers::Tiers;
@@ -161,7 +162,8 @@ impl Engine {
         profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
         self.take_links(slot, batch, event, stamp);
         let source = origin.position.source;
-        let Took { bought, visit, judged } = self.take_body(slot, batch, event, stamp, horizon_ms);
+        let Took { bought, visit, judged, begins } =
+            self.take_body(slot, batch, event, stamp, horizon_ms);
         let money = matches!(
             event.body,
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
@@ -170,11 +172,15 @@ impl Engine {
             self.after_purchase(slot, bought);
         }
         // trends look back to the first event
+        let mut risk = None;
         if judged || self.store.get(slot).profile.born != born {
-            self.judge_risk(slot);
+            risk = self.judge_risk(slot);
         }
         if money {
             self.value_changed(slot);
+        }
+        if begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
+            self.propose_after(slot, risk);
         }
         let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);
@@ -231,12 +237,14 @@ impl Engine {
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
     }
 
-    /// Steps the band of the risk after something has changed, and arms the next due.
-    fn judge_risk(&mut self, slot: u32) {
+    /// Steps the band of the risk after something has changed, and arms the next due. Returns the risk.
+    fn judge_risk(&mut self, slot: u32) -> Option<f64> {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.profile.as_of_ms;
-        let (moved, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Roughly);
-        let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
+        let Stepped { moved, risk, due_ms } =
+            step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Roughly);
+        let at_ms = entry.profile.lifecycle_due_ms().min(due_ms);
+        let at_ms = at_ms.min(due_after_ms(&self.cx, &entry.profile, tau_ms));
         let ages = entry.profile.ages();
         if moved {
             self.moved.push(Moved { slot, left_account: None });
@@ -245,6 +253,7 @@ impl Engine {
             self.list_for_refresh(slot);
         }
         self.arm_at(slot, at_ms);
+        risk
     }
 
     /// Lists a customer whose row ages for the daily refresh of what has no closed form, at a minute that its key decides.
@@ -262,7 +271,9 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let lifecycle_ms = due_ms(&self.cx, &entry.profile);
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
-        let at_ms = lifecycle_ms.min(risk_due_ms(&self.cx, &entry.profile, look, from_ms));
+        let risk_ms = risk_due_ms(&self.cx, &mut entry.profile, look, from_ms);
+        let offers_ms = due_after_ms(&self.cx, &entry.profile, from_ms);
+        let at_ms = lifecycle_ms.min(risk_ms).min(offers_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -271,6 +282,7 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let at_ms = entry.profile.as_of_ms + 1;
         entry.profile.set_lifecycle_due_ms(at_ms);
+        entry.profile.set_risk_due_ms(at_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -299,22 +311,30 @@ impl Engine {
         let tau_ms = entry.due_ms;
         let retimed = entry.profile.lifecycle_due_ms() <= tau_ms;
         let stepped = retimed && step(&self.cx, &mut entry.profile, tau_ms, Step::Time);
-        let (crossed, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Exactly);
-        let changed = crossed || retimed;
-        if changed {
+        // what neither the risk nor the lifecycle was due for began by itself, or nothing did
+        let judged = (entry.profile.risk_due_ms() <= tau_ms)
+            .then(|| step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Exactly));
+        let crossed = judged.is_some_and(|judged| judged.moved);
+        let aged = crossed || retimed;
+        let proposed = self.propose(slot, tau_ms, judged.and_then(|judged| judged.risk));
+        let entry = self.store.get_mut(slot);
+        if aged || proposed {
             entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
+        }
+        if aged {
             value(&self.cx, &mut entry.profile, tau_ms);
             let lifecycle_ms = due_ms(&self.cx, &entry.profile);
             entry.profile.set_lifecycle_due_ms(lifecycle_ms);
         }
-        let lifecycle_ms = entry.profile.lifecycle_due_ms();
-        if changed {
+        let at_ms = entry.profile.lifecycle_due_ms().min(entry.profile.risk_due_ms());
+        let at_ms = at_ms.min(due_after_ms(&self.cx, &entry.profile, tau_ms));
+        if aged || proposed {
             self.mark(slot);
         }
         if stepped || crossed {
             self.moved.push(Moved { slot, left_account: None });
         }
-        self.arm_at(slot, lifecycle_ms.min(risk_ms));
+        self.arm_at(slot, at_ms);
         debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
     }
 

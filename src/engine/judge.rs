@@ -85,12 +85,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         }),
         open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open().complaints))),
         tickets: Some(decayed(sums, Sum::Tickets90)),
-        csat: (sums.at(Sum::CsatN180, sums.landmark_ms()) > 0.0).then(|| PulledMean {
-            sum: decayed(sums, Sum::Csat180),
-            weight: sums.at(Sum::CsatN180, sums.landmark_ms()),
-            prior: cx.plan.csat_prior,
-            prior_weight: CSAT_PRIOR_N,
-        }),
+        csat: csat(cx, sums),
         sat_gap: sat_gap(sums).map(|gap| PulledMean {
             sum: DecayedSum { value: gap, ..decayed(sums, Sum::Csat30) },
             weight: 1.0,
@@ -157,6 +152,17 @@ fn share(sums: &Sums, part: Sum, whole: Sum) -> Option<f64> {
     service::share(sums.at(part, at_ms), sums.at(whole, at_ms))
 }
 
+/// Satisfaction, pulled towards the population's; `None` without a rating.
+pub(super) fn csat(cx: &Context, sums: &Sums) -> Option<PulledMean> {
+    let weight = sums.at(Sum::CsatN180, sums.landmark_ms());
+    (weight > 0.0).then(|| PulledMean {
+        sum: decayed(sums, Sum::Csat180),
+        weight,
+        prior: cx.plan.csat_prior,
+        prior_weight: CSAT_PRIOR_N,
+    })
+}
+
 fn sat_gap(sums: &Sums) -> Option<f64> {
     let of = |sum| sums.at(sum, sums.landmark_ms());
     service::sat_gap(&Ratings {
@@ -216,11 +222,24 @@ pub enum Look {
     Exactly,
 }
 
-/// Steps the band of the risk at `tau_ms`, and looks for the next moment at which time alone moves it, or at which it must
-/// be looked at again; [`NEVER_MS`] when it never does. Returns whether the band changed, and that moment.
-pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64, look: Look) -> (bool, i64) {
+/// What a step of the risk's band has found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stepped {
+    /// Whether the band changed.
+    pub moved: bool,
+    /// The risk; `None` for who has none.
+    pub risk: Option<f64>,
+    /// The next moment at which time alone moves the band or makes keeping the customer worth a contact, or at which it must
+    /// be looked at again; [`NEVER_MS`] when it never does.
+    pub due_ms: i64,
+}
+
+/// Steps the band of the risk at `tau_ms`, and looks for the next moment at which it must be looked at, which it notes in
+/// the profile.
+pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64, look: Look) -> Stepped {
     let Some(inputs) = risk_inputs(cx, profile) else {
-        return (false, NEVER_MS);
+        profile.set_risk_due_ms(NEVER_MS);
+        return Stepped { moved: false, risk: None, due_ms: NEVER_MS };
     };
     let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
     let more = profile.more_mut();
@@ -230,24 +249,41 @@ pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64, look: Look) -
     if moved {
         more.risk_band = Some((band as u8, Moment::new(tau_ms)));
     }
-    (moved, crossing_ms(cx, &inputs, band, look, tau_ms))
+    let due_ms = crossing_ms(cx, &inputs, (band, Some(risk)), look, tau_ms);
+    more.risk_due = Moment::new(due_ms);
+    Stepped { moved, risk: Some(risk), due_ms }
 }
 
-/// As the second part of [`step_risk`], for a profile that nothing has happened to.
-pub fn risk_due_ms(cx: &Context, profile: &Profile, look: Look, from_ms: i64) -> i64 {
+/// As the due of [`step_risk`], for a profile that nothing has happened to.
+pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64) -> i64 {
     let band = profile.more().and_then(|more| more.risk_band);
-    match (band, risk_inputs(cx, profile)) {
+    let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
-            crossing_ms(cx, &inputs, usize::from(band), look, from_ms)
+            crossing_ms(cx, &inputs, (usize::from(band), None), look, from_ms)
         }
         _ => NEVER_MS,
-    }
+    };
+    profile.set_risk_due_ms(due_ms);
+    due_ms
 }
 
-/// A moment after `from_ms` before which the risk stays in its band.
-fn crossing_ms(cx: &Context, inputs: &RiskInputs, band: usize, look: Look, from_ms: i64) -> i64 {
-    let window = Window::from(cx.risk.bands.limits(band));
+/// A moment after `from_ms` before which the risk stays in its band, and on its side of the edge from which keeping is
+/// worth a contact. `risk`: at `from_ms`, where it is known.
+fn crossing_ms(
+    cx: &Context,
+    inputs: &RiskInputs,
+    (band, risk): (usize, Option<f64>),
+    look: Look,
+    from_ms: i64,
+) -> i64 {
+    let mut window = Window::from(cx.risk.bands.limits(band));
     let weights = &cx.risk.weights;
+    let edge = cx.offers.rules.risk_min;
+    if window.low < edge && edge < window.high {
+        // what falls below the edge ends nothing: only the way up is a moment
+        let risk = risk.unwrap_or_else(|| weights.risk(&inputs.facts_at(from_ms)));
+        window.high = if risk < edge { edge } else { window.high };
+    }
     let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {
         Look::Roughly if risk_path::stays(inputs, weights, window, from_ms, soon_ms) => {
@@ -283,6 +319,15 @@ pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
     };
     true
+}
+
+/// Lifetime value as of `tau_ms`, minor units; `None` when it cannot be told.
+pub(super) fn clv_minor_at(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+    let purchases = profile.purchases.as_deref()?;
+    let (first_ms, history) = purchases.history()?;
+    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
+    let (mean, cost) = (mean_spend_minor(cx, purchases)?, cost_per_day_minor(cx, profile, tau_ms));
+    Some(cx.value.customer_value(&cx.model, (history, age_d), mean, cost))
 }
 
 /// What a purchase is worth on average, minor units.
@@ -350,6 +395,7 @@ mod tests {
     fn who_has_neither_bought_nor_a_contract_has_no_risk() {
         assert_eq!(risk_inputs(&context(), &Profile::new(0)), None);
         let mut profile = Profile::new(0);
-        assert_eq!(step_risk(&context(), &mut profile, 5, Look::Exactly), (false, NEVER_MS));
+        let stepped = step_risk(&context(), &mut profile, 5, Look::Exactly);
+        assert_eq!(stepped, Stepped { moved: false, risk: None, due_ms: NEVER_MS });
     }
 }

@@ -137,6 +137,7 @@ impl Machine {
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
             if !profile.ages() {
+                self.engine.arm_offers(slot);
                 continue;
             }
             if anew {
@@ -159,6 +160,7 @@ impl Machine {
         let sources = self.plan.sources.len();
         self.cycle = super::OpenCycle::new(sources);
         self.mailbox.reopen();
+        self.engine.rows.version = self.version();
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }

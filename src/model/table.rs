@@ -95,6 +95,8 @@ pub enum Table {
     LedgerDaily,
     /// Offsets that retention removed before they were read.
     Gaps,
+    /// What was worth a contact, one row for each proposal.
+    Opportunities,
 }
 
 const fn col(name: &'static str, ty: ColumnType) -> Column {
@@ -232,6 +234,28 @@ const EVENTS: &[Column] = &[
     col("payload", T::String),
 ];
 
+/// Columns of `opportunities`: the customer as they stood when it was proposed.
+const OPPORTUNITIES: &[Column] = &[
+    col("customer_id", T::String),
+    col("goal", T::Word),
+    col("proposed_at", T::Time),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("shard", T::UInt16),
+    col("reason", T::Word),
+    col("score", T::Float64),
+    col("held_out", T::UInt8),
+    col("expires_at", T::Time),
+    col("category", T::Word),
+    col("account_id", T::String),
+    col("owner_id", T::String),
+    col("region", T::Word),
+    col("tier", T::Word),
+    col("lifecycle", T::Word),
+    col("risk", T::MaybeFloat64),
+    col("clv", T::MaybeFloat64),
+];
+
 /// Columns of `ledger`: one row per cycle and source. Offsets are half-open: `[offset_from, offset_to)`.
 const LEDGER: &[Column] = &[
     col("shard", T::UInt16),
@@ -283,10 +307,11 @@ const GAPS: &[Column] = &[
 
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Customers,
         Self::Activity,
         Self::Events,
+        Self::Opportunities,
         Self::Gaps,
         Self::LedgerDaily,
         Self::Ledger,
@@ -301,6 +326,7 @@ impl Table {
             Self::Ledger => "ledger",
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
+            Self::Opportunities => "opportunities",
         }
     }
 
@@ -318,6 +344,7 @@ impl Table {
             Self::Ledger => LEDGER,
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
+            Self::Opportunities => OPPORTUNITIES,
         }
     }
 }
