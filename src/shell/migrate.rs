@@ -26,16 +26,23 @@ pub struct Migration {
 const BOOKKEEPING: &str = include_str!("../../config/clickhouse/000_bookkeeping.sql");
 
 /// Every migration in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "tables",
-    text: include_str!("../../config/clickhouse/001_tables.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "tables",
+        text: include_str!("../../config/clickhouse/001_tables.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "opportunities",
+        text: include_str!("../../config/clickhouse/003_opportunities.sql"),
+    },
+];
 
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// `events`, by event time.
+    /// `events` and `opportunities`, by event time.
     pub events_days: u32,
     /// `ledger`, by the clock of its cycle; the daily roll-up is kept for ever.
     pub ledger_days: u32,
@@ -107,8 +114,11 @@ pub async fn migrate_tables(
         Clock::Wall => retention,
         Clock::Simulated { .. } => Retention { events_days: 0, ledger_days: 0 },
     };
-    let tables =
-        [("events", "toDate(ts)", kept.events_days), ("ledger", "clock", kept.ledger_days)];
+    let tables = [
+        ("events", "toDate(ts)", kept.events_days),
+        ("opportunities", "toDate(proposed_at)", kept.events_days),
+        ("ledger", "clock", kept.ledger_days),
+    ];
     for (table, time, days) in tables {
         done.extend(keep(client, databases, table, time, days).await?);
     }

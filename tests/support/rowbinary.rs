@@ -257,6 +257,7 @@ fn key_columns(table: &str) -> &'static [&'static str] {
         "ledger" => &["shard", "source", "version"],
         "ledger_daily" => &["shard", "source", "day"],
         "gaps" => &["shard", "source", "offset_from"],
+        "opportunities" => &["customer_id", "goal", "proposed_at"],
         other => panic!("table {other}"),
     }
 }
