@@ -310,12 +310,12 @@ pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
     };
     let age_d = days(tau_ms - first_ms).max(history.t_x_d);
     let mean_minor = mean_spend_minor(cx, purchases);
-    let clv = mean_minor
-        .map(|mean| cx.value.customer_value(&cx.model, (history, age_d), mean, cost_minor));
+    let seen = (history, age_d);
+    let outlook = cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor);
     purchases.valued = Valued {
         at: Moment::new(tau_ms),
-        expected: cx.model.expected(history, age_d, EXPECTED_HORIZON_D),
-        clv_minor: clv,
+        expected: outlook.expected,
+        clv_minor: outlook.value_minor,
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
     };
     true

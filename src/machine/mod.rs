@@ -132,6 +132,16 @@ impl Machine {
         self.state.clock_wall_origin_ms = wall_ms;
     }
 
+    /// Has the state remember which topics it was built from: their ids, by source. What was known before and cannot be said now
+    /// stays.
+    pub fn keep_topic_ids(&mut self, ids: impl IntoIterator<Item = Option<String>>) {
+        for (kept, id) in self.state.meta.topic_ids.iter_mut().zip(ids) {
+            if id.is_some() {
+                *kept = id;
+            }
+        }
+    }
+
     /// Retention removed everything of a source below `to`: a `gaps` row, then reading goes on there.
     pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
         let from = self.merge.read_to(source);

@@ -35,6 +35,8 @@ pub struct Meta {
     pub owner: String,
     /// Topic name and next offset, by source.
     pub positions: Vec<(String, i64)>,
+    /// The ids that the broker gave the topics when they were made, by source; `None` where it cannot say.
+    pub topic_ids: Vec<Option<String>>,
     /// Next mail offset.
     pub mail_to: i64,
 }
@@ -87,6 +89,7 @@ impl ShardState {
                 tenure: 1,
                 owner: identity.owner.clone(),
                 positions: plan.sources.iter().map(|s| (s.topic.clone(), 0)).collect(),
+                topic_ids: vec![None; n],
                 mail_to: 0,
             },
             fingerprint: Fingerprint::of(plan),

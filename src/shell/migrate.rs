@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn every_column_of_the_encoders_is_in_the_tables() {
-        let text = MIGRATIONS[0].text;
+        let text: String = MIGRATIONS.iter().map(|m| m.text).collect();
         for table in Table::ALL {
             let from = text.find(&format!("{{database}}.{}\n(", table.name())).unwrap();
             let body = &text[from..from + text[from..].find("\n)").unwrap()];

@@ -33,6 +33,7 @@ pub mod shards;
 pub mod sink;
 pub mod takeover;
 pub mod topic_producer;
+mod topic_ids;
 pub mod topics;
 pub mod views;
 pub mod worker;

@@ -9,8 +9,9 @@ use retain::signal::lifecycle::{Bands, Lifecycle, Step, next};
 use retain::signal::silence::History;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::judged::{params, rate};
+use super::judged::rate;
 use super::{Customer, Event, Expected, applied, customer};
+use crate::plans::repurchase;
 use crate::rowbinary::Row;
 use crate::sim::Log;
 
@@ -50,7 +51,7 @@ impl Stretch<'_> {
     fn p_silent(&self, horizon_d: f64, tau_ms: i64) -> Option<f64> {
         let (first, history) = self.history()?;
         let age_d = ((tau_ms - first) as f64 / DAY_MS as f64).max(history.t_x_d);
-        Some(params(self.plan).p_silent_rising(history, age_d, horizon_d))
+        Some(repurchase(self.plan).p_silent_rising(history, age_d, horizon_d))
     }
 
     fn step(&self, before: Lifecycle, tau_ms: i64, step: Step) -> Lifecycle {
