@@ -12,7 +12,7 @@ use retain::shell::columns::check_columns;
 use retain::shell::migrate::{MIGRATIONS, Migration, Retention, apply, migrate};
 use retain::shell::views::Databases;
 
-const KEPT: Retention = Retention { events_days: 400, ledger_days: 30 };
+const KEPT: Retention = Retention { events_days: 400, ledger_days: 30, history_days: 400 };
 
 fn databases() -> Databases {
     Databases::new("retain", 1).unwrap()
@@ -35,7 +35,7 @@ async fn migrations_are_applied_once_and_never_edited() {
         ]
     );
     assert!(migrate(&client, &plan, &databases, KEPT).await.unwrap().is_empty());
-    let longer = Retention { events_days: 0, ledger_days: 60 };
+    let longer = Retention { events_days: 0, ledger_days: 60, history_days: 0 };
     assert_eq!(
         migrate(&client, &plan, &databases, longer).await.unwrap(),
         [

@@ -222,39 +222,33 @@ pub enum Look {
     Exactly,
 }
 
-/// What a step of the risk's band has found.
+/// What looking at the risk has found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stepped {
-    /// Whether the band changed.
-    pub moved: bool,
+pub struct RiskStep {
+    /// The band it crosses into, and when; `None` when it stays.
+    pub crosses: Option<(u8, Moment)>,
     /// The risk; `None` for who has none.
     pub risk: Option<f64>,
-    /// The next moment at which time alone moves the band or makes keeping the customer worth a contact, or at which it must
-    /// be looked at again; [`NEVER_MS`] when it never does.
+    /// The next moment at which time alone moves it, or makes keeping the customer worth a contact, or at which it must be
+    /// looked at again; [`NEVER_MS`] when it never does.
     pub due_ms: i64,
 }
 
-/// Steps the band of the risk at `tau_ms`, and looks for the next moment at which it must be looked at, which it notes in
-/// the profile.
-pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64, look: Look) -> Stepped {
+/// In which band the risk is at `tau_ms`, and until when.
+pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> RiskStep {
     let Some(inputs) = risk_inputs(cx, profile) else {
-        profile.set_risk_due_ms(NEVER_MS);
-        return Stepped { moved: false, risk: None, due_ms: NEVER_MS };
+        return RiskStep { crosses: None, risk: None, due_ms: NEVER_MS };
     };
     let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
-    let more = profile.more_mut();
-    let before = more.risk_band.map(|(band, _)| usize::from(band));
+    let before = profile.more().and_then(|more| more.risk_band);
+    let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, risk);
-    let moved = before != Some(band);
-    if moved {
-        more.risk_band = Some((band as u8, Moment::new(tau_ms)));
-    }
+    let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
     let due_ms = crossing_ms(cx, &inputs, (band, Some(risk)), look, tau_ms);
-    more.risk_due = Moment::new(due_ms);
-    Stepped { moved, risk: Some(risk), due_ms }
+    RiskStep { crosses, risk: Some(risk), due_ms }
 }
 
-/// As the due of [`step_risk`], for a profile that nothing has happened to.
+/// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
 pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64) -> i64 {
     let band = profile.more().and_then(|more| more.risk_band);
     let due_ms = match (band, risk_inputs(cx, profile)) {
@@ -321,13 +315,14 @@ pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
     true
 }
 
-/// Lifetime value as of `tau_ms`, minor units; `None` when it cannot be told.
-pub(super) fn clv_minor_at(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+/// The lifetime value at `tau_ms`, minor units; `None` before the first purchase.
+pub fn clv_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
     let purchases = profile.purchases.as_deref()?;
     let (first_ms, history) = purchases.history()?;
+    let mean_minor = mean_spend_minor(cx, purchases)?;
+    let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
     let age_d = days(tau_ms - first_ms).max(history.t_x_d);
-    let (mean, cost) = (mean_spend_minor(cx, purchases)?, cost_per_day_minor(cx, profile, tau_ms));
-    Some(cx.value.customer_value(&cx.model, (history, age_d), mean, cost))
+    Some(cx.value.customer_value(&cx.model, (history, age_d), mean_minor, cost_minor))
 }
 
 /// What a purchase is worth on average, minor units.
@@ -394,8 +389,7 @@ mod tests {
     #[test]
     fn who_has_neither_bought_nor_a_contract_has_no_risk() {
         assert_eq!(risk_inputs(&context(), &Profile::new(0)), None);
-        let mut profile = Profile::new(0);
-        let stepped = step_risk(&context(), &mut profile, 5, Look::Exactly);
-        assert_eq!(stepped, Stepped { moved: false, risk: None, due_ms: NEVER_MS });
+        let step = risk_step(&context(), &Profile::new(0), 5, Look::Exactly);
+        assert_eq!(step, RiskStep { crosses: None, risk: None, due_ms: NEVER_MS });
     }
 }

@@ -2,11 +2,12 @@
 //! made, with the customer as they stand at that moment, and makes the customer speak to the next stage.
 
 use super::apply::{Engine, Moved};
-use super::judge::{clv_minor_at, risk_inputs};
+use super::judge::{clv_minor, risk_inputs};
 use super::offer::Offer;
+use super::opportunity_row::OpportunityRow;
 use super::profile::Profile;
-use super::rows::OpportunityRow;
 use super::situation::{Named, due_after_ms, is_gone, listed, look};
+use super::store::Slot;
 use crate::signal::opportunity::Goal;
 
 impl Engine {
@@ -27,33 +28,35 @@ impl Engine {
         if found.opportunities.is_empty() {
             return false;
         }
+        self.will_change(slot, tau_ms);
         for opportunity in &found.opportunities {
-            let offer = Offer::new(opportunity, tau_ms);
+            let profile = &mut self.store.get_mut(slot).profile;
+            profile.as_of_ms = profile.as_of_ms.max(tau_ms);
+            let offers = profile.more_mut().offers.get_or_insert_default();
+            offers.put(Offer::new(opportunity, tau_ms), self.cx.offers.rules.cooldown_ms);
             let category = match found.category.filter(|_| opportunity.goal == Goal::CrossSell) {
                 Some(Named::Watched(key)) => self.words.category(key),
                 Some(Named::Listed(row)) => listed(&self.cx.plan, row),
                 None => "",
             };
-            let entry = self.store.get_mut(slot);
-            let cooldown_ms = self.cx.offers.rules.cooldown_ms;
-            let offers = entry.profile.more_mut().offers.get_or_insert_default();
-            offers.put(offer, cooldown_ms);
-            let profile = &entry.profile;
-            let clv = clv_minor_at(&self.cx, profile, tau_ms).map(|minor| minor / self.cx.major());
-            let inputs = || risk_inputs(&self.cx, profile);
-            let judged = || Some(self.cx.risk.weights.risk(&inputs()?.facts_at(tau_ms)));
-            self.rows.opportunity(&OpportunityRow {
-                customer: entry.key.bytes(),
+            let cx = &self.cx;
+            let Slot { key, profile, .. } = self.store.get(slot);
+            let inputs = || risk_inputs(cx, profile);
+            let judged = || Some(cx.risk.weights.risk(&inputs()?.facts_at(tau_ms)));
+            let row = OpportunityRow {
+                customer: key.bytes(),
                 profile,
                 opportunity,
                 at_ms: tau_ms,
-                held_out: self.cx.offers.rules.is_held_out(entry.key.bytes()),
+                held_out: cx.offers.rules.is_held_out(key.bytes()),
                 category,
                 tier: valued.tier,
                 risk: risk.or_else(judged),
-                clv,
-            });
+                clv: clv_minor(cx, profile, tau_ms).map(|minor| minor / cx.major()),
+            };
+            self.rows.opportunity(&row, self.version);
         }
+        self.mark(slot);
         self.moved.push(Moved { slot, left_account: None });
         true
     }

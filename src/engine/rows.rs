@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::customer_row;
-use super::profile::Profile;
-use super::said::Field;
+use super::history::{self, Scores};
+use super::opportunity_row::{self, OpportunityRow};
 use super::shard::activity::Tally;
 use super::shard::words::Words;
 use super::store::Slot;
@@ -15,8 +15,6 @@ use crate::model::record::{Position, SourceIndex};
 use crate::model::table::Table;
 use crate::model::time::{MINUTE_MS, minute_of};
 use crate::plan::Plan;
-use crate::signal::situation::Opportunity;
-use crate::signal::tier_moves::Tier;
 use crate::wire::rows::TableRows;
 
 /// An applied event on its way into rows.
@@ -53,37 +51,13 @@ pub struct ActivityRow<'a> {
     pub tally: Tally,
 }
 
-/// A proposal on its way into a row.
-#[derive(Clone, Copy, Debug)]
-pub struct OpportunityRow<'a> {
-    /// The customer's id.
-    pub customer: &'a [u8],
-    /// The customer.
-    pub profile: &'a Profile,
-    /// What was found.
-    pub opportunity: &'a Opportunity,
-    /// When.
-    pub at_ms: i64,
-    /// Whether the customer is to be left alone.
-    pub held_out: bool,
-    /// What a cross-sale is about; empty for other goals.
-    pub category: &'a str,
-    /// The tier at that moment.
-    pub tier: Option<Tier>,
-    /// The churn risk at that moment.
-    pub risk: Option<f64>,
-    /// The lifetime value at that moment, reporting currency.
-    pub clv: Option<f64>,
-}
-
 /// Rows of the open cycle.
 #[derive(Debug)]
 pub struct Rows {
-    /// Version of the open cycle, for rows of what time begins.
-    pub version: u64,
     shard: u16,
     opportunities: TableRows,
     customers: TableRows,
+    history: TableRows,
     activity: TableRows,
     events: TableRows,
 }
@@ -92,10 +66,10 @@ impl Rows {
     /// No rows yet.
     pub fn new(shard: u16) -> Self {
         Self {
-            version: 0,
             shard,
             opportunities: TableRows::new(Table::Opportunities),
             customers: TableRows::new(Table::Customers),
+            history: TableRows::new(Table::CustomerHistory),
             activity: TableRows::new(Table::Activity),
             events: TableRows::new(Table::Events),
         }
@@ -103,13 +77,15 @@ impl Rows {
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        let rows = [&self.customers, &self.activity, &self.events, &self.opportunities];
-        rows.into_iter().map(TableRows::len_bytes).sum()
+        let all =
+            [&self.customers, &self.history, &self.activity, &self.events, &self.opportunities];
+        all.iter().map(|rows| rows.len_bytes()).sum()
     }
 
     /// Moves everything into `out`.
     pub fn take_into(&mut self, out: &mut Vec<RowBlock>) {
         self.customers.take_into(out);
+        self.history.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
         self.opportunities.take_into(out);
@@ -119,6 +95,7 @@ impl Rows {
     pub fn recycle(&mut self, block: RowBlock) {
         match block.table {
             Table::Customers => self.customers.recycle(block.bytes),
+            Table::CustomerHistory => self.history.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
             Table::Opportunities => self.opportunities.recycle(block.bytes),
@@ -191,31 +168,11 @@ impl Rows {
     }
 
     /// The row of a proposal.
-    pub fn opportunity(&mut self, o: &OpportunityRow<'_>) {
-        let said = |field| o.profile.said.get_bytes(field);
-        self.opportunities
-            .row()
-            .text(o.customer)
-            .text(o.opportunity.goal.name().as_bytes())
-            .i64(o.at_ms)
-            .u64(self.version)
-            .u8(0)
-            .u16(self.shard)
-            .text(o.opportunity.reason.name().as_bytes())
-            .f64(o.opportunity.score)
-            .u8(u8::from(o.held_out))
-            .i64(o.opportunity.until_ms)
-            .text(o.category.as_bytes())
-            .text(said(Field::AccountId))
-            .text(said(Field::OwnerId))
-            .text(said(Field::Region))
-            .text(o.tier.map_or("", Tier::name).as_bytes())
-            .text(o.profile.lifecycle().name().as_bytes())
-            .maybe_f64(o.risk)
-            .maybe_f64(o.clv);
+    pub fn opportunity(&mut self, o: &OpportunityRow<'_>, version: u64) {
+        opportunity_row::write(&mut self.opportunities.row(), self.shard, version, o);
     }
 
-    /// The row of a customer.
+    /// The row of a customer. Returns the scores it says.
     pub fn customer(
         &mut self,
         cx: &Context,
@@ -223,10 +180,25 @@ impl Rows {
         slot: &Slot,
         tier: TierColumns,
         version: u64,
-    ) {
+    ) -> Scores {
         let mut row = self.customers.row();
         row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0);
-        customer_row::write(&mut row, cx, words, &slot.profile, tier);
+        customer_row::write(&mut row, cx, words, &slot.profile, tier)
+    }
+
+    /// The row of a customer's day; `known` are scores that were judged anyway.
+    pub fn history(
+        &mut self,
+        cx: &Context,
+        slot: &Slot,
+        tier: TierColumns,
+        known: Option<Scores>,
+        day: u16,
+        version: u64,
+    ) {
+        let mut row = self.history.row();
+        row.text(slot.key.bytes()).u16(day).u16(self.shard).u64(version).u8(0);
+        history::write(&mut row, cx, &slot.profile, tier, known);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::context::Context;
 use super::intent::{Intents, category_key};
-use super::judge::{clv_minor_at, csat, mean_spend_minor, rhythm, risk_inputs};
+use super::judge::{clv_minor, csat, mean_spend_minor, rhythm, risk_inputs};
 use super::moment::first_ms;
 use super::profile::{More, Profile};
 use super::service::Service;
@@ -260,7 +260,7 @@ fn know_risk(cx: &Context, profile: &Profile, s: &mut Situation, tau_ms: i64, ri
         Some(cx.risk.weights.risk(&inputs.facts_at(tau_ms)))
     });
     if s.risk.is_some_and(|risk| risk >= risk_min) {
-        s.clv_365 = clv_minor_at(cx, profile, tau_ms).map(|minor| minor / cx.major());
+        s.clv_365 = clv_minor(cx, profile, tau_ms).map(|minor| minor / cx.major());
         s.clv_top_from = Some(cx.offers.plan.clv_top_from);
     }
 }
@@ -302,7 +302,7 @@ fn know_sign_of_life(
     let last_ms = profile.purchases.as_deref().and_then(|p| p.t_last_ms());
     s.last_purchase_ms = last_ms;
     // the value when they were last active is that of their last purchase
-    let value = last_ms.and_then(|last_ms| clv_minor_at(cx, profile, last_ms));
+    let value = last_ms.and_then(|last_ms| clv_minor(cx, profile, last_ms));
     s.clv_before_loss = value.map(|minor| minor / cx.major());
 }
 

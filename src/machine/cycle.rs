@@ -52,7 +52,7 @@ pub(super) struct OpenCycle {
 }
 
 /// A guess of what a due costs, in the state and the row of a profile of usual size, bytes.
-const DUE_BYTES: usize = 800;
+const DUE_BYTES: usize = 1_100;
 
 /// A guess of what a word for the next stage costs, bytes.
 const WORD_BYTES: usize = 200;
@@ -226,6 +226,8 @@ impl Machine {
         self.engine.rows.take_into(&mut effects.rows);
         self.cycle.gaps.take_into(&mut effects.rows);
         self.ledger(&mut effects, clock, version);
+        self.state.rows_bytes_total += effects.rows_bytes() as u64;
+        effects.rows_bytes_total = self.state.rows_bytes_total;
         effects.state.put(|out| StateKey::Meta.write(out), |out| write(&self.state, out));
         effects
     }
@@ -251,12 +253,16 @@ impl Machine {
         for slots in dirty.chunks(WARM) {
             engine.store.warm_all(slots);
             for slot in slots {
-                let entry = engine.store.get_mut(*slot);
+                let Engine { cx, store, tiers, words, rows, .. } = &mut *engine;
+                let entry = store.get_mut(*slot);
                 entry.dirty = false;
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
-                let tier = engine.tiers.columns(*slot);
-                engine.rows.customer(&engine.cx, &engine.words, entry, tier, version);
+                let tier = tiers.columns(*slot);
+                let scores = rows.customer(cx, words, entry, tier, version);
+                if let Some(day) = entry.profile.changed_on.take() {
+                    rows.history(cx, entry, tier, Some(scores), day, version);
+                }
             }
         }
         dirty.clear();

@@ -222,6 +222,7 @@ impl Machine {
             let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
             let mut passed = self.watermark;
             let broke = passed.record(frontier_ms, self.plan.disorder_ms);
+            self.engine.passed_ms = passed.at_ms;
             if self.engine.next_due_ms(passed.at_ms).is_some() {
                 let budget = self.cycle.budget(&self.plan, &self.engine);
                 let (fired, left) = self.engine.fire_all_until(passed.at_ms, budget);
@@ -289,6 +290,7 @@ impl Machine {
         }
         let budget = self.cycle.budget(&self.plan, &self.engine);
         let until_ms = self.watermark.at_ms;
+        self.engine.passed_ms = until_ms;
         let (fired, left_ms) = self.engine.fire_all_until(until_ms, budget);
         self.cycle.count_dues(fired);
         self.dues_left_ms = left_ms;
@@ -303,6 +305,11 @@ impl Machine {
             Clock::Wall => self.plan.idle_timeout_ms,
             Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
         }
+    }
+
+    /// Bytes of all blocks of rows that the shard has ever written, as of the last ended cycle.
+    pub fn rows_bytes_total(&self) -> u64 {
+        self.state.rows_bytes_total
     }
 
     /// Customers held.

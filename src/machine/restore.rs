@@ -124,6 +124,7 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
+        self.engine.passed_ms = self.watermark.at_ms;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
         for (source, (_, offset)) in (0..).zip(&self.state.meta.positions) {
@@ -160,7 +161,7 @@ impl Machine {
         let sources = self.plan.sources.len();
         self.cycle = super::OpenCycle::new(sources);
         self.mailbox.reopen();
-        self.engine.rows.version = self.version();
+        self.engine.version = self.version();
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }

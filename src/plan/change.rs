@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::guarantees::test_words;
 use super::scalar::{duration_text, rate_text, size_text};
 use super::{
-    AbcShare, Clock, KeyField, KeyFormat, NUMBERS, OPPORTUNITY_NUMBERS, Parameters, Partitioner, Plan,
-    Tiers,
+    AbcShare, Clock, KeyField, KeyFormat, NUMBERS, OPPORTUNITY_NUMBERS, Parameters, Partitioner,
+    Plan, Tiers,
 };
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
 
