@@ -375,7 +375,7 @@ const KEYS: &[Key] = &[
         "lift",
         "number, 0 to 1000000; required",
         "",
-        "P(buy the category | bought the given one) by P(buy the category)",
+        "P(buy the category, given the other) by P(buy the category)",
     ),
     key("lift", "co_buyers", "integer, from 0; required", "", "customers who bought both"),
     key(
@@ -383,7 +383,7 @@ const KEYS: &[Key] = &[
         "p_buy",
         SHARE,
         "",
-        "P(buy the category | bought the given one); else `p_buy` of [opportunities]",
+        "P(buy the category, given the other); else `p_buy` of [opportunities]",
     ),
     key(
         "limits",
