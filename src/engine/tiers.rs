@@ -417,6 +417,7 @@ impl Engine {
         if self.tiers.judge(slot, s, tau_ms) {
             self.tier_changed(slot, before);
             self.mark(slot);
+            self.count_tier(slot, before.place.map(|place| place.tier));
         }
     }
 

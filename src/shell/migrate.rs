@@ -42,6 +42,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "opportunities",
         text: include_str!("../../config/clickhouse/003_opportunities.sql"),
     },
+    Migration {
+        number: 4,
+        name: "segments",
+        text: include_str!("../../config/clickhouse/004_segments.sql"),
+    },
 ];
 
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.

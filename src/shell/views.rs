@@ -3,6 +3,7 @@
 mod customers;
 mod opportunities;
 mod rollups;
+mod segments;
 mod silence;
 
 use crate::model::table::Table;
@@ -53,6 +54,9 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
         view("opportunities_now", opportunities::now(views, tables)),
         view("opportunity_effect", opportunities::effect(views, tables)),
+        view("segments_hourly", segments::hourly(tables)),
+        view("segments_between", segments::between(views)),
+        view("segments_now", segments::now(views)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),

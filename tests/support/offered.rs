@@ -274,7 +274,8 @@ pub fn check(
     by.values_mut().for_each(|rows| rows.sort_by_key(|row| row.int("proposed_at")));
     let mut seen = BTreeMap::new();
     let cooldown_ms = day(plan.parameters.opportunities.cooldown_d);
-    for (id, events) in &applied(plan, (0, 1), logs, &mut expected) {
+    let customers = applied(plan, (0, 1), logs, &mut expected);
+    for (id, events) in &customers {
         let mut events: Vec<&Event> = events.iter().collect();
         events.sort_by_key(|e| e.stamp());
         let stretches = stretches(plan, &events, until_ms);
