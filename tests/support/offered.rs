@@ -16,7 +16,7 @@ use crate::rowbinary::Row;
 use crate::sim::Log;
 
 const DAY_MS: i64 = 86_400_000;
-const GRID_MS: i64 = 3 * 3_600_000 + 7;
+const GRID_MS: i64 = 5 * 3_600_000 + 7;
 const GOALS: [&str; 6] =
     ["cross_sell", "up_sell", "retention", "acquisition", "win_back", "after_sale"];
 
@@ -215,6 +215,13 @@ impl Stretch<'_> {
         orders.into_values().filter(|at| rated.is_none_or(|rated| rated < *at)).collect()
     }
 
+    /// A value that rises among the best by itself, as costs to serve fade, has no due.
+    fn waited_for(&self, goal: &str) -> bool {
+        let top = self.plan.parameters.opportunities.clv_top_from;
+        let clv = || self.c.values(self.plan, self.c.last_ms).and_then(|values| values.2);
+        goal != "retention" || clv().is_some_and(|clv| clv >= top)
+    }
+
     /// Whether a goal is worth a contact, whatever was proposed before.
     fn open(&self, goal: &str, tau_ms: i64) -> Option<Worth> {
         self.worth(goal, tau_ms).filter(|_| !self.suppressed(tau_ms))
@@ -344,7 +351,10 @@ fn check_row(
     // the risk is exact to a second
     let before_ms = tau_ms - if goal == "retention" { 1_000 } else { 1 };
     let rested = all.iter().all(|at| *at >= tau_ms || before_ms - at >= cooldown_ms);
-    let sooner = before_ms >= *from && rested && stretch.open(goal, before_ms).is_some();
+    let sooner = before_ms >= *from
+        && rested
+        && stretch.waited_for(goal)
+        && stretch.open(goal, before_ms).is_some();
     assert!(!sooner, "it was worth it before {tau_ms}: {place}");
     false
 }
@@ -352,10 +362,7 @@ fn check_row(
 /// Whatever is worth a contact was proposed, and rests since then.
 fn check_grid(stretch: &Stretch<'_>, goal: &str, (from, to): (i64, i64), all: &[i64], place: &str) {
     let cooldown_ms = day(stretch.plan.parameters.opportunities.cooldown_d);
-    let top = stretch.plan.parameters.opportunities.clv_top_from;
-    let value = || stretch.c.values(stretch.plan, from).and_then(|values| values.2);
-    // a value that rises as the cost to serve fades has no due
-    if goal == "retention" && value().is_none_or(|clv| clv < top) {
+    if !stretch.waited_for(goal) {
         return;
     }
     let mut tau_ms = from;
