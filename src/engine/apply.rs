@@ -10,6 +10,7 @@ use super::dues::DueQueue;
 use super::ids::{Admitted, Memory, Seen};
 use super::judge::{Look, risk_due_ms, step_risk, value};
 use super::lifecycle::{due_ms, step};
+use super::owed::Owed;
 use super::profile::Profile;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
@@ -67,6 +68,8 @@ pub struct Engine {
     pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
+    /// Customers whose credit has changed in this cycle.
+    pub owed: Vec<Owed>,
     /// Slots of purchasers by the minute of the day at which their row is refreshed.
     pub refresh: Vec<Vec<u32>>,
     slots: Vec<u32>,
@@ -89,6 +92,7 @@ impl Engine {
             dirty: Vec::new(),
             dirty_bytes: 0,
             moved: Vec::new(),
+            owed: Vec::new(),
             refresh: vec![Vec::new(); REFRESH_SLOTS],
             slots: Vec::new(),
         }
@@ -212,8 +216,9 @@ impl Engine {
         }
         let account = batch.str(event.account_id);
         // most events repeat the account: only another one costs a copy of the old
-        let other = (profile.said(Field::AccountId) != account)
-            .then(|| Box::<str>::from(profile.said(Field::AccountId)));
+        let before = profile.said(Field::AccountId);
+        let other = (before != account && (!before.is_empty() || profile.was_told()))
+            .then(|| Box::<str>::from(before));
         if profile.said.say(Field::AccountId, account, stamp) {
             self.moved.push(Moved { slot, left_account: other });
         }

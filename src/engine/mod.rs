@@ -14,6 +14,7 @@ pub mod intent;
 pub mod judge;
 pub mod lifecycle;
 pub mod moment;
+pub mod owed;
 pub mod profile;
 pub mod purchase;
 pub mod rows;

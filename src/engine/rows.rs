@@ -1,7 +1,9 @@
 //! Rows of customers, events and activity, from profiles and events.
 
 use super::context::Context;
+use super::credit::Statement;
 use super::customer_row;
+use super::owed;
 use super::shard::activity::Tally;
 use super::shard::words::Words;
 use super::store::Slot;
@@ -56,6 +58,7 @@ pub struct Rows {
     customers: TableRows,
     activity: TableRows,
     events: TableRows,
+    credit: TableRows,
 }
 
 impl Rows {
@@ -66,12 +69,14 @@ impl Rows {
             customers: TableRows::new(Table::Customers),
             activity: TableRows::new(Table::Activity),
             events: TableRows::new(Table::Events),
+            credit: TableRows::new(Table::Credit),
         }
     }
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        self.customers.len_bytes() + self.activity.len_bytes() + self.events.len_bytes()
+        let tables = [&self.customers, &self.activity, &self.events, &self.credit];
+        tables.iter().map(|rows| rows.len_bytes()).sum()
     }
 
     /// Moves everything into `out`.
@@ -79,6 +84,7 @@ impl Rows {
         self.customers.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
+        self.credit.take_into(out);
     }
 
     /// Takes the memory of a written block back.
@@ -87,6 +93,7 @@ impl Rows {
             Table::Customers => self.customers.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
+            Table::Credit => self.credit.recycle(block.bytes),
             _ => {}
         }
     }
@@ -167,6 +174,21 @@ impl Rows {
         let mut row = self.customers.row();
         row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0);
         customer_row::write(&mut row, cx, words, &slot.profile, tier);
+    }
+
+    /// The row of what a customer owes through one legal entity.
+    pub fn credit(
+        &mut self,
+        customer: &[u8],
+        version: u64,
+        as_of_ms: i64,
+        statement: &Statement<'_>,
+        deleted: bool,
+    ) {
+        let mut row = self.credit.row();
+        row.text(customer).text(statement.entity.as_bytes());
+        row.u16(self.shard).u64(version).u8(u8::from(deleted));
+        owed::write(&mut row, as_of_ms, statement);
     }
 }
 

@@ -95,6 +95,8 @@ pub enum Table {
     LedgerDaily,
     /// Offsets that retention removed before they were read.
     Gaps,
+    /// What customers owe, one row for each legal entity their invoices name.
+    Credit,
 }
 
 const fn col(name: &'static str, ty: ColumnType) -> Column {
@@ -120,6 +122,7 @@ const CUSTOMERS: &[Column] = &[
     col("key", T::MaybeUInt8),
     col("name", T::String),
     col("t_born", T::Time),
+    col("streamed_from", T::Time),
     col("profile_at", T::MaybeTime),
     col("profile_sources", T::UInt8),
     col("sums", T::Sums),
@@ -167,6 +170,7 @@ const CUSTOMERS: &[Column] = &[
     col("contract_renewal", T::MaybeTime),
     col("contract_signed", T::MaybeUInt8),
     col("promised_open", T::Int64s),
+    col("respond_by_open", T::Int64s),
     col("usage_share", T::MaybeFloat64),
     col("usage_high_since", T::MaybeTime),
     col("exp_purchases_90", T::MaybeFloat64),
@@ -281,13 +285,32 @@ const GAPS: &[Column] = &[
     col("reason", T::String),
 ];
 
+/// Columns of `credit`. Payments stand decayed as of `as_of`, with a half-life of 180 days; the view moves them, and what
+/// is overdue, to the moment of reading.
+const CREDIT: &[Column] = &[
+    col("customer_id", T::String),
+    col("legal_entity_id", T::String),
+    col("shard", T::UInt16),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("as_of", T::Time),
+    col("open_minor", T::Int64),
+    col("invoice_due", T::Int64s),
+    col("invoice_open", T::Int64s),
+    col("paid_sum_180", T::Float64),
+    col("late_days_sum_180", T::Float64),
+    col("ext_requests_open", T::UInt32),
+    col("last_payment", T::MaybeTime),
+];
+
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Customers,
         Self::Activity,
         Self::Events,
         Self::Gaps,
+        Self::Credit,
         Self::LedgerDaily,
         Self::Ledger,
     ];
@@ -301,6 +324,7 @@ impl Table {
             Self::Ledger => "ledger",
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
+            Self::Credit => "credit",
         }
     }
 
@@ -318,6 +342,7 @@ impl Table {
             Self::Ledger => LEDGER,
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
+            Self::Credit => CREDIT,
         }
     }
 }

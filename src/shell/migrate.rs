@@ -26,11 +26,18 @@ pub struct Migration {
 const BOOKKEEPING: &str = include_str!("../../config/clickhouse/000_bookkeeping.sql");
 
 /// Every migration in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "tables",
-    text: include_str!("../../config/clickhouse/001_tables.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "tables",
+        text: include_str!("../../config/clickhouse/001_tables.sql"),
+    },
+    Migration {
+        number: 5,
+        name: "credit",
+        text: include_str!("../../config/clickhouse/005_credit.sql"),
+    },
+];
 
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_column_of_the_encoders_is_in_the_tables() {
-        let text = MIGRATIONS[0].text;
+        let text: String = MIGRATIONS.iter().map(|m| m.text).collect();
         for table in Table::ALL {
             let from = text.find(&format!("{{database}}.{}\n(", table.name())).unwrap();
             let body = &text[from..from + text[from..].find("\n)").unwrap()];

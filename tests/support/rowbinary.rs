@@ -256,6 +256,7 @@ fn key_columns(table: &str) -> &'static [&'static str] {
         "events" => &["customer_id", "ts", "source", "partition", "offset"],
         "ledger" => &["shard", "source", "version"],
         "ledger_daily" => &["shard", "source", "day"],
+        "credit" => &["customer_id", "legal_entity_id"],
         "gaps" => &["shard", "source", "offset_from"],
         other => panic!("table {other}"),
     }
