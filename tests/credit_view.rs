@@ -126,7 +126,7 @@ fn account(customer: &str) -> &str {
 
 async fn engine() -> Engine {
     let engine = Engine::start();
-    let kept = Retention { events_days: 0, ledger_days: 0 };
+    let kept = Retention { events_days: 0, ledger_days: 0, history_days: 0 };
     let databases = Databases::new("retain", 1).unwrap();
     migrate(&engine.client(), &plans::plan(), &databases, kept).await.unwrap();
     let customers = ["alone", "refunded", "north", "south"]

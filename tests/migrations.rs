@@ -12,7 +12,7 @@ use retain::shell::columns::check_columns;
 use retain::shell::migrate::{MIGRATIONS, Migration, Retention, apply, migrate};
 use retain::shell::views::Databases;
 
-const KEPT: Retention = Retention { events_days: 400, ledger_days: 30 };
+const KEPT: Retention = Retention { events_days: 400, ledger_days: 30, history_days: 400 };
 
 fn databases() -> Databases {
     Databases::new("retain", 1).unwrap()
@@ -24,20 +24,19 @@ async fn migrations_are_applied_once_and_never_edited() {
     let (client, plan, databases) = (engine.client(), plans::plan(), databases());
 
     let first = migrate(&client, &plan, &databases, KEPT).await.unwrap();
-    assert_eq!(
-        first,
-        [
-            "applied 001_tables",
-            "applied 005_credit",
-            "retain_g1.events is kept for 400 days",
-            "retain_g1.ledger is kept for 30 days"
-        ]
-    );
+    let applied = MIGRATIONS.iter().map(|m| format!("applied {:03}_{}", m.number, m.name));
+    let kept = [("events", 400), ("ledger", 30), ("customer_history", 400)];
+    let kept = kept.map(|(table, days)| format!("retain_g1.{table} is kept for {days} days"));
+    assert_eq!(first, applied.chain(kept).collect::<Vec<_>>());
     assert!(migrate(&client, &plan, &databases, KEPT).await.unwrap().is_empty());
-    let longer = Retention { events_days: 0, ledger_days: 60 };
+    let longer = Retention { events_days: 0, ledger_days: 60, history_days: 0 };
     assert_eq!(
         migrate(&client, &plan, &databases, longer).await.unwrap(),
-        ["retain_g1.events is kept for ever", "retain_g1.ledger is kept for 60 days"]
+        [
+            "retain_g1.events is kept for ever",
+            "retain_g1.ledger is kept for 60 days",
+            "retain_g1.customer_history is kept for ever"
+        ]
     );
     assert!(migrate(&client, &plan, &databases, longer).await.unwrap().is_empty());
 

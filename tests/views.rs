@@ -35,7 +35,7 @@ use serde_json::Value;
 
 async fn engine_with(plan: &Plan, blocks: &[Block]) -> Engine {
     let engine = Engine::start();
-    let kept = Retention { events_days: 0, ledger_days: 0 };
+    let kept = Retention { events_days: 0, ledger_days: 0, history_days: 0 };
     let databases = Databases::new("retain", 1).unwrap();
     migrate(&engine.client(), plan, &databases, kept).await.unwrap();
     Sink::new(engine.client(), SinkOptions::new("retain_g1")).carry(blocks).await.unwrap();

@@ -33,6 +33,16 @@ pub const MIGRATIONS: &[Migration] = &[
         text: include_str!("../../config/clickhouse/001_tables.sql"),
     },
     Migration {
+        number: 2,
+        name: "history",
+        text: include_str!("../../config/clickhouse/002_history.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "segments",
+        text: include_str!("../../config/clickhouse/004_segments.sql"),
+    },
+    Migration {
         number: 5,
         name: "credit",
         text: include_str!("../../config/clickhouse/005_credit.sql"),
@@ -46,6 +56,8 @@ pub struct Retention {
     pub events_days: u32,
     /// `ledger`, by the clock of its cycle; the daily roll-up is kept for ever.
     pub ledger_days: u32,
+    /// `customer_history`, by day.
+    pub history_days: u32,
 }
 
 /// Why a migration did not happen.
@@ -112,10 +124,13 @@ pub async fn migrate_tables(
     let mut done = apply(client, databases, MIGRATIONS).await?;
     let kept = match plan.clock {
         Clock::Wall => retention,
-        Clock::Simulated { .. } => Retention { events_days: 0, ledger_days: 0 },
+        Clock::Simulated { .. } => Retention { events_days: 0, ledger_days: 0, history_days: 0 },
     };
-    let tables =
-        [("events", "toDate(ts)", kept.events_days), ("ledger", "clock", kept.ledger_days)];
+    let tables = [
+        ("events", "toDate(ts)", kept.events_days),
+        ("ledger", "clock", kept.ledger_days),
+        ("customer_history", "day", kept.history_days),
+    ];
     for (table, time, days) in tables {
         done.extend(keep(client, databases, table, time, days).await?);
     }

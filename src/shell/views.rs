@@ -3,6 +3,7 @@
 mod credit;
 mod customers;
 mod rollups;
+mod segments;
 mod silence;
 
 use crate::model::table::Table;
@@ -53,6 +54,9 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("credit_now", credit::select(databases, "greatest(e.as_of, ifNull(s.now_at, e.as_of))")),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
+        view("segments_hourly", segments::hourly(tables)),
+        view("segments_between", segments::between(views)),
+        view("segments_now", segments::now(views)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),
