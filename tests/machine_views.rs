@@ -118,7 +118,7 @@ fn rows_of(purchases: &[Purchase], end_ms: i64) -> BTreeMap<String, Row> {
         let row = Row {
             id: customer.to_owned(),
             as_of: 0,
-            t_born: first.unwrap(),
+            streamed_from: first.unwrap(),
             t_first: first,
             t_last: list.iter().map(|p| p.ts).max(),
             n_days: days.len() as i64,

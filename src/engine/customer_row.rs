@@ -54,6 +54,7 @@ fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More) {
     let terms = more.terms.as_deref();
     row.maybe_flag((!key.is_empty()).then_some(key == "true"))
         .text(p.said.get_bytes(Field::Name))
+        .i64(p.t_born_ms())
         .i64(p.born.ms())
         .maybe_time(terms.and_then(Terms::profile_ms))
         .u8(terms.map_or(0, |terms| terms.origins() as u8));
@@ -125,6 +126,8 @@ fn credit_columns(row: &mut Row<'_>, more: &More) {
     let terms = more.terms.as_deref();
     let running = terms.and_then(Terms::running);
     let service = terms.and_then(Terms::service);
+    let respond_by: Vec<i64> =
+        more.care.as_deref().map(|care| care.respond_by_ms().collect()).unwrap_or_default();
     let promised: Vec<i64> = service.map(|s| s.promised_ms().collect()).unwrap_or_default();
     row.i64(open.iter().fold(0, |sum, (_, minor)| i64::saturating_add(sum, *minor)))
         .i64s(open.iter().map(|(due_ms, _)| *due_ms))
@@ -133,6 +136,7 @@ fn credit_columns(row: &mut Row<'_>, more: &More) {
         .maybe_time(running.and_then(|r| r.renewal_ms))
         .maybe_flag(running.map(|r| r.signed))
         .i64s(promised.iter().copied())
+        .i64s(respond_by.iter().copied())
         .maybe_f64(service.and_then(|s| s.usage_share()))
         .maybe_time(service.and_then(|s| s.high_since_ms()));
 }

@@ -72,7 +72,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         gap: bought
             .filter(|_| cx.risk.weights.of(risk::Input::OverdueGap) != 0.0)
             .and_then(|p| Some(Gap { rhythm: rhythm(cx, p), last_ms: p.t_last_ms()? })),
-        spend: bought.and_then(|p| spend(cx, p)),
+        spend: bought.and_then(|p| spend(cx, p, profile.spend_from_ms()?)),
         visits: web.map(|web| Rates {
             rule: cx.trends[1],
             sums: TrendSums {
@@ -128,12 +128,12 @@ fn base(cx: &Context, profile: &Profile) -> Option<Base> {
     Some(Base::Silence { curve: cx.model.curve(history, cx.risk.horizon_d), first_ms })
 }
 
-fn spend(cx: &Context, purchases: &Purchases) -> Option<Rates> {
+fn spend(cx: &Context, purchases: &Purchases, first_ms: i64) -> Option<Rates> {
     let sums = TrendSums {
         short: purchases.sums[0],
         long: purchases.sums[1],
         landmark_ms: purchases.sums_at.ms(),
-        first_ms: purchases.t_first_ms()?,
+        first_ms,
         events: purchases.orders(),
     };
     Some(Rates { rule: cx.trends[0], sums })
@@ -336,18 +336,19 @@ fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
     let Some(more) = profile.more() else { return 0.0 };
     let service = cx.plan.parameters.service;
     let born_ms = profile.born.ms();
-    let first_ms = profile.purchases.as_ref().and_then(|p| p.t_first_ms()).unwrap_or(born_ms);
+    let first_ms = profile.spend_from_ms().unwrap_or(born_ms);
     more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major()
         + more.sums.rate(Sum::Discount365, tau_ms, first_ms)
         + more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major()
 }
 
-/// Until when the first response to a ticket opened at `ts_ms` is promised.
-pub fn respond_by_ms(cx: &Context, profile: &Profile, ts_ms: i64) -> i64 {
+/// How long a first response may take by what is promised, seconds. Key customers are promised another time; who is said to
+/// be one is, for all tickets that are remembered: so the order in which events arrive does not matter.
+pub fn promise_s(cx: &Context, profile: &Profile) -> u32 {
     let service = cx.plan.parameters.service;
     let key = profile.said(Field::Key) == "true";
     let hours = if key { service.response_key_h } else { service.response_h };
-    ts_ms.saturating_add((hours * 3_600_000.0) as i64)
+    (hours * 3_600.0) as u32
 }
 
 /// What stands open; nothing where there was never a ticket.
@@ -384,6 +385,33 @@ mod tests {
             let Base::Constant { p } = base_of_contract(terms) else { panic!() };
             assert!((p - churn).abs() < 1e-12, "{terms}: {p}, not {churn}");
         }
+    }
+
+    /// An opening tells of years, the sums of what was streamed: both rates begin where the stream does.
+    #[test]
+    fn steady_spending_after_an_opening_is_no_rise() {
+        use crate::engine::purchase::Opening;
+        let cx = context();
+        let begin_ms = 20_000 * DAY_MS;
+        let mut profile = Profile::new(begin_ms);
+        let purchases = profile.purchases.get_or_insert_default();
+        purchases.open(Opening {
+            stamp: Stamp::default(),
+            t_first_ms: begin_ms - 900 * DAY_MS,
+            t_last_ms: begin_ms - DAY_MS,
+            last_day: 19_999,
+            n_days: 120,
+            orders: 130,
+            revenue_minor: 90_000,
+        });
+        for week in 1..=8 {
+            purchases.buy(&cx, begin_ms + week * 7 * DAY_MS, 5_000);
+        }
+        profile.as_of_ms = begin_ms + 56 * DAY_MS;
+        let spend = risk_inputs(&cx, &profile).unwrap().spend.unwrap();
+        let trend = spend.trend_at(begin_ms + 59 * DAY_MS).unwrap();
+        assert!(trend.abs() < 0.1, "{trend}");
+        assert_eq!(profile.t_born_ms(), begin_ms - 900 * DAY_MS);
     }
 
     #[test]

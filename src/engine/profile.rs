@@ -96,7 +96,7 @@ pub struct Profile {
     pub more: Option<Box<More>>,
     /// Last act of the customer; [`Moment::BEFORE_ALL`] when there was none.
     pub last_seen: Moment,
-    /// First event of any type, or the opening's first purchase.
+    /// First event of any type: from here on the stream knows the customer, so rates are measured from here.
     pub born: Moment,
     /// Since when `lifecycle` is what it is.
     pub lifecycle_since: Moment,
@@ -141,6 +141,19 @@ impl Profile {
         web + u64::from(self.ids.touch()) + u64::from(self.said.touch())
     }
 
+    /// First event of any type, or the opening's first purchase.
+    pub fn t_born_ms(&self) -> i64 {
+        let first_ms = self.purchases.as_ref().and_then(|p| p.t_first_ms());
+        first_ms.map_or(self.born.ms(), |first_ms| first_ms.min(self.born.ms()))
+    }
+
+    /// Since when money is summed up: the first purchase, after an opening the first event of the stream. `None` before
+    /// the first purchase.
+    pub fn spend_from_ms(&self) -> Option<i64> {
+        let first_ms = self.purchases.as_ref()?.t_first_ms()?;
+        Some(first_ms.max(self.born.ms()))
+    }
+
     /// Whether something in its row ages although nothing happens: who has bought, and who has a risk.
     pub fn ages(&self) -> bool {
         self.purchases.as_ref().is_some_and(|p| p.history().is_some())
@@ -151,6 +164,12 @@ impl Profile {
     pub fn refreshed_ms(&self) -> i64 {
         let valued = self.purchases.as_ref().map_or(BEFORE_ALL_MS, |p| p.valued.at.ms());
         valued.max(self.more().map_or(BEFORE_ALL_MS, |more| more.refreshed.ms()))
+    }
+
+    /// Whether the next stage may have heard of this customer without an account: only a purchase or a risk is told of.
+    pub fn was_told(&self) -> bool {
+        self.lifecycle() != Lifecycle::Prospect
+            || self.more().is_some_and(|more| more.risk_band.is_some())
     }
 
     /// When the lifecycle changes by itself.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use retain::model::outcome::Outcome;
 use retain::plan::Plan;
 
+use crate::oracle::owed;
 use crate::oracle::{Customer, Expected, Minute, Tally};
 use crate::rowbinary::{Row, Tables};
 use crate::sim::Runner;
@@ -47,6 +48,7 @@ pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order:
         check_customer(row, want, &place);
         catalogue::check(plan, row, want, in_order, &place);
     }
+    owed::check(tables, expected, seed);
     assert_eq!(activity(tables), expected.activity, "activity, {seed}");
     segments::check(tables, expected, seed);
 }

@@ -7,6 +7,8 @@ pub mod catalogue;
 pub mod judged;
 #[path = "offered.rs"]
 pub mod offered;
+#[path = "owed.rs"]
+pub mod owed;
 #[path = "trajectory.rs"]
 pub mod trajectory;
 
@@ -61,6 +63,10 @@ pub struct Customer {
     pub intents: BTreeMap<String, Sum>,
     /// Due and open part of bills not paid, sorted.
     pub invoices: Vec<(i64, i128)>,
+    /// What is owed by legal entity.
+    pub owed: BTreeMap<String, owed::Owed>,
+    /// Until when first answers are promised that have not come, sorted.
+    pub respond_by: Vec<i128>,
     /// When orders on their way are promised for, sorted.
     pub promised: Vec<i128>,
     /// The largest used part of a plan.
@@ -353,8 +359,8 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[&Event]) {
     let after = opened("t_last").map(day);
     let days: BTreeSet<i32> = times().map(day).filter(|d| after.is_none_or(|o| *d > o)).collect();
     let n_days = number("n_days") + days.len() as i128;
-    let born =
-        events.iter().map(|e| e.ts_ms).chain(of("opening").map(|o| time(o, "t_first"))).min();
+    let streamed = events.iter().map(|e| e.ts_ms).min();
+    let born = streamed.into_iter().chain(opened("t_first")).min();
     let spent: Vec<(i64, i128)> = events
         .iter()
         .filter_map(|e| match e.kind.as_str() {
@@ -368,6 +374,7 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[&Event]) {
         ("t_first", first.map(i128::from)),
         ("t_last", last.map(i128::from)),
         ("t_born", born.map(i128::from)),
+        ("streamed_from", streamed.map(i128::from)),
         ("n_days", Some(n_days)),
         ("x", Some((n_days - 1).max(0))),
         ("orders", Some(of("purchase").count() as i128 + number("orders"))),
