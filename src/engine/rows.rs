@@ -4,6 +4,7 @@ use super::context::Context;
 use super::credit::Statement;
 use super::customer_row;
 use super::history::{self, Scores};
+use super::opportunity_row::{self, OpportunityRow};
 use super::owed;
 use super::shard::activity::Tally;
 use super::shard::segments::{Flow, Grouping, hour_begins_ms};
@@ -74,6 +75,7 @@ pub struct SegmentRow<'a> {
 #[derive(Debug)]
 pub struct Rows {
     shard: u16,
+    opportunities: TableRows,
     customers: TableRows,
     history: TableRows,
     activity: TableRows,
@@ -87,6 +89,7 @@ impl Rows {
     pub fn new(shard: u16) -> Self {
         Self {
             shard,
+            opportunities: TableRows::new(Table::Opportunities),
             customers: TableRows::new(Table::Customers),
             history: TableRows::new(Table::CustomerHistory),
             activity: TableRows::new(Table::Activity),
@@ -98,9 +101,16 @@ impl Rows {
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        let all = [&self.customers, &self.history, &self.activity, &self.events, &self.segments];
-        let bytes: usize = all.iter().map(|rows| rows.len_bytes()).sum();
-        bytes + self.credit.len_bytes()
+        let all = [
+            &self.customers,
+            &self.history,
+            &self.activity,
+            &self.events,
+            &self.opportunities,
+            &self.credit,
+            &self.segments,
+        ];
+        all.iter().map(|rows| rows.len_bytes()).sum()
     }
 
     /// Moves everything into `out`.
@@ -110,6 +120,7 @@ impl Rows {
         self.activity.take_into(out);
         self.events.take_into(out);
         self.credit.take_into(out);
+        self.opportunities.take_into(out);
         self.segments.take_into(out);
     }
 
@@ -121,6 +132,7 @@ impl Rows {
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
             Table::Credit => self.credit.recycle(block.bytes),
+            Table::Opportunities => self.opportunities.recycle(block.bytes),
             Table::Segments => self.segments.recycle(block.bytes),
             _ => {}
         }
@@ -216,6 +228,11 @@ impl Rows {
             .text(channel.as_bytes())
             .u8(u8::from(row.visit))
             .text(payload);
+    }
+
+    /// The row of a proposal.
+    pub fn opportunity(&mut self, o: &OpportunityRow<'_>, version: u64) {
+        opportunity_row::write(&mut self.opportunities.row(), self.shard, version, o);
     }
 
     /// The row of a customer. Returns the scores it says.

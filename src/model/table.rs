@@ -102,6 +102,8 @@ pub enum Table {
     Gaps,
     /// What customers owe, one row for each legal entity their invoices name.
     Credit,
+    /// What was worth a contact, one row for each proposal.
+    Opportunities,
     /// Flows of customers and events by shard, hour and group.
     Segments,
 }
@@ -285,6 +287,28 @@ const EVENTS: &[Column] = &[
     col("payload", T::String),
 ];
 
+/// Columns of `opportunities`: the customer as they stood when it was proposed.
+const OPPORTUNITIES: &[Column] = &[
+    col("customer_id", T::String),
+    col("goal", T::Word),
+    col("proposed_at", T::Time),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("shard", T::UInt16),
+    col("reason", T::Word),
+    col("score", T::Float64),
+    col("held_out", T::UInt8),
+    col("expires_at", T::Time),
+    col("category", T::Word),
+    col("account_id", T::String),
+    col("owner_id", T::String),
+    col("region", T::Word),
+    col("tier", T::Word),
+    col("lifecycle", T::Word),
+    col("risk", T::MaybeFloat64),
+    col("clv", T::MaybeFloat64),
+];
+
 /// Columns of `ledger`: one row per cycle and source. Offsets are half-open: `[offset_from, offset_to)`.
 const LEDGER: &[Column] = &[
     col("shard", T::UInt16),
@@ -385,12 +409,13 @@ const SEGMENTS: &[Column] = &[
 
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Customers,
         Self::CustomerHistory,
         Self::Activity,
         Self::Segments,
         Self::Events,
+        Self::Opportunities,
         Self::Gaps,
         Self::Credit,
         Self::LedgerDaily,
@@ -408,6 +433,7 @@ impl Table {
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
             Self::Credit => "credit",
+            Self::Opportunities => "opportunities",
             Self::Segments => "segments",
         }
     }
@@ -428,6 +454,7 @@ impl Table {
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
             Self::Credit => CREDIT,
+            Self::Opportunities => OPPORTUNITIES,
             Self::Segments => SEGMENTS,
         }
     }

@@ -2,6 +2,7 @@
 
 mod credit;
 mod customers;
+mod opportunities;
 mod rollups;
 mod segments;
 mod silence;
@@ -54,6 +55,8 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("credit_now", credit::select(databases, "greatest(e.as_of, ifNull(s.now_at, e.as_of))")),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
+        view("opportunities_now", opportunities::now(views, tables)),
+        view("opportunity_effect", opportunities::effect(views, tables)),
         view("segments_hourly", segments::hourly(tables)),
         view("segments_between", segments::between(views)),
         view("segments_now", segments::now(views)),

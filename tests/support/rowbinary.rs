@@ -262,6 +262,7 @@ fn key_columns(table: &str) -> &'static [&'static str] {
         "credit" => &["customer_id", "legal_entity_id"],
         "segments" => &["dimension", "value", "hour", "shard", "late_version"],
         "gaps" => &["shard", "source", "offset_from"],
+        "opportunities" => &["customer_id", "goal", "proposed_at"],
         other => panic!("table {other}"),
     }
 }
