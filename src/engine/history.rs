@@ -56,17 +56,17 @@ impl Engine {
         }
     }
 
-    /// To be called after a customer's tier has moved; `before` is what it was.
-    pub(super) fn tier_changed(&mut self, slot: u32, before: TierColumns) {
-        let day = self.day_of_change(slot, self.store.get(slot).profile.as_of_ms);
+    /// To be called after a customer's tier has moved at `at_ms`; `before` is what it was.
+    pub(super) fn tier_changed(&mut self, slot: u32, before: TierColumns, at_ms: i64) {
+        let day = self.day_of_change(slot, at_ms);
+        self.tiers.set_day(slot, day);
         self.turn_to(slot, day, before);
     }
 
-    /// Cut-offs may hold from a moment that this shard has not come to: such a move counts where the shard is.
+    /// Days of a customer never fall.
     fn day_of_change(&self, slot: u32, at_ms: i64) -> u16 {
-        let moved_ms = self.tiers.since_ms(slot).min(self.passed_ms);
         let as_of_ms = self.store.get(slot).profile.as_of_ms;
-        self.cx.day(at_ms.max(as_of_ms).max(moved_ms))
+        self.cx.day(at_ms.max(as_of_ms)).max(self.tiers.day(slot))
     }
 
     /// Writes the day that is open, if it is an earlier one, and opens `day`.

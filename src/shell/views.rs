@@ -1,6 +1,7 @@
 //! The views people read: SQL text from the plan.
 
 mod customers;
+mod history;
 mod rollups;
 
 use crate::model::table::Table;
@@ -49,6 +50,12 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("customers_now", customers::select(plan, &shards, now)),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
+        view("customer_history", history::customer_history(plan, tables)),
+        view("customer_months", history::customer_months(plan, tables)),
+        view("cohort_retention", history::cohort_retention(views)),
+        view("owner_months", history::owner_months(views)),
+        view("tier_migration", history::tier_migration(tables)),
+        view("churn_rate", history::churn_rate(tables)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),

@@ -192,7 +192,9 @@ impl<'a> Reader<'a> {
         }
         match ty {
             "UInt8" => Value::Int(self.take(1)[0].into()),
-            "UInt16" | "Date" => Value::Int(u16::from_le_bytes(self.take(2).try_into().unwrap()).into()),
+            "UInt16" | "Date" => {
+                Value::Int(u16::from_le_bytes(self.take(2).try_into().unwrap()).into())
+            }
             "UInt32" => Value::Int(u32::from_le_bytes(self.take(4).try_into().unwrap()).into()),
             "UInt64" => Value::Int(u64::from_le_bytes(self.take(8).try_into().unwrap()).into()),
             "Int64" | "DateTime64(3, 'UTC')" => {
