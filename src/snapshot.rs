@@ -1,6 +1,7 @@
 //! State records: keys and values of the compacted state topic.
 //!
-//! The number of the format stands in `meta`; it is raised on purpose, and a binary reads its own and the one before.
+//! The number of the format stands in `meta`; it is raised on purpose. A binary reads its own; from the first release on also the one before
+//! (docs/decisions/0013).
 
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::engine::shard::words::Dimension;
 use crate::model::record::SourceIndex;
 
 /// The format this binary writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What a state record is about. The first byte of the key tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use super::shard::words::{Dimension, Word, Words};
 use super::store::{Slot, Store};
 use super::take::Took;
 use super::tiers::Tiers;
+use super::web::Visits;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, TicketAction};
 use crate::model::outcome::Outcome;
@@ -67,7 +68,7 @@ pub struct Engine {
     pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
-    /// Version of the open cycle's rows.
+    /// Version of the open cycle's rows; 0 where no history is written.
     pub version: u64,
     /// How far time has certainly passed, milliseconds.
     pub passed_ms: i64,
@@ -158,29 +159,10 @@ impl Engine {
         origin: Origin,
         horizon_ms: i64,
     ) {
-        let stamp = Stamp { ts_ms: event.ts_ms, position: origin.position };
         self.will_change(slot, event.ts_ms);
-        let profile = &mut self.store.get_mut(slot).profile;
-        let born = profile.born;
-        profile.born.lower_to(event.ts_ms);
-        profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
-        self.take_links(slot, batch, event, stamp);
         let source = origin.position.source;
-        let Took { bought, visit, judged } = self.take_body(slot, batch, event, stamp, horizon_ms);
-        let money = matches!(
-            event.body,
-            Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
-        );
-        if money {
-            self.after_purchase(slot, bought);
-        }
-        // trends look back to the first event
-        if judged || self.store.get(slot).profile.born != born {
-            self.judge_risk(slot);
-        }
-        if money {
-            self.value_changed(slot);
-        }
+        let told = Visits::Remembered { horizon_ms };
+        let visit = self.change(slot, batch, event, origin.position, told);
         let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
@@ -197,6 +179,51 @@ impl Engine {
             let text = self.words.text(source, Dimension::Channel, channel);
             self.rows.event(&self.cx.plan, &row, text, named);
         }
+    }
+
+    /// What an event changes in a profile, and what follows from it. Returns whether it began a visit.
+    pub(super) fn change(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        position: Position,
+        visits: Visits,
+    ) -> bool {
+        let born = self.store.get(slot).profile.born;
+        let Took { bought, visit, judged } = self.add(slot, batch, event, position, visits);
+        let money = matches!(
+            event.body,
+            Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
+        );
+        if money {
+            self.after_purchase(slot, bought);
+        }
+        // trends look back to the first event
+        if judged || self.store.get(slot).profile.born != born {
+            self.judge_risk(slot);
+        }
+        if money {
+            self.value_changed(slot);
+        }
+        visit
+    }
+
+    /// What an event changes in a profile by itself.
+    pub(super) fn add(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        position: Position,
+        visits: Visits,
+    ) -> Took {
+        let stamp = Stamp { ts_ms: event.ts_ms, position };
+        let profile = &mut self.store.get_mut(slot).profile;
+        profile.born.lower_to(event.ts_ms);
+        profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
+        self.take_links(slot, batch, event, stamp);
+        self.take_body(slot, batch, event, stamp, visits)
     }
 
     fn channel(&mut self, batch: &EventBatch, event: &Event, source: SourceIndex) -> Word {
@@ -296,7 +323,7 @@ impl Engine {
     }
 
     /// Fires the dues of one profile up to `until_ms`.
-    fn fire_slot(&mut self, slot: u32, until_ms: i64) {
+    pub(super) fn fire_slot(&mut self, slot: u32, until_ms: i64) {
         while self.store.get(slot).due_ms <= until_ms {
             self.fire(slot);
         }

@@ -49,6 +49,9 @@ impl Scores {
 impl Engine {
     /// To be called before an event or a due at `at_ms` changes a customer.
     pub(super) fn will_change(&mut self, slot: u32, at_ms: i64) {
+        if self.version == 0 {
+            return;
+        }
         let day = self.day_of_change(slot, at_ms);
         if self.store.get(slot).profile.changed_on != Some(day) {
             let tier = self.tiers.columns(slot);
@@ -123,7 +126,6 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
     let none = Purchases::default();
     let p = profile.purchases.as_deref().unwrap_or(&none);
     let activated = p.activated_day(cx.plan.parameters.regularity.new_cycle_d);
-    let clv = clv_minor(cx, profile, profile.as_of_ms);
     row.maybe_time(p.t_first_ms())
         .maybe_time(p.t_last_ms())
         .u32(p.n_days())
@@ -132,5 +134,15 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
         .i64(p.revenue_minor())
         .i64(p.opening.as_ref().map_or(0, |opening| opening.revenue_minor))
         .maybe_time(activated.map(|day| cx.day_start_ms(day)))
-        .maybe_f64(clv.map(|minor| minor / cx.major()));
+        .maybe_f64(clv(cx, profile).map(|minor| minor / cx.major()));
+}
+
+/// The lifetime value as of the profile's moment, minor units. Beside purchases only tickets move it.
+fn clv(cx: &Context, profile: &Profile) -> Option<f64> {
+    let valued = profile.purchases.as_deref()?.valued;
+    let tickets = profile.more().is_some_and(|more| more.care.is_some());
+    if valued.at.ms() == profile.as_of_ms && !tickets {
+        return valued.clv_minor;
+    }
+    clv_minor(cx, profile, profile.as_of_ms)
 }

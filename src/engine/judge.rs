@@ -270,7 +270,7 @@ fn crossing_ms(cx: &Context, inputs: &RiskInputs, band: usize, look: Look, from_
 
 /// Computes what ages between events, as of `tau_ms`. Returns whether there was anything to compute.
 pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
-    let clv_minor = clv_minor(cx, profile, tau_ms);
+    let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
     let Some(purchases) = profile.purchases.as_deref_mut() else {
         return false;
     };
@@ -279,10 +279,13 @@ pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
         return false;
     };
     let age_d = days(tau_ms - first_ms).max(history.t_x_d);
+    let mean_minor = mean_spend_minor(cx, purchases);
+    let seen = (history, age_d);
+    let outlook = cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor);
     purchases.valued = Valued {
         at: Moment::new(tau_ms),
-        expected: cx.model.expected(history, age_d, EXPECTED_HORIZON_D),
-        clv_minor,
+        expected: outlook.expected,
+        clv_minor: outlook.value_minor,
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
     };
     true

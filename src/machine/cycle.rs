@@ -225,6 +225,8 @@ impl Machine {
         self.engine.rows.take_into(&mut effects.rows);
         self.cycle.gaps.take_into(&mut effects.rows);
         self.ledger(&mut effects, clock, version);
+        self.state.rows_bytes_total += effects.rows_bytes() as u64;
+        effects.rows_bytes_total = self.state.rows_bytes_total;
         effects.state.put(|out| StateKey::Meta.write(out), |out| write(&self.state, out));
         effects
     }

@@ -132,6 +132,16 @@ impl Machine {
         self.state.clock_wall_origin_ms = wall_ms;
     }
 
+    /// Has the state remember which topics it was built from: their ids, by source. What was known before and cannot be said now
+    /// stays.
+    pub fn keep_topic_ids(&mut self, ids: impl IntoIterator<Item = Option<String>>) {
+        for (kept, id) in self.state.meta.topic_ids.iter_mut().zip(ids) {
+            if id.is_some() {
+                *kept = id;
+            }
+        }
+    }
+
     /// Retention removed everything of a source below `to`: a `gaps` row, then reading goes on there.
     pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
         let from = self.merge.read_to(source);
@@ -294,6 +304,11 @@ impl Machine {
             Clock::Wall => self.plan.idle_timeout_ms,
             Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
         }
+    }
+
+    /// Bytes of all blocks of rows that the shard has ever written, as of the last ended cycle.
+    pub fn rows_bytes_total(&self) -> u64 {
+        self.state.rows_bytes_total
     }
 
     /// Customers held.

@@ -35,6 +35,8 @@ pub struct Meta {
     pub owner: String,
     /// Topic name and next offset, by source.
     pub positions: Vec<(String, i64)>,
+    /// The ids that the broker gave the topics when they were made, by source; `None` where it cannot say.
+    pub topic_ids: Vec<Option<String>>,
     /// Next mail offset.
     pub mail_to: i64,
 }
@@ -69,6 +71,8 @@ pub struct ShardState {
     pub clock_wall_origin_ms: i64,
     /// Totals of the day.
     pub daily: Daily,
+    /// Bytes of all blocks of rows that the shard has ever written: what the outbox holds is this less what was carried.
+    pub rows_bytes_total: u64,
     /// Rejects so far, by source: a restart must not give a bad deploy a fresh allowance.
     pub limits: Vec<RejectLimit>,
     /// Model or bands changed: every buyer is judged anew until the watermark has passed this moment;
@@ -87,6 +91,7 @@ impl ShardState {
                 tenure: 1,
                 owner: identity.owner.clone(),
                 positions: plan.sources.iter().map(|s| (s.topic.clone(), 0)).collect(),
+                topic_ids: vec![None; n],
                 mail_to: 0,
             },
             fingerprint: Fingerprint::of(plan),
@@ -97,6 +102,7 @@ impl ShardState {
             last_clock_ms: 0,
             clock_wall_origin_ms: 0,
             daily: Daily { day: 0, sources: vec![Default::default(); n] },
+            rows_bytes_total: 0,
             limits: vec![RejectLimit::default(); n],
             retime_to_ms: BEFORE_ALL_MS,
         }

@@ -160,6 +160,8 @@ pub struct Kafka {
     pub restore_timeout_ms: u64,
     /// Bytes in flight of the whole process.
     pub memory_budget_bytes: usize,
+    /// Bytes of rows of one shard that may wait for ClickHouse.
+    pub outbox_bytes_max: u64,
     /// Where a new pipeline begins.
     pub start: Start,
     /// Further librdkafka properties.

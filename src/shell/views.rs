@@ -3,6 +3,7 @@
 mod customers;
 mod history;
 mod rollups;
+mod silence;
 
 use crate::model::table::Table;
 use crate::plan::{Clock, Plan};
