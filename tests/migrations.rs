@@ -29,6 +29,7 @@ async fn migrations_are_applied_once_and_never_edited() {
         [
             "applied 001_tables",
             "applied 002_history",
+            "applied 004_segments",
             "retain_g1.events is kept for 400 days",
             "retain_g1.ledger is kept for 30 days",
             "retain_g1.customer_history is kept for 400 days"

@@ -71,12 +71,7 @@ impl Scanned {
 }
 
 /// What a midnight brings by scanning: first everyone is looked at, then those who buy at it.
-fn scan(
-    model: &Params,
-    customers: &mut BTreeMap<String, Scanned>,
-    today: &[&Purchase],
-    day: i64,
-) {
+fn scan(model: &Params, customers: &mut BTreeMap<String, Scanned>, today: &[&Purchase], day: i64) {
     customers.values_mut().for_each(|c| c.look(model, day, Step::Time));
     for purchase in today {
         let customer = customers.entry(purchase.customer.clone()).or_insert(Scanned {

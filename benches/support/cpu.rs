@@ -81,7 +81,9 @@ pub fn processes() -> Cpu {
     let mut cpu = Cpu::default();
     for (pid, process) in &all {
         let mut at = *pid;
-        while at != own && let Some(process) = all.get(&at) {
+        while at != own
+            && let Some(process) = all.get(&at)
+        {
             at = process.parent;
         }
         if at == own {

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
+use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
 use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value};
 use super::lifecycle::{due_ms, enter, moves_to, step};
@@ -14,6 +15,7 @@ use super::profile::Profile;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
+use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
 use super::store::{Slot, Store};
 use super::take::Took;
@@ -58,6 +60,8 @@ pub struct Engine {
     pub dues: DueQueue,
     /// Open minutes.
     pub activity: Activity,
+    /// Open hours of segments.
+    pub segments: Segments,
     /// Dimension values.
     pub words: Words,
     /// Rows that are written as events come (the others are written at the end of a cycle).
@@ -89,6 +93,7 @@ impl Engine {
             store: Store::default(),
             dues: DueQueue::default(),
             activity: Activity::new(),
+            segments: Segments::default(),
             words: Words::default(),
             rows: Rows::new(shard),
             dirty: Vec::new(),
@@ -109,7 +114,9 @@ impl Engine {
         event: &Event,
         origin: Origin,
     ) -> Outcome {
+        let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
+        let is_new = self.store.len() > known;
         if self.store.get(slot).due_ms <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
@@ -128,7 +135,8 @@ impl Engine {
         match seen {
             Seen::New => {
                 self.mark(slot);
-                self.take(slot, batch, event, origin, memory.horizon_ms);
+                let before = self.counted_before(slot, &event.body, is_new);
+                self.take(slot, batch, event, origin, memory.horizon_ms, before);
                 Outcome::Applied
             }
             // what was forgotten on this occasion is state too: the floor must not depend on a crash
@@ -158,13 +166,15 @@ impl Engine {
         event: &Event,
         origin: Origin,
         horizon_ms: i64,
+        before: Before,
     ) {
         self.will_change(slot, event.ts_ms);
         let source = origin.position.source;
-        let told = Visits::Remembered { horizon_ms };
-        let visit = self.change(slot, batch, event, origin.position, told);
-        let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);
+        let told = Visits::Remembered { horizon_ms };
+        let counted = Some((before, channel));
+        let visit = self.change(slot, batch, event, origin.position, told, counted);
+        let tally = tally(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let version = self.version;
         let row = EventRow { batch, event, origin: origin.position, visit, version };
@@ -181,7 +191,8 @@ impl Engine {
         }
     }
 
-    /// What an event changes in a profile, and what follows from it. Returns whether it began a visit.
+    /// What an event changes in a profile, and what follows from it; `counted` is how the segments knew the customer, for who
+    /// counts them, and the event's channel. Returns whether it began a visit.
     pub(super) fn change(
         &mut self,
         slot: u32,
@@ -189,6 +200,7 @@ impl Engine {
         event: &Event,
         position: Position,
         visits: Visits,
+        counted: Option<(Before, Word)>,
     ) -> bool {
         let born = self.store.get(slot).profile.born;
         let Took { bought, visit, judged } = self.add(slot, batch, event, position, visits);
@@ -198,6 +210,9 @@ impl Engine {
         );
         if money {
             self.after_purchase(slot, bought);
+        }
+        if let Some((before, channel)) = counted {
+            self.count_event(slot, event, before, (position.source, channel));
         }
         // trends look back to the first event
         if judged || self.store.get(slot).profile.born != born {
@@ -334,6 +349,7 @@ impl Engine {
     fn fire(&mut self, slot: u32) {
         let Slot { due_ms: tau_ms, profile, .. } = self.store.get(slot);
         let tau_ms = *tau_ms;
+        let was = profile.lifecycle();
         let retimed = profile.lifecycle_due_ms() <= tau_ms;
         let enters = if retimed { moves_to(&self.cx, profile, tau_ms, Step::Time) } else { None };
         let RiskStep { crosses, due_ms: risk_ms } =
@@ -352,6 +368,9 @@ impl Engine {
             let lifecycle_ms = due_ms(&self.cx, profile);
             profile.set_lifecycle_due_ms(lifecycle_ms);
             self.mark(slot);
+        }
+        if enters.is_some() {
+            self.count_step(slot, was, tau_ms);
         }
         if enters.is_some() || crosses.is_some() {
             self.moved.push(Moved { slot, left_account: None });

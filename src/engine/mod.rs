@@ -8,6 +8,7 @@ pub mod context;
 pub mod credit;
 mod customer_row;
 pub mod dues;
+mod flows;
 pub mod fold;
 pub mod history;
 pub mod ids;

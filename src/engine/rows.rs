@@ -1,9 +1,10 @@
-//! Rows of customers, events and activity, from profiles and events.
+//! Rows of customers, events, activity and segments, from profiles and events.
 
 use super::context::Context;
 use super::customer_row;
 use super::history::{self, Scores};
 use super::shard::activity::Tally;
+use super::shard::segments::{Flow, Grouping, hour_begins_ms};
 use super::shard::words::Words;
 use super::store::Slot;
 use super::tiers::TierColumns;
@@ -50,6 +51,23 @@ pub struct ActivityRow<'a> {
     pub tally: Tally,
 }
 
+/// One hour of a group, for the `segments` table.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentRow<'a> {
+    /// By what is grouped.
+    pub grouping: Grouping,
+    /// The group.
+    pub value: &'a str,
+    /// Hours since the epoch.
+    pub hour: i64,
+    /// 0, or the version of the cycle that came after the hour was sealed.
+    pub late_version: u64,
+    /// Version of the cycle.
+    pub version: u64,
+    /// What happened.
+    pub flow: Flow,
+}
+
 /// Rows of the open cycle.
 #[derive(Debug)]
 pub struct Rows {
@@ -58,6 +76,7 @@ pub struct Rows {
     history: TableRows,
     activity: TableRows,
     events: TableRows,
+    segments: TableRows,
 }
 
 impl Rows {
@@ -69,12 +88,13 @@ impl Rows {
             history: TableRows::new(Table::CustomerHistory),
             activity: TableRows::new(Table::Activity),
             events: TableRows::new(Table::Events),
+            segments: TableRows::new(Table::Segments),
         }
     }
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        let all = [&self.customers, &self.history, &self.activity, &self.events];
+        let all = [&self.customers, &self.history, &self.activity, &self.events, &self.segments];
         all.iter().map(|rows| rows.len_bytes()).sum()
     }
 
@@ -84,6 +104,7 @@ impl Rows {
         self.history.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
+        self.segments.take_into(out);
     }
 
     /// Takes the memory of a written block back.
@@ -93,6 +114,7 @@ impl Rows {
             Table::CustomerHistory => self.history.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
+            Table::Segments => self.segments.recycle(block.bytes),
             _ => {}
         }
     }
@@ -112,6 +134,34 @@ impl Rows {
             .u64(a.tally.events)
             .i64(a.tally.revenue_minor)
             .u64(a.tally.tickets);
+    }
+
+    /// One row of segments.
+    pub fn segment(&mut self, s: &SegmentRow<'_>) {
+        let mut row = self.segments.row();
+        row.u16(self.shard)
+            .text(s.grouping.name().as_bytes())
+            .text(s.value.as_bytes())
+            .i64(hour_begins_ms(s.hour))
+            .u64(s.late_version)
+            .u64(s.version)
+            .u8(0);
+        let flow = &s.flow;
+        for change in flow.customers {
+            row.i64(change);
+        }
+        row.u64(flow.new)
+            .u64(flow.activated)
+            .u64(flow.lost)
+            .u64(flow.won_back)
+            .u64(flow.orders)
+            .i64(flow.revenue_minor)
+            .u64(flow.tickets)
+            .u64(flow.ratings)
+            .u64(flow.rating_sum)
+            .u64(flow.nps_answers)
+            .u64(flow.promoters)
+            .u64(flow.detractors);
     }
 
     /// The row of an event whose minute is sealed.

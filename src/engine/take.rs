@@ -9,7 +9,7 @@ use super::intent::category_key;
 use super::judge::respond_by_ms;
 use super::profile::Profile;
 use super::purchase::Opening;
-use super::said::Field;
+use super::said::{Field, Said};
 use super::shard::words::Dimension;
 use super::sums::Sum;
 use super::web::{Visits, session_of};
@@ -168,6 +168,11 @@ impl Engine {
                 profile.said.say(field, batch.str(span), stamp);
             }
         }
+        if !fields.owner_id.is_none() {
+            let owner = batch.str(fields.owner_id);
+            let counted = self.words.limited(source, Dimension::Owner, owner, max);
+            limit_owner(&mut profile.said, counted == owner, stamp);
+        }
         if let Some(key) = fields.key {
             profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
         }
@@ -179,6 +184,15 @@ impl Engine {
             more.contacts.get_or_insert_default().owner(&mut more.sums, event.ts_ms, owner);
         }
         Took { judged: !owner.is_empty(), ..Took::default() }
+    }
+}
+
+/// Notes whether the owner said last can be counted by. What was counted under `other` must leave it again, so this is
+/// decided when the owner is said, and kept where it is not as usual.
+fn limit_owner(said: &mut Said, is_known: bool, stamp: Stamp) {
+    let newest = said.stamped(Field::OwnerId) == Some(stamp);
+    if newest && (!is_known || said.stamped(Field::OwnerBeyond).is_some()) {
+        said.say(Field::OwnerBeyond, if is_known { "" } else { "other" }, stamp);
     }
 }
 

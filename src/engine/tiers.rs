@@ -415,6 +415,7 @@ impl Engine {
         if self.tiers.judge(slot, s, tau_ms) {
             self.tier_changed(slot, before, on_ms);
             self.mark(slot);
+            self.count_tier(slot, before.place.map(|place| place.tier));
         }
     }
 

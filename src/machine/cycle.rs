@@ -94,6 +94,7 @@ impl OpenCycle {
             + self.letter_bytes
             + engine.dirty_bytes
             + engine.activity.changed_bytes()
+            + engine.segments.changed_bytes()
             + engine.moved.len() * WORD_BYTES
     }
 
@@ -180,7 +181,7 @@ impl Machine {
     }
 
     /// What is complete although dues are left: everything before the first of them.
-    fn complete_to_ms(&self) -> Option<i64> {
+    pub(super) fn complete_to_ms(&self) -> Option<i64> {
         let watermark_ms = self.watermark_ms()?;
         Some(self.dues_left_ms.map_or(watermark_ms, |due_ms| watermark_ms.min(due_ms - 1)))
     }
@@ -216,6 +217,7 @@ impl Machine {
         self.collect_customers(&mut effects, version);
         self.tell_tiers(&mut effects, clock);
         self.collect_activity(&mut effects, version);
+        self.collect_segments(&mut effects, version);
         for ((source, dimension), values) in self.engine.words.take_changed() {
             let key = StateKey::Words(source, dimension);
             effects.state.put(|out| key.write(out), |out| write(values, out));

@@ -6,6 +6,7 @@
 mod check;
 mod consume;
 mod cycle;
+mod flows;
 mod left;
 mod mail;
 mod restore;

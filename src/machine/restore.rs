@@ -77,6 +77,12 @@ impl Machine {
                 self.engine.activity.restore(minute, cells);
             }
             (StateKey::Minute(minute), None) => self.engine.activity.forget(minute),
+            (StateKey::Flow(hour, grouping, value), Some(flow)) => {
+                let segments = &mut self.engine.segments;
+                let group = segments.group(grouping, value);
+                segments.restore((hour, group), read("segments", flow)?);
+            }
+            (StateKey::Flow(hour, ..), None) => self.engine.segments.forget(hour),
             (StateKey::Words(source, dimension), Some(value)) => {
                 let values: Values = read("words", value)?;
                 self.engine.words.restore(source, dimension, values);
@@ -126,6 +132,7 @@ impl Machine {
         self.watermark = self.state.watermark;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
+        self.engine.segments.sealed_to = self.state.hours_sealed_to;
         for (source, (_, offset)) in (0..).zip(&self.state.meta.positions) {
             let frontier_ms = self.state.frontiers_ms[usize::from(source)];
             self.merge.start(source, *offset, frontier_ms);

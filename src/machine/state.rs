@@ -63,6 +63,8 @@ pub struct ShardState {
     pub watermark: Watermark,
     /// Minutes of activity below this one are sealed.
     pub sealed_to: i64,
+    /// Hours of segments below this one are sealed.
+    pub hours_sealed_to: i64,
     /// Minutes since the epoch up to which rows were refreshed.
     pub refreshed_to: i64,
     /// Clock of the last cycle.
@@ -98,6 +100,7 @@ impl ShardState {
             frontiers_ms: vec![BEFORE_ALL_MS; n],
             watermark: Watermark::default(),
             sealed_to: BEFORE_ALL_MS,
+            hours_sealed_to: BEFORE_ALL_MS,
             refreshed_to: BEFORE_ALL_MS,
             last_clock_ms: 0,
             clock_wall_origin_ms: 0,

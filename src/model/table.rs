@@ -100,6 +100,8 @@ pub enum Table {
     LedgerDaily,
     /// Offsets that retention removed before they were read.
     Gaps,
+    /// Flows of customers and events by shard, hour and group.
+    Segments,
 }
 
 const fn col(name: &'static str, ty: ColumnType) -> Column {
@@ -328,12 +330,44 @@ const GAPS: &[Column] = &[
     col("reason", T::String),
 ];
 
+/// Columns of `segments`. `late_version` is 0 for the hour's own row, else the version of the cycle that brought what came
+/// after the hour was sealed; the views add them. `net_…` are customers that came to a lifecycle less those that left it.
+const SEGMENTS: &[Column] = &[
+    col("shard", T::UInt16),
+    col("dimension", T::Word),
+    col("value", T::Word),
+    col("hour", T::Time),
+    col("late_version", T::UInt64),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("net_prospect", T::Int64),
+    col("net_new", T::Int64),
+    col("net_active", T::Int64),
+    col("net_slipping", T::Int64),
+    col("net_dormant", T::Int64),
+    col("net_lost", T::Int64),
+    col("net_won_back", T::Int64),
+    col("new_customers", T::UInt64),
+    col("activated", T::UInt64),
+    col("lost", T::UInt64),
+    col("won_back", T::UInt64),
+    col("orders", T::UInt64),
+    col("revenue_minor", T::Int64),
+    col("tickets", T::UInt64),
+    col("ratings", T::UInt64),
+    col("rating_sum", T::UInt64),
+    col("nps_answers", T::UInt64),
+    col("promoters", T::UInt64),
+    col("detractors", T::UInt64),
+];
+
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Customers,
         Self::CustomerHistory,
         Self::Activity,
+        Self::Segments,
         Self::Events,
         Self::Gaps,
         Self::LedgerDaily,
@@ -350,6 +384,7 @@ impl Table {
             Self::Ledger => "ledger",
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
+            Self::Segments => "segments",
         }
     }
 
@@ -368,6 +403,7 @@ impl Table {
             Self::Ledger => LEDGER,
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
+            Self::Segments => SEGMENTS,
         }
     }
 }

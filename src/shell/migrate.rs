@@ -37,6 +37,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "history",
         text: include_str!("../../config/clickhouse/002_history.sql"),
     },
+    Migration {
+        number: 4,
+        name: "segments",
+        text: include_str!("../../config/clickhouse/004_segments.sql"),
+    },
 ];
 
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.

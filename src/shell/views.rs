@@ -3,6 +3,7 @@
 mod customers;
 mod history;
 mod rollups;
+mod segments;
 mod silence;
 
 use crate::model::table::Table;
@@ -57,6 +58,9 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("owner_months", history::owner_months(views)),
         view("tier_migration", history::tier_migration(tables)),
         view("churn_rate", history::churn_rate(tables)),
+        view("segments_hourly", segments::hourly(tables)),
+        view("segments_between", segments::between(views)),
+        view("segments_now", segments::now(views)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),

@@ -6,6 +6,8 @@
 pub mod catalogue;
 #[path = "compare_history.rs"]
 pub mod history;
+#[path = "segments.rs"]
+pub mod segments;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +38,7 @@ pub fn check_shard(plan: &Plan, runner: &Runner, expected: &Expected) {
     check_ledger(plan, runner);
 }
 
-/// Customers and activity. `in_order`: nothing came later than its time allows.
+/// Customers, activity and segments. `in_order`: nothing came later than its time allows.
 pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order: bool, seed: &str) {
     catalogue::check_columns();
     let rows: BTreeMap<&str, &Row> =
@@ -52,6 +54,7 @@ pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order:
     }
     history::check_last(plan, tables, seed);
     assert_eq!(activity(tables), expected.activity, "activity, {seed}");
+    segments::check(tables, expected, seed);
 }
 
 fn check_customer(row: &Row, expected: &Customer, place: &str) {

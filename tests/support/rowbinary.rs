@@ -259,6 +259,7 @@ fn key_columns(table: &str) -> &'static [&'static str] {
         "events" => &["customer_id", "ts", "source", "partition", "offset"],
         "ledger" => &["shard", "source", "version"],
         "ledger_daily" => &["shard", "source", "day"],
+        "segments" => &["dimension", "value", "hour", "shard", "late_version"],
         "gaps" => &["shard", "source", "offset_from"],
         other => panic!("table {other}"),
     }
