@@ -29,8 +29,10 @@ async fn migrations_are_applied_once_and_never_edited() {
         [
             "applied 001_tables",
             "applied 002_history",
+            "applied 003_opportunities",
             "applied 004_segments",
             "retain_g1.events is kept for 400 days",
+            "retain_g1.opportunities is kept for 400 days",
             "retain_g1.ledger is kept for 30 days",
             "retain_g1.customer_history is kept for 400 days"
         ]
@@ -41,6 +43,7 @@ async fn migrations_are_applied_once_and_never_edited() {
         migrate(&client, &plan, &databases, longer).await.unwrap(),
         [
             "retain_g1.events is kept for ever",
+            "retain_g1.opportunities is kept for ever",
             "retain_g1.ledger is kept for 60 days",
             "retain_g1.customer_history is kept for ever"
         ]
@@ -67,7 +70,7 @@ async fn migrations_are_applied_once_and_never_edited() {
     );
     assert_eq!(engine.number("SELECT count() FROM retain_g1.other").await, 0);
     let next = Databases::new("retain", 2).unwrap();
-    assert_eq!(migrate(&client, &plan, &next, KEPT).await.unwrap().len(), MIGRATIONS.len() + 3);
+    assert_eq!(migrate(&client, &plan, &next, KEPT).await.unwrap().len(), MIGRATIONS.len() + 4);
     // The views now point at the next generation.
     let shown = engine.rows("SHOW CREATE VIEW retain.customers_now").await;
     assert!(shown[0].to_string().contains("retain_g2.customers"));

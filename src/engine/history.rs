@@ -1,7 +1,7 @@
 //! The history of customers: for each customer and each day on which something changed, how the customer stood after the
 //! last change of that day.
 //!
-//! What changes a customer is an applied event, a due that found something, and a move of the tier; the daily refresh
+//! What changes a customer is an applied event, a due that found something, a proposal, and a move of the tier; the daily refresh
 //! changes nothing. A change counts on the day (in the day zone) of the moment the customer stands at after it: its last
 //! event or due, or the move of its tier if that came later. So an event that comes after later ones counts on the day
 //! of those, past days are never written again, and the last row of a customer says how the customer stands.

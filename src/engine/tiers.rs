@@ -15,11 +15,12 @@ use super::compact::Moment;
 use super::context::Context;
 use super::profile::Profile;
 use super::shard::population::tell;
+use super::situation::Valued;
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{AbcShare, Plan};
 use crate::signal::days;
 use crate::signal::tier_moves::{Abc, Decision, Place, Tier, Waiting, decide, wanted};
-use crate::signal::tiers::{AbcBy, Bucket, Cuts, Histogram, Shares, ln_of};
+use crate::signal::tiers::{AbcBy, Bucket, Cuts, Histogram, Shares, apart, ln_of};
 use crate::wire::mail::{self, CutOffs};
 
 /// 2000-01-01: the moment to which all values are carried. It is part of what buckets mean: never to be changed within
@@ -35,6 +36,8 @@ struct Standing {
     bucket: i16,
     /// Tier, class and key as [`pack`] packs them, 0 for none; and the flags.
     place: u8,
+    /// [`Tier::number`] of the best tier ever, 0 for none.
+    best: u8,
     since: Moment,
     /// The day on which it last moved, for the history.
     day: u16,
@@ -53,7 +56,7 @@ const CHANGED: u8 = 1 << 7;
 const PLACE: u8 = COUNTED - 1;
 
 const NOWHERE: Standing =
-    Standing { bucket: i16::MIN, place: 0, since: Moment::BEFORE_ALL, day: 0 };
+    Standing { bucket: i16::MIN, place: 0, best: 0, since: Moment::BEFORE_ALL, day: 0 };
 
 fn pack(place: Place) -> u8 {
     place.tier.number() | place.abc.number() << 2 | u8::from(place.key) << 4
@@ -76,6 +79,8 @@ pub struct Stands {
     pub waiting: Option<Waiting>,
     /// The day (since 1970-01-01, in the day zone) on which the history counts its last move.
     pub day: u16,
+    /// The best tier ever; `None` when it was never judged.
+    pub best: Option<Tier>,
 }
 
 /// The record of the cut-offs in force.
@@ -212,7 +217,15 @@ impl Tiers {
                 .then(|| self.waiting.get(&slot).copied())
                 .flatten(),
             day: standing.day,
+            best: Tier::from_number(standing.best),
         }
+    }
+
+    /// The tier, and the best one ever.
+    pub fn valued(&self, slot: u32) -> Valued {
+        let standing = self.look(slot);
+        let tier = unpack(standing.place & PLACE).map(|place| place.tier);
+        Valued { tier, best: Tier::from_number(standing.best) }
     }
 
     /// What a row says.
@@ -241,6 +254,7 @@ impl Tiers {
         standing.place = stands.place.map_or(0, pack);
         standing.since = Moment::new(stands.since_ms);
         standing.day = stands.day;
+        standing.best = stands.best.map_or(0, Tier::number);
         self.wait(slot, stands.waiting);
     }
 
@@ -303,6 +317,7 @@ impl Tiers {
             let confirmed = waiting.filter(|w| w.to == to).map(|w| self.due_of(w));
             let standing = self.at(slot);
             standing.place = standing.place & !PLACE | pack(to);
+            standing.best = standing.best.max(to.tier.number());
             standing.since = Moment::new(confirmed.unwrap_or(tau_ms));
         }
         self.wait(slot, waits);
@@ -481,17 +496,4 @@ pub fn value_ln(cx: &Context, profile: &Profile) -> Option<f64> {
 fn cuts_of(c: &CutOffs) -> Cuts {
     let [iron, gold, key, a, b] = [c.iron, c.gold, c.key, c.a, c.b].map(Bucket::from_number);
     Cuts { gold, iron, key, a, b }
-}
-
-/// Ranges in order, those that touch as one.
-fn apart(mut ranges: Vec<(i16, i16)>) -> Vec<(i16, i16)> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(i16, i16)> = Vec::new();
-    for (low, high) in ranges {
-        match joined.last_mut() {
-            Some((_, end)) if low <= end.saturating_add(1) => *end = (*end).max(high),
-            _ => joined.push((low, high)),
-        }
-    }
-    joined
 }

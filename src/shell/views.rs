@@ -2,6 +2,7 @@
 
 mod customers;
 mod history;
+mod opportunities;
 mod rollups;
 mod segments;
 mod silence;
@@ -58,6 +59,8 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("owner_months", history::owner_months(views)),
         view("tier_migration", history::tier_migration(tables)),
         view("churn_rate", history::churn_rate(tables)),
+        view("opportunities_now", opportunities::now(views, tables)),
+        view("opportunity_effect", opportunities::effect(views, tables)),
         view("segments_hourly", segments::hourly(tables)),
         view("segments_between", segments::between(views)),
         view("segments_now", segments::now(views)),

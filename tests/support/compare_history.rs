@@ -1,6 +1,6 @@
 //! Holds the history of customers against the slow recomputation, and its last row against the customer's row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use retain::model::table::{Column, Table};
 use retain::plan::Plan;
@@ -70,6 +70,10 @@ pub fn check_last(plan: &Plan, tables: &Tables, seed: &str) {
 /// holds what the events by then come to.
 pub fn check_days(plan: &Plan, tables: &Tables, expected: &Expected, seed: &str) {
     let history = by_customer(tables);
+    let proposed = |row: &Row| {
+        (row.text("customer_id").to_owned(), day_of(plan, row.int("proposed_at") as i64))
+    };
+    let proposed: BTreeSet<(String, i64)> = tables.rows("opportunities").map(proposed).collect();
     for (id, events) in &expected.events {
         let (rows, changed) = (&history[id.as_str()], days::days(plan, events));
         let place = |day: &i64| format!("{id} on day {day}, {seed}");
@@ -83,7 +87,8 @@ pub fn check_days(plan: &Plan, tables: &Tables, expected: &Expected, seed: &str)
         let step = (rows.len() * events.len()).div_ceil(WORK_MAX).max(1);
         for (day, row) in rows.iter().rev().step_by(step) {
             check_row(plan, row, &events[..known(day)], &place(day));
-            if !changed.iter().any(|(changed, _)| changed == day) {
+            let by_event = changed.iter().any(|(changed, _)| changed == day);
+            if !by_event && !proposed.contains(&(id.clone(), *day)) {
                 let before = rows.range(..day).next_back().unwrap().1;
                 check_due(plan, before, row, *day, &place(day));
             }
@@ -91,7 +96,7 @@ pub fn check_days(plan: &Plan, tables: &Tables, expected: &Expected, seed: &str)
     }
 }
 
-/// A day without an event is there because the lifecycle, the band of the risk or the tier moved on it.
+/// A day without an event and a proposal is there because the lifecycle, the band of the risk or the tier moved on it.
 fn check_due(plan: &Plan, before: &Row, row: &Row, day: i64, place: &str) {
     let moved = day_of(plan, row.int("lifecycle_since") as i64) == day
         || before.get("tier_since") != row.get("tier_since")

@@ -7,6 +7,8 @@ pub mod catalogue;
 pub mod days;
 #[path = "judged.rs"]
 pub mod judged;
+#[path = "offered.rs"]
+pub mod offered;
 #[path = "trajectory.rs"]
 pub mod trajectory;
 
