@@ -143,7 +143,7 @@ fn moves(from: &Stand, to: &Stand, by_purchase: bool, at_ms: i64, flows: &mut Fl
 fn groups(events: &[&Event]) -> Vec<(&'static str, String)> {
     let last = |name: &str| {
         let says = |e: &&&Event| e.kind == "profile" && e.json[name].is_string();
-        events.iter().filter(says).next_back().map_or("", |e| e.text(name)).to_owned()
+        events.iter().rfind(says).map_or("", |e| e.text(name)).to_owned()
     };
     vec![
         ("all", String::new()),
@@ -156,7 +156,7 @@ fn groups(events: &[&Event]) -> Vec<(&'static str, String)> {
 
 fn bought(plan: &Plan, events: &[&Event]) -> Option<Bought> {
     let times: Vec<i64> = events.iter().filter(|e| e.kind == "purchase").map(|e| e.ts_ms).collect();
-    let opening = events.iter().filter(|e| e.kind == "opening").next_back();
+    let opening = events.iter().rfind(|e| e.kind == "opening");
     let opened = opening.map(|o| (time_of(o.text("t_first")), time_of(o.text("t_last"))));
     let all: BTreeSet<i64> = times.iter().map(|ms| day_of(plan, *ms)).collect();
     let later = all.iter().filter(|day| opened.is_none_or(|o| **day > day_of(plan, o.1))).count();
