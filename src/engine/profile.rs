@@ -37,7 +37,7 @@ pub struct More {
     /// Contract, answers, deliveries, usage.
     pub terms: Option<Box<Terms>>,
     /// Categories looked at and bought.
-    pub intents: Option<Box<Intents>>,
+    pub intents: Option<Intents>,
     /// Band of the risk, and since when; `None` while there is no risk.
     pub risk_band: Option<(u8, Moment)>,
     /// As of when the row of a customer who has never bought was last refreshed.
