@@ -96,6 +96,11 @@ impl Sums {
         })
     }
 
+    /// The sum as of the landmark; 0 when nothing was added.
+    pub fn held(&self, sum: Sum) -> f64 {
+        self.index(sum).map_or(0.0, |at| self.values[at])
+    }
+
     /// Rate per day at `tau_ms` of a customer known since `since_ms`: [`Decay::rate_per_day`], hence with an age of
     /// at least a day.
     pub fn rate(&self, sum: Sum, tau_ms: i64, since_ms: i64) -> f64 {
