@@ -73,6 +73,8 @@ impl Context {
         let kind = match plan.model.kind {
             ModelKind::MbgNbd => Model::Mbg,
             ModelKind::BgNbd => Model::Bg,
+            ModelKind::MbgCnbdK { k } => Model::MbgCnbd { k },
+            ModelKind::BgCnbdK { k } => Model::BgCnbd { k },
         };
         let m = plan.model;
         let b = plan.bands;

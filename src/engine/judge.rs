@@ -216,25 +216,31 @@ pub enum Look {
     Exactly,
 }
 
-/// Steps the band of the risk at `tau_ms`, and looks for the next moment at which time alone moves it, or at which it must
-/// be looked at again; [`NEVER_MS`] when it never does. Returns whether the band changed, and that moment.
-pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64, look: Look) -> (bool, i64) {
+/// What looking at the risk has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RiskStep {
+    /// The band it crosses into, and when; `None` when it stays.
+    pub crosses: Option<(u8, Moment)>,
+    /// The next moment at which time alone moves it, or at which it must be looked at again; [`NEVER_MS`] when it never
+    /// does.
+    pub due_ms: i64,
+}
+
+/// In which band the risk is at `tau_ms`, and until when.
+pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> RiskStep {
     let Some(inputs) = risk_inputs(cx, profile) else {
-        return (false, NEVER_MS);
+        return RiskStep { crosses: None, due_ms: NEVER_MS };
     };
     let path = Path::new(&inputs, &cx.risk.weights);
     let now = path.at(tau_ms);
-    let more = profile.more_mut();
-    let before = more.risk_band.map(|(band, _)| usize::from(band));
+    let before = profile.more().and_then(|more| more.risk_band);
+    let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, now.risk);
-    let moved = before != Some(band);
-    if moved {
-        more.risk_band = Some((band as u8, Moment::new(tau_ms)));
-    }
-    (moved, crossing_ms(cx, &path, &now, band, look, tau_ms))
+    let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
+    RiskStep { crosses, due_ms: crossing_ms(cx, &path, &now, band, look, tau_ms) }
 }
 
-/// As the second part of [`step_risk`], for a profile that nothing has happened to.
+/// As the second part of [`risk_step`], for a profile that nothing has happened to.
 pub fn risk_due_ms(cx: &Context, profile: &Profile, look: Look, from_ms: i64) -> i64 {
     let band = profile.more().and_then(|more| more.risk_band);
     match (band, risk_inputs(cx, profile)) {
@@ -289,6 +295,16 @@ pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
     };
     true
+}
+
+/// The lifetime value at `tau_ms`, minor units; `None` before the first purchase.
+pub fn clv_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+    let purchases = profile.purchases.as_deref()?;
+    let (first_ms, history) = purchases.history()?;
+    let mean_minor = mean_spend_minor(cx, purchases)?;
+    let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
+    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
+    Some(cx.value.customer_value(&cx.model, (history, age_d), mean_minor, cost_minor))
 }
 
 /// What a purchase is worth on average, minor units.
@@ -355,7 +371,7 @@ mod tests {
     #[test]
     fn who_has_neither_bought_nor_a_contract_has_no_risk() {
         assert_eq!(risk_inputs(&context(), &Profile::new(0)), None);
-        let mut profile = Profile::new(0);
-        assert_eq!(step_risk(&context(), &mut profile, 5, Look::Exactly), (false, NEVER_MS));
+        let step = risk_step(&context(), &Profile::new(0), 5, Look::Exactly);
+        assert_eq!(step, RiskStep { crosses: None, due_ms: NEVER_MS });
     }
 }

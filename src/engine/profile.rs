@@ -90,6 +90,10 @@ pub struct Profile {
     pub lifecycle_since: Moment,
     /// [`Lifecycle::number`].
     pub lifecycle: u8,
+    /// The day whose history the open cycle is still to write, see `history.rs`. Ends with the cycle, so it is no part of
+    /// the state.
+    #[serde(skip)]
+    pub changed_on: Option<u16>,
 }
 
 impl Profile {
@@ -106,6 +110,7 @@ impl Profile {
             born: Moment::new(ts_ms),
             lifecycle_since: Moment::new(ts_ms),
             lifecycle: Lifecycle::Prospect.number(),
+            changed_on: None,
         }
     }
 

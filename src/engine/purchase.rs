@@ -272,6 +272,13 @@ impl Purchases {
         self.days.iter().copied().find(|day| f64::from(day - first) >= cycle_d)
     }
 
+    /// Whether there is such a day ([`Self::activated_day`]).
+    pub fn is_activated(&self, cycle_d: f64) -> bool {
+        let (first, last) = (self.days.first(), self.days.last());
+        let apart = first.zip(last).map(|(first, last)| f64::from(last - first));
+        self.opening.is_none() && apart.is_some_and(|apart_d| apart_d >= cycle_d)
+    }
+
     /// What the repurchase models need: the first purchase, and the history. While `x` is 0 the last purchase *day* is
     /// the first, so `t_x` is 0 even if something was bought again that day.
     pub fn history(&self) -> Option<(i64, History)> {

@@ -219,6 +219,11 @@ impl Tiers {
         TierColumns { place: Some(place), since_ms: standing.since.known_ms(), version }
     }
 
+    /// Since when a customer stands where it does; before everything for nowhere.
+    pub fn since_ms(&self, slot: u32) -> i64 {
+        self.look(slot).since.ms()
+    }
+
     /// A record of the state topic.
     pub fn restore(&mut self, slot: u32, stands: &Stands) {
         let standing = self.at(slot);
@@ -392,8 +397,11 @@ impl Engine {
         let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) else {
             return;
         };
+        let before = self.tiers.columns(slot);
         if self.tiers.judge(slot, s, tau_ms) {
+            self.tier_changed(slot, before);
             self.mark(slot);
+            self.count_tier(slot, before.place.map(|place| place.tier));
         }
     }
 

@@ -51,7 +51,7 @@ pub(super) struct OpenCycle {
 }
 
 /// A guess of what a due costs, in the state and the row of a profile of usual size, bytes.
-const DUE_BYTES: usize = 800;
+const DUE_BYTES: usize = 1_100;
 
 /// A guess of what a word for the next stage costs, bytes.
 const WORD_BYTES: usize = 200;
@@ -94,6 +94,7 @@ impl OpenCycle {
             + self.letter_bytes
             + engine.dirty_bytes
             + engine.activity.changed_bytes()
+            + engine.segments.changed_bytes()
             + engine.moved.len() * WORD_BYTES
     }
 
@@ -180,7 +181,7 @@ impl Machine {
     }
 
     /// What is complete although dues are left: everything before the first of them.
-    fn complete_to_ms(&self) -> Option<i64> {
+    pub(super) fn complete_to_ms(&self) -> Option<i64> {
         let watermark_ms = self.watermark_ms()?;
         Some(self.dues_left_ms.map_or(watermark_ms, |due_ms| watermark_ms.min(due_ms - 1)))
     }
@@ -216,6 +217,7 @@ impl Machine {
         self.collect_customers(&mut effects, version);
         self.tell_tiers(&mut effects, clock);
         self.collect_activity(&mut effects, version);
+        self.collect_segments(&mut effects, version);
         for ((source, dimension), values) in self.engine.words.take_changed() {
             let key = StateKey::Words(source, dimension);
             effects.state.put(|out| key.write(out), |out| write(values, out));
@@ -225,6 +227,8 @@ impl Machine {
         self.engine.rows.take_into(&mut effects.rows);
         self.cycle.gaps.take_into(&mut effects.rows);
         self.ledger(&mut effects, clock, version);
+        self.state.rows_bytes_total += effects.rows_bytes() as u64;
+        effects.rows_bytes_total = self.state.rows_bytes_total;
         effects.state.put(|out| StateKey::Meta.write(out), |out| write(&self.state, out));
         effects
     }
@@ -250,12 +254,16 @@ impl Machine {
         for slots in dirty.chunks(WARM) {
             engine.store.warm_all(slots);
             for slot in slots {
-                let entry = engine.store.get_mut(*slot);
+                let Engine { cx, store, tiers, words, rows, .. } = &mut *engine;
+                let entry = store.get_mut(*slot);
                 entry.dirty = false;
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
-                let tier = engine.tiers.columns(*slot);
-                engine.rows.customer(&engine.cx, &engine.words, entry, tier, version);
+                let tier = tiers.columns(*slot);
+                let scores = rows.customer(cx, words, entry, tier, version);
+                if let Some(day) = entry.profile.changed_on.take() {
+                    rows.history(cx, entry, tier, Some(scores), day, version);
+                }
             }
         }
         dirty.clear();

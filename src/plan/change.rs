@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guarantees::test_words;
 use super::scalar::{duration_text, rate_text, size_text};
-use super::{
-    AbcShare, Clock, KeyField, KeyFormat, ModelKind, NUMBERS, Parameters, Partitioner, Plan, Tiers,
-};
+use super::{AbcShare, Clock, KeyField, KeyFormat, NUMBERS, Parameters, Partitioner, Plan, Tiers};
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
 
 /// The values of a plan by name (`source.purchases.dedup_window` = `30d`), as they are kept with the state.
@@ -103,11 +101,10 @@ fn put_sources(plan: &Plan, put: &mut impl FnMut(&str, String)) {
 }
 
 fn put_signals(plan: &Plan, put: &mut impl FnMut(&str, String)) {
-    let kind = match plan.model.kind {
-        ModelKind::MbgNbd => "mbg_nbd",
-        ModelKind::BgNbd => "bg_nbd",
-    };
-    put("model.kind", kind.to_owned());
+    put("model.kind", plan.model.kind.name().to_owned());
+    if plan.model.kind.stages() > 1 {
+        put("model.k", plan.model.kind.stages().to_string());
+    }
     put("model.r", plan.model.r.to_string());
     put("model.alpha", format!("{} days", plan.model.alpha_d));
     put("model.a", plan.model.a.to_string());
@@ -369,6 +366,24 @@ mod tests {
             assert!(changes[0].starts_with(&format!("{name} (")), "{changes:?}");
             assert_eq!(Change::Retime(changes).refusal("x.toml"), None);
         }
+    }
+
+    #[test]
+    fn another_rhythm_is_taken_over() {
+        let regular =
+            |k: &str| TEXT.replace("[model]", &format!("[model]\nkind = \"mbg_cnbd_k\"\nk = {k}"));
+        let compared = compare(&fingerprint(&regular("3")), &fingerprint(&regular("4")));
+        let Change::Retime(changes) = compared else { panic!("{compared:?}") };
+        assert!(
+            matches!(&changes[..], [only] if only.starts_with("model.k: 3 -> 4 (")),
+            "{changes:?}"
+        );
+        let Change::Retime(changes) = compare(&fingerprint(TEXT), &fingerprint(&regular("3")))
+        else {
+            panic!()
+        };
+        let names: Vec<_> = changes.iter().filter_map(|change| change.split(" (").next()).collect();
+        assert_eq!(names, ["model.k: nothing -> 3", "model.kind: mbg_nbd -> mbg_cnbd_k"]);
     }
 
     #[test]

@@ -211,9 +211,16 @@ const KEYS: &[Key] = &[
     key(
         "model",
         "kind",
-        "mbg_nbd, bg_nbd",
+        "mbg_nbd, bg_nbd, mbg_cnbd_k, bg_cnbd_k",
         "\"mbg_nbd\"",
-        "the repurchase model; in `bg_nbd` a customer who bought once can never leave",
+        "the repurchase model; in the `bg` ones a customer who bought once can never leave, the `cnbd_k` ones are for customers who buy in a rhythm",
+    ),
+    key(
+        "model",
+        "k",
+        "integer, 2 to 20; required for mbg_cnbd_k and bg_cnbd_k, only there",
+        "",
+        "stages of a gap between purchases: the larger, the more regular",
     ),
     key(
         "model",
