@@ -17,6 +17,7 @@ use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
+use super::situation::due_after_ms;
 use super::store::{Slot, Store};
 use super::take::Took;
 use super::tiers::Tiers;
@@ -203,7 +204,7 @@ impl Engine {
         counted: Option<(Before, Word)>,
     ) -> bool {
         let born = self.store.get(slot).profile.born;
-        let Took { bought, visit, judged } = self.add(slot, batch, event, position, visits);
+        let Took { bought, visit, judged, begins } = self.add(slot, batch, event, position, visits);
         let money = matches!(
             event.body,
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
@@ -215,11 +216,15 @@ impl Engine {
             self.count_event(slot, event, before, (position.source, channel));
         }
         // trends look back to the first event
+        let mut risk = None;
         if judged || self.store.get(slot).profile.born != born {
-            self.judge_risk(slot);
+            risk = self.judge_risk(slot);
         }
         if money {
             self.value_changed(slot);
+        }
+        if begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
+            self.propose_after(slot, risk);
         }
         visit
     }
@@ -279,16 +284,18 @@ impl Engine {
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
     }
 
-    /// Steps the band of the risk after something has changed, and arms the next due.
-    fn judge_risk(&mut self, slot: u32) {
+    /// Steps the band of the risk after something has changed, and arms the next due. Returns the risk.
+    fn judge_risk(&mut self, slot: u32) -> Option<f64> {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.profile.as_of_ms;
-        let RiskStep { crosses, due_ms: risk_ms } =
+        let RiskStep { crosses, risk, due_ms: risk_ms } =
             risk_step(&self.cx, &entry.profile, tau_ms, Look::Roughly);
         if crosses.is_some() {
             entry.profile.more_mut().risk_band = crosses;
         }
+        entry.profile.set_risk_due_ms(risk_ms);
         let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
+        let at_ms = at_ms.min(due_after_ms(&self.cx, &entry.profile, tau_ms));
         let ages = entry.profile.ages();
         if crosses.is_some() {
             self.moved.push(Moved { slot, left_account: None });
@@ -297,6 +304,7 @@ impl Engine {
             self.list_for_refresh(slot);
         }
         self.arm_at(slot, at_ms);
+        risk
     }
 
     /// Lists a customer whose row ages for the daily refresh of what has no closed form, at a minute that its key decides.
@@ -314,7 +322,9 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let lifecycle_ms = due_ms(&self.cx, &entry.profile);
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
-        let at_ms = lifecycle_ms.min(risk_due_ms(&self.cx, &entry.profile, look, from_ms));
+        let risk_ms = risk_due_ms(&self.cx, &mut entry.profile, look, from_ms);
+        let offers_ms = due_after_ms(&self.cx, &entry.profile, from_ms);
+        let at_ms = lifecycle_ms.min(risk_ms).min(offers_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -323,6 +333,7 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let at_ms = entry.profile.as_of_ms + 1;
         entry.profile.set_lifecycle_due_ms(at_ms);
+        entry.profile.set_risk_due_ms(at_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -352,8 +363,10 @@ impl Engine {
         let was = profile.lifecycle();
         let retimed = profile.lifecycle_due_ms() <= tau_ms;
         let enters = if retimed { moves_to(&self.cx, profile, tau_ms, Step::Time) } else { None };
-        let RiskStep { crosses, due_ms: risk_ms } =
-            risk_step(&self.cx, profile, tau_ms, Look::Exactly);
+        // what neither the risk nor the lifecycle is due for is due for what is worth a contact
+        let judged = (profile.risk_due_ms() <= tau_ms)
+            .then(|| risk_step(&self.cx, profile, tau_ms, Look::Exactly));
+        let crosses = judged.and_then(|judged| judged.crosses);
         if retimed || crosses.is_some() {
             self.will_change(slot, tau_ms);
             let profile = &mut self.store.get_mut(slot).profile;
@@ -375,8 +388,13 @@ impl Engine {
         if enters.is_some() || crosses.is_some() {
             self.moved.push(Moved { slot, left_account: None });
         }
-        let lifecycle_ms = self.store.get(slot).profile.lifecycle_due_ms();
-        self.arm_at(slot, lifecycle_ms.min(risk_ms));
+        if let Some(judged) = judged {
+            self.store.get_mut(slot).profile.set_risk_due_ms(judged.due_ms);
+        }
+        self.propose(slot, tau_ms, judged.and_then(|judged| judged.risk));
+        let profile = &self.store.get(slot).profile;
+        let at_ms = profile.lifecycle_due_ms().min(profile.risk_due_ms());
+        self.arm_at(slot, at_ms.min(due_after_ms(&self.cx, profile, tau_ms)));
         debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
     }
 

@@ -182,6 +182,22 @@ impl Intents {
         all
     }
 
+    /// The most watched category and its decayed views at `tau_ms`; of equals that of the smaller key.
+    pub fn top(&self, tau_ms: i64) -> Option<(u32, f64)> {
+        self.watched_at(tau_ms).reduce(|top, held| if held.1 > top.1 { held } else { top })
+    }
+
+    /// Decayed views of all categories watched at `tau_ms`.
+    pub fn total(&self, tau_ms: i64) -> f64 {
+        let sum: f64 = self.watched_held().iter().map(value_of).sum();
+        sum * weight(tau_ms, self.landmark_ms())
+    }
+
+    /// Decayed views of a category at `tau_ms`.
+    pub fn views(&self, category: u32, tau_ms: i64) -> f64 {
+        self.watched_at(tau_ms).find(|held| held.0 == category).map_or(0.0, |held| held.1)
+    }
+
     /// Decayed views of the most watched category at `tau_ms`; 0 when none is.
     pub fn most_watched(&self, tau_ms: i64) -> f64 {
         self.watched_at(tau_ms).map(|(_, views)| views).fold(0.0, f64::max)

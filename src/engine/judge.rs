@@ -86,12 +86,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         }),
         open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open().complaints))),
         tickets: Some(decayed(sums, Sum::Tickets90)),
-        csat: (sums.held(Sum::CsatN180) > 0.0).then(|| PulledMean {
-            sum: decayed(sums, Sum::Csat180),
-            weight: sums.held(Sum::CsatN180),
-            prior: cx.plan.csat_prior,
-            prior_weight: CSAT_PRIOR_N,
-        }),
+        csat: csat(cx, sums),
         sat_gap: sat_gap(sums).map(|gap| PulledMean {
             sum: DecayedSum { value: gap, ..decayed(sums, Sum::Csat30) },
             weight: 1.0,
@@ -157,6 +152,17 @@ fn share(sums: &Sums, part: Sum, whole: Sum) -> Option<f64> {
     service::share(sums.held(part), sums.held(whole))
 }
 
+/// Satisfaction, pulled towards the population's; `None` without a rating.
+pub(super) fn csat(cx: &Context, sums: &Sums) -> Option<PulledMean> {
+    let weight = sums.held(Sum::CsatN180);
+    (weight > 0.0).then(|| PulledMean {
+        sum: decayed(sums, Sum::Csat180),
+        weight,
+        prior: cx.plan.csat_prior,
+        prior_weight: CSAT_PRIOR_N,
+    })
+}
+
 fn sat_gap(sums: &Sums) -> Option<f64> {
     let of = |sum| sums.held(sum);
     service::sat_gap(&Ratings {
@@ -217,19 +223,21 @@ pub enum Look {
 }
 
 /// What looking at the risk has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RiskStep {
     /// The band it crosses into, and when; `None` when it stays.
     pub crosses: Option<(u8, Moment)>,
-    /// The next moment at which time alone moves it, or at which it must be looked at again; [`NEVER_MS`] when it never
-    /// does.
+    /// The risk; `None` for who has none.
+    pub risk: Option<f64>,
+    /// The next moment at which time alone moves it, or makes keeping the customer worth a contact, or at which it must be
+    /// looked at again; [`NEVER_MS`] when it never does.
     pub due_ms: i64,
 }
 
 /// In which band the risk is at `tau_ms`, and until when.
 pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> RiskStep {
     let Some(inputs) = risk_inputs(cx, profile) else {
-        return RiskStep { crosses: None, due_ms: NEVER_MS };
+        return RiskStep { crosses: None, risk: None, due_ms: NEVER_MS };
     };
     let path = Path::new(&inputs, &cx.risk.weights);
     let now = path.at(tau_ms);
@@ -237,22 +245,26 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
     let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, now.risk);
     let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
-    RiskStep { crosses, due_ms: crossing_ms(cx, &path, &now, band, look, tau_ms) }
+    let due_ms = crossing_ms(cx, &path, &now, band, look, tau_ms);
+    RiskStep { crosses, risk: Some(now.risk), due_ms }
 }
 
-/// As the second part of [`risk_step`], for a profile that nothing has happened to.
-pub fn risk_due_ms(cx: &Context, profile: &Profile, look: Look, from_ms: i64) -> i64 {
+/// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
+pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64) -> i64 {
     let band = profile.more().and_then(|more| more.risk_band);
-    match (band, risk_inputs(cx, profile)) {
+    let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
             let path = Path::new(&inputs, &cx.risk.weights);
             crossing_ms(cx, &path, &path.at(from_ms), usize::from(band), look, from_ms)
         }
         _ => NEVER_MS,
-    }
+    };
+    profile.set_risk_due_ms(due_ms);
+    due_ms
 }
 
-/// A moment after `from_ms`, that of `now`, before which the risk stays in its band.
+/// A moment after `from_ms`, that of `now`, before which the risk stays in its band, and on its side of the edge from which
+/// keeping is worth a contact.
 fn crossing_ms(
     cx: &Context,
     path: &Path<'_>,
@@ -261,7 +273,12 @@ fn crossing_ms(
     look: Look,
     from_ms: i64,
 ) -> i64 {
-    let window = Window::from(cx.risk.bands.limits(band));
+    let mut window = Window::from(cx.risk.bands.limits(band));
+    let edge = cx.offers.rules.risk_min;
+    if window.low < edge && edge < window.high {
+        // what falls below the edge ends nothing: only the way up is a moment
+        window.high = if now.risk < edge { edge } else { window.high };
+    }
     let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {
         Look::Roughly if path.stays(now, window, soon_ms) => return soon_ms,
@@ -372,6 +389,6 @@ mod tests {
     fn who_has_neither_bought_nor_a_contract_has_no_risk() {
         assert_eq!(risk_inputs(&context(), &Profile::new(0)), None);
         let step = risk_step(&context(), &Profile::new(0), 5, Look::Exactly);
-        assert_eq!(step, RiskStep { crosses: None, due_ms: NEVER_MS });
+        assert_eq!(step, RiskStep { crosses: None, risk: None, due_ms: NEVER_MS });
     }
 }

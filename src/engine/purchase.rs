@@ -263,6 +263,18 @@ impl Purchases {
         gaps
     }
 
+    /// As [`Self::gaps`] without the logarithms: how many, and their sum.
+    pub fn gap_span(&self) -> Gaps {
+        let opened = self.opening.as_ref().map(|o| o.last_day);
+        let known = self.days.partition_point(|day| opened.is_some_and(|last| *day <= last));
+        let later = &self.days[known..];
+        let (Some(first), Some(last)) = (opened.or(later.first().copied()), later.last()) else {
+            return Gaps::default();
+        };
+        let n = later.len() as u32 - u32::from(opened.is_none());
+        Gaps { n, sum_d: f64::from(last - first), sum_ln_d: 0.0 }
+    }
+
     /// The first purchase day at least `cycle_d` days after the first, as its number; `None` before there is one.
     pub fn activated_day(&self, cycle_d: f64) -> Option<u16> {
         if self.opening.is_some() {

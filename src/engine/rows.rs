@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::customer_row;
 use super::history::{self, Scores};
+use super::opportunity_row::{self, OpportunityRow};
 use super::shard::activity::Tally;
 use super::shard::segments::{Flow, Grouping, hour_begins_ms};
 use super::shard::words::Words;
@@ -72,6 +73,7 @@ pub struct SegmentRow<'a> {
 #[derive(Debug)]
 pub struct Rows {
     shard: u16,
+    opportunities: TableRows,
     customers: TableRows,
     history: TableRows,
     activity: TableRows,
@@ -84,6 +86,7 @@ impl Rows {
     pub fn new(shard: u16) -> Self {
         Self {
             shard,
+            opportunities: TableRows::new(Table::Opportunities),
             customers: TableRows::new(Table::Customers),
             history: TableRows::new(Table::CustomerHistory),
             activity: TableRows::new(Table::Activity),
@@ -94,7 +97,14 @@ impl Rows {
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        let all = [&self.customers, &self.history, &self.activity, &self.events, &self.segments];
+        let all = [
+            &self.customers,
+            &self.history,
+            &self.activity,
+            &self.events,
+            &self.opportunities,
+            &self.segments,
+        ];
         all.iter().map(|rows| rows.len_bytes()).sum()
     }
 
@@ -104,6 +114,7 @@ impl Rows {
         self.history.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
+        self.opportunities.take_into(out);
         self.segments.take_into(out);
     }
 
@@ -114,6 +125,7 @@ impl Rows {
             Table::CustomerHistory => self.history.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
+            Table::Opportunities => self.opportunities.recycle(block.bytes),
             Table::Segments => self.segments.recycle(block.bytes),
             _ => {}
         }
@@ -209,6 +221,11 @@ impl Rows {
             .text(channel.as_bytes())
             .u8(u8::from(row.visit))
             .text(payload);
+    }
+
+    /// The row of a proposal.
+    pub fn opportunity(&mut self, o: &OpportunityRow<'_>, version: u64) {
+        opportunity_row::write(&mut self.opportunities.row(), self.shard, version, o);
     }
 
     /// The row of a customer. Returns the scores it says.

@@ -7,6 +7,7 @@ use super::{ClockReading, Identity, Machine, ShardState};
 use crate::engine::apply::Engine;
 use crate::engine::compact::Moment;
 use crate::engine::judge::value;
+use crate::engine::offer::Offer;
 use crate::engine::rows::{ActivityRow, source_name};
 use crate::engine::said::Field;
 use crate::engine::shard::activity::MinuteKey;
@@ -20,7 +21,7 @@ use crate::model::time::{BEFORE_ALL_MS, HOUR_MS, MINUTE_MS, day_of, minute_of};
 use crate::plan::Plan;
 use crate::snapshot::{StateKey, write};
 use crate::wire::rows::TableRows;
-use crate::wire::signals::{Word, joined, left};
+use crate::wire::signals::{Offered, Word, joined, left};
 
 /// Offsets that retention removed before they were read, ahead of the merge.
 #[derive(Debug)]
@@ -284,7 +285,8 @@ impl Machine {
             words.insert(word.key.clone(), word);
         }
         for slot in moved.iter().map(|m| m.slot) {
-            let word = joined(&word_of(self.engine.store.get(slot)), stamp);
+            let offered = offered(&self.engine, slot);
+            let word = joined(&word_of(self.engine.store.get(slot), &offered), stamp);
             self.left.cancel(&word);
             words.insert(word.key.clone(), word);
         }
@@ -377,7 +379,22 @@ impl Machine {
     }
 }
 
-fn word_of(slot: &Slot) -> Word<'_> {
+fn offered(engine: &Engine, slot: u32) -> Vec<Offered> {
+    let Slot { key, profile, .. } = engine.store.get(slot);
+    let Some(offers) = profile.more().and_then(|more| more.offers.as_deref()) else {
+        return Vec::new();
+    };
+    let held_out = engine.cx.offers.rules.is_held_out(key.bytes());
+    let told = |offer: &Offer| {
+        let reason = offer.reason()?;
+        let (goal, reason) = (reason.goal().name(), reason.name());
+        let (score, since_ms, until_ms) = (offer.score(), offer.at_ms(), offer.until_ms());
+        Some(Offered { goal, reason, score, since_ms, until_ms, held_out })
+    };
+    offers.open(profile.as_of_ms).filter_map(told).collect()
+}
+
+fn word_of<'a>(slot: &'a Slot, opportunities: &'a [Offered]) -> Word<'a> {
     let profile = &slot.profile;
     Word {
         customer: slot.key.bytes(),
@@ -386,5 +403,6 @@ fn word_of(slot: &Slot) -> Word<'_> {
         risk_band: profile.more().and_then(|more| more.risk_band).map(|(band, _)| band),
         as_of_ms: profile.as_of_ms,
         revenue_minor: profile.purchases.as_ref().map_or(0, |p| p.revenue_minor()),
+        opportunities,
     }
 }

@@ -145,6 +145,7 @@ impl Machine {
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
             if !profile.ages() {
+                self.engine.arm_offers(slot);
                 continue;
             }
             if anew {

@@ -100,6 +100,8 @@ pub enum Table {
     LedgerDaily,
     /// Offsets that retention removed before they were read.
     Gaps,
+    /// What was worth a contact, one row for each proposal.
+    Opportunities,
     /// Flows of customers and events by shard, hour and group.
     Segments,
 }
@@ -281,6 +283,28 @@ const EVENTS: &[Column] = &[
     col("payload", T::String),
 ];
 
+/// Columns of `opportunities`: the customer as they stood when it was proposed.
+const OPPORTUNITIES: &[Column] = &[
+    col("customer_id", T::String),
+    col("goal", T::Word),
+    col("proposed_at", T::Time),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("shard", T::UInt16),
+    col("reason", T::Word),
+    col("score", T::Float64),
+    col("held_out", T::UInt8),
+    col("expires_at", T::Time),
+    col("category", T::Word),
+    col("account_id", T::String),
+    col("owner_id", T::String),
+    col("region", T::Word),
+    col("tier", T::Word),
+    col("lifecycle", T::Word),
+    col("risk", T::MaybeFloat64),
+    col("clv", T::MaybeFloat64),
+];
+
 /// Columns of `ledger`: one row per cycle and source. Offsets are half-open: `[offset_from, offset_to)`.
 const LEDGER: &[Column] = &[
     col("shard", T::UInt16),
@@ -363,12 +387,13 @@ const SEGMENTS: &[Column] = &[
 
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Customers,
         Self::CustomerHistory,
         Self::Activity,
         Self::Segments,
         Self::Events,
+        Self::Opportunities,
         Self::Gaps,
         Self::LedgerDaily,
         Self::Ledger,
@@ -384,6 +409,7 @@ impl Table {
             Self::Ledger => "ledger",
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
+            Self::Opportunities => "opportunities",
             Self::Segments => "segments",
         }
     }
@@ -403,6 +429,7 @@ impl Table {
             Self::Ledger => LEDGER,
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
+            Self::Opportunities => OPPORTUNITIES,
             Self::Segments => SEGMENTS,
         }
     }

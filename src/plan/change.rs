@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::guarantees::test_words;
 use super::scalar::{duration_text, rate_text, size_text};
-use super::{AbcShare, Clock, KeyField, KeyFormat, NUMBERS, Parameters, Partitioner, Plan, Tiers};
+use super::{
+    AbcShare, Clock, KeyField, KeyFormat, NUMBERS, OPPORTUNITY_NUMBERS, Parameters, Partitioner,
+    Plan, Tiers,
+};
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
 
 /// The values of a plan by name (`source.purchases.dedup_window` = `30d`), as they are kept with the state.
@@ -133,8 +136,15 @@ fn put_tiers(t: &Tiers, put: &mut impl FnMut(&str, String)) {
 }
 
 fn put_parameters(p: &Parameters, put: &mut impl FnMut(&str, String)) {
-    for (number, value) in NUMBERS.iter().zip(p.numbers()) {
+    let offers = OPPORTUNITY_NUMBERS.iter().zip(p.opportunities.numbers());
+    for (number, value) in NUMBERS.iter().zip(p.numbers()).chain(offers) {
         put(&format!("{}.{}", number.key.section, number.key.name), value.to_string());
+    }
+    let consent = if p.opportunities.consent { "assumed" } else { "withheld" };
+    put("opportunities.consent", consent.to_owned());
+    for lift in &p.opportunities.lifts {
+        let said = format!("{} of {}, {}", lift.lift, lift.co_buyers, lift.p_buy);
+        put(&format!("lift.{} of {}", lift.category, lift.given), said);
     }
     let edges: Vec<String> = p.risk.bands.iter().map(f64::to_string).collect();
     put("risk.bands", edges.join(" "));
@@ -304,7 +314,7 @@ fn meaning_in_table(name: &str, both: bool, is_there: bool) -> Meaning {
         }
         ("service", _) => Retime("what is promised from now on; what was late stays so"),
         ("risk" | "loyalty", _) => Retime("every customer is judged anew and timed by it"),
-        ("opportunities", _) => Retime("it holds from now on"),
+        ("opportunities" | "lift", _) => Retime("it holds from now on"),
         ("tiers", _) => Retime("the next cut-offs are made by it, and moves wait by it"),
         ("limits", _) => Retime("it holds from now on"),
         _ => Rebuild("this version does not know the value"),

@@ -38,6 +38,11 @@ pub const MIGRATIONS: &[Migration] = &[
         text: include_str!("../../config/clickhouse/002_history.sql"),
     },
     Migration {
+        number: 3,
+        name: "opportunities",
+        text: include_str!("../../config/clickhouse/003_opportunities.sql"),
+    },
+    Migration {
         number: 4,
         name: "segments",
         text: include_str!("../../config/clickhouse/004_segments.sql"),
@@ -47,7 +52,7 @@ pub const MIGRATIONS: &[Migration] = &[
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// `events`, by event time.
+    /// `events` and `opportunities`, by event time.
     pub events_days: u32,
     /// `ledger`, by the clock of its cycle; the daily roll-up is kept for ever.
     pub ledger_days: u32,
@@ -123,6 +128,7 @@ pub async fn migrate_tables(
     };
     let tables = [
         ("events", "toDate(ts)", kept.events_days),
+        ("opportunities", "toDate(proposed_at)", kept.events_days),
         ("ledger", "clock", kept.ledger_days),
         ("customer_history", "day", kept.history_days),
     ];

@@ -123,7 +123,7 @@ fn logit(p: f64) -> f64 {
 }
 
 /// A rate per day: sum times lambda over 1 - e^(-lambda age), the age at least a day.
-fn rate(sum: f64, half_life_d: f64, age_ms: i64) -> f64 {
+pub fn rate(sum: f64, half_life_d: f64, age_ms: i64) -> f64 {
     let lambda = std::f64::consts::LN_2 / half_life_d;
     sum * lambda / (1.0 - (-lambda * (age_ms as f64 / DAY_MS).max(1.0)).exp())
 }

@@ -5,6 +5,8 @@
 pub mod catalogue;
 #[path = "judged.rs"]
 pub mod judged;
+#[path = "offered.rs"]
+pub mod offered;
 #[path = "trajectory.rs"]
 pub mod trajectory;
 

@@ -261,6 +261,7 @@ fn key_columns(table: &str) -> &'static [&'static str] {
         "ledger_daily" => &["shard", "source", "day"],
         "segments" => &["dimension", "value", "hour", "shard", "late_version"],
         "gaps" => &["shard", "source", "offset_from"],
+        "opportunities" => &["customer_id", "goal", "proposed_at"],
         other => panic!("table {other}"),
     }
 }
