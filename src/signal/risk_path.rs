@@ -87,40 +87,33 @@ impl<'a> Path<'a> {
 
     /// Bounds of the risk between two moments.
     fn bounds(&self, left: &Parts, right: &Parts) -> (f64, f64) {
-        let (mut low, mut high) = (self.eta0, self.eta0);
-        for input in Input::ALL {
-            let (a, b) = (left.phi[input as usize], right.phi[input as usize]);
-            let (mut least, mut most) = (a.min(b), a.max(b));
-            let mut reach = |phi: f64| {
-                least = least.min(phi);
-                most = most.max(phi);
-            };
-            let weight = self.weights.of(input);
-            match input {
-                // A trend that ends in between has risen first, to nobody knows where.
-                Input::SpendFalling if left.trends[0] && !right.trends[0] => {
-                    reach(weight * input.range().1);
-                }
-                Input::EngagementFalling if left.trends[1] && !right.trends[1] => {
-                    reach(weight * input.range().1);
-                }
-                Input::LatePayment => {
-                    if let (Some(left), Some(right)) = (&left.debt, &right.debt) {
-                        let (least_d, most_d) = left.bounds_to(right);
-                        let z = |dbt_days: f64| {
-                            let facts = Facts { dbt_days: Some(dbt_days), ..Facts::default() };
-                            facts.z(input).unwrap_or(0.0)
-                        };
-                        reach(weight * z(least_d));
-                        reach(weight * z(most_d));
-                    }
-                }
-                _ => {}
-            }
-            low += least;
-            high += most;
+        let (mut least, mut most) = (left.phi, left.phi);
+        for (at, phi) in right.phi.iter().enumerate() {
+            least[at] = least[at].min(*phi);
+            most[at] = most[at].max(*phi);
         }
-        (sigmoid(low - SLACK), sigmoid(high + SLACK))
+        let mut reach = |input: Input, z: f64| {
+            let (at, phi) = (input as usize, self.weights.of(input) * z);
+            least[at] = least[at].min(phi);
+            most[at] = most[at].max(phi);
+        };
+        // A trend that ends in between has risen first, to nobody knows where.
+        for (trend, input) in
+            [Input::SpendFalling, Input::EngagementFalling].into_iter().enumerate()
+        {
+            if left.trends[trend] && !right.trends[trend] {
+                reach(input, input.range().1);
+            }
+        }
+        if let (Some(left), Some(right)) = (&left.debt, &right.debt) {
+            let (least_d, most_d) = left.bounds_to(right);
+            for dbt_days in [least_d, most_d] {
+                let facts = Facts { dbt_days: Some(dbt_days), ..Facts::default() };
+                reach(Input::LatePayment, facts.z(Input::LatePayment).unwrap_or(0.0));
+            }
+        }
+        let sum = |phi: [f64; INPUTS]| phi.iter().fold(self.eta0, |sum, phi| sum + phi);
+        (sigmoid(sum(least) - SLACK), sigmoid(sum(most) + SLACK))
     }
 
     /// The first moment after `from_ms` at which the risk is outside `window`, looking no further than `until_ms`; exact to
