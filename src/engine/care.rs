@@ -57,6 +57,8 @@ pub struct Care {
     tickets: Vec<Ticket>,
     /// Tickets forgotten because there were too many.
     forgotten: u32,
+    /// Complaints among the tickets that are open: asked for after every event of a customer.
+    open_complaints: u32,
 }
 
 /// A support event, as this section needs it.
@@ -222,6 +224,8 @@ impl Care {
         if self.tickets.len() > tickets_max.max(1) {
             self.forget_one();
         }
+        let open = |ticket: &&Ticket| ticket.complaint && ticket.open_since_ms().is_some();
+        self.open_complaints = self.tickets.iter().filter(open).count() as u32;
     }
 
     /// Replaces what a ticket weighed before. Where all tickets are held, the sums are added up anew, so that nothing of
@@ -277,6 +281,11 @@ impl Care {
     pub fn complaint_closed_ms(&self) -> Option<i64> {
         let closed = self.tickets.iter().filter(|t| t.complaint && !t.is_open());
         closed.filter_map(|t| t.solved.ms()).max()
+    }
+
+    /// [`OpenTickets::complaints`], without a look at the tickets.
+    pub fn open_complaints(&self) -> u32 {
+        self.open_complaints
     }
 
     /// Tickets whose promised response is missed at `tau_ms` and has not come yet. At the promised moment itself it is

@@ -84,7 +84,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
                 events: web.visits,
             },
         }),
-        open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open().complaints))),
+        open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open_complaints()))),
         tickets: Some(decayed(sums, Sum::Tickets90)),
         csat: csat(cx, sums),
         sat_gap: sat_gap(sums).map(|gap| PulledMean {

@@ -50,6 +50,12 @@ impl Sums {
         self.values.len()
     }
 
+    /// Something of the values: reading it brings them into the cache.
+    pub fn touch(&self) -> u64 {
+        let ends = [self.values.first(), self.values.last()];
+        ends.into_iter().flatten().fold(0, |sum, value| sum ^ value.to_bits())
+    }
+
     /// Whether nothing was ever added.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -233,7 +233,9 @@ impl Machine {
                 }
             }
             self.watermark = passed;
-            self.engine.store.warm(self.merge.upcoming(source, &self.plan, WARM));
+            let Engine { store, tiers, .. } = &self.engine;
+            let upcoming = self.merge.upcoming(source, &self.plan, WARM);
+            store.warm(upcoming, |slot| tiers.touch(slot));
             self.consume(source, broke);
         }
         Progress::More
