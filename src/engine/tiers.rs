@@ -254,11 +254,6 @@ impl Tiers {
         self.cursor = 0;
     }
 
-    /// Something of a customer's standing: reading it brings it into the cache.
-    pub fn touch(&self, slot: u32) -> u64 {
-        u64::from(self.look(slot).place)
-    }
-
     fn look(&self, slot: u32) -> Standing {
         let page = self.pages.get(slot as usize / PAGE);
         page.and_then(|page| page.get(slot as usize % PAGE)).copied().unwrap_or(NOWHERE)
