@@ -232,7 +232,9 @@ impl Machine {
                 }
             }
             self.watermark = passed;
-            self.engine.store.warm(self.merge.upcoming(source, &self.plan, WARM));
+            let Engine { store, tiers, .. } = &self.engine;
+            let upcoming = self.merge.upcoming(source, &self.plan, WARM);
+            store.warm(upcoming, |slot| tiers.stands(slot).since_ms as u64);
             self.consume(source, broke);
         }
         Progress::More
