@@ -13,13 +13,6 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug, Default)]
 pub struct Cpu(pub BTreeMap<String, Duration>);
 
-impl Cpu {
-    /// All of it.
-    pub fn sum(&self) -> Duration {
-        self.0.values().sum()
-    }
-}
-
 impl Sub for Cpu {
     type Output = Self;
 
@@ -81,7 +74,9 @@ pub fn processes() -> Cpu {
     let mut cpu = Cpu::default();
     for (pid, process) in &all {
         let mut at = *pid;
-        while at != own && let Some(process) = all.get(&at) {
+        while at != own
+            && let Some(process) = all.get(&at)
+        {
             at = process.parent;
         }
         if at == own {

@@ -242,7 +242,8 @@ impl ShardStatus {
             // It goes on by itself, but not soon, and nothing is lost to know of it at once.
             ShardState::Running => {
                 let why_not = self.held_up.iter();
-                why.lasting.extend(why_not.map(|held_up| format!("shard {shard} waits: {held_up}")));
+                why.lasting
+                    .extend(why_not.map(|held_up| format!("shard {shard} waits: {held_up}")));
             }
             ShardState::Waiting => {
                 why.passing.push(format!("shard {shard} waits for the rest of its partitions"));

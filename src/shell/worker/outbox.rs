@@ -22,7 +22,11 @@ impl Shard {
                     tracing::error!(shard = self.id, %reason, "the shard reads nothing for now");
                 }
                 (Outbox::Full, Outbox::Open) => {
-                    tracing::info!(shard = self.id, bytes, "the outbox has room, the shard goes on");
+                    tracing::info!(
+                        shard = self.id,
+                        bytes,
+                        "the outbox has room, the shard goes on"
+                    );
                 }
                 _ => {}
             }
