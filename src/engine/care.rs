@@ -12,7 +12,7 @@ use crate::model::event::TicketAction;
 use crate::signal::satisfaction::score_share;
 use crate::signal::service::{ln_hours, ln_wait_ratio};
 
-const _: () = assert!(size_of::<Care>() <= 32 && size_of::<Ticket>() <= 56);
+const _: () = assert!(size_of::<Care>() <= 40 && size_of::<Ticket>() <= 56);
 
 /// The sums that tickets as wholes weigh on; the others are of single events.
 const OF_TICKETS: [Sum; 10] = [
