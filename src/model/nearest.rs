@@ -2,10 +2,7 @@
 
 /// The candidate that resembles `word` most, if it resembles it at all: a typing error or two, or a piece of it.
 #[must_use]
-pub fn nearest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // Longer words are no one's typing error, and the measure is quadratic in their length.
     if word.is_empty() || word.len() > 64 {
         return None;

@@ -57,7 +57,9 @@ impl Check {
                     Condition::Within(test, length_ms)
                 })
             }
-            Tree::Known(name) => self.signal(name).map(|signal| Condition::Known(SignalRef(signal))),
+            Tree::Known(name) => {
+                self.signal(name).map(|signal| Condition::Known(SignalRef(signal)))
+            }
             Tree::Not(inner) => self.tree(inner, guarded).map(not),
             Tree::All(parts) => {
                 let guards = parts.iter().filter_map(|part| match part {
@@ -131,7 +133,10 @@ impl Check {
         let (term, kind) = self.term(tree)?;
         let asks = self.asks(tree, &term, kind)?;
         let can_be_unknown = !term.is_always_known()
-            && term.signal().is_none_or(|signal| !guarded.contains(&signal.name));
+            && !(matches!(
+                term,
+                Term::Signal(_) | Term::Age(_) | Term::BusinessAge(_) | Term::Until(_)
+            ) && term.signal().is_some_and(|signal| guarded.contains(&signal.name)));
         match (can_be_unknown, tree.unknown) {
             (true, None) => {
                 let name = tree.name.text;

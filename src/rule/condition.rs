@@ -218,9 +218,7 @@ impl Condition {
         match self {
             Self::Known(signal) => vec![*signal],
             Self::Not(inner) => inner.signals(),
-            Self::All(parts) | Self::Any(parts) => {
-                parts.iter().flat_map(Self::signals).collect()
-            }
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::signals).collect(),
             Self::Test(test) | Self::Within(test, _) | Self::Held(test, _) => {
                 test.term.signal().into_iter().collect()
             }
@@ -258,7 +256,11 @@ impl Term {
     /// Whether it is never unknown.
     #[must_use]
     pub fn is_always_known(&self) -> bool {
-        self.signal().is_none_or(|signal| signal.is_always_known())
+        match self {
+            // before the first day begins there is nothing to rise above
+            Self::Rise { .. } | Self::Fall { .. } => false,
+            _ => self.signal().is_none_or(|signal| signal.is_always_known()),
+        }
     }
 
     /// Whether time alone moves it. A rule that fires does so at its own moments, of which its rule knows.

@@ -265,4 +265,3 @@ pub fn holds(asks: &Asks, value: Value) -> bool {
         _ => false,
     }
 }
-

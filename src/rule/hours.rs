@@ -197,4 +197,3 @@ fn minute_of_day(text: &str) -> Option<u16> {
     let total = hour * 60 + minute;
     (minute < 60 && total <= DAY_MIN).then_some(total)
 }
-

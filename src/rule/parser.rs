@@ -242,7 +242,9 @@ impl<'t> Parser<'t, '_> {
         let unknown = if self.accept("else") {
             match self.peek().text {
                 "yes" | "no" => Some(self.take().text == "yes"),
-                _ => return self.refuse("`yes` or `no`", Some("say what holds while it is unknown")),
+                _ => {
+                    return self.refuse("`yes` or `no`", Some("say what holds while it is unknown"));
+                }
             }
         } else {
             None
@@ -345,7 +347,8 @@ impl<'t> Parser<'t, '_> {
             self.expect(")")?;
             return Ok(inner);
         }
-        let hint = "a signal is compared with a constant: a number, or a length of time such as 72h";
+        let hint =
+            "a signal is compared with a constant: a number, or a length of time such as 72h";
         self.refuse("a number", Some(hint))
     }
 }

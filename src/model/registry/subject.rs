@@ -23,36 +23,103 @@ pub enum Subject {
 
 /// Of customers, beside the registry.
 const OF_CUSTOMERS: &[Signal] = &[
-    signal("key_customer", "flag", Due, "Whether it is a key customer.", "at or above the cut-off `tiers.key`, or said so"),
-    signal("sessions", "count", Event, "How many sessions there were.", "distinct sessions").range("0.."),
-    signal("session_gap_surprise", "0..1", Live, "How unusually long the customer has not visited, by their own rhythm.", "regularised lower gamma P(k, k * elapsed / mean gap) over sessions").range("0..1"),
+    signal(
+        "key_customer",
+        "flag",
+        Due,
+        "Whether it is a key customer.",
+        "at or above the cut-off `tiers.key`, or said so",
+    ),
+    signal("sessions", "count", Event, "How many sessions there were.", "distinct sessions")
+        .range("0.."),
+    signal(
+        "session_gap_surprise",
+        "0..1",
+        Live,
+        "How unusually long the customer has not visited, by their own rhythm.",
+        "regularised lower gamma P(k, k * elapsed / mean gap) over sessions",
+    )
+    .range("0..1"),
 ];
 
 /// Of one ticket.
 const OF_TICKETS: &[Signal] = &[
-    signal("ticket_opened_at", "time", Event, "When the ticket was opened.", "time of its first opening action"),
+    signal(
+        "ticket_opened_at",
+        "time",
+        Event,
+        "When the ticket was opened.",
+        "time of its first opening action",
+    ),
     signal("ticket_open", "flag", Event, "Whether it is open.", "its latest action opens it"),
     signal("ticket_complaint", "flag", Event, "Whether it is a complaint.", "its kind"),
-    signal("ticket_answered", "flag", Event, "Whether somebody has answered.", "an agent has replied"),
+    signal(
+        "ticket_answered",
+        "flag",
+        Event,
+        "Whether somebody has answered.",
+        "an agent has replied",
+    ),
 ];
 
 /// Of an account.
 const OF_ACCOUNTS: &[Signal] = &[
-    signal("active_contacts", "count", Event, "How many people of the account have dealings with us.", "distinct members seen lately").range("0.."),
-    signal("champion_left", "flag", Event, "Whether the person who stood up for us has left.", "last word about the champion"),
-    signal("account_key", "flag", Due, "Whether it is a key account.", "said so, or a member is a key customer"),
+    signal(
+        "active_contacts",
+        "count",
+        Event,
+        "How many people of the account have dealings with us.",
+        "distinct members seen lately",
+    )
+    .range("0.."),
+    signal(
+        "champion_left",
+        "flag",
+        Event,
+        "Whether the person who stood up for us has left.",
+        "last word about the champion",
+    ),
+    signal(
+        "account_key",
+        "flag",
+        Due,
+        "Whether it is a key account.",
+        "said so, or a member is a key customer",
+    ),
 ];
 
 /// Of a segment.
 const OF_SEGMENTS: &[Signal] = &[
-    signal("demand_trend", "ln", Live, "Whether more (above 0) or less is bought than usual.", "ln(quantity rate 14 d / 90 d)").range("-3..3"),
-    signal("demand_n", "count", Event, "On how many orders that rests.", "orders of the last 90 d").range("0.."),
+    signal(
+        "demand_trend",
+        "ln",
+        Live,
+        "Whether more (above 0) or less is bought than usual.",
+        "ln(quantity rate 14 d / 90 d)",
+    )
+    .range("-3..3"),
+    signal("demand_n", "count", Event, "On how many orders that rests.", "orders of the last 90 d")
+        .range("0.."),
 ];
 
 /// Of an employee.
 const OF_EMPLOYEES: &[Signal] = &[
-    signal("access_p", "0..1", Event, "How likely it is to read so many customers' data in a day, by one's own habit.", "upper tail of the Poisson distribution at the own decayed mean").range("0..1"),
-    signal("records_read", "count", Event, "How many customers' data were read today.", "records read since the day began").range("0.."),
+    signal(
+        "access_p",
+        "0..1",
+        Event,
+        "How likely it is to read so many customers' data in a day, by one's own habit.",
+        "upper tail of the Poisson distribution at the own decayed mean",
+    )
+    .range("0..1"),
+    signal(
+        "records_read",
+        "count",
+        Event,
+        "How many customers' data were read today.",
+        "records read since the day began",
+    )
+    .range("0.."),
 ];
 
 /// Signals that rules may name and that the pipeline does not compute yet.
