@@ -1,7 +1,7 @@
 //! The clearing condition of a rule that names none: the raising condition, with wider limits, does not hold.
 
 use super::condition::{Asks, Condition, Term, Test, not};
-use super::constant::{Constant, Dimension};
+use super::constant::{Constant, Sign};
 use crate::model::registry::Kind;
 
 /// What clears a rule that is raised by `raise`: not even with each limit moved by the share `band` of itself does it hold.
@@ -30,23 +30,16 @@ fn moved(test: &Test, band: f64, wider: bool) -> Test {
     let mut test = test.clone();
     if let Asks::Compare { op, constant, value } = &mut test.asks
         && !is_count
+        && *value != 0.0
     {
-        let by = band * value.abs();
+        // away from zero or towards it, whichever is wider
         let down = op.is_upward() == wider;
-        let dimension = constant.value().map_or(Dimension::Plain, |(_, dimension)| dimension);
-        (*constant, *value) = written(if down { *value - by } else { *value + by }, dimension);
+        let factor = if down == (*value > 0.0) { 1.0 - band } else { 1.0 + band };
+        let factor = Box::new(Constant::Number(factor));
+        let moved = Constant::Both(Box::new(constant.clone()), Sign::Times, factor);
+        if let Ok((to, _)) = moved.value() {
+            (*constant, *value) = (moved, to);
+        }
     }
     test
-}
-
-/// A constant of that value, and the value it has: lengths of time are whole milliseconds.
-fn written(value: f64, dimension: Dimension) -> (Constant, f64) {
-    let (size, value) = match dimension {
-        Dimension::Plain => (Constant::Number(value.abs()), value),
-        Dimension::Time => {
-            let ms = value.round();
-            (Constant::Duration(ms.abs() as i64), ms)
-        }
-    };
-    (if value < 0.0 { Constant::Minus(Box::new(size)) } else { size }, value)
 }

@@ -131,7 +131,7 @@ impl Check {
             self.note(fault.hint("make two rules of it and join them with firing(…)"));
         }
         let (term, kind) = self.term(tree)?;
-        let asks = self.asks(tree, &term, kind)?;
+        let asks = self.asks(tree, &term, kind);
         let can_be_unknown = !term.is_always_known()
             && !(matches!(
                 term,
@@ -152,7 +152,7 @@ impl Check {
                 self.note(fault.hint("leave out `else …`"));
                 None
             }
-            (_, unknown) => Some(Test { term, asks, unknown }),
+            (_, unknown) => Some(Test { term, asks: asks?, unknown }),
         }
     }
 

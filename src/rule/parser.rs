@@ -243,7 +243,8 @@ impl<'t> Parser<'t, '_> {
             match self.peek().text {
                 "yes" | "no" => Some(self.take().text == "yes"),
                 _ => {
-                    return self.refuse("`yes` or `no`", Some("say what holds while it is unknown"));
+                    return self
+                        .refuse("`yes` or `no`", Some("say what holds while it is unknown"));
                 }
             }
         } else {
@@ -269,6 +270,9 @@ impl<'t> Parser<'t, '_> {
             "<=" => Some(Op::AtMost),
             "<" => Some(Op::Below),
             "==" | "!=" => None,
+            _ if matches!(sign.kind, Kind::Number(_) | Kind::Duration(_)) => {
+                return self.refuse("a sign of comparison, such as `>=`", None);
+            }
             _ => return Ok(AsksTree::Nothing),
         };
         self.take();
