@@ -132,12 +132,11 @@ impl Check {
         }
         let (term, kind) = self.term(tree)?;
         let asks = self.asks(tree, &term, kind);
-        let can_be_unknown = !term.is_always_known()
-            && !(matches!(
-                term,
-                Term::Signal(_) | Term::Age(_) | Term::BusinessAge(_) | Term::Until(_)
-            ) && term.signal().is_some_and(|signal| guarded.contains(&signal.name)));
-        match (can_be_unknown, tree.unknown) {
+        let always = term.is_always_known();
+        let now = !matches!(term, Term::Rise { .. } | Term::Fall { .. });
+        let guards = |signal: SignalRef| now && guarded.contains(&signal.name);
+        let open = !always && !term.signal().is_some_and(guards);
+        match (open, tree.unknown) {
             (true, None) => {
                 let name = tree.name.text;
                 let fault = Fault::new(tree.name.at, format!("`{name}` can be unknown"));
@@ -146,9 +145,9 @@ impl Check {
                 )));
                 None
             }
-            (false, Some(_)) => {
+            (_, Some(_)) if always => {
                 let name = tree.name.text;
-                let fault = Fault::new(tree.name.at, format!("`{name}` is always known here"));
+                let fault = Fault::new(tree.name.at, format!("`{name}` is always known"));
                 self.note(fault.hint("leave out `else …`"));
                 None
             }
