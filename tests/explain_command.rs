@@ -67,7 +67,7 @@ async fn carry(engine: &Engine, plan: &Arc<Plan>, stories: &[(&str, Story)], day
     }
     assert_eq!(machine.stop_reason(), None);
     let databases = Databases::new("retain", 1).unwrap();
-    let kept = Retention { events_days: 0, ledger_days: 0 };
+    let kept = Retention { events_days: 0, history_days: 0, ledger_days: 0 };
     migrate(&engine.client(), plan, &databases, kept).await.unwrap();
     let blocks: Vec<Block> = blocks
         .into_iter()

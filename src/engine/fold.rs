@@ -36,7 +36,7 @@ impl Engine {
         let event = kept.event;
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         self.fire_slot(slot, event.ts_ms);
-        self.change(slot, kept.batch, event, kept.position, kept.visits());
+        self.change(slot, kept.batch, event, kept.position, kept.visits(), None);
         self.moved.clear();
     }
 
