@@ -118,7 +118,7 @@ fn rows_of(purchases: &[Purchase], end_ms: i64) -> BTreeMap<String, Row> {
         let row = Row {
             id: customer.to_owned(),
             as_of: 0,
-            t_born: first.unwrap(),
+            streamed_from: first.unwrap(),
             t_first: first,
             t_last: list.iter().map(|p| p.ts).max(),
             n_days: days.len() as i64,
@@ -171,7 +171,7 @@ async fn the_views_show_what_the_purchases_say() {
     let plan = Plan { clock, disorder_ms: DAY, skew_max_ms: DAY, ..plans::plan() };
     let blocks = through_the_machine(&plan, &purchases, end_ms);
     let engine = Engine::start();
-    let kept = Retention { events_days: 30, ledger_days: 30 };
+    let kept = Retention { events_days: 30, ledger_days: 30, history_days: 30 };
     migrate(&engine.client(), &plan, &Databases::new("retain", 1).unwrap(), kept).await.unwrap();
     let sink = Sink::new(engine.client(), SinkOptions::new("retain_g1"));
     sink.carry(&blocks).await.unwrap();

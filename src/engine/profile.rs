@@ -15,6 +15,7 @@ use super::contact::Contacts;
 use super::credit::Credit;
 use super::ids::Ids;
 use super::intent::Intents;
+use super::offer::Offers;
 use super::purchase::Purchases;
 use super::said::{Field, Said};
 use super::sums::Sums;
@@ -42,6 +43,15 @@ pub struct More {
     pub risk_band: Option<(u8, Moment)>,
     /// As of when the row of a customer who has never bought was last refreshed.
     pub refreshed: Moment,
+    /// What was proposed.
+    pub offers: Option<Box<Offers>>,
+    /// When the risk must be looked at again. Follows from the rest, so it is no part of the state.
+    #[serde(skip, default = "never")]
+    pub risk_due: Moment,
+}
+
+fn never() -> Moment {
+    Moment::NEVER
 }
 
 impl Default for More {
@@ -55,6 +65,8 @@ impl Default for More {
             intents: None,
             risk_band: None,
             refreshed: Moment::BEFORE_ALL,
+            offers: None,
+            risk_due: Moment::NEVER,
         }
     }
 }
@@ -84,12 +96,16 @@ pub struct Profile {
     pub more: Option<Box<More>>,
     /// Last act of the customer; [`Moment::BEFORE_ALL`] when there was none.
     pub last_seen: Moment,
-    /// First event of any type, or the opening's first purchase.
+    /// First event of any type: from here on the stream knows the customer, so rates are measured from here.
     pub born: Moment,
     /// Since when `lifecycle` is what it is.
     pub lifecycle_since: Moment,
     /// [`Lifecycle::number`].
     pub lifecycle: u8,
+    /// The day whose history the open cycle is still to write, see `history.rs`. Ends with the cycle, so it is no part of
+    /// the state.
+    #[serde(skip)]
+    pub changed_on: Option<u16>,
 }
 
 impl Profile {
@@ -106,6 +122,7 @@ impl Profile {
             born: Moment::new(ts_ms),
             lifecycle_since: Moment::new(ts_ms),
             lifecycle: Lifecycle::Prospect.number(),
+            changed_on: None,
         }
     }
 
@@ -124,6 +141,19 @@ impl Profile {
         web + u64::from(self.ids.touch()) + u64::from(self.said.touch())
     }
 
+    /// First event of any type, or the opening's first purchase.
+    pub fn t_born_ms(&self) -> i64 {
+        let first_ms = self.purchases.as_ref().and_then(|p| p.t_first_ms());
+        first_ms.map_or(self.born.ms(), |first_ms| first_ms.min(self.born.ms()))
+    }
+
+    /// Since when money is summed up: the first purchase, after an opening the first event of the stream. `None` before
+    /// the first purchase.
+    pub fn spend_from_ms(&self) -> Option<i64> {
+        let first_ms = self.purchases.as_ref()?.t_first_ms()?;
+        Some(first_ms.max(self.born.ms()))
+    }
+
     /// Whether something in its row ages although nothing happens: who has bought, and who has a risk.
     pub fn ages(&self) -> bool {
         self.purchases.as_ref().is_some_and(|p| p.history().is_some())
@@ -136,6 +166,12 @@ impl Profile {
         valued.max(self.more().map_or(BEFORE_ALL_MS, |more| more.refreshed.ms()))
     }
 
+    /// Whether the next stage may have heard of this customer without an account: only a purchase or a risk is told of.
+    pub fn was_told(&self) -> bool {
+        self.lifecycle() != Lifecycle::Prospect
+            || self.more().is_some_and(|more| more.risk_band.is_some())
+    }
+
     /// When the lifecycle changes by itself.
     pub fn lifecycle_due_ms(&self) -> i64 {
         self.purchases.as_ref().map_or(NEVER_MS, |purchases| purchases.lifecycle_due.ms())
@@ -145,6 +181,18 @@ impl Profile {
     pub fn set_lifecycle_due_ms(&mut self, at_ms: i64) {
         if let Some(purchases) = &mut self.purchases {
             purchases.lifecycle_due = Moment::new(at_ms);
+        }
+    }
+
+    /// When the risk must be looked at again; never, for who has none.
+    pub fn risk_due_ms(&self) -> i64 {
+        self.more().map_or(NEVER_MS, |more| more.risk_due.ms())
+    }
+
+    /// Notes when the risk must be looked at again.
+    pub fn set_risk_due_ms(&mut self, at_ms: i64) {
+        if let Some(more) = &mut self.more {
+            more.risk_due = Moment::new(at_ms);
         }
     }
 

@@ -6,13 +6,15 @@ use super::apply::Engine;
 use super::care::CareEvent;
 use super::context::Context;
 use super::intent::category_key;
-use super::judge::respond_by_ms;
+use super::judge::promise_s;
 use super::profile::Profile;
+use super::propose::note_act;
 use super::purchase::Opening;
-use super::said::Field;
+use super::said::{Field, Said};
 use super::shard::words::Dimension;
+use super::situation::may_interest;
 use super::sums::Sum;
-use super::web::session_of;
+use super::web::{Visits, session_of};
 use crate::model::batch::EventBatch;
 use crate::model::event::{
     Body, ContactKind, Event, Item, ProfileFields, Span, TicketAction, TicketKind, WebAction,
@@ -32,6 +34,8 @@ pub(super) struct Took {
     pub visit: bool,
     /// It may have moved the risk.
     pub judged: bool,
+    /// It may have made something worth a contact.
+    pub begins: bool,
 }
 
 impl Engine {
@@ -42,21 +46,32 @@ impl Engine {
         batch: &EventBatch,
         event: &Event,
         stamp: Stamp,
-        horizon_ms: i64,
+        visits: Visits,
     ) -> Took {
         let profile = &mut self.store.get_mut(slot).profile;
+        let mut woke = false;
         if is_act_of_customer(&event.body) {
+            if !matches!(event.body, Body::Purchase { .. }) {
+                woke = note_act(profile, event.ts_ms, self.cx.offers.rules.silence_ms);
+            }
             profile.last_seen.raise_to(event.ts_ms);
         }
         match event.body {
             Body::Profile(fields) => return self.take_profile(slot, batch, event, fields, stamp),
-            Body::Web { .. } => return self.take_web(slot, batch, event, stamp, horizon_ms),
+            Body::Web { .. } => {
+                let took = self.take_web(slot, batch, event, stamp, visits);
+                return Took { begins: took.begins || woke, ..took };
+            }
             Body::Purchase { items, .. } => {
                 for item in batch.items(items) {
                     self.take_item(slot, batch, event, item, stamp);
                 }
             }
             Body::Access { .. } => return Took::default(),
+            Body::Invoice { .. } | Body::Payment { .. } | Body::ExtensionRequest { .. } => {
+                self.take_credit(slot, batch, event);
+                return Took { judged: true, ..Took::default() };
+            }
             _ => {}
         }
         let cx = &self.cx;
@@ -74,7 +89,7 @@ impl Engine {
                 false
             }
         };
-        Took { bought, visit: false, judged: true }
+        Took { bought, visit: false, judged: true, begins: true }
     }
 
     fn take_item(
@@ -112,7 +127,7 @@ impl Engine {
         batch: &EventBatch,
         event: &Event,
         stamp: Stamp,
-        horizon_ms: i64,
+        visits: Visits,
     ) -> Took {
         let Body::Web { action, session_id, category } = event.body else {
             return Took::default();
@@ -123,7 +138,7 @@ impl Engine {
         let id = session_of(batch.bytes(session_id), event.ts_ms);
         let web = profile.web.get_or_insert_default();
         let before = (web.sums, web.sums_at);
-        let visit = web.visit(cx, id, stamp.position.source, event.ts_ms, horizon_ms);
+        let visit = web.visit(cx, id, stamp.position.source, event.ts_ms, visits);
         // an earlier event of a known visit moves it
         let counted = before != (web.sums, web.sums_at);
         web.opted_out |= action == WebAction::OptOut;
@@ -138,7 +153,9 @@ impl Engine {
         if let Some(category) = category {
             profile.more_mut().intents.get_or_insert_default().view(event.ts_ms, category);
         }
-        Took { bought: false, visit, judged: counted || action.is_intent() }
+        let looked = category.is_some() || sum.is_some();
+        let begins = looked && may_interest(cx, profile, category, profile.as_of_ms);
+        Took { bought: false, visit, judged: counted || action.is_intent(), begins }
     }
 
     fn take_profile(
@@ -168,10 +185,19 @@ impl Engine {
                 profile.said.say(field, batch.str(span), stamp);
             }
         }
+        if !fields.owner_id.is_none() {
+            let owner = batch.str(fields.owner_id);
+            let counted = self.words.limited(source, Dimension::Owner, owner, max);
+            limit_owner(&mut profile.said, counted == owner, stamp);
+        }
         if let Some(key) = fields.key {
             profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
         }
+        let promise_s = promise_s(&self.cx, profile);
         let more = profile.more_mut();
+        if let Some(care) = &mut more.care {
+            care.promise(&mut more.sums, promise_s);
+        }
         let origin = batch.str(event.origin);
         more.terms.get_or_insert_default().profile(event.ts_ms, origin);
         let owner = batch.str(fields.owner_id);
@@ -179,6 +205,15 @@ impl Engine {
             more.contacts.get_or_insert_default().owner(&mut more.sums, event.ts_ms, owner);
         }
         Took { judged: !owner.is_empty(), ..Took::default() }
+    }
+}
+
+/// Notes whether the owner said last can be counted by. What was counted under `other` must leave it again, so this is
+/// decided when the owner is said, and kept where it is not as usual.
+fn limit_owner(said: &mut Said, is_known: bool, stamp: Stamp) {
+    let newest = said.stamped(Field::OwnerId) == Some(stamp);
+    if newest && (!is_known || said.stamped(Field::OwnerBeyond).is_some()) {
+        said.say(Field::OwnerBeyond, if is_known { "" } else { "other" }, stamp);
     }
 }
 
@@ -217,7 +252,6 @@ fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) ->
             let revenue_minor = revenue.minor;
             let opening =
                 Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
-            profile.born.lower_to(t_first_ms);
             profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
             profile.purchases.get_or_insert_default().open(opening);
             false
@@ -241,7 +275,7 @@ fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &
     else {
         return;
     };
-    let opens = action == TicketAction::Opened;
+    let promise_s = promise_s(cx, profile);
     let happened = CareEvent {
         ticket: xxh3_64(batch.bytes(ticket_id)),
         ts_ms: event.ts_ms,
@@ -249,7 +283,6 @@ fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &
         by_agent,
         complaint: kind == Some(TicketKind::Complaint),
         suggestion: kind == Some(TicketKind::Suggestion),
-        respond_by_ms: opens.then(|| respond_by_ms(cx, profile, event.ts_ms)),
         csat,
         expected,
         wait_s,
@@ -257,28 +290,16 @@ fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &
     };
     let more = profile.more_mut();
     let care = more.care.get_or_insert_default();
-    care.apply(&mut more.sums, &happened, cx.plan.limits.tickets_max);
+    care.apply(&mut more.sums, &happened, promise_s, cx.plan.limits.tickets_max);
 }
 
-/// Credit, contacts, contract, answers, deliveries, usage.
+/// Contacts, contract, answers, deliveries, usage.
 fn take_relation(profile: &mut Profile, batch: &EventBatch, event: &Event, stamp: Stamp) {
     let hash = |span| xxh3_64(batch.bytes(span));
     let ts_ms = event.ts_ms;
     let more = profile.more_mut();
     let sums = &mut more.sums;
     match event.body {
-        Body::Invoice { invoice_id, amount, due_ms } => {
-            let entity = batch.str(event.legal_entity_id);
-            let credit = more.credit.get_or_insert_default();
-            credit.invoice(sums, hash(invoice_id), ts_ms, amount.minor, due_ms, entity);
-        }
-        Body::Payment { invoice_id, amount } => {
-            let credit = more.credit.get_or_insert_default();
-            credit.payment(sums, hash(invoice_id), ts_ms, amount.minor);
-        }
-        Body::ExtensionRequest { invoice_id } => {
-            more.credit.get_or_insert_default().extension(sums, hash(invoice_id), ts_ms);
-        }
         Body::Contact { outbound, kind, .. } => {
             let visit = kind == ContactKind::Visit;
             more.contacts.get_or_insert_default().contact(sums, ts_ms, outbound, visit);

@@ -77,6 +77,12 @@ impl Machine {
                 self.engine.activity.restore(minute, cells);
             }
             (StateKey::Minute(minute), None) => self.engine.activity.forget(minute),
+            (StateKey::Flow(hour, grouping, value), Some(flow)) => {
+                let segments = &mut self.engine.segments;
+                let group = segments.group(grouping, value);
+                segments.restore((hour, group), read("segments", flow)?);
+            }
+            (StateKey::Flow(hour, ..), None) => self.engine.segments.forget(hour),
             (StateKey::Words(source, dimension), Some(value)) => {
                 let values: Values = read("words", value)?;
                 self.engine.words.restore(source, dimension, values);
@@ -124,8 +130,10 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
+        self.engine.passed_ms = self.watermark.at_ms;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
+        self.engine.segments.sealed_to = self.state.hours_sealed_to;
         for (source, (_, offset)) in (0..).zip(&self.state.meta.positions) {
             let frontier_ms = self.state.frontiers_ms[usize::from(source)];
             self.merge.start(source, *offset, frontier_ms);
@@ -137,6 +145,7 @@ impl Machine {
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
             if !profile.ages() {
+                self.engine.arm_offers(slot);
                 continue;
             }
             if anew {
@@ -144,7 +153,9 @@ impl Machine {
                 self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
                 self.engine.arm_anew(slot);
             } else {
-                self.engine.arm(slot, Look::Roughly, as_of_ms);
+                // what lies before was looked at, and nothing was crossed
+                let from_ms = as_of_ms.max(self.state.complete_to_ms);
+                self.engine.arm(slot, Look::Roughly, from_ms);
             }
             self.engine.list_for_refresh(slot);
         }
@@ -159,6 +170,7 @@ impl Machine {
         let sources = self.plan.sources.len();
         self.cycle = super::OpenCycle::new(sources);
         self.mailbox.reopen();
+        self.engine.version = self.version();
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }
@@ -184,6 +196,27 @@ mod tests {
         let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
         let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "test".to_owned() };
         Machine::new(Arc::new(plan), identity)
+    }
+
+    /// A search that begins before what is complete would find again what has been looked at, a due a day.
+    #[test]
+    fn dues_are_looked_for_beyond_what_is_complete() {
+        use crate::engine::context::Context;
+        use crate::engine::judge::step_risk;
+        use crate::model::time::{DAY_MS, NEVER_MS};
+
+        let mut machine = machine();
+        let cx = Context::new(machine.plan.clone());
+        let mut profile = Profile::new(0);
+        profile.purchases.get_or_insert_default().buy(&cx, 5 * DAY_MS, 1_000);
+        profile.as_of_ms = 900 * DAY_MS;
+        step_risk(&cx, &mut profile, 900 * DAY_MS, Look::Exactly);
+        let slot = machine.engine.store.insert(b"c", profile);
+        machine.found_meta = true;
+        machine.state.complete_to_ms = 960 * DAY_MS;
+        assert!(matches!(machine.restored().unwrap(), Restored::At { .. }));
+        let due_ms = machine.engine.store.get(slot).due_ms;
+        assert!(due_ms > 960 * DAY_MS && due_ms <= NEVER_MS, "{due_ms}");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Meta {
     pub owner: String,
     /// Topic name and next offset, by source.
     pub positions: Vec<(String, i64)>,
+    /// The ids that the broker gave the topics when they were made, by source; `None` where it cannot say.
+    pub topic_ids: Vec<Option<String>>,
     /// Next mail offset.
     pub mail_to: i64,
 }
@@ -59,8 +61,12 @@ pub struct ShardState {
     pub frontiers_ms: Vec<i64>,
     /// How far time is.
     pub watermark: Watermark,
+    /// Up to here everything that was due has been looked at; [`BEFORE_ALL_MS`] where nothing is known.
+    pub complete_to_ms: i64,
     /// Minutes of activity below this one are sealed.
     pub sealed_to: i64,
+    /// Hours of segments below this one are sealed.
+    pub hours_sealed_to: i64,
     /// Minutes since the epoch up to which rows were refreshed.
     pub refreshed_to: i64,
     /// Clock of the last cycle.
@@ -89,12 +95,15 @@ impl ShardState {
                 tenure: 1,
                 owner: identity.owner.clone(),
                 positions: plan.sources.iter().map(|s| (s.topic.clone(), 0)).collect(),
+                topic_ids: vec![None; n],
                 mail_to: 0,
             },
             fingerprint: Fingerprint::of(plan),
             frontiers_ms: vec![BEFORE_ALL_MS; n],
             watermark: Watermark::default(),
+            complete_to_ms: BEFORE_ALL_MS,
             sealed_to: BEFORE_ALL_MS,
+            hours_sealed_to: BEFORE_ALL_MS,
             refreshed_to: BEFORE_ALL_MS,
             last_clock_ms: 0,
             clock_wall_origin_ms: 0,

@@ -14,6 +14,7 @@ mod diagnostic;
 mod guarantees;
 mod keys;
 mod notes;
+mod opportunities;
 mod parameters;
 #[allow(clippy::module_inception)] // the layer is named after what it makes
 mod plan;
@@ -26,5 +27,6 @@ pub use check_tiers::{AbcShare, Tiers};
 pub use diagnostic::{Diagnostic, Severity};
 pub use guarantees::guarantees;
 pub use keys::{Key, keys};
+pub use opportunities::{Lift, OPPORTUNITY_NUMBERS, Opportunities};
 pub use parameters::*;
 pub use plan::*;

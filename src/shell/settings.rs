@@ -195,6 +195,8 @@ pub struct ClickHouse {
     pub ledger_ttl_days: u32,
     /// How long events are kept, days.
     pub events_ttl_days: u32,
+    /// How long the history of customers is kept, days.
+    pub history_ttl_days: u32,
 }
 
 /// Section `[http]`.

@@ -1,7 +1,11 @@
 //! The views people read: SQL text from the plan.
 
+mod credit;
 mod customers;
+mod opportunities;
 mod rollups;
+mod segments;
+mod silence;
 
 use crate::model::table::Table;
 use crate::plan::{Clock, Plan};
@@ -47,8 +51,15 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("shards", shards_select(plan, tables)),
         view("customers_at", customers::select(plan, &rows, "{at:DateTime64(3, 'UTC')}")),
         view("customers_now", customers::select(plan, &shards, now)),
+        view("credit_at", credit::select(databases, "{at:DateTime64(3, 'UTC')}")),
+        view("credit_now", credit::select(databases, "greatest(e.as_of, ifNull(s.now_at, e.as_of))")),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
+        view("opportunities_now", opportunities::now(views, tables)),
+        view("opportunity_effect", opportunities::effect(views, tables)),
+        view("segments_hourly", segments::hourly(tables)),
+        view("segments_between", segments::between(views)),
+        view("segments_now", segments::now(views)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),

@@ -4,12 +4,15 @@
 
 #[path = "compare_catalogue.rs"]
 pub mod catalogue;
+#[path = "segments.rs"]
+pub mod segments;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use retain::model::outcome::Outcome;
 use retain::plan::Plan;
 
+use crate::oracle::owed;
 use crate::oracle::{Customer, Expected, Minute, Tally};
 use crate::rowbinary::{Row, Tables};
 use crate::sim::Runner;
@@ -31,7 +34,7 @@ pub fn check_shard(plan: &Plan, runner: &Runner, expected: &Expected) {
     check_ledger(plan, runner);
 }
 
-/// Customers and activity. `in_order`: nothing came later than its time allows.
+/// Customers, activity and segments. `in_order`: nothing came later than its time allows.
 pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order: bool, seed: &str) {
     catalogue::check_columns();
     let rows: BTreeMap<&str, &Row> =
@@ -45,7 +48,9 @@ pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order:
         check_customer(row, want, &place);
         catalogue::check(plan, row, want, in_order, &place);
     }
+    owed::check(tables, expected, seed);
     assert_eq!(activity(tables), expected.activity, "activity, {seed}");
+    segments::check(tables, expected, seed);
 }
 
 fn check_customer(row: &Row, expected: &Customer, place: &str) {

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use retain::plan::{ModelKind, Plan, WeightSet};
+use retain::plan::{Plan, WeightSet};
 use retain::signal::contract::Sbg;
 use retain::signal::gamma;
-use retain::signal::silence::{History, Model, Params};
+use retain::signal::silence::History;
 use retain::signal::value::ValueRule;
 
 use super::catalogue::day_of;
 use super::{Customer, Event};
+use crate::plans::repurchase;
 
 const DAY_MS: f64 = 86_400_000.0;
 
@@ -122,7 +123,7 @@ fn logit(p: f64) -> f64 {
 }
 
 /// A rate per day: sum times lambda over 1 - e^(-lambda age), the age at least a day.
-fn rate(sum: f64, half_life_d: f64, age_ms: i64) -> f64 {
+pub fn rate(sum: f64, half_life_d: f64, age_ms: i64) -> f64 {
     let lambda = std::f64::consts::LN_2 / half_life_d;
     sum * lambda / (1.0 - (-lambda * (age_ms as f64 / DAY_MS).max(1.0)).exp())
 }
@@ -208,16 +209,16 @@ impl Customer {
         let (mean_gap, k) = self.rhythm(plan)?;
         let age_d = ((tau_ms - first) as f64 / DAY_MS).max(history.t_x_d);
         let waited_d = ((tau_ms - self.time("t_last")?) as f64 / DAY_MS).max(0.0);
-        let model = params(plan);
+        let model = repurchase(plan);
         let p = &plan.parameters;
-        let born = self.time("t_born")?;
+        let (born, from) = (self.time("streamed_from")?, self.spend_from()?);
         let cost = 100.0
             * p.service.minute_cost
             * rate(self.sum("handling_min_180", tau_ms), 180.0, tau_ms - born)
-            + rate(self.sum("discount_365", tau_ms), 365.0, tau_ms - first)
+            + rate(self.sum("discount_365", tau_ms), 365.0, tau_ms - from)
             + 100.0
                 * p.service.return_cost
-                * rate(self.sum("returns_365", tau_ms), 365.0, tau_ms - first);
+                * rate(self.sum("returns_365", tau_ms), 365.0, tau_ms - from);
         let rule = ValueRule {
             steps: p.value.months as u16,
             discount: p.value.discount_rate,
@@ -241,7 +242,7 @@ impl Customer {
         }
         let (first, history) = self.history()?;
         let age_d = (tau_ms - first) as f64 / DAY_MS;
-        Some(params(plan).p_silent_rising(history, age_d, plan.parameters.risk.horizon_d))
+        Some(repurchase(plan).p_silent_rising(history, age_d, plan.parameters.risk.horizon_d))
     }
 
     /// `ln(rate short / rate long)`.
@@ -258,8 +259,13 @@ impl Customer {
         (short > 0.0 && long > 0.0 && long >= floor).then(|| (short / long).ln())
     }
 
+    /// Since when the stream has the customer's money.
+    fn spend_from(&self) -> Option<i64> {
+        Some(self.time("t_first")?.max(self.time("streamed_from")?))
+    }
+
     fn volume_trend(&self, plan: &Plan, tau_ms: i64) -> Option<f64> {
-        let age_ms = tau_ms - self.time("t_first")?;
+        let age_ms = tau_ms - self.spend_from()?;
         (self.int("orders")? >= 4).then_some(())?;
         let names = ["spend_sum_30", "spend_sum_180"];
         let floor = plan.parameters.trends.spend_floor * 100.0;
@@ -267,7 +273,7 @@ impl Customer {
     }
 
     fn engage_trend(&self, plan: &Plan, tau_ms: i64) -> Option<f64> {
-        let age_ms = tau_ms - self.time("t_born")?;
+        let age_ms = tau_ms - self.time("streamed_from")?;
         (self.int("visits")? >= 1).then_some(())?;
         let names = ["visit_sum_7", "visit_sum_60"];
         let floor = plan.parameters.trends.visit_floor;
@@ -413,13 +419,4 @@ impl Customer {
             || self.csat(plan, tau_ms).is_some_and(|csat| near(csat, 0.75));
         Some(Judged { risk, loyalty, quadrant, on_edge })
     }
-}
-
-fn params(plan: &Plan) -> Params {
-    let m = plan.model;
-    let model = match m.kind {
-        ModelKind::MbgNbd => Model::Mbg,
-        ModelKind::BgNbd => Model::Bg,
-    };
-    Params { model, r: m.r, alpha_d: m.alpha_d, a: m.a, b: m.b }
 }

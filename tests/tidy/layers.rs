@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 6] = [
     &["model"],
     &["wire", "decode", "plan", "signal", "generate"],
     &["flow", "engine"],
-    &["snapshot", "invariants"],
+    &["snapshot", "invariants", "explain"],
     &["machine"],
     &["shell", "lab"],
 ];

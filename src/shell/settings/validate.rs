@@ -127,6 +127,8 @@ impl ClickHouse {
         );
         within(problems, "clickhouse.ledger_ttl_days", u64::from(self.ledger_ttl_days), 1, 36_500);
         within(problems, "clickhouse.events_ttl_days", u64::from(self.events_ttl_days), 1, 36_500);
+        let history = u64::from(self.history_ttl_days);
+        within(problems, "clickhouse.history_ttl_days", history, 1, 36_500);
     }
 }
 
