@@ -168,8 +168,9 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
         decay.rate_per_day(decay.value_at(sum, since, at), at - born)
     };
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
-    let money =
-        |half_life, sum| row.spend_from().map(|born| rate(half_life, sum, row.spend.2, born) / major);
+    let money = |half_life, sum| {
+        row.spend_from().map(|born| rate(half_life, sum, row.spend.2, born) / major)
+    };
     let year = Decay::from_half_life_d(180.0);
     let said = |sum| year.value_at(sum, row.csat.2, at);
     let params = plans::repurchase(plan);

@@ -3,9 +3,9 @@
 
 mod change;
 mod check;
-mod check_money;
 mod check_calendars;
 mod check_cases;
+mod check_money;
 mod check_parameters;
 mod check_rules;
 mod check_signals;

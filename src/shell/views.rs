@@ -53,7 +53,10 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("customers_at", customers::select(plan, &rows, "{at:DateTime64(3, 'UTC')}")),
         view("customers_now", customers::select(plan, &shards, now)),
         view("credit_at", credit::select(databases, "{at:DateTime64(3, 'UTC')}")),
-        view("credit_now", credit::select(databases, "greatest(e.as_of, ifNull(s.now_at, e.as_of))")),
+        view(
+            "credit_now",
+            credit::select(databases, "greatest(e.as_of, ifNull(s.now_at, e.as_of))"),
+        ),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
         view("customer_history", history::customer_history(plan, tables)),
