@@ -274,9 +274,13 @@ fn crossing_ms(
     let weights = &cx.risk.weights;
     let edge = cx.offers.rules.risk_min;
     if window.low < edge && edge < window.high {
-        // what falls below the edge ends nothing: only the way up is a moment
+        // the way down says nothing, but from there the way up is looked for
         let risk = risk.unwrap_or_else(|| weights.risk(&inputs.facts_at(from_ms)));
-        window.high = if risk < edge { edge } else { window.high };
+        if risk < edge {
+            window.high = edge;
+        } else {
+            window.low = edge;
+        }
     }
     let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {
