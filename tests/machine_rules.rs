@@ -270,6 +270,31 @@ fn rows_are_refreshed_daily_however_large_the_disorder() {
 }
 
 /// Without it visits by one source push those of another out, and a click counts as a second visit.
+/// The next stage hears that an account was left only if it had heard that the customer belonged to it.
+#[test]
+fn who_comes_with_an_account_has_left_none() {
+    let told = |effects: &Effects| -> Vec<(String, bool)> {
+        let word = |w: &retain::model::effects::SignalWord| {
+            let json: serde_json::Value =
+                serde_json::from_slice(w.value.as_deref().unwrap()).unwrap();
+            (json["account_id"].as_str().unwrap().to_owned(), json["left"] == true)
+        };
+        effects.signals.iter().map(word).collect()
+    };
+    let mut shard = Shard::new(plans::plan());
+    let account = r#""type":"profile","region":"r","account_id":"a""#;
+    shard.event(PURCHASES, BEGIN_MS, "new", account);
+    shard.apply();
+    assert_eq!(told(&shard.cycle(BEGIN_MS)), [("a".to_owned(), false)]);
+    shard.purchase(BEGIN_MS + 1, "known");
+    shard.apply();
+    assert_eq!(told(&shard.cycle(BEGIN_MS)), [(String::new(), false)]);
+    shard.event(PURCHASES, BEGIN_MS + 2, "known", account);
+    shard.apply();
+    let left = [(String::new(), true), ("a".to_owned(), false)];
+    assert_eq!(told(&shard.cycle(BEGIN_MS)), left);
+}
+
 #[test]
 fn each_source_remembers_its_own_sessions() {
     let mut plan = plans::plan();
