@@ -140,12 +140,14 @@ async fn the_effect_counts_purchases_of_thirty_days_by_who_was_held_out() {
         proposals.push((id.clone(), "retention", ago, 30, 1.0, held));
         // at the moment itself, within, at the end, after
         let after_ms = [0, 5 * DAY_MS, 30 * DAY_MS, 30 * DAY_MS + 1, -DAY_MS][(n / 3 % 5) as usize];
-        if ago * DAY_MS >= after_ms {
+        // of those held out fewer buy
+        let buys = n % 8 != 0;
+        if buys && ago * DAY_MS >= after_ms {
             purchases.push(purchase(&id, ago * DAY_MS - after_ms, n));
             purchases.push(purchase(&id, ago * DAY_MS - after_ms, 1_000 + n));
         }
         if ago >= 30 {
-            let counts = after_ms > 0 && after_ms <= 30 * DAY_MS;
+            let counts = buys && after_ms > 0 && after_ms <= 30 * DAY_MS;
             want[held as usize][0] += 1;
             want[held as usize][1] += i64::from(counts);
         }

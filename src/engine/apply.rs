@@ -18,7 +18,7 @@ use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
-use super::situation::due_after_ms;
+use super::situation::{due_after_ms, may_begin};
 use super::store::{Slot, Store};
 use super::take::Took;
 use super::tiers::Tiers;
@@ -396,7 +396,10 @@ impl Engine {
         if let Some(judged) = judged {
             self.store.get_mut(slot).profile.set_risk_due_ms(judged.due_ms);
         }
-        self.propose(slot, tau_ms, judged.and_then(|judged| judged.risk));
+        let risk = judged.and_then(|judged| judged.risk);
+        if retimed || may_begin(&self.cx, &self.store.get(slot).profile, tau_ms, risk) {
+            self.propose(slot, tau_ms, risk);
+        }
         let profile = &self.store.get(slot).profile;
         let at_ms = profile.lifecycle_due_ms().min(profile.risk_due_ms());
         self.arm_at(slot, at_ms.min(due_after_ms(&self.cx, profile, tau_ms)));

@@ -276,8 +276,12 @@ fn crossing_ms(
     let mut window = Window::from(cx.risk.bands.limits(band));
     let edge = cx.offers.rules.risk_min;
     if window.low < edge && edge < window.high {
-        // what falls below the edge ends nothing: only the way up is a moment
-        window.high = if now.risk < edge { edge } else { window.high };
+        // the way down says nothing, but from there the way up is looked for
+        if now.risk < edge {
+            window.high = edge;
+        } else {
+            window.low = edge;
+        }
     }
     let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {

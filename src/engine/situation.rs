@@ -387,6 +387,17 @@ pub fn due_after_ms(cx: &Context, profile: &Profile, tau_ms: i64) -> i64 {
     [by_time, relief, pleased].into_iter().flatten().min().unwrap_or(NEVER_MS)
 }
 
+/// Whether something may begin at `tau_ms`, at which nothing happened: where it must be looked at only to look further, it must
+/// not, for where that is depends on when it was last looked at. `risk`: at that moment, where it was just judged.
+pub fn may_begin(cx: &Context, profile: &Profile, tau_ms: i64, risk: Option<f64>) -> bool {
+    let before_ms = tau_ms - 1;
+    let edge = cx.offers.rules.risk_min;
+    let risk_before =
+        || risk_inputs(cx, profile).map(|inputs| cx.risk.weights.risk(&inputs.facts_at(before_ms)));
+    due_after_ms(cx, profile, before_ms) == tau_ms
+        || risk.is_some_and(|risk| risk >= edge) && risk_before().is_some_and(|risk| risk < edge)
+}
+
 /// When the contact pressure has fallen to where it suppresses nothing: it falls strictly while nobody writes.
 fn relief_ms(cx: &Context, profile: &Profile, more: &More, tau_ms: i64) -> Option<i64> {
     let most = cx.offers.rules.pressure_max;
