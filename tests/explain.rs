@@ -18,7 +18,7 @@ mod stream;
 use std::sync::Arc;
 
 use explained::{held, stored};
-use retain::explain::report::{At, Explanation, Score, ToldFrom};
+use retain::explain::report::{At, Explanation, Measure, Score, ToldFrom};
 use retain::explain::text::render;
 use retain::explain::{Asked, ExplainError, Held, Reading, Stored, explain};
 use retain::model::money::{Currency, Rate};
@@ -145,7 +145,7 @@ fn what_the_row_has_not_seen_is_not_held_against_it() {
 fn an_event_is_worth_what_goes_without_it() {
     let plan = plan(WeightSet::B2b);
     let mut compared = 0;
-    for (id, stored, held) in town(&plan, 5, 20).into_iter().take(12) {
+    for (id, stored, held) in town(&plan, 5, 20).into_iter().take(7) {
         let ask = Asked { at_ms: Some(stored.judged_ms), ..asked(&id) };
         let with = told(&plan, &ask, &stored, &held);
         for row in &held {
@@ -154,6 +154,7 @@ fn an_event_is_worth_what_goes_without_it() {
             let pairs = [(&with.risk, &without.risk), (&with.loyalty, &without.loyalty)];
             for (with, without) in pairs {
                 for c in with.iter().flat_map(|score| &score.contributions) {
+                    let alone = c.events.measure == Measure::LeftOut;
                     let shown = c.events.largest.iter().find(|e| {
                         (e.topic.as_str(), e.partition, e.offset)
                             == (row.topic.as_str(), row.partition, row.offset)
@@ -162,6 +163,8 @@ fn an_event_is_worth_what_goes_without_it() {
                     let rest = rest.clone().find(|other| other.input == c.input);
                     let effect = c.log_odds - rest.map_or(0.0, |other| other.log_odds);
                     match shown {
+                        // without any one of them it is the same
+                        Some(_) if !alone => assert!(effect.abs() < 1e-9, "{id} {c:?} {effect}"),
                         Some(shown) => {
                             compared += 1;
                             assert!(
@@ -172,7 +175,7 @@ fn an_event_is_worth_what_goes_without_it() {
                         // what is not shown is not larger than what is
                         None => {
                             let least = c.events.largest.last().map_or(0.0, |e| e.log_odds.abs());
-                            let full = c.events.largest.len() == 5;
+                            let full = alone && c.events.largest.len() == 5;
                             let most = if full { least + 1e-9 } else { 1e-9 };
                             assert!(effect.abs() <= most, "{id} {c:?} {effect} {row:?}");
                         }
@@ -181,7 +184,7 @@ fn an_event_is_worth_what_goes_without_it() {
             }
         }
     }
-    assert!(compared > 300, "{compared}");
+    assert!(compared > 150, "{compared}");
 }
 
 #[test]
@@ -191,11 +194,10 @@ fn a_lever_takes_the_score_across_its_edge() {
         let plan = plan(set);
         for (id, stored, held) in town(&plan, 6, 60) {
             let e = told(&plan, &asked(&id), &stored, &held);
-            for (score, scale, b0) in [(e.risk, 1.0, 0.0), (e.loyalty, 100.0, -1.2)] {
+            for (score, scale) in [(e.risk, 1.0), (e.loyalty, 100.0)] {
                 let Some(score) = score else { continue };
                 let logit = |p: f64| (p / (1.0 - p)).ln();
                 let eta = logit(score.score / scale);
-                let _ = b0;
                 for crossing in &score.crossings {
                     for lever in &crossing.changes {
                         let now = score.contributions.iter().find(|c| c.input == lever.input);
@@ -250,10 +252,10 @@ fn a_difference_is_told_by_time_and_by_events() {
                 by_events += change.events.largest.len();
                 let late = change.events.largest.iter().all(|effect| effect.ts > At(since_ms));
                 assert!(late, "{change:?}");
-                if change.events.largest.is_empty() {
-                    let off = (change.points - change.time_alone_points).abs();
-                    assert!(off < 1e-6, "no event moved it, so time did: {id} {change:?}");
-                }
+                // time alone and the events in between, one after the other, make the whole change
+                let shown: f64 = change.events.largest.iter().map(|effect| effect.points).sum();
+                let told = change.time_alone_points + shown + change.events.others_points;
+                assert!((told - change.points).abs() < 1e-6, "{id} {told} {change:?}");
             }
         }
     }

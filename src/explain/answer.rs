@@ -163,13 +163,9 @@ impl Teller<'_> {
             basis: which.basis(self.cx, c.key),
             log_odds: c.phi,
             points: c.points,
-            events: self.effects.behind(
-                self.replay,
-                which.offset() + c.key,
-                each,
-                i64::MIN,
-                |event| what(&self.cx.plan, &self.replay.batch, &self.replay.events[event]),
-            ),
+            events: self.effects.behind(self.replay, which.offset() + c.key, each, |event| {
+                what(&self.cx.plan, &self.replay.batch, &self.replay.events[event])
+            }),
         });
         Score {
             score: told.score * which.scale(),

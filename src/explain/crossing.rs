@@ -67,16 +67,20 @@ fn crossing(
     let target = if up { edge } else { edge - BELOW };
     let mut changes = Vec::new();
     for lever in levers(which.b0(cx), &terms, target, |at| which.range(at)) {
+        // of what is not known nobody can say what would have to change
+        let Some(now) = told.of(lever.key) else { continue };
         let rises = lever.z_needed > lever.z;
         let z_needed = Words::whole(which, lever.key, lever.z_needed, rises);
         let (low, high) = which.range(lever.key);
         let fits = lever.possible && low <= z_needed && z_needed <= high;
-        if !fits || !Words::can_go(which, lever.key, lever.z, z_needed) {
-            continue;
+        if fits && Words::can_go(which, lever.key, lever.z, z_needed) {
+            changes.push(Lever {
+                input: which.input(lever.key),
+                needed: words.say(which, lever.key, z_needed),
+                now: words.say(which, lever.key, now.z),
+                z_needed,
+            });
         }
-        let now = told.of(lever.key).map(|c| words.say(which, lever.key, c.z));
-        let needed = words.say(which, lever.key, z_needed);
-        changes.push(Lever { input: which.input(lever.key), needed, now, z_needed });
     }
     let direction = if up { "up" } else { "down" };
     Crossing { direction, edge: edge * which.scale(), to, changes }

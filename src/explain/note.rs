@@ -201,7 +201,8 @@ fn always(f: &Facts<'_>, notes: &mut Vec<Note>) {
         );
         note(notes, "newest_only", text);
     }
-    let text = "what an event is worth is told by leaving it out alone; such effects need not add up to the contribution";
+    let text = "what an event is worth is told by leaving it out alone; such effects need not add up to the contribution \
+                (those since an earlier moment do, with what time alone brought)";
     note(notes, "left_out", text.to_owned());
     if !f.stored.tier.is_empty() {
         let text = "tier and class come from comparing all customers, not from this one's events: they are the row's";

@@ -140,8 +140,10 @@ pub struct Contribution {
 }
 
 /// Events behind something: the largest effects, and the rest as numbers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Behind {
+    /// How the effects were told.
+    pub measure: Measure,
     /// The largest effects first.
     pub largest: Vec<Effect>,
     /// How many others have an effect.
@@ -150,7 +152,17 @@ pub struct Behind {
     pub others_points: f64,
 }
 
-/// An event, and what would go without it.
+/// How the effects of events are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// What would go without the one event. Such effects need not add up.
+    LeftOut,
+    /// What each event added to those before it, in the order of time, seen from the moment explained. They add up.
+    InTurn,
+}
+
+/// An event and its effect.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effect {
     /// Kafka topic.
@@ -163,7 +175,7 @@ pub struct Effect {
     pub ts: At,
     /// What it was.
     pub what: String,
-    /// Log-odds of the contribution with it, less those without it.
+    /// Log-odds, as the measure says.
     pub log_odds: f64,
     /// The same in points of this score.
     pub points: f64,
@@ -190,8 +202,8 @@ pub struct Lever {
     pub input: Input,
     /// What would have to be the case.
     pub needed: String,
-    /// What is the case; `null` where it is not known.
-    pub now: Option<String>,
+    /// What is the case.
+    pub now: String,
     /// The value needed, on the scale of the score.
     pub z_needed: f64,
 }

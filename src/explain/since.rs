@@ -59,7 +59,7 @@ pub(super) fn since(
             };
             let alone = phi(&idle) - earlier.of(key).map_or(0.0, |c| c.phi);
             let behind: Behind =
-                effects.behind(replay, which.offset() + key, each, since_ms, |event| {
+                effects.since(replay, which.offset() + key, each, since_ms, |event| {
                     what(&cx.plan, &replay.batch, &replay.events[event])
                 });
             movement.changes.push(Change {

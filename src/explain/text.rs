@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::report::{
-    Behind, Change, Contribution, Crossing, Explanation, Movement, Score, Since, ToldFrom,
+    Behind, Change, Contribution, Crossing, Effect, Explanation, Measure, Movement, Score, Since,
+    ToldFrom,
 };
 
 /// Points below which a change is not worth a line.
@@ -113,7 +114,7 @@ fn score(out: &mut String, score: &Score) -> fmt::Result {
         .map(|c| c.statement.as_str())
         .collect();
     if !quiet.is_empty() {
-        writeln!(out, "    0.0  nothing by: {}", quiet.join("; "))?;
+        writeln!(out, "    0.0  no effect: {}", quiet.join("; "))?;
     }
     if !score.unknown.is_empty() {
         let names: Vec<&str> = score.unknown.iter().map(|input| input.input).collect();
@@ -128,20 +129,29 @@ fn score(out: &mut String, score: &Score) -> fmt::Result {
 fn contribution(out: &mut String, c: &Contribution) -> fmt::Result {
     let prior = if c.basis == "expert_prior" { "*" } else { "" };
     writeln!(out, "  {:+5.1}  {} [{}]{prior}", c.points, c.statement, c.input.input)?;
+    if c.events.measure == Measure::InTurn && !c.events.largest.is_empty() {
+        writeln!(
+            out,
+            "         without any one of these it would be the same; what each added as it came:"
+        )?;
+    }
     behind(out, &c.events)
 }
 
+/// The events worth a line, and the others as one.
 fn behind(out: &mut String, behind: &Behind) -> fmt::Result {
-    for e in &behind.largest {
-        writeln!(
-            out,
-            "         {:+5.1}  {}  {} ({}/{}@{})",
-            e.points, e.ts, e.what, e.topic, e.partition, e.offset
-        )?;
+    let (large, small): (Vec<&Effect>, Vec<&Effect>) =
+        behind.largest.iter().partition(|effect| effect.points.abs() >= LITTLE);
+    let (shown, others) = (large.len(), behind.others + small.len());
+    for e in large {
+        let from = format!("{}/{}@{}", e.topic, e.partition, e.offset);
+        writeln!(out, "         {:+5.1}  {}  {} ({from})", e.points, e.ts, e.what)?;
     }
-    if behind.others > 0 {
-        let word = if behind.others == 1 { "event" } else { "events" };
-        writeln!(out, "         {:+5.1}  {} more {word}", behind.others_points, behind.others)?;
+    let points = small.iter().fold(behind.others_points, |sum, effect| sum + effect.points);
+    if others > 0 {
+        let word = if others == 1 { "event" } else { "events" };
+        let more = if shown == 0 { "" } else { "more " };
+        writeln!(out, "         {points:+5.1}  {others} {more}{word}")?;
     }
     Ok(())
 }
@@ -154,8 +164,7 @@ fn change_needed(out: &mut String, c: &Crossing) -> fmt::Result {
         return writeln!(out, "      no single change is enough");
     }
     for lever in &c.changes {
-        let now = lever.now.as_deref().unwrap_or("not known");
-        writeln!(out, "      {} (now: {now})", lever.needed)?;
+        writeln!(out, "      {} (now: {})", lever.needed, lever.now)?;
     }
     Ok(())
 }

@@ -36,6 +36,9 @@ impl Words {
             R::OverdueGap if z <= 0.0 => {
                 "the present gap is no longer than half of their gaps".to_owned()
             }
+            R::OverdueGap if z > 0.98 => {
+                "the present gap is longer than nearly all of their gaps".to_owned()
+            }
             R::OverdueGap => {
                 format!("the present gap is longer than {} of their gaps", percent((z + 1.0) / 2.0))
             }
@@ -72,7 +75,9 @@ impl Words {
             R::OptedOut if z > 0.0 => "wants no messages".to_owned(),
             R::OptedOut => "has not refused messages".to_owned(),
             R::DiscountDependent if z >= 1.0 => "60 % or more of list prices discounted".to_owned(),
+            R::DiscountDependent if z <= -1.0 => "buys without a discount".to_owned(),
             R::DiscountDependent => format!("{} of list prices discounted", percent(0.3 + 0.3 * z)),
+            R::Returns if z <= 0.0 => "nothing sent back".to_owned(),
             R::Returns => format!("{} of spend sent back", share(0.3)),
             R::RenewalNear if z <= 0.0 => "the contract runs for 60 days or more".to_owned(),
             R::RenewalNear if z >= 1.0 => "the contract has ended and nothing is signed".to_owned(),
@@ -97,7 +102,9 @@ impl Words {
             }
             L::Tenure => format!("a customer for {:.0} days", days(730.0)),
             L::Breadth => counted(1.0 + days(3.0), 40.0, "category", "categories", "buys from"),
+            L::PriceTolerance if z >= 1.0 => "buys without a discount".to_owned(),
             L::PriceTolerance => format!("{} of list prices discounted", percent((1.0 - z) / 2.0)),
+            L::Returns if z >= 0.0 => "nothing sent back".to_owned(),
             L::Returns if z <= -1.0 => "30 % or more of spend sent back".to_owned(),
             L::Returns => format!("{} of spend sent back", percent(-0.3 * z)),
             L::Advocacy if z > 0.0 => format!("recommends us ({z:.2} of 1)"),
@@ -110,6 +117,7 @@ impl Words {
                 let even = if z >= 0.0 { "more" } else { "less" };
                 format!("buys at gaps {even} even than chance ({z:+.2} of 1)")
             }
+            L::NewProducts if z <= 0.0 => "no new product bought".to_owned(),
             L::NewProducts => format!("{:.1} new products bought, fading over 365 days", days(1.0)),
             L::Suggests => {
                 format!("{} suggestions among suggestions and complaints", percent((1.0 + z) / 2.0))

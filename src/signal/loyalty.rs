@@ -123,9 +123,10 @@ impl Input {
     #[must_use]
     pub fn range(self) -> (f64, f64) {
         match self {
+            // an answer counts half
+            Self::Advocacy => (-0.5, 1.0),
             Self::StillActive
             | Self::PriceTolerance
-            | Self::Advocacy
             | Self::Engagement
             | Self::Regularity
             | Self::Suggests => (-1.0, 1.0),
