@@ -30,7 +30,7 @@ pub const LANDMARK_MS: i64 = 946_684_800_000;
 /// Customers in a page of standings: growing never copies much.
 const PAGE: usize = 4_096;
 
-/// Where a customer stands, in ten bytes.
+/// Where a customer stands, in twelve bytes.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
     bucket: i16,
@@ -39,6 +39,8 @@ struct Standing {
     /// [`Tier::number`] of the best tier ever, 0 for none.
     best: u8,
     since: Moment,
+    /// The day on which it last moved, for the history.
+    day: u16,
 }
 
 const _: () =
@@ -54,7 +56,7 @@ const CHANGED: u8 = 1 << 7;
 const PLACE: u8 = COUNTED - 1;
 
 const NOWHERE: Standing =
-    Standing { bucket: i16::MIN, place: 0, best: 0, since: Moment::BEFORE_ALL };
+    Standing { bucket: i16::MIN, place: 0, best: 0, since: Moment::BEFORE_ALL, day: 0 };
 
 fn pack(place: Place) -> u8 {
     place.tier.number() | place.abc.number() << 2 | u8::from(place.key) << 4
@@ -75,6 +77,8 @@ pub struct Stands {
     pub since_ms: i64,
     /// The move that waits.
     pub waiting: Option<Waiting>,
+    /// The day (since 1970-01-01, in the day zone) on which the history counts its last move.
+    pub day: u16,
     /// The best tier ever; `None` when it was never judged.
     pub best: Option<Tier>,
 }
@@ -212,6 +216,7 @@ impl Tiers {
             waiting: (standing.place & WAITS != 0)
                 .then(|| self.waiting.get(&slot).copied())
                 .flatten(),
+            day: standing.day,
             best: Tier::from_number(standing.best),
         }
     }
@@ -233,9 +238,14 @@ impl Tiers {
         TierColumns { place: Some(place), since_ms: standing.since.known_ms(), version }
     }
 
-    /// Since when a customer stands where it does; before everything for nowhere.
-    pub fn since_ms(&self, slot: u32) -> i64 {
-        self.look(slot).since.ms()
+    /// The day on which the history counts a customer's last move; 0 for none.
+    pub fn day(&self, slot: u32) -> u16 {
+        self.look(slot).day
+    }
+
+    /// Counts a customer's move on a day.
+    pub fn set_day(&mut self, slot: u32, day: u16) {
+        self.at(slot).day = day;
     }
 
     /// A record of the state topic.
@@ -243,6 +253,7 @@ impl Tiers {
         let standing = self.at(slot);
         standing.place = stands.place.map_or(0, pack);
         standing.since = Moment::new(stands.since_ms);
+        standing.day = stands.day;
         standing.best = stands.best.map_or(0, Tier::number);
         self.wait(slot, stands.waiting);
     }
@@ -352,4 +363,9 @@ pub fn value_ln(cx: &Context, profile: &Profile) -> Option<f64> {
     purchases.t_first_ms()?;
     let carried = cx.spend[1].lambda_per_day() * days(purchases.sums_at.ms() - LANDMARK_MS);
     Some(ln_of(purchases.sums[1]) + carried)
+}
+
+fn cuts_of(c: &CutOffs) -> Cuts {
+    let [iron, gold, key, a, b] = [c.iron, c.gold, c.key, c.a, c.b].map(Bucket::from_number);
+    Cuts { gold, iron, key, a, b }
 }

@@ -130,7 +130,6 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
-        self.engine.passed_ms = self.watermark.at_ms;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
         self.engine.segments.sealed_to = self.state.hours_sealed_to;

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod board;
 pub mod carrier;
+pub mod clean;
 pub mod clickhouse_client;
 pub mod client;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod cmd_config;
 pub mod cmd_explain;
 pub mod cmd_generate;
 pub mod cmd_run;
+pub mod cmd_test;
 pub mod columns;
 pub mod commits;
 pub mod consumer;

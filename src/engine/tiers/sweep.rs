@@ -1,9 +1,9 @@
 //! How tiers reach the customers: on new cut-offs, at events of money, and when a dwell time ends.
 
-use super::{InForce, WAITS, value_ln};
+use super::{InForce, WAITS, cuts_of, value_ln};
 use crate::engine::apply::Engine;
 use crate::model::time::BEFORE_ALL_MS;
-use crate::signal::tiers::{Bucket, Cuts};
+use crate::signal::tiers::apart;
 use crate::wire::mail::CutOffs;
 
 impl Engine {
@@ -61,21 +61,23 @@ impl Engine {
         }
     }
 
-    /// Judges a customer by new cut-offs: from the moment they hold, but never before it was last looked at.
+    /// Judges a customer by new cut-offs: from the moment they hold, but never before it was last looked at. They may hold
+    /// from a moment that this shard has not come to: the history counts the move where the shard is.
     fn judge_now(&mut self, slot: u32) {
         let profile = &self.store.get(slot).profile;
         let valid_from_ms = self.tiers.cut_offs().map_or(BEFORE_ALL_MS, |c| c.valid_from_ms);
         let tau_ms = profile.as_of_ms.max(valid_from_ms);
-        self.judge(slot, tau_ms);
+        self.judge(slot, tau_ms, valid_from_ms.min(self.passed_ms));
     }
 
-    fn judge(&mut self, slot: u32, tau_ms: i64) {
+    /// Judges a customer at `tau_ms`; a move counts on the day of `on_ms`, or of the customer's last change.
+    fn judge(&mut self, slot: u32, tau_ms: i64, on_ms: i64) {
         let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) else {
             return;
         };
         let before = self.tiers.columns(slot);
         if self.tiers.judge(slot, s, tau_ms) {
-            self.tier_changed(slot, before);
+            self.tier_changed(slot, before, on_ms);
             self.mark(slot);
             self.count_tier(slot, before.place.map(|place| place.tier));
         }
@@ -87,7 +89,7 @@ impl Engine {
         let tau_ms = profile.as_of_ms;
         if let Some(s) = value_ln(&self.cx, profile) {
             self.tiers.count(slot, s);
-            self.judge(slot, tau_ms);
+            self.judge(slot, tau_ms, tau_ms);
         }
     }
 
@@ -98,7 +100,7 @@ impl Engine {
         }
         let due_ms = self.tiers.waiting.get(&slot).map(|waiting| self.tiers.due_of(*waiting));
         if let Some(due_ms) = due_ms.filter(|due_ms| *due_ms <= until_ms) {
-            self.judge(slot, due_ms);
+            self.judge(slot, due_ms, due_ms);
         }
     }
 
@@ -110,7 +112,7 @@ impl Engine {
             && let Some((due_ms, slot)) = self.tiers.dues.first().copied()
             && due_ms <= until_ms
         {
-            self.judge(slot, due_ms);
+            self.judge(slot, due_ms, due_ms);
             debug_assert!(!self.tiers.dues.contains(&(due_ms, slot)), "a due must not stand still");
             fired += 1;
         }
@@ -130,22 +132,4 @@ impl Engine {
             self.tiers.count(slot, s);
         }
     }
-}
-
-fn cuts_of(c: &CutOffs) -> Cuts {
-    let [iron, gold, key, a, b] = [c.iron, c.gold, c.key, c.a, c.b].map(Bucket::from_number);
-    Cuts { gold, iron, key, a, b }
-}
-
-/// Ranges in order, those that touch as one.
-fn apart(mut ranges: Vec<(i16, i16)>) -> Vec<(i16, i16)> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(i16, i16)> = Vec::new();
-    for (low, high) in ranges {
-        match joined.last_mut() {
-            Some((_, end)) if low <= end.saturating_add(1) => *end = (*end).max(high),
-            _ => joined.push((low, high)),
-        }
-    }
-    joined
 }
