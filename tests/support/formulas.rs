@@ -124,7 +124,12 @@ fn credit(row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> {
         ("orders_overdue", Some(overdue_orders as f64)),
         (
             "usage_trend",
-            trend(rate(row, 83, at, row.streamed_from), rate(row, 84, at, row.streamed_from), 0.0, 3.0),
+            trend(
+                rate(row, 83, at, row.streamed_from),
+                rate(row, 84, at, row.streamed_from),
+                0.0,
+                3.0,
+            ),
         ),
     ]
 }

@@ -82,7 +82,8 @@ impl Row {
 
     /// Since when its money is summed up.
     pub fn spend_from(&self) -> Option<i64> {
-        self.t_first.map(|first| if first < self.streamed_from { self.streamed_from } else { first })
+        self.t_first
+            .map(|first| if first < self.streamed_from { self.streamed_from } else { first })
     }
 
     /// Named columns of the row.
@@ -97,7 +98,10 @@ impl Row {
             ("shard", 1.into()),
             ("version", (version(1, 1) as i64).into()),
             ("as_of", self.as_of.into()),
-            ("t_born", self.t_first.map_or(self.streamed_from, |t| t.min(self.streamed_from)).into()),
+            (
+                "t_born",
+                self.t_first.map_or(self.streamed_from, |t| t.min(self.streamed_from)).into(),
+            ),
             ("streamed_from", self.streamed_from.into()),
             ("t_first", self.t_first.into()),
             ("t_last", self.t_last.into()),
@@ -146,8 +150,9 @@ pub fn expected(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f6
             / (1.0 - 0.5_f64.powf(age / half_life))
     };
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
-    let money =
-        |sum, half_life| row.spend_from().map(|born| rate(sum, row.spend.2, half_life, born) / major);
+    let money = |sum, half_life| {
+        row.spend_from().map(|born| rate(sum, row.spend.2, half_life, born) / major)
+    };
     let count = |(sum, since), half_life| Some(rate(sum, since, half_life, row.streamed_from));
     let (week, months) = (
         rate(row.visits.0, row.visits.2, 7.0, row.streamed_from),
