@@ -1,26 +1,26 @@
 //! Tiers of a shard's customers: who stands where, who waits for the end of a dwell time, who must be looked at again
-//! because the cut-offs moved.
+//! because the cut-offs moved; `sweep` is when that happens.
 //!
 //! A customer's value is what was spent net of refunds, forgotten with a half-life of 180 days, as a logarithm at one
 //! landmark (`signal::tiers`): it changes only when the customer buys. So a customer is judged at an event of money, on
 //! new cut-offs that lie between the old ones and its bucket, and when its dwell time ends, and at no other moment.
 //! Buckets and their histogram are derived from the profiles and are not kept.
 
+mod sweep;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::apply::Engine;
 use super::compact::Moment;
 use super::context::Context;
 use super::profile::Profile;
 use super::shard::population::tell;
 use super::situation::Valued;
-use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{AbcShare, Plan};
 use crate::signal::days;
 use crate::signal::tier_moves::{Abc, Decision, Place, Tier, Waiting, decide, wanted};
-use crate::signal::tiers::{AbcBy, Bucket, Cuts, Histogram, Shares, apart, ln_of};
+use crate::signal::tiers::{AbcBy, Bucket, Cuts, Histogram, Shares, ln_of};
 use crate::wire::mail::{self, CutOffs};
 
 /// 2000-01-01: the moment to which all values are carried. It is part of what buckets mean: never to be changed within
@@ -354,134 +354,6 @@ impl Tiers {
         let first = ranges.partition_point(|(_, last)| *last < standing.bucket);
         standing.place & COUNTED != 0
             && ranges.get(first).is_some_and(|(low, _)| *low <= standing.bucket)
-    }
-}
-
-impl Engine {
-    /// Takes new cut-offs in: the customers between the old ones and them are to be judged. Older ones change nothing.
-    pub fn take_cut_offs(&mut self, cut_offs: &CutOffs) {
-        let tiers = &mut self.tiers;
-        if tiers.cut_offs().is_some_and(|held| held.version >= cut_offs.version) {
-            return;
-        }
-        let cuts = cuts_of(cut_offs);
-        let affected = cuts.affected(tiers.cuts.as_ref());
-        let mut due: Vec<(i16, i16)> =
-            affected.iter().map(|range| (range.start().number(), range.end().number())).collect();
-        due.append(&mut tiers.in_force.due);
-        tiers.in_force = InForce { cut_offs: Some(*cut_offs), due: apart(due) };
-        tiers.in_force_changed = true;
-        tiers.cuts = Some(cuts);
-        tiers.cursor = 0;
-    }
-
-    /// Judges at most `budget` customers that new cut-offs have made due. Returns how many.
-    pub fn sweep_tiers(&mut self, budget: usize) -> usize {
-        if !self.tiers.is_sweeping() {
-            return 0;
-        }
-        let mut judged = 0;
-        let end = self.store.len() as u32;
-        while self.tiers.cursor < end {
-            let slot = self.tiers.cursor;
-            if self.tiers.is_due(self.tiers.look(slot)) {
-                if judged >= budget {
-                    return judged;
-                }
-                judged += 1;
-                self.judge_now(slot);
-            }
-            self.tiers.cursor += 1;
-        }
-        self.tiers.in_force.due.clear();
-        self.tiers.in_force_changed = true;
-        judged
-    }
-
-    /// Judges those who are to be written anyway and whom the sweep has not reached: a row is judged by the version that
-    /// it names.
-    pub fn judge_dirty(&mut self) {
-        if !self.tiers.is_sweeping() {
-            return;
-        }
-        for at in 0..self.dirty.len() {
-            let slot = self.dirty[at];
-            if self.tiers.is_due(self.tiers.look(slot)) {
-                self.judge_now(slot);
-            }
-        }
-    }
-
-    /// Judges a customer by new cut-offs: from the moment they hold, but never before it was last looked at. They may hold
-    /// from a moment that this shard has not come to: the history counts the move where the shard is.
-    fn judge_now(&mut self, slot: u32) {
-        let profile = &self.store.get(slot).profile;
-        let valid_from_ms = self.tiers.cut_offs().map_or(BEFORE_ALL_MS, |c| c.valid_from_ms);
-        let tau_ms = profile.as_of_ms.max(valid_from_ms);
-        self.judge(slot, tau_ms, valid_from_ms.min(self.passed_ms));
-    }
-
-    /// Judges a customer at `tau_ms`; a move counts on the day of `on_ms`, or of the customer's last change.
-    fn judge(&mut self, slot: u32, tau_ms: i64, on_ms: i64) {
-        let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) else {
-            return;
-        };
-        let before = self.tiers.columns(slot);
-        if self.tiers.judge(slot, s, tau_ms) {
-            self.tier_changed(slot, before, on_ms);
-            self.mark(slot);
-            self.count_tier(slot, before.place.map(|place| place.tier));
-        }
-    }
-
-    /// Money moved: the customer's value may be another one.
-    pub(super) fn value_changed(&mut self, slot: u32) {
-        let profile = &self.store.get(slot).profile;
-        let tau_ms = profile.as_of_ms;
-        if let Some(s) = value_ln(&self.cx, profile) {
-            self.tiers.count(slot, s);
-            self.judge(slot, tau_ms, tau_ms);
-        }
-    }
-
-    /// Ends the dwell time of one customer, if that is due by `until_ms`.
-    pub(super) fn confirm_tier(&mut self, slot: u32, until_ms: i64) {
-        if self.tiers.look(slot).place & WAITS == 0 {
-            return;
-        }
-        let due_ms = self.tiers.waiting.get(&slot).map(|waiting| self.tiers.due_of(*waiting));
-        if let Some(due_ms) = due_ms.filter(|due_ms| *due_ms <= until_ms) {
-            self.judge(slot, due_ms, due_ms);
-        }
-    }
-
-    /// Fires what is due up to `until_ms`, ends of dwell times after everything else: they change nothing else. At most
-    /// `budget`. Returns how many, and when the first of those that are left is due.
-    pub fn fire_all_until(&mut self, until_ms: i64, budget: usize) -> (usize, Option<i64>) {
-        let (mut fired, left) = self.fire_until(until_ms, budget);
-        while fired < budget
-            && let Some((due_ms, slot)) = self.tiers.dues.first().copied()
-            && due_ms <= until_ms
-        {
-            self.judge(slot, due_ms, due_ms);
-            debug_assert!(!self.tiers.dues.contains(&(due_ms, slot)), "a due must not stand still");
-            fired += 1;
-        }
-        let first_left = left.then(|| self.dues.peek(until_ms)).flatten();
-        let tier_left = self.tiers.peek(until_ms);
-        (fired, first_left.into_iter().chain(tier_left).min())
-    }
-
-    /// When something is due up to `until_ms`; `None` when nothing is.
-    pub fn next_due_ms(&mut self, until_ms: i64) -> Option<i64> {
-        self.dues.peek(until_ms).or_else(|| self.tiers.peek(until_ms))
-    }
-
-    /// After all records of the state were read: counts a customer.
-    pub fn restore_tier(&mut self, slot: u32) {
-        if let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) {
-            self.tiers.count(slot, s);
-        }
     }
 }
 

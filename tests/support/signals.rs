@@ -312,7 +312,6 @@ fn catalogue(dice: &mut Dice, as_of: i64) -> Row {
             .map(|_| (ago(dice, 200) + 90 * DAY, 1 + dice.below(900_000)))
             .collect(),
         promised: (0..dice.below(4)).map(|_| ago(dice, 90) + 45 * DAY).collect(),
-        respond_by: (0..dice.below(4)).map(|_| ago(dice, 90) + 45 * DAY).collect(),
         master: [(); 7].map(|()| texts[dice.below(3) as usize]),
         key: [None, Some(0), Some(1)][dice.below(3) as usize],
         ..Row::default()
@@ -354,6 +353,7 @@ pub fn customers() -> Vec<Row> {
                 csat: (dice.share() * 2.0, 2.0 + dice.share() * 2.0, since(&mut dice)),
                 visits: (dice.share() * 30.0, 1.0 + dice.share() * 90.0, since(&mut dice)),
                 orders: n_days,
+                respond_by: (0..n as i64 % 4).map(|k| as_of + (k - 1) * 20 * DAY).collect(),
                 ..catalogue(&mut dice, as_of)
             }
         })
