@@ -21,6 +21,8 @@ pub mod machine;
 pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod rule;
 #[cfg(feature = "io")]
 pub mod shell;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -12,7 +12,7 @@ use retain::shell::generation::Choice;
 use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::shell::runtime::RunError;
 use retain::shell::settings::Settings;
-use retain::shell::{cmd_check, cmd_config, cmd_explain, cmd_generate, demo, logs};
+use retain::shell::{cmd_check, cmd_config, cmd_explain, cmd_generate, cmd_test, demo, logs};
 
 /// librdkafka allocates for each message; this halves what it costs.
 #[global_allocator]
@@ -47,6 +47,15 @@ enum Command {
         /// The definition
         #[arg(default_value = "pipelines/customers.toml")]
         file: PathBuf,
+    },
+    /// Check the alert rules of a folder, and run their cases
+    Test {
+        /// The folder
+        #[arg(default_value = "pipelines/alerts")]
+        dir: PathBuf,
+        /// Also write the verdicts as JUnit XML
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
     },
     /// Bring ClickHouse's tables and views to what a definition needs
     Migrate(Pipeline),
@@ -130,6 +139,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             let _ = writeln!(io::stderr(), "{}", serde_json::to_string(&summary)?);
         }
         Command::Check { file } => check(file)?,
+        Command::Test { dir, junit } => test(dir, junit.as_deref())?,
         Command::Migrate(pipeline) => {
             let (settings, definition) = ready(cli, &pipeline.file)?;
             let migrating = cmd_run::migrate(&settings, &definition, pipeline.generation);
@@ -196,5 +206,16 @@ fn check(file: &Path) -> anyhow::Result<()> {
     });
     cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;
     anyhow::ensure!(plan.is_some(), "{name} cannot be used");
+    Ok(())
+}
+
+fn test(dir: &Path, junit: Option<&Path>) -> anyhow::Result<()> {
+    let files = cmd_test::read(dir)?;
+    anyhow::ensure!(!files.is_empty(), "{} holds no file of rules (*.toml)", dir.display());
+    let outcome = cmd_test::test(&files, &mut io::stdout().lock())?;
+    if let (Some(file), Some(report)) = (junit, &outcome.junit) {
+        std::fs::write(file, report).with_context(|| file.display().to_string())?;
+    }
+    anyhow::ensure!(outcome.holds, "the rules of {} do not hold", dir.display());
     Ok(())
 }

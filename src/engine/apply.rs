@@ -76,7 +76,7 @@ pub struct Engine {
     pub moved: Vec<Moved>,
     /// Customers whose credit has changed in this cycle.
     pub owed: Vec<Owed>,
-    /// Version of the open cycle's rows.
+    /// Version of the open cycle's rows; 0 where no history is written.
     pub version: u64,
     /// How far time has certainly passed, milliseconds.
     pub passed_ms: i64,

@@ -12,7 +12,7 @@ use crate::model::event::TicketAction;
 use crate::signal::satisfaction::score_share;
 use crate::signal::service::{ln_hours, ln_wait_ratio};
 
-const _: () = assert!(size_of::<Care>() <= 32 && size_of::<Ticket>() <= 56);
+const _: () = assert!(size_of::<Care>() <= 40 && size_of::<Ticket>() <= 56);
 
 /// The sums that tickets as wholes weigh on; the others are of single events.
 const OF_TICKETS: [Sum; 10] = [
@@ -58,6 +58,8 @@ pub struct Care {
     forgotten: u32,
     /// How long a first response may take, seconds: what the held tickets have been weighed by.
     promise_s: u32,
+    /// Complaints among the tickets that are open: asked for after every event of a customer.
+    open_complaints: u32,
 }
 
 /// A support event, as this section needs it.
@@ -225,6 +227,8 @@ impl Care {
         if self.tickets.len() > tickets_max.max(1) {
             self.forget_one();
         }
+        let open = |ticket: &&Ticket| ticket.complaint && ticket.open_since_ms().is_some();
+        self.open_complaints = self.tickets.iter().filter(open).count() as u32;
     }
 
     /// Judges all first responses by this promise, seconds: those that came, and those that are still to come. What
@@ -311,6 +315,11 @@ impl Care {
     pub fn complaint_closed_ms(&self) -> Option<i64> {
         let closed = self.tickets.iter().filter(|t| t.complaint && !t.is_open());
         closed.filter_map(|t| t.solved.known_ms()).max()
+    }
+
+    /// [`OpenTickets::complaints`], without a look at the tickets.
+    pub fn open_complaints(&self) -> u32 {
+        self.open_complaints
     }
 
     /// Tickets whose promised response is missed at `tau_ms` and has not come yet. At the promised moment itself it is

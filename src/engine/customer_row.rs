@@ -68,7 +68,7 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile, more: &M
     let activated = p.activated_day(cycle_d).map(|day| cx.day_start_ms(day));
     let rhythm = bought.filter(|p| p.x().is_some()).map(|p| rhythm(cx, p));
     let mean = bought.and_then(|p| mean_spend_minor(cx, p)).map(|minor| minor / cx.major());
-    let breadth = more.intents.as_deref().map_or(0, Intents::breadth);
+    let breadth = more.intents.as_ref().map_or(0, Intents::breadth);
     row.maybe_time(p.t_first_ms())
         .maybe_time(p.t_last_ms())
         .u32(p.n_days())
@@ -109,7 +109,7 @@ fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
         .maybe_u8(rated.map(|(nps, _)| nps))
         .maybe_time(rated.map(|(_, at_ms)| at_ms));
     let mut watched = Vec::new();
-    if let Some(intents) = more.intents.as_deref() {
+    if let Some(intents) = more.intents.as_ref() {
         watched = intents.watched(p.as_of_ms);
         watched.truncate(INTENTS);
     }

@@ -16,10 +16,11 @@ use crate::signal::regularity::Rhythm;
 use crate::signal::risk_inputs::{
     Base, Debt, DecayedSum, Gap, OpenInvoice, PulledMean, Rates, RiskInputs,
 };
+use crate::signal::risk_path::{Path, Point};
 use crate::signal::score::Explained;
 use crate::signal::service::{self, Ratings};
 use crate::signal::trend::TrendSums;
-use crate::signal::{loyalty, risk, risk_path};
+use crate::signal::{loyalty, risk};
 
 /// Horizon of the expected purchases, days.
 const EXPECTED_HORIZON_D: f64 = 90.0;
@@ -83,7 +84,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
                 events: web.visits,
             },
         }),
-        open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open().complaints))),
+        open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open_complaints()))),
         tickets: Some(decayed(sums, Sum::Tickets90)),
         csat: csat(cx, sums),
         sat_gap: sat_gap(sums).map(|gap| PulledMean {
@@ -94,7 +95,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         }),
         debt: more.credit.as_ref().map(|credit| Debt {
             late: decayed(sums, Sum::LateDays180),
-            paid: sums.at(Sum::Paid180, sums.landmark_ms()).max(0.0),
+            paid: sums.held(Sum::Paid180).max(0.0),
             open: credit
                 .open_parts()
                 .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
@@ -143,18 +144,17 @@ fn spend(cx: &Context, purchases: &Purchases, first_ms: i64) -> Option<Rates> {
 fn decayed(sums: &Sums, sum: Sum) -> DecayedSum {
     let at_ms = sums.landmark_ms();
     let decay = Decay::from_half_life_d(sum.half_life_d());
-    DecayedSum { value: sums.at(sum, at_ms), at_ms, decay }
+    DecayedSum { value: sums.held(sum), at_ms, decay }
 }
 
 /// The quotient of two sums of one half-life, which time leaves as it is.
 fn share(sums: &Sums, part: Sum, whole: Sum) -> Option<f64> {
-    let at_ms = sums.landmark_ms();
-    service::share(sums.at(part, at_ms), sums.at(whole, at_ms))
+    service::share(sums.held(part), sums.held(whole))
 }
 
 /// Satisfaction, pulled towards the population's; `None` without a rating.
 pub(super) fn csat(cx: &Context, sums: &Sums) -> Option<PulledMean> {
-    let weight = sums.at(Sum::CsatN180, sums.landmark_ms());
+    let weight = sums.held(Sum::CsatN180);
     (weight > 0.0).then(|| PulledMean {
         sum: decayed(sums, Sum::Csat180),
         weight,
@@ -164,7 +164,7 @@ pub(super) fn csat(cx: &Context, sums: &Sums) -> Option<PulledMean> {
 }
 
 fn sat_gap(sums: &Sums) -> Option<f64> {
-    let of = |sum| sums.at(sum, sums.landmark_ms());
+    let of = |sum| sums.held(sum);
     service::sat_gap(&Ratings {
         fast_sum: of(Sum::Csat30),
         fast_n: of(Sum::CsatN30),
@@ -239,13 +239,14 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
     let Some(inputs) = risk_inputs(cx, profile) else {
         return RiskStep { crosses: None, risk: None, due_ms: NEVER_MS };
     };
-    let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
+    let path = Path::new(&inputs, &cx.risk.weights);
+    let now = path.at(tau_ms);
     let before = profile.more().and_then(|more| more.risk_band);
     let before = before.map(|(band, _)| usize::from(band));
-    let band = cx.risk.bands.next(before, risk);
+    let band = cx.risk.bands.next(before, now.risk);
     let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
-    let due_ms = crossing_ms(cx, &inputs, (band, Some(risk)), look, tau_ms);
-    RiskStep { crosses, risk: Some(risk), due_ms }
+    let due_ms = crossing_ms(cx, &path, &now, band, look, tau_ms);
+    RiskStep { crosses, risk: Some(now.risk), due_ms }
 }
 
 /// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
@@ -253,7 +254,8 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
     let band = profile.more().and_then(|more| more.risk_band);
     let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
-            crossing_ms(cx, &inputs, (usize::from(band), None), look, from_ms)
+            let path = Path::new(&inputs, &cx.risk.weights);
+            crossing_ms(cx, &path, &path.at(from_ms), usize::from(band), look, from_ms)
         }
         _ => NEVER_MS,
     };
@@ -261,30 +263,27 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
     due_ms
 }
 
-/// A moment after `from_ms` before which the risk stays in its band, and on its side of the edge from which keeping is
-/// worth a contact. `risk`: at `from_ms`, where it is known.
+/// A moment after `from_ms`, that of `now`, before which the risk stays in its band, and on its side of the edge from which
+/// keeping is worth a contact.
 fn crossing_ms(
     cx: &Context,
-    inputs: &RiskInputs,
-    (band, risk): (usize, Option<f64>),
+    path: &Path<'_>,
+    now: &Point,
+    band: usize,
     look: Look,
     from_ms: i64,
 ) -> i64 {
     let mut window = Window::from(cx.risk.bands.limits(band));
-    let weights = &cx.risk.weights;
     let edge = cx.offers.rules.risk_min;
     if window.low < edge && edge < window.high {
         // what falls below the edge ends nothing: only the way up is a moment
-        let risk = risk.unwrap_or_else(|| weights.risk(&inputs.facts_at(from_ms)));
-        window.high = if risk < edge { edge } else { window.high };
+        window.high = if now.risk < edge { edge } else { window.high };
     }
     let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {
-        Look::Roughly if risk_path::stays(inputs, weights, window, from_ms, soon_ms) => {
-            return soon_ms;
-        }
-        Look::Roughly => risk_path::not_before(inputs, weights, window, from_ms),
-        Look::Exactly => risk_path::first_exit(inputs, weights, window, from_ms, NEVER_MS),
+        Look::Roughly if path.stays(now, window, soon_ms) => return soon_ms,
+        Look::Roughly => path.not_before(window, from_ms),
+        Look::Exactly => path.first_exit(window, from_ms, NEVER_MS),
     };
     match found.exit {
         Exit::At { at_ms } | Exit::NotBefore { at_ms } => at_ms.max(from_ms.saturating_add(1)),

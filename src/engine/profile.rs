@@ -38,7 +38,7 @@ pub struct More {
     /// Contract, answers, deliveries, usage.
     pub terms: Option<Box<Terms>>,
     /// Categories looked at and bought.
-    pub intents: Option<Box<Intents>>,
+    pub intents: Option<Intents>,
     /// Band of the risk, and since when; `None` while there is no risk.
     pub risk_band: Option<(u8, Moment)>,
     /// As of when the row of a customer who has never bought was last refreshed.
@@ -138,7 +138,21 @@ impl Profile {
     /// Something of what an event touches: reading it brings it into the cache.
     pub fn touch(&self) -> u64 {
         let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits) + web.sessions.touch());
-        web + u64::from(self.ids.touch()) + u64::from(self.said.touch())
+        // the lines in which these sections begin; what they point to is a pass of its own
+        let bought = self.purchases.as_ref().map_or(0, |p| u64::from(p.orders()));
+        let more = self.more().map_or(0, |more| more.sums.len() as u64);
+        web + bought + more + u64::from(self.ids.touch()) + u64::from(self.said.touch())
+    }
+
+    /// What an event touches behind the sections that [`Self::touch`] has brought.
+    pub fn touch_more(&self) -> u64 {
+        let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
+        let more = self.more().map_or(0, |more| {
+            let intents = more.intents.as_ref().map_or(0, |intents| u64::from(intents.touch()));
+            let care = more.care.as_ref().map_or(0, |care| u64::from(care.open_complaints()));
+            more.sums.touch().wrapping_add(intents + care)
+        });
+        far.wrapping_add(more)
     }
 
     /// First event of any type, or the opening's first purchase.

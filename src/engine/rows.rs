@@ -119,8 +119,8 @@ impl Rows {
         self.history.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
-        self.opportunities.take_into(out);
         self.credit.take_into(out);
+        self.opportunities.take_into(out);
         self.segments.take_into(out);
     }
 
@@ -131,8 +131,8 @@ impl Rows {
             Table::CustomerHistory => self.history.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
-            Table::Opportunities => self.opportunities.recycle(block.bytes),
             Table::Credit => self.credit.recycle(block.bytes),
+            Table::Opportunities => self.opportunities.recycle(block.bytes),
             Table::Segments => self.segments.recycle(block.bytes),
             _ => {}
         }

@@ -130,7 +130,6 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
-        self.engine.passed_ms = self.watermark.at_ms;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
         self.engine.segments.sealed_to = self.state.hours_sealed_to;
@@ -202,7 +201,7 @@ mod tests {
     #[test]
     fn dues_are_looked_for_beyond_what_is_complete() {
         use crate::engine::context::Context;
-        use crate::engine::judge::step_risk;
+        use crate::engine::judge::risk_step;
         use crate::model::time::{DAY_MS, NEVER_MS};
 
         let mut machine = machine();
@@ -210,7 +209,8 @@ mod tests {
         let mut profile = Profile::new(0);
         profile.purchases.get_or_insert_default().buy(&cx, 5 * DAY_MS, 1_000);
         profile.as_of_ms = 900 * DAY_MS;
-        step_risk(&cx, &mut profile, 900 * DAY_MS, Look::Exactly);
+        let now = risk_step(&cx, &profile, 900 * DAY_MS, Look::Exactly);
+        profile.more_mut().risk_band = now.crosses;
         let slot = machine.engine.store.insert(b"c", profile);
         machine.found_meta = true;
         machine.state.complete_to_ms = 960 * DAY_MS;

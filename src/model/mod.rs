@@ -4,6 +4,7 @@ pub mod batch;
 pub mod effects;
 pub mod event;
 pub mod money;
+pub mod nearest;
 pub mod outcome;
 pub mod partition;
 pub mod record;

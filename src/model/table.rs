@@ -100,10 +100,10 @@ pub enum Table {
     LedgerDaily,
     /// Offsets that retention removed before they were read.
     Gaps,
-    /// What was worth a contact, one row for each proposal.
-    Opportunities,
     /// What customers owe, one row for each legal entity their invoices name.
     Credit,
+    /// What was worth a contact, one row for each proposal.
+    Opportunities,
     /// Flows of customers and events by shard, hour and group.
     Segments,
 }
@@ -432,8 +432,8 @@ impl Table {
             Self::Ledger => "ledger",
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
-            Self::Opportunities => "opportunities",
             Self::Credit => "credit",
+            Self::Opportunities => "opportunities",
             Self::Segments => "segments",
         }
     }
@@ -453,8 +453,8 @@ impl Table {
             Self::Ledger => LEDGER,
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
-            Self::Opportunities => OPPORTUNITIES,
             Self::Credit => CREDIT,
+            Self::Opportunities => OPPORTUNITIES,
             Self::Segments => SEGMENTS,
         }
     }

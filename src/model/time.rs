@@ -9,6 +9,10 @@ pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Milliseconds in a day of 24 hours.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// Units of a written duration, largest first, in milliseconds.
+pub const DURATION_UNITS: [(&str, i64); 5] =
+    [("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS), ("ms", 1)];
+
 /// A time that is never reached: "no due", "no end".
 pub const NEVER_MS: i64 = i64::MAX;
 /// A time before every event: "nothing seen yet".
@@ -32,4 +36,13 @@ pub fn hour_of(ms: i64) -> i64 {
 /// The whole days since the epoch (UTC) at `ms`, rounded down.
 pub fn day_of(ms: i64) -> i64 {
     ms.div_euclid(DAY_MS)
+}
+
+/// A duration in its largest whole unit: `90m`, `30d`, `0s`.
+pub fn duration_text(ms: i64) -> String {
+    if ms == 0 {
+        return "0s".to_owned();
+    }
+    let unit = DURATION_UNITS.iter().find(|(_, unit_ms)| ms % unit_ms == 0);
+    unit.map_or_else(|| format!("{ms}ms"), |(name, unit_ms)| format!("{}{name}", ms / unit_ms))
 }

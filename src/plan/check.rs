@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Longest definition that is read, bytes: far beyond any honest one.
-const TEXT_BYTES_MAX: usize = 1 << 20;
+pub(super) const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// Smallest and largest `cycle_bytes_max`: one large record must fit, and a cycle must fit into memory.
 const CYCLE_BYTES: (u64, u64) = (1 << 20, 1 << 30);

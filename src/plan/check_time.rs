@@ -90,19 +90,27 @@ fn simulated(notes: &mut Notes<'_>, section: &Section<'_>) -> Clock {
 }
 
 /// Milliseconds of an RFC 3339 time within what event times may be.
-fn timestamp_ms(text: &str) -> Option<i64> {
+pub(super) fn timestamp_ms(text: &str) -> Option<i64> {
     let ms = text.parse::<Timestamp>().ok()?.as_millisecond();
     (0..EVENT_TIME_END_MS).contains(&ms).then_some(ms)
 }
 
 /// The zone and its name; from the bundled database, so that days do not depend on the machine.
 pub(super) fn day_zone(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<(TimeZone, String)> {
-    const KEY: &str = "day_zone";
-    const EXPECTED: &str = "an IANA time zone such as \"Europe/Berlin\"";
-    if !top.has(KEY) {
+    if !top.has("day_zone") {
         return Some((TimeZone::UTC, "UTC".to_owned()));
     }
-    let name = top.text(notes, KEY, EXPECTED)?;
+    zone(notes, top, "day_zone")
+}
+
+/// The zone that a key names, which must be there.
+pub(super) fn zone(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    key: &str,
+) -> Option<(TimeZone, String)> {
+    const EXPECTED: &str = "an IANA time zone such as \"Europe/Berlin\"";
+    let name = section.required(notes, key, EXPECTED)?;
     let database = TimeZoneDatabase::bundled();
     if let Ok(zone) = database.get(name) {
         let name = zone.iana_name().unwrap_or(name).to_owned();
@@ -113,7 +121,7 @@ pub(super) fn day_zone(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<(Time
     let city = |zone: &str| zone.rsplit('/').next().unwrap_or("").replace('_', " ");
     let wanted = city(name).to_lowercase();
     let by_city = zones.iter().find(|zone| city(zone).to_lowercase() == wanted);
-    let note = top.refuse(notes, KEY, EXPECTED);
+    let note = section.refuse(notes, key, EXPECTED);
     match by_city {
         Some(zone) => note.hint(format!("did you mean `{zone}`?")),
         None => note.did_you_mean(name, zones.iter().map(String::as_str)),

@@ -3,6 +3,7 @@
 
 use super::opportunities::OPPORTUNITY_NUMBERS;
 use super::parameters::{NUMBERS, SHARE};
+use super::rule_keys::{self, rule_keys};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +107,7 @@ const KEYS: &[Key] = &[
         "seal_after",
         "duration, 0s to 3650d",
         "\"10m\"",
-        "how long after its end a minute of `activity` stays open, beyond the disorder",
+        "how long after its end a minute of `activity`, or an hour of `segments`, stays open, beyond the disorder",
     ),
     key(
         "",
@@ -390,7 +391,7 @@ const KEYS: &[Key] = &[
         "dimension_values_max",
         "integer, 1 to 65535",
         "256",
-        "values of a free text (channel, region, industry, segment, origin) per source; the rest is `other`",
+        "values of a free text (channel, region, industry, segment, origin, category) per source; the rest is `other`. The table `segments` counts by so many owners; the customer keeps its own",
     ),
     key("limits", "tickets_max", "integer, 1 to 65535", "256", "tickets remembered per customer"),
     key(
@@ -440,15 +441,30 @@ const KEYS: &[Key] = &[
 
 /// Names of the keys of a section, in order.
 pub(super) fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
-    keys().filter(move |key| key.section == section).map(|key| key.name)
+    keys().chain(rule_keys()).filter(move |key| key.section == section).map(|key| key.name)
+}
+
+/// The sections of a file, by the name of its top.
+pub(super) fn sections_of(top: &str) -> &'static [(&'static str, &'static str)] {
+    match top {
+        "" => &SECTIONS,
+        rule_keys::FILE => &rule_keys::SECTIONS,
+        "test" => &rule_keys::CASE_SECTIONS,
+        _ => &[],
+    }
 }
 
 /// The brackets of a section, `the top of the file` for the top.
 pub(super) fn header_of(section: &str) -> &'static str {
-    SECTIONS.iter().find(|(name, _)| *name == section).map_or("the top of the file", |(_, h)| h)
+    let of_rules = rule_keys::SECTIONS.iter().chain(&rule_keys::CASE_SECTIONS);
+    let mut all = SECTIONS.iter().chain(of_rules);
+    all.find(|(name, _)| *name == section).map_or("the top of the file", |(_, header)| header)
 }
 
-/// Where a key of this name belongs, if it belongs anywhere at all.
-pub(super) fn home_of(name: &str) -> Option<&'static str> {
-    keys().find(|key| key.name == name).map(|key| key.section)
+/// Where a key of this name belongs, if it belongs anywhere in the file that `section` is in.
+pub(super) fn home_of(name: &str, section: &str) -> Option<&'static str> {
+    let in_rules = section == rule_keys::FILE || rule_keys().any(|key| key.section == section);
+    let known = |key: &&Key| key.name == name;
+    let found = if in_rules { rule_keys().find(known) } else { keys().find(known) };
+    found.map(|key| key.section)
 }

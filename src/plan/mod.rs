@@ -4,7 +4,10 @@
 mod change;
 mod check;
 mod check_money;
+mod check_calendars;
+mod check_cases;
 mod check_parameters;
+mod check_rules;
 mod check_signals;
 mod check_sources;
 mod check_tiers;
@@ -19,6 +22,8 @@ mod parameters;
 #[allow(clippy::module_inception)] // the layer is named after what it makes
 mod plan;
 mod raw;
+mod rule_keys;
+mod rule_set;
 mod scalar;
 
 pub use change::{Change, Fingerprint, compare, judges, scores};
@@ -30,3 +35,5 @@ pub use keys::{Key, keys};
 pub use opportunities::{Lift, OPPORTUNITY_NUMBERS, Opportunities};
 pub use parameters::*;
 pub use plan::*;
+pub use rule_keys::rule_keys;
+pub use rule_set::{RuleFile, Rules, rules};

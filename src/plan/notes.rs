@@ -66,6 +66,17 @@ impl<'d> Notes<'d> {
         (line, before.chars().count() + 1)
     }
 
+    /// The byte of the file where the text of a quoted value begins; `None` where it is written with escapes.
+    pub(super) fn inside(&self, span: Range<usize>, value: &str) -> Option<usize> {
+        let start = span.start;
+        self.text.get(span)?.find(value).map(|within| start + within)
+    }
+
+    /// The line of a byte, from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        self.place(at).0
+    }
+
     /// The text of a value as it was written, on one line and not too long.
     pub(super) fn quote(&self, span: Range<usize>) -> String {
         let written = self.text.get(span).unwrap_or("").trim();

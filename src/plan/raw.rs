@@ -31,7 +31,7 @@ impl<'d> Section<'d> {
         let section = Self { path, at, table: Some(table) };
         for (key, _) in table.iter() {
             let word = key.get_ref().as_ref();
-            let is_section = name.is_empty() && keys::SECTIONS.iter().any(|(s, _)| *s == word);
+            let is_section = keys::sections_of(name).iter().any(|(s, _)| *s == word);
             if !is_section && !keys::names_in(name).any(|known| known == word) {
                 section.note_unknown(notes, name, word, key.span().start);
             }
@@ -42,12 +42,12 @@ impl<'d> Section<'d> {
     fn note_unknown(&self, notes: &mut Notes<'_>, name: &str, word: &str, at: usize) {
         let quoted: String = word.chars().take(QUOTE_CHARS_MAX).collect();
         let note = notes.error(at, &self.path_of(&quoted), "unknown key");
-        let sections = keys::SECTIONS.iter().map(|(section, _)| *section);
-        let candidates = keys::names_in(name).chain(sections.filter(|_| name.is_empty()));
+        let sections = keys::sections_of(name).iter().map(|(section, _)| *section);
+        let candidates = keys::names_in(name).chain(sections);
         let meant = if let Some(nearest) = nearest(word, candidates) {
             note.hint(format!("did you mean `{nearest}`?"));
             self.path_of(nearest)
-        } else if let Some(home) = keys::home_of(word) {
+        } else if let Some(home) = keys::home_of(word, name) {
             note.hint(match home {
                 "" => "it belongs at the top of the file, above the first [section]".to_owned(),
                 _ => format!("it belongs in {}", keys::header_of(home)),
@@ -126,6 +126,16 @@ impl<'d> Section<'d> {
 
     /// The tables of a list such as `[[source]]`.
     pub(super) fn tables(&self, notes: &mut Notes<'_>, name: &str) -> Vec<Self> {
+        self.tables_of(notes, name, true)
+    }
+
+    /// The tables of a list, whose keys may be free.
+    pub(super) fn tables_of(
+        &self,
+        notes: &mut Notes<'_>,
+        name: &str,
+        known_keys: bool,
+    ) -> Vec<Self> {
         let Some(value) = self.value(name) else {
             return Vec::new();
         };
@@ -137,9 +147,13 @@ impl<'d> Section<'d> {
         };
         let mut sections = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            let (path, at) = (format!("{name}[{index}]"), item.span().start);
+            let (path, at) = (self.path_of(&format!("{name}[{index}]")), item.span().start);
             if let DeValue::Table(table) = item.get_ref() {
-                sections.push(Self::open(notes, name, path, at, table));
+                sections.push(if known_keys {
+                    Self::open(notes, name, path, at, table)
+                } else {
+                    Self { path, at, table: Some(table) }
+                });
             } else {
                 let found = format!("found {}", notes.quote(item.span()));
                 notes.error(at, &path, &found).expected(format!("a table {header}")).hint(&*cure);

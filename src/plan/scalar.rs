@@ -1,11 +1,8 @@
 //! How single values are spelled: durations, sizes in bytes, exact decimals; and back again.
 
 use crate::model::money::Rate;
-use crate::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
-
-/// Units of a duration, largest first, in milliseconds.
-const DURATION_UNITS: [(&str, i64); 5] =
-    [("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS), ("ms", 1)];
+use crate::model::time::DURATION_UNITS;
+pub(super) use crate::model::time::duration_text;
 
 /// Units of a size, largest first, in bytes.
 const SIZE_UNITS: [(&str, u64); 4] =
@@ -58,15 +55,6 @@ pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
     };
     let number = i64::try_from(number).ok();
     number.and_then(|n| n.checked_mul(*unit_ms)).ok_or_else(|| "write less than 3651d".to_owned())
-}
-
-/// A duration in its largest whole unit: `90m`, `30d`, `0s`.
-pub(super) fn duration_text(ms: i64) -> String {
-    if ms == 0 {
-        return "0s".to_owned();
-    }
-    let unit = DURATION_UNITS.iter().find(|(_, unit_ms)| ms % unit_ms == 0);
-    unit.map_or_else(|| format!("{ms}ms"), |(name, unit_ms)| format!("{}{name}", ms / unit_ms))
 }
 
 /// A duration in words: `30 days`, `1 hour`, `10 minutes 30 seconds`.
@@ -127,6 +115,7 @@ pub(super) fn rate_text(rate: Rate) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::model::time::DAY_MS;
 
     #[test]
     fn durations_there_and_back() {

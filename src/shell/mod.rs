@@ -12,6 +12,7 @@ pub mod cmd_config;
 pub mod cmd_explain;
 pub mod cmd_generate;
 pub mod cmd_run;
+pub mod cmd_test;
 pub mod columns;
 pub mod commits;
 pub mod consumer;

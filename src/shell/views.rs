@@ -2,6 +2,7 @@
 
 mod credit;
 mod customers;
+mod history;
 mod opportunities;
 mod rollups;
 mod segments;
@@ -55,6 +56,12 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("credit_now", credit::select(databases, "greatest(e.as_of, ifNull(s.now_at, e.as_of))")),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
+        view("customer_history", history::customer_history(plan, tables)),
+        view("customer_months", history::customer_months(plan, tables)),
+        view("cohort_retention", history::cohort_retention(views)),
+        view("owner_months", history::owner_months(views)),
+        view("tier_migration", history::tier_migration(tables)),
+        view("churn_rate", history::churn_rate(tables)),
         view("opportunities_now", opportunities::now(views, tables)),
         view("opportunity_effect", opportunities::effect(views, tables)),
         view("segments_hourly", segments::hourly(tables)),

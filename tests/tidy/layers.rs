@@ -4,8 +4,9 @@ use crate::scan::{code_only, identifier, line_of, matching_brace, words};
 
 /// The modules directly below `src/`, lowest layer first; those in one row are siblings.
 /// ARCHITECTURE.md explains them; a new module is entered here when its place is decided.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["model"],
+    &["rule"],
     &["wire", "decode", "plan", "signal", "generate"],
     &["flow", "engine"],
     &["snapshot", "invariants", "explain"],

@@ -1,10 +1,15 @@
 //! The signal registry: what is computed, in which unit, how it changes, and its words. Tests hold the columns of the
-//! customer views and docs/signals.md against it; the condition language is to come from here.
+//! customer views and docs/signals.md against it, and the condition language of rules speaks of them.
 
 mod credit;
+mod kind;
 mod purchase;
 mod scores;
 mod service;
+mod subject;
+
+pub use kind::Kind;
+pub use subject::Subject;
 
 /// How a signal moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

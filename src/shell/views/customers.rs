@@ -16,7 +16,7 @@ const BUCKET_MS: i64 = 3 * DAY_MS;
 /// Whole buckets of the window; one more counts in part.
 const BUCKETS: i64 = 30;
 /// Ratings the prior of `csat` counts for.
-const CSAT_PRIOR_WEIGHT: f64 = 3.0;
+pub(super) const CSAT_PRIOR_WEIGHT: f64 = 3.0;
 /// Where trends of visits, and of money and usage, are clipped.
 const VISIT_CLIP: f64 = 2.0;
 const MONEY_CLIP: f64 = 3.0;

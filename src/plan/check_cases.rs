@@ -1,0 +1,230 @@
+//! Cases for rules: every `[[test]]`, with what is given, done and expected in it.
+
+use toml::de::DeValue;
+
+use super::check_rules::{sentence, time_ms, word};
+use super::notes::Notes;
+use super::raw::Section;
+use super::scalar;
+use crate::model::registry::{Kind, Signal, Subject};
+use crate::model::time::EVENT_TIME_END_MS;
+use crate::rule::definition::Rule;
+use crate::rule::evaluate::Value;
+use crate::rule::lifecycle::{Action, What};
+use crate::rule::trial::{Case, Deed, Expected, Given, Step};
+
+/// Monday, 5 January 2026, nine o'clock UTC.
+const START_MS: i64 = 1_767_603_600_000;
+const RULES_MAX: usize = 16;
+const TIME: &str = "a duration from the start such as \"14d\", or an RFC 3339 time";
+
+/// Reads one `[[test]]`.
+pub(super) fn case(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule]) -> Option<Case> {
+    let name = sentence(notes, section, "name");
+    let names = names(notes, section, rules);
+    let subject = names.as_ref().and_then(|names| {
+        rules.iter().find(|rule| names.contains(&rule.name)).map(|rule| rule.subject)
+    });
+    let start_ms = match section.has("start") {
+        true => time(notes, section, "start", 0)?,
+        false => START_MS,
+    };
+    let mut steps = Vec::new();
+    for given in section.tables_of(notes, "given", false) {
+        steps.extend(subject.and_then(|subject| step(notes, &given, subject, start_ms)));
+    }
+    let mut deeds = Vec::new();
+    for deed in section.tables(notes, "do") {
+        deeds.extend(done(notes, &deed, start_ms, names.as_deref().unwrap_or_default()));
+    }
+    let mut expect = Vec::new();
+    for wanted in section.tables(notes, "expect") {
+        expect.extend(expected(notes, &wanted, start_ms, names.as_deref().unwrap_or_default()));
+    }
+    if !section.has("given") {
+        section
+            .refuse(notes, "given", "at least one [[test.given]]")
+            .hint("say what the signals are: at = \"0d\" and the signals by name");
+    }
+    let until_ms = match section.has("until") {
+        true => time(notes, section, "until", start_ms)?,
+        false => {
+            let given = steps.iter().map(|step| step.at_ms);
+            let done = deeds.iter().map(|deed| deed.at_ms);
+            let wanted = expect.iter().map(|expected: &Expected| expected.at_ms);
+            given.chain(done).chain(wanted).max().unwrap_or(start_ms)
+        }
+    };
+    steps.sort_by_key(|step: &Step| step.at_ms);
+    deeds.sort_by_key(|deed: &Deed| deed.at_ms);
+    let (name, rules) = (name?.to_owned(), names?);
+    let line = notes.line(section.at);
+    Some(Case { name, line, rules, start_ms, until_ms, steps, deeds, expect })
+}
+
+/// The rules of a case, all about one subject.
+fn names(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule]) -> Option<Vec<String>> {
+    const EXPECTED: &str = "a list of names of rules";
+    if !section.has("rules") {
+        section.refuse(notes, "rules", EXPECTED).hint("name the rules that the case tries");
+    }
+    let names = section.texts(notes, "rules", 64, RULES_MAX)?;
+    let mut subject = None;
+    for name in &names {
+        let Some(rule) = rules.iter().find(|rule| rule.name == *name) else {
+            let known = rules.iter().map(|rule| rule.name.as_str());
+            section.refuse(notes, "rules", EXPECTED).did_you_mean(name, known);
+            return None;
+        };
+        if *subject.get_or_insert(rule.subject) != rule.subject {
+            section.refuse(notes, "rules", "rules about the same subject");
+            return None;
+        }
+    }
+    Some(names)
+}
+
+/// A required time.
+fn time(notes: &mut Notes<'_>, section: &Section<'_>, key: &str, start_ms: i64) -> Option<i64> {
+    let text = match section.value(key).map(|value| value.get_ref()) {
+        Some(DeValue::Datetime(time)) => time.to_string(),
+        _ => section.required(notes, key, TIME)?.to_owned(),
+    };
+    let found = time_ms(&text, start_ms).filter(|ms| (0..EVENT_TIME_END_MS).contains(ms));
+    if found.is_none() {
+        section.refuse(notes, key, TIME);
+    }
+    found
+}
+
+fn step(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    subject: Subject,
+    start_ms: i64,
+) -> Option<Step> {
+    let at_ms = time(notes, section, "at", start_ms);
+    let mut signals = Vec::new();
+    for (name, at, _) in section.entries().filter(|(name, ..)| *name != "at") {
+        let Some(signal) = subject.find(name) else {
+            let whom = subject.name();
+            notes
+                .error(at, &section.path_of(name), "unknown signal")
+                .expected(format!("a signal of a {whom}"))
+                .did_you_mean(name, subject.signals().map(|signal| signal.name));
+            continue;
+        };
+        if let Some(given) = given(notes, section, signal, start_ms) {
+            signals.push((signal.name, given));
+        }
+    }
+    Some(Step { at_ms: at_ms?, signals })
+}
+
+/// A signal as a case gives it.
+fn given(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    signal: &'static Signal,
+    start_ms: i64,
+) -> Option<Given> {
+    let value = section.value(signal.name)?.get_ref();
+    if value.as_str() == Some("unknown") {
+        if !signal.is_always_known() {
+            return Some(Given::Unknown);
+        }
+        section.refuse(notes, signal.name, "a value: it is always known");
+        return None;
+    }
+    let text = value.as_str();
+    let found = match signal.kind() {
+        Kind::Number | Kind::Count => {
+            let any = "a number, or \"unknown\"";
+            let number = section.number(notes, signal.name, any, |_| true)?;
+            return Some(Given::Value(Value::Number(number)));
+        }
+        Kind::Flag => value.as_bool().map(|flag| Given::Value(Value::Flag(flag))),
+        Kind::Duration { .. } => text
+            .and_then(|text| scalar::duration_ms(text).ok())
+            .map(|ms| Given::Value(Value::Number(ms as f64))),
+        Kind::Word => signal
+            .words_of()
+            .position(|word| Some(word) == text)
+            .map(|number| Given::Value(Value::Word(number as u8))),
+        Kind::Moment => text
+            .map(str::to_owned)
+            .or_else(|| value.as_datetime().map(ToString::to_string))
+            .and_then(|text| time_ms(&text, start_ms))
+            .map(Given::Moment),
+        Kind::Many => None,
+    };
+    if found.is_none() {
+        let expected = match signal.kind() {
+            Kind::Flag => "true, false or \"unknown\"".to_owned(),
+            Kind::Duration { .. } => "a duration such as \"3d\", or \"unknown\"".to_owned(),
+            Kind::Word => {
+                let words: Vec<&str> = signal.words_of().collect();
+                format!("one of {}, or unknown, in double quotes", words.join(", "))
+            }
+            Kind::Moment => format!("{TIME}, or \"unknown\""),
+            _ => "another signal: no rule can look at this one".to_owned(),
+        };
+        section.refuse(notes, signal.name, expected);
+    }
+    found
+}
+
+/// The rule of a deed or an expectation: one of the case's.
+fn of_case(notes: &mut Notes<'_>, section: &Section<'_>, names: &[String]) -> Option<String> {
+    let rule = word(notes, section, "rule", "the rule's name")?;
+    if names.iter().any(|name| name == rule) {
+        return Some(rule.to_owned());
+    }
+    if !names.is_empty() {
+        let known = names.iter().map(String::as_str);
+        section.refuse(notes, "rule", "one of the case's rules").did_you_mean(rule, known);
+    }
+    None
+}
+
+fn done(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    start_ms: i64,
+    names: &[String],
+) -> Option<Deed> {
+    let at_ms = time(notes, section, "at", start_ms);
+    let rule = of_case(notes, section, names);
+    if !section.has("action") {
+        section.refuse(notes, "action", "acknowledge, snooze, resolve or reopen");
+    }
+    let words = [("acknowledge", 'a'), ("snooze", 's'), ("resolve", 'r'), ("reopen", 'o')];
+    let action = match section.word(notes, "action", &words)? {
+        'a' => Action::Acknowledge,
+        's' => Action::Snooze { until_ms: time(notes, section, "until", start_ms)? },
+        'r' => Action::Resolve,
+        _ => Action::Reopen,
+    };
+    if section.has("until") && !matches!(action, Action::Snooze { .. }) {
+        section.refuse(notes, "until", "no end: only a snooze has one");
+    }
+    Some(Deed { at_ms: at_ms?, rule: rule?, action })
+}
+
+fn expected(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    start_ms: i64,
+    names: &[String],
+) -> Option<Expected> {
+    let at_ms = time(notes, section, "at", start_ms);
+    let rule = of_case(notes, section, names);
+    let words = What::ALL.map(|what| (what.name(), what));
+    if !section.has("what") {
+        section.refuse(notes, "what", "a transition such as \"raised\"");
+    }
+    let what = section.word(notes, "what", &words);
+    let episode = section.count(notes, "episode", 1..=1_000_000, 1);
+    let episode = section.has("episode").then_some(episode);
+    Some(Expected { at_ms: at_ms?, rule: rule?, what: what?, episode })
+}

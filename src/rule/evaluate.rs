@@ -1,0 +1,267 @@
+//! Whether a condition holds at a moment, which of its tests decide that, and when time alone may change it.
+//!
+//! Two-valued: what is unknown has been answered for in the condition. The due is found from the tests that decide: of
+//! an `and` that does not hold it is enough to watch one part that does not, and the one that stays so longest is taken;
+//! most rules are decided by a flag or a word that no time moves, and cost nothing then.
+
+use serde::{Deserialize, Serialize};
+
+use super::condition::{Asks, Condition, Term, Test};
+use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
+
+/// What a term is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A number in the signal's unit; lengths of time in milliseconds.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// The number of a word in the signal's set.
+    Word(u8),
+}
+
+/// What a condition is told from, at one moment.
+pub struct World<'w> {
+    /// The moment.
+    pub tau_ms: i64,
+    /// What a term is; `None` where it is unknown.
+    pub value: &'w mut dyn FnMut(&Term) -> Option<Value>,
+    /// The first moment after `tau_ms` at which time alone may change the answer of a test; [`NEVER_MS`] where it never
+    /// does. It may be too early, never too late. Asked only of signals that move with time, of business hours, rises
+    /// and falls; a test with [`Asks::IsTrue`] of anything but a flag asks when it becomes known or unknown.
+    pub crossing: &'w mut dyn FnMut(&Test) -> i64,
+}
+
+/// What has been seen of a `within` or `held`: its answer when it was last looked at, and since when it is that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lasting {
+    /// Whether the test held.
+    pub holds: bool,
+    /// Since when; [`BEFORE_ALL_MS`] where it has never held.
+    pub since_ms: i64,
+}
+
+impl Default for Lasting {
+    fn default() -> Self {
+        Self { holds: false, since_ms: BEFORE_ALL_MS }
+    }
+}
+
+/// How a condition stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation<'c> {
+    /// Whether it holds.
+    pub holds: bool,
+    /// The first moment after which time alone may change that, or at which it must be looked at; later than the moment.
+    pub due_ms: i64,
+    /// As long as none of these changes its answer, the condition does not.
+    pub deciding: Vec<&'c Test>,
+}
+
+/// How many [`Lasting`] a condition needs: one for each `within` and `held`, from left to right.
+#[must_use]
+pub fn lasting_in(condition: &Condition) -> usize {
+    match condition {
+        Condition::Test(_) | Condition::Known(_) => 0,
+        Condition::Within(..) | Condition::Held(..) => 1,
+        Condition::Not(inner) => lasting_in(inner),
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().map(lasting_in).sum(),
+    }
+}
+
+/// Evaluates a condition. `memory` has [`lasting_in`] entries, which are brought up to the moment; the condition has to be
+/// evaluated after each event of its subject and at each due.
+pub fn evaluate<'c>(
+    condition: &'c Condition,
+    memory: &mut [Lasting],
+    world: &mut World<'_>,
+) -> Evaluation<'c> {
+    let mut watch_ms = NEVER_MS;
+    remember(condition, &mut memory.iter_mut(), world, &mut watch_ms);
+    let mut found = look(condition, &mut memory.iter(), world);
+    found.due_ms = found.due_ms.min(watch_ms).max(world.tau_ms.saturating_add(1));
+    found
+}
+
+/// The tests that hold, on every path by which the condition holds: its reasons. `memory` is as [`evaluate`] left it.
+pub fn reasons<'c>(
+    condition: &'c Condition,
+    memory: &[Lasting],
+    world: &mut World<'_>,
+) -> Vec<&'c Test> {
+    let mut reasons = Vec::new();
+    collect_reasons(condition, &mut memory.iter(), world, &mut reasons);
+    reasons
+}
+
+fn collect_reasons<'c>(
+    condition: &'c Condition,
+    memory: &mut std::slice::Iter<'_, Lasting>,
+    world: &mut World<'_>,
+    reasons: &mut Vec<&'c Test>,
+) {
+    match condition {
+        Condition::All(parts) | Condition::Any(parts) => {
+            for part in parts {
+                let own = memory.as_slice().get(..lasting_in(part)).unwrap_or_default();
+                if look(part, &mut own.iter(), world).holds {
+                    collect_reasons(part, &mut own.iter(), world, reasons);
+                }
+                *memory = memory.as_slice().get(lasting_in(part)..).unwrap_or_default().iter();
+            }
+        }
+        other => reasons.extend(look(other, memory, world).deciding),
+    }
+}
+
+/// Brings the memory of each `within` and `held` up to the moment, and finds when one of their tests may change.
+fn remember(
+    condition: &Condition,
+    memory: &mut std::slice::IterMut<'_, Lasting>,
+    world: &mut World<'_>,
+    watch_ms: &mut i64,
+) {
+    match condition {
+        Condition::Test(_) | Condition::Known(_) => {}
+        Condition::Not(inner) => remember(inner, memory, world, watch_ms),
+        Condition::All(parts) | Condition::Any(parts) => {
+            parts.iter().for_each(|part| remember(part, memory, world, watch_ms));
+        }
+        Condition::Within(test, _) | Condition::Held(test, _) => {
+            let (holds, crossing_ms) = answer(test, world);
+            *watch_ms = (*watch_ms).min(crossing_ms);
+            if let Some(lasting) = memory.next()
+                && lasting.holds != holds
+            {
+                *lasting = Lasting { holds, since_ms: world.tau_ms };
+            }
+        }
+    }
+}
+
+fn look<'c>(
+    condition: &'c Condition,
+    memory: &mut std::slice::Iter<'_, Lasting>,
+    world: &mut World<'_>,
+) -> Evaluation<'c> {
+    match condition {
+        Condition::Test(test) => {
+            let (holds, due_ms) = answer(test, world);
+            Evaluation { holds, due_ms, deciding: vec![test] }
+        }
+        Condition::Known(signal) => {
+            let term = Term::Signal(*signal);
+            let holds = (world.value)(&term).is_some();
+            let due_ms = if signal.moves_with_time() && !signal.is_always_known() {
+                (world.crossing)(&Test { term, asks: Asks::IsTrue, unknown: Some(false) })
+            } else {
+                NEVER_MS
+            };
+            Evaluation { holds, due_ms, deciding: Vec::new() }
+        }
+        Condition::Not(inner) => {
+            let inner = look(inner, memory, world);
+            Evaluation { holds: !inner.holds, ..inner }
+        }
+        Condition::All(parts) => join(parts, true, memory, world),
+        Condition::Any(parts) => join(parts, false, memory, world),
+        Condition::Within(test, length_ms) | Condition::Held(test, length_ms) => {
+            let lasting = memory.next().copied().unwrap_or_default();
+            let end_ms = lasting.since_ms.saturating_add(*length_ms);
+            let over = world.tau_ms >= end_ms;
+            let within = matches!(condition, Condition::Within(..));
+            let holds = if within { lasting.holds || !over } else { lasting.holds && over };
+            // while the test itself holds on, a `within` has no end; a `held` counts only then
+            let counts = lasting.holds != within;
+            let due_ms = if counts && !over { end_ms } else { NEVER_MS };
+            Evaluation { holds, due_ms, deciding: vec![test] }
+        }
+    }
+}
+
+/// `all` parts, or any of them. The parts that decide are those whose answer is the whole's: one suffices where the
+/// answer is that of a single part (an `and` that does not hold, an `or` that does), and all are needed otherwise.
+fn join<'c>(
+    parts: &'c [Condition],
+    all: bool,
+    memory: &mut std::slice::Iter<'_, Lasting>,
+    world: &mut World<'_>,
+) -> Evaluation<'c> {
+    let mut rest = memory.as_slice();
+    let mut owns = Vec::with_capacity(parts.len());
+    for part in parts {
+        let (own, behind) = rest.split_at(lasting_in(part).min(rest.len()));
+        owns.push((part, own));
+        rest = behind;
+    }
+    *memory = rest.iter();
+    let (mut first_ms, mut together) = (NEVER_MS, Vec::new());
+    let mut alone: Option<Evaluation<'c>> = None;
+    // what no time moves comes first: where it decides, nothing else is asked
+    let (still, moving): (Vec<_>, Vec<_>) = owns.into_iter().partition(|(part, _)| is_still(part));
+    for (part, own) in still.into_iter().chain(moving) {
+        let found = look(part, &mut own.iter(), world);
+        if found.holds == all {
+            first_ms = first_ms.min(found.due_ms);
+            together.extend(found.deciding);
+        } else if alone.as_ref().is_none_or(|held| found.due_ms > held.due_ms) {
+            let lasts = found.due_ms == NEVER_MS;
+            alone = Some(found);
+            if lasts {
+                break;
+            }
+        }
+    }
+    alone.unwrap_or(Evaluation { holds: all, due_ms: first_ms, deciding: together })
+}
+
+fn is_still(condition: &Condition) -> bool {
+    match condition {
+        Condition::Test(test) => !test.term.moves_with_time(),
+        Condition::Known(signal) => !signal.moves_with_time(),
+        Condition::Within(..) | Condition::Held(..) => false,
+        Condition::Not(inner) => is_still(inner),
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().all(is_still),
+    }
+}
+
+/// The answer of a test, and when time alone may change it.
+fn answer(test: &Test, world: &mut World<'_>) -> (bool, i64) {
+    let value = (world.value)(&test.term);
+    let holds = match value {
+        Some(value) => holds(&test.asks, value),
+        None => test.unknown.unwrap_or(false),
+    };
+    let crossing_ms = match (&test.term, value, test.asks.edge()) {
+        (term, _, _) if !term.moves_with_time() => NEVER_MS,
+        (Term::Age(_) | Term::Until(_), None, _) => NEVER_MS,
+        (Term::Age(_), Some(Value::Number(age_ms)), Some(edge_ms)) => {
+            later(world.tau_ms, edge_ms - age_ms, age_ms < edge_ms)
+        }
+        // below the edge from the first whole millisecond on at which it is less
+        (Term::Until(_), Some(Value::Number(left_ms)), Some(edge_ms)) => {
+            later(world.tau_ms, (left_ms - edge_ms).floor() + 1.0, left_ms >= edge_ms)
+        }
+        _ => (world.crossing)(test),
+    };
+    (holds, crossing_ms)
+}
+
+fn later(tau_ms: i64, by_ms: f64, comes: bool) -> i64 {
+    if comes { tau_ms.saturating_add(by_ms.ceil() as i64) } else { NEVER_MS }
+}
+
+/// Whether a known value is what is asked.
+#[must_use]
+pub fn holds(asks: &Asks, value: Value) -> bool {
+    match (asks, value) {
+        (Asks::Compare { op, .. }, Value::Number(number)) => {
+            let edge = asks.edge().unwrap_or(f64::NAN);
+            if op.is_upward() { number >= edge } else { number < edge }
+        }
+        (Asks::IsWord(words), Value::Word(word)) => words.contains(&word),
+        (Asks::IsNotWord(not), Value::Word(word)) => word != *not,
+        (Asks::IsTrue, Value::Flag(flag)) => flag,
+        _ => false,
+    }
+}

@@ -1,0 +1,537 @@
+//! Alert rules in time: business hours and their inverse, the life of an alert, and that looking at dues only gives the same
+//! transitions as looking every minute.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZoneDatabase;
+use proptest::prelude::*;
+use retain::model::registry::Subject;
+use retain::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, NEVER_MS};
+use retain::rule::band::default_clear;
+use retain::rule::condition::{Asks, Condition, Term, Test};
+use retain::rule::definition::{Cooldown, Rule, Severity};
+use retain::rule::evaluate::{Value, World, holds};
+use retain::rule::hours::{Calendar, span, week};
+use retain::rule::lifecycle::{
+    Action, Alert, By, Command, Ignored, Pace, Phase, Transition, What, alert_id,
+};
+use retain::rule::read_condition;
+use retain::rule::watch::Watch;
+
+fn calendar(zone: &str, lines: &[&str], holidays: &[&str]) -> Calendar {
+    let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    Calendar {
+        name: "c".to_owned(),
+        zone: TimeZoneDatabase::bundled().get(zone).unwrap(),
+        week: week(&lines).unwrap(),
+        holidays: holidays.iter().map(|day| day.parse().unwrap()).collect(),
+        quiet: None,
+    }
+}
+
+fn at(text: &str) -> i64 {
+    text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+#[test]
+fn nights_weekends_and_holidays_do_not_count() {
+    let office = calendar("UTC", &["mon-fri 09:00-12:00", "mon-fri 13:00-17:00"], &["2026-01-06"]);
+    let monday = at("2026-01-05T16:00:00Z");
+    for (hours, expected) in [
+        (0, "2026-01-05T16:00:00Z"),
+        (1, "2026-01-05T17:00:00Z"),
+        (2, "2026-01-07T10:00:00Z"),
+        (5, "2026-01-07T14:00:00Z"),
+        (23, "2026-01-12T10:00:00Z"),
+    ] {
+        assert_eq!(office.after_ms(monday, hours * HOUR_MS), at(expected), "{hours} h");
+        assert_eq!(office.between_ms(monday, at(expected)), hours * HOUR_MS, "{hours} h");
+    }
+    assert_eq!(office.between_ms(monday, monday - 1), 0);
+    assert_eq!(calendar("UTC", &[], &[]).after_ms(monday, 1), NEVER_MS);
+}
+
+#[test]
+fn days_on_which_the_clocks_change_have_the_hours_they_have() {
+    let always = calendar("Europe/Berlin", &["mon-sun 00:00-24:00"], &[]);
+    let night = calendar("Europe/Berlin", &["sun 01:00-04:00"], &[]);
+    let late = calendar("Europe/Berlin", &["sun 02:30-03:30"], &[]);
+    for (day, all, part, gap_min) in [
+        ("2026-03-29T00:00:00+01:00", 23, 2, 30),
+        ("2026-10-25T00:00:00+02:00", 25, 4, 120),
+        ("2026-11-01T00:00:00+01:00", 24, 3, 60),
+    ] {
+        let midnight = at(day);
+        let hours = |of: &Calendar| of.between_ms(midnight, midnight + all * HOUR_MS);
+        assert_eq!(hours(&always), all * HOUR_MS, "{day}");
+        assert_eq!(hours(&night), part * HOUR_MS, "{day}");
+        assert_eq!(hours(&late), gap_min * MINUTE_MS, "{day}");
+    }
+}
+
+#[test]
+fn quiet_hours_end_in_the_morning() {
+    let mut office = calendar("Europe/Berlin", &[], &[]);
+    office.quiet = span("22:00-07:00");
+    for (raised, told) in [
+        ("2026-01-05T21:59:00+01:00", "2026-01-05T21:59:00+01:00"),
+        ("2026-01-05T22:00:00+01:00", "2026-01-06T07:00:00+01:00"),
+        ("2026-01-06T03:00:00+01:00", "2026-01-06T07:00:00+01:00"),
+        ("2026-01-06T07:00:00+01:00", "2026-01-06T07:00:00+01:00"),
+        ("2026-03-28T23:00:00+01:00", "2026-03-29T07:00:00+02:00"),
+    ] {
+        assert_eq!(office.loud_from_ms(at(raised)), at(told), "{raised}");
+    }
+    office.quiet = span("12:00-13:00");
+    assert_eq!(
+        office.loud_from_ms(at("2026-01-05T12:30:00+01:00")),
+        at("2026-01-05T13:00:00+01:00")
+    );
+}
+
+#[test]
+fn lines_of_business_hours_are_checked() {
+    let of = |line: &str| week(&["mon 09:00-10:00".to_owned(), line.to_owned()]);
+    for line in [
+        "fri-mon 09:00-10:00",
+        "mon 09:30-11:00",
+        "mon 11:00-10:00",
+        "mond 11:00-12:00",
+        "mon 11-12",
+        "mon 9:00-10:00",
+        "mon 11:60-12:00",
+        "mon 23:00-24:01",
+    ] {
+        assert_eq!(of(line).map_err(|(index, _)| index), Err(1), "{line}");
+    }
+    assert_eq!(of("mon 10:00-24:00").unwrap()[0], [(540, 600), (600, 1_440)]);
+}
+
+fn any_calendar() -> impl Strategy<Value = Calendar> {
+    let zones = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"];
+    let span = (0_u16..6, 1_u16..6).prop_map(|(from, hours)| {
+        // limits away from the hours in which clocks change
+        let from = if from == 0 { 0 } else { from * 3 + 1 };
+        (from * 60, ((from + hours).max(4) * 60).min(1_440))
+    });
+    let days = prop::collection::vec(prop::option::of(span), 7);
+    let holidays = prop::collection::btree_set(0_i64..400, 0..20);
+    (prop::sample::select(zones.to_vec()), days, holidays).prop_map(|(zone, days, holidays)| {
+        let mut calendar = calendar(zone, &[], &[]);
+        for (day, span) in calendar.week.iter_mut().zip(days) {
+            day.extend(span);
+        }
+        let first: jiff::civil::Date = "2026-01-01".parse().unwrap();
+        let day = |after: &i64| first.checked_add(jiff::Span::new().days(*after)).unwrap();
+        calendar.holidays = holidays.iter().map(day).collect();
+        calendar
+    })
+}
+
+/// Minute by minute, by the local clock.
+fn scanned_ms(calendar: &Calendar, from_ms: i64, to_ms: i64) -> i64 {
+    let open = |ms: i64| {
+        let local = calendar.zone.to_datetime(jiff::Timestamp::from_millisecond(ms).unwrap());
+        let minute = local.hour() as u16 * 60 + local.minute() as u16;
+        let day = local.date().weekday().to_monday_zero_offset() as usize;
+        !calendar.holidays.contains(&local.date())
+            && calendar.week[day].iter().any(|(from, to)| (*from..*to).contains(&minute))
+    };
+    let minutes = (from_ms..to_ms).step_by(MINUTE_MS as usize);
+    minutes.filter(|ms| open(*ms)).count() as i64 * MINUTE_MS
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn business_hours_are_those_of_a_scan_and_have_an_inverse(
+        calendar in any_calendar(),
+        start_min in 0_i64..525_600,
+        length_min in 0_i64..20_000,
+        wanted_ms in 1_i64..200 * HOUR_MS,
+    ) {
+        let from = at("2026-01-01T00:00:00Z") + start_min * MINUTE_MS;
+        let to = from + length_min * MINUTE_MS;
+        let between = calendar.between_ms(from, to);
+        prop_assert_eq!(between, scanned_ms(&calendar, from, to));
+        let middle = from + (to - from) / 3;
+        prop_assert_eq!(between, calendar.between_ms(from, middle) + calendar.between_ms(middle, to));
+        let after = calendar.after_ms(from, wanted_ms);
+        if after != NEVER_MS {
+            prop_assert_eq!(calendar.between_ms(from, after), wanted_ms);
+            prop_assert_eq!(calendar.between_ms(from, after - 1), wanted_ms - 1, "the first such moment");
+        } else {
+            prop_assert!(calendar.week.iter().all(Vec::is_empty));
+        }
+    }
+}
+
+/// What happens to an alert at a minute.
+#[derive(Clone, Debug)]
+enum Happens {
+    Levels(bool, bool),
+    Said(u64, u32, Action),
+}
+
+fn any_life() -> impl Strategy<Value = (Pace, Vec<(i64, Happens)>)> {
+    let action = prop_oneof![
+        Just(Action::Acknowledge),
+        (0_i64..4_000).prop_map(|m| Action::Snooze { until_ms: m * MINUTE_MS }),
+        Just(Action::Resolve),
+        Just(Action::Reopen),
+    ];
+    let happens = prop_oneof![
+        3 => (prop::bool::ANY, prop::bool::ANY).prop_map(|(raise, clear)| Happens::Levels(raise, clear)),
+        1 => (0_u64..6, 1_u32..4, action).prop_map(|(id, episode, action)| Happens::Said(id, episode, action)),
+    ];
+    let pace = (0_i64..300, 0_i64..600)
+        .prop_map(|(d, c)| Pace { dwell_ms: d * MINUTE_MS, cooldown_ms: c * MINUTE_MS });
+    (pace, prop::collection::vec((1_i64..200, happens), 1..40)).prop_map(|(pace, life)| {
+        let mut minute = 0;
+        let mut timed = Vec::new();
+        for (gap, happens) in life {
+            minute += gap;
+            timed.push((minute * MINUTE_MS, happens));
+        }
+        timed.push(((minute + 2_000) * MINUTE_MS, Happens::Levels(false, true)));
+        (pace, timed)
+    })
+}
+
+/// Lives through it; with `every_minute`, the levels are told anew each minute.
+fn live(pace: Pace, life: &[(i64, Happens)], every_minute: bool) -> (Vec<Transition>, Vec<bool>) {
+    let (mut alert, mut out, mut heeded) = (Alert::default(), Vec::new(), Vec::new());
+    let (mut levels, mut minute) = ((false, true), 0);
+    for (at_ms, happens) in life.iter().cloned() {
+        while every_minute && minute * MINUTE_MS < at_ms {
+            alert.tell(pace, minute * MINUTE_MS, levels.0, levels.1, &mut out);
+            assert_eq!(alert.broken_invariant(pace, minute * MINUTE_MS), None);
+            minute += 1;
+        }
+        match happens {
+            Happens::Levels(raise, clear) => {
+                levels = (raise, clear);
+                alert.tell(pace, at_ms, raise, clear, &mut out);
+            }
+            Happens::Said(id, episode, action) => {
+                let person = "p".to_owned();
+                let before = out.len();
+                let said =
+                    alert.command(pace, at_ms, &Command { id, episode, person, action }, &mut out);
+                let by_person = out[before..].iter().any(|t| matches!(t.by, By::Person(_)));
+                assert_eq!(said.is_ok(), by_person, "a command has an effect or a reason");
+                heeded.push(said.is_ok());
+            }
+        }
+        assert_eq!(alert.broken_invariant(pace, at_ms), None);
+    }
+    (out, heeded)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn an_alert_told_every_minute_is_one_told_at_changes((pace, life) in any_life()) {
+        prop_assert_eq!(live(pace, &life, true), live(pace, &life, false));
+    }
+
+    #[test]
+    fn nobody_is_called_twice_and_nothing_flaps((pace, life) in any_life()) {
+        let (transitions, _) = live(pace, &life, false);
+        let levels_at = |at_ms: i64, before: bool| {
+            life.iter().rev().find_map(|(ms, happens)| match happens {
+                Happens::Levels(raise, clear) if *ms < at_ms || (!before && *ms == at_ms) => Some((*raise, *clear)),
+                _ => None,
+            }).unwrap_or((false, true))
+        };
+        let (mut episode, mut last, mut ended_ms) = (0, None::<&Transition>, i64::MIN);
+        for t in &transitions {
+            match t.what {
+                What::Raised => {
+                    episode += 1;
+                    prop_assert_eq!(t.episode, episode, "episodes follow each other");
+                    prop_assert!(t.at_ms - ended_ms.max(-DAY_MS * 99) >= pace.cooldown_ms, "within the cooldown");
+                }
+                What::Woken => prop_assert_eq!(last.map(|l| l.what), Some(What::Snoozed)),
+                What::Reopened => {
+                    let last = last.unwrap();
+                    prop_assert!(last.what == What::Resolved && matches!(last.by, By::Person(_)));
+                }
+                What::Resolved => ended_ms = t.at_ms,
+                _ => {}
+            }
+            if t.by == By::Signals {
+                let (raise, clear) = levels_at(t.at_ms, false);
+                prop_assert!(raise || clear || t.what == What::Withdrawn, "nothing moves inside the band: {:?}", t);
+            }
+            last = Some(t);
+        }
+        // a person's command is heeded once
+        let of_people = transitions.iter().filter(|t| matches!(t.by, By::Person(_))).count();
+        let ids: BTreeSet<(u32, u64)> = life.iter().filter_map(|(_, h)| match h {
+            Happens::Said(id, episode, _) => Some((*episode, *id)),
+            _ => None,
+        }).collect();
+        prop_assert!(of_people <= ids.len());
+    }
+}
+
+#[test]
+fn commands_are_heeded_once_and_only_by_their_episode() {
+    let pace = Pace { dwell_ms: 0, cooldown_ms: 0 };
+    let (mut alert, mut out) = (Alert::default(), Vec::new());
+    let say = |id, episode, action| Command { id, episode, person: "p".to_owned(), action };
+    assert_eq!(alert.command(pace, 0, &say(1, 0, Action::Resolve), &mut out), Err(Ignored::Stale));
+    alert.tell(pace, 1, true, false, &mut out);
+    assert_eq!(alert.command(pace, 2, &say(1, 1, Action::Acknowledge), &mut out), Ok(()));
+    assert_eq!(
+        alert.command(pace, 3, &say(1, 1, Action::Resolve), &mut out),
+        Err(Ignored::Repeated)
+    );
+    assert_eq!(
+        alert.command(pace, 3, &say(2, 1, Action::Acknowledge), &mut out),
+        Err(Ignored::Unfit)
+    );
+    assert_eq!(alert.command(pace, 3, &say(2, 2, Action::Resolve), &mut out), Err(Ignored::Stale));
+    let past = Action::Snooze { until_ms: 3 };
+    assert_eq!(alert.command(pace, 3, &say(3, 1, past), &mut out), Err(Ignored::Unfit));
+    assert_eq!(alert.phase(), Phase::Acknowledged);
+    assert!(out.iter().filter(|t| t.pages()).count() == 1, "only the raising calls");
+}
+
+#[test]
+fn an_alerts_id_is_its_rule_subject_and_episode() {
+    // fixed for ever: it stands in tables and at receivers
+    assert_eq!(
+        alert_id("key_at_risk", "customer", "c1", 1),
+        alert_id("key_at_risk", "customer", "c1", 1)
+    );
+    let ids = [
+        alert_id("key_at_risk", "customer", "c1", 1),
+        alert_id("key_at_risk", "customer", "c1", 2),
+        alert_id("key_at_risk", "account", "c1", 1),
+        alert_id("key_at_riskc", "ustomer", "c1", 1),
+        alert_id("key_at_risk", "customer", "c2", 1),
+    ];
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    assert_eq!(format!("{:032x}", ids[0]), "6777b7a90cd2e148ad8ef71a4b159326");
+}
+
+/// A subject whose signals move every minute in ways that a scan can follow.
+#[derive(Clone, Debug, Default)]
+struct Moving {
+    /// Signal to (value at the event, change per minute, minute of the event).
+    lines: BTreeMap<&'static str, (f64, f64, i64)>,
+    words: BTreeMap<&'static str, Option<u8>>,
+    flags: BTreeMap<&'static str, bool>,
+    moments: BTreeMap<&'static str, i64>,
+}
+
+impl Moving {
+    fn value(&self, term: &Term, at_ms: i64) -> Option<Value> {
+        let minute = at_ms.div_euclid(MINUTE_MS);
+        match term {
+            Term::Signal(signal) => {
+                if let Some((value, slope, since)) = self.lines.get(signal.name) {
+                    let now = value + slope * (minute - since) as f64;
+                    // beyond its range nobody knows it
+                    return (now < 1.2).then_some(Value::Number(now));
+                }
+                if let Some(word) = self.words.get(signal.name) {
+                    return word.map(Value::Word);
+                }
+                self.flags.get(signal.name).map(|flag| Value::Flag(*flag))
+            }
+            Term::Age(signal) => {
+                Some(Value::Number((at_ms - self.moments.get(signal.name)?) as f64))
+            }
+            Term::Until(signal) => {
+                Some(Value::Number((self.moments.get(signal.name)? - at_ms) as f64))
+            }
+            _ => None,
+        }
+    }
+
+    fn crossing_ms(&self, test: &Test, from_ms: i64, until_ms: i64) -> i64 {
+        let answer = |ms: i64| {
+            let value = self.value(&test.term, ms);
+            let held = value.map(|value| holds(&test.asks, value));
+            if test.asks == Asks::IsTrue { value.map(|_| true) } else { held }
+        };
+        let now = answer(from_ms);
+        let minutes = from_ms / MINUTE_MS + 1..=until_ms / MINUTE_MS;
+        minutes.map(|m| m * MINUTE_MS).find(|ms| answer(*ms) != now).unwrap_or(NEVER_MS)
+    }
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "risk >= 0.6 else no",
+        "risk < 0.3 else yes",
+        "csat <= 0.5 else no",
+        "tier == gold else no",
+        "opted_out",
+        "known(risk)",
+        "age(t_last) >= 5h else no",
+        "until(contract_renewal) < 6h else no",
+        "within(risk >= 0.7 else no, 3h)",
+        "within(opted_out, 90m)",
+        "held(risk >= 0.4 else no, 2h)",
+        "held(tier == gold else yes, 4h)",
+        "within(age(t_last) >= 4h else no, 1h)",
+    ])
+    .prop_map(|text: &str| text.replace("csat <= 0.5 else no", "csat <= 0.5"));
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let parts = || prop::collection::vec(inner.clone(), 2..4);
+        prop_oneof![
+            parts().prop_map(|parts| format!("({})", parts.join(" and "))),
+            parts().prop_map(|parts| format!("({})", parts.join(" or "))),
+            inner.clone().prop_map(|part| format!("not ({part})")),
+        ]
+    })
+}
+
+fn any_history() -> impl Strategy<Value = Vec<(i64, usize, u32)>> {
+    prop::collection::vec((1_i64..400, 0_usize..6, 0_u32..1_000), 1..12).prop_map(|gaps| {
+        let mut minute = 0;
+        let mut at = |gap| {
+            minute += gap;
+            minute
+        };
+        gaps.into_iter().map(|(gap, what, number)| (at(gap), what, number)).collect()
+    })
+}
+
+fn apply(subject: &mut Moving, minute: i64, what: usize, number: u32) {
+    let share = f64::from(number % 100) / 100.0;
+    let slope = (f64::from(number / 100) - 4.5) / 1_000.0;
+    match what {
+        0 => drop(subject.lines.insert("risk", (share, slope, minute))),
+        1 => drop(subject.lines.insert("csat", (share, -slope.abs(), minute))),
+        2 => drop(subject.words.insert("tier", (number % 4 < 3).then_some((number % 3) as u8))),
+        3 => drop(subject.flags.insert("opted_out", number % 2 == 0)),
+        4 => drop(subject.moments.insert("t_last", minute * MINUTE_MS)),
+        _ => drop(
+            subject.moments.insert("contract_renewal", (minute + i64::from(number)) * MINUTE_MS),
+        ),
+    }
+}
+
+fn rule(raise: Condition, clear: Condition, dwell_min: i64, cooldown_min: i64) -> Rule {
+    Rule {
+        name: "r".to_owned(),
+        about: String::new(),
+        subject: Subject::Customer,
+        raise,
+        clear,
+        dwell_ms: dwell_min * MINUTE_MS,
+        cooldown: Cooldown::Fixed(cooldown_min * MINUTE_MS),
+        severity: Severity::Low,
+        critical_in_top: None,
+        calendar: 0,
+        receivers: Vec::new(),
+        next_step: String::new(),
+        events: Vec::new(),
+    }
+}
+
+/// The transitions of a rule over a history, looking every minute or only at events and dues; and the number of looks.
+fn follow(
+    rule: &Rule,
+    history: &[(i64, usize, u32)],
+    every_minute: bool,
+) -> (Vec<Transition>, usize) {
+    let end = history.last().unwrap().0 + 1_500;
+    let (mut subject, mut watch, mut out) = (Moving::default(), Watch::default(), Vec::new());
+    let (mut events, mut due_ms, mut looks) = (history.iter().peekable(), 0, 0);
+    let (end_ms, mut minute) = (end * MINUTE_MS, 0);
+    loop {
+        let event_ms = events.peek().map_or(NEVER_MS, |(at, ..)| at * MINUTE_MS);
+        let step_ms = if every_minute { minute * MINUTE_MS } else { event_ms };
+        let at_ms = step_ms.min(due_ms);
+        if at_ms > end_ms {
+            return (out, looks);
+        }
+        minute += i64::from(every_minute && at_ms == step_ms);
+        while let Some((at, what, number)) = events.next_if(|(at, ..)| at * MINUTE_MS == at_ms) {
+            apply(&mut subject, *at, *what, *number);
+        }
+        looks += 1;
+        let mut world = World {
+            tau_ms: at_ms,
+            value: &mut |term| subject.value(term, at_ms),
+            crossing: &mut |test| match every_minute {
+                true => (at_ms / MINUTE_MS + 1) * MINUTE_MS,
+                false => subject.crossing_ms(test, at_ms, end_ms),
+            },
+        };
+        due_ms = watch.look(rule, &mut world, &mut out);
+        assert!(due_ms > at_ms, "a due re-arms strictly later");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn looking_at_dues_only_sees_what_looking_every_minute_sees(
+        raise in any_text(),
+        clear in prop::option::of(any_text()),
+        history in any_history(),
+        dwell_min in prop_oneof![Just(0_i64), 1_i64..300],
+        cooldown_min in 0_i64..400,
+    ) {
+        let raise = read_condition(&raise, Subject::Customer).unwrap();
+        let clear = match clear {
+            Some(clear) => read_condition(&clear, Subject::Customer).unwrap(),
+            None => default_clear(&raise, 0.2),
+        };
+        let rule = rule(raise, clear, dwell_min, cooldown_min);
+        let (dense, minutes) = follow(&rule, &history, true);
+        let (sparse, looks) = follow(&rule, &history, false);
+        prop_assert_eq!(dense, sparse, "raise {}, clear {}", rule.raise, rule.clear);
+        prop_assert!(looks <= minutes);
+    }
+}
+
+#[test]
+fn what_no_time_moves_is_not_looked_at() {
+    let raise = read_condition("key_customer and risk >= 0.6 else no", Subject::Customer).unwrap();
+    let mut asked = 0;
+    let mut world = World {
+        tau_ms: 7,
+        value: &mut |term| match term {
+            Term::Signal(signal) if signal.name == "key_customer" => Some(Value::Flag(false)),
+            _ => panic!("{term} was asked for"),
+        },
+        crossing: &mut |_| {
+            asked += 1;
+            NEVER_MS
+        },
+    };
+    let found = retain::rule::evaluate::evaluate(&raise, &mut [], &mut world);
+    assert_eq!((found.holds, found.due_ms, found.deciding.len()), (false, NEVER_MS, 1));
+    assert_eq!(asked, 0);
+}
+
+#[test]
+fn reasons_are_the_tests_that_hold() {
+    let text = "opted_out and (risk >= 0.6 else no or csat <= 0.5) or x >= 4";
+    let raise = read_condition(text, Subject::Customer).unwrap();
+    let mut world = World {
+        tau_ms: 7,
+        value: &mut |term| match &term.to_string()[..] {
+            "opted_out" => Some(Value::Flag(true)),
+            "risk" => Some(Value::Number(0.7)),
+            "csat" => Some(Value::Number(0.9)),
+            _ => Some(Value::Number(1.0)),
+        },
+        crossing: &mut |_| NEVER_MS,
+    };
+    let reasons = retain::rule::evaluate::reasons(&raise, &[], &mut world);
+    let said: Vec<String> = reasons.iter().map(|test| test.to_string()).collect();
+    assert_eq!(said, ["opted_out", "risk >= 0.6 else no"]);
+}
