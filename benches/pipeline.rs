@@ -298,7 +298,7 @@ fn with_engine(bootstrap: &str, name: &str, total: u64) -> Run {
     let engine = engine::Engine::start();
     let plan = plan(name);
     let databases = Databases::new(name, 1).unwrap();
-    let kept = Retention { events_days: 36_500, ledger_days: 36_500 };
+    let kept = Retention { events_days: 36_500, ledger_days: 36_500, history_days: 36_500 };
     let tokio = Runtime::new().unwrap();
     tokio.block_on(migrate(&engine.client(), &plan, &databases, kept)).unwrap();
     drop(tokio);
