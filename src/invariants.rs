@@ -15,6 +15,8 @@ pub struct Marks {
     pub watermark_ms: i64,
     /// Minutes of activity below this one are sealed.
     pub sealed_to: i64,
+    /// Hours of segments below this one are sealed.
+    pub hours_sealed_to: i64,
     /// Next offset, by source, where the last cycle ended; empty before the first cycle.
     pub positions: Vec<i64>,
 }
@@ -58,6 +60,10 @@ pub fn nothing_falls(before: &Marks, after: &Marks) -> Result<(), String> {
     if after.sealed_to < before.sealed_to {
         let (was, is) = (before.sealed_to, after.sealed_to);
         return Err(format!("the sealed minutes fell from {was} to {is}"));
+    }
+    if after.hours_sealed_to < before.hours_sealed_to {
+        let (was, is) = (before.hours_sealed_to, after.hours_sealed_to);
+        return Err(format!("the sealed hours fell from {was} to {is}"));
     }
     Ok(())
 }
@@ -153,6 +159,7 @@ mod tests {
             Marks { frontiers_ms: vec![5, 5], ..before.clone() },
             Marks { watermark_ms: 2, ..before.clone() },
             Marks { sealed_to: 0, ..before.clone() },
+            Marks { hours_sealed_to: -1, ..before.clone() },
         ];
         assert!(falls.iter().all(|after| nothing_falls(&before, after).is_err()));
     }

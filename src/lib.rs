@@ -8,6 +8,8 @@ pub mod decode;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod engine;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod explain;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod flow;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod generate;

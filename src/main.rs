@@ -12,7 +12,7 @@ use retain::shell::generation::Choice;
 use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::shell::runtime::RunError;
 use retain::shell::settings::Settings;
-use retain::shell::{cmd_check, cmd_config, cmd_generate, cmd_test, demo, logs};
+use retain::shell::{cmd_check, cmd_config, cmd_explain, cmd_generate, cmd_test, demo, logs};
 
 /// librdkafka allocates for each message; this halves what it costs.
 #[global_allocator]
@@ -75,6 +75,8 @@ enum Command {
     },
     /// Only carry committed rows to ClickHouse
     Sink(Pipeline),
+    /// Say why a customer's scores are what they are: contributions, the events behind each, what would change them
+    Explain(cmd_explain::Args),
     /// Show it all on real purchases: nothing to install or to start, under 3 minutes
     Demo(demo::Args),
 }
@@ -151,6 +153,12 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             start(cli, pipeline, rebuild, parts)?;
         }
         Command::Sink(pipeline) => start(cli, pipeline, None, Parts::Carrier)?,
+        Command::Explain(args) => {
+            let (settings, definition) = ready(cli, &args.definition)?;
+            let asking = cmd_explain::ask(&settings.clickhouse, &definition, args);
+            let explanation = tokio()?.block_on(asking).context("explain")?;
+            cmd_explain::print(&explanation, args.json, &mut io::stdout().lock())?;
+        }
         Command::Demo(args) => {
             // A terminal shows the demo's own picture; log lines would break it.
             if !io::stdout().is_terminal() {

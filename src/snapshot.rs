@@ -1,17 +1,19 @@
 //! State records: keys and values of the compacted state topic.
 //!
-//! The number of the format stands in `meta`; it is raised on purpose, and a binary reads its own and the one before.
+//! The number of the format stands in `meta`; it is raised on purpose. A binary reads its own; from the first release on also the one before
+//! (docs/decisions/0013).
 
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::engine::shard::activity::MinuteKey;
+use crate::engine::shard::segments::Grouping;
 use crate::engine::shard::words::Dimension;
 use crate::model::record::SourceIndex;
 
 /// The format this binary writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What a state record is about. The first byte of the key tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum StateKey<'a> {
     Profile(&'a [u8]),
     /// `b` + minute (8 bytes, big endian) + source: an open minute of activity.
     Minute(MinuteKey),
+    /// `s` + hour (8 bytes, big endian) + grouping + value: an open cell of segments.
+    Flow(i64, Grouping, &'a str),
     /// `w` + source + dimension: the values of a dimension.
     Words(SourceIndex, Dimension),
     /// `l` + the key of a word of the signals topic: a `left` that will be deleted.
@@ -56,6 +60,12 @@ impl<'a> StateKey<'a> {
                 out.push(b'b');
                 out.extend_from_slice(&minute.to_be_bytes());
                 out.push(*source);
+            }
+            Self::Flow(hour, grouping, value) => {
+                out.push(b's');
+                out.extend_from_slice(&hour.to_be_bytes());
+                out.push(*grouping as u8);
+                out.extend_from_slice(value.as_bytes());
             }
             Self::Words(source, dimension) => {
                 out.extend_from_slice(&[b'w', *source, *dimension as u8]);
@@ -96,6 +106,13 @@ impl<'a> StateKey<'a> {
             (b'b', [minute @ .., source]) => {
                 let minute: [u8; 8] = minute.try_into().map_err(|_| unknown())?;
                 Ok(Self::Minute((i64::from_be_bytes(minute), *source)))
+            }
+            (b's', rest) => {
+                let (hour, rest) = rest.split_first_chunk().ok_or_else(unknown)?;
+                let (grouping, value) = rest.split_first().ok_or_else(unknown)?;
+                let grouping = Grouping::from_number(*grouping).ok_or_else(unknown)?;
+                let value = str::from_utf8(value).map_err(|_| unknown())?;
+                Ok(Self::Flow(i64::from_be_bytes(*hour), grouping, value))
             }
             (b'w', [source, dimension]) => {
                 let dimension = Dimension::ALL

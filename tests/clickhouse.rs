@@ -23,7 +23,7 @@ use retain::shell::sink::{Sink, SinkOptions};
 use retain::shell::views::Databases;
 use rows::{Values, block};
 
-const KEPT: Retention = Retention { events_days: 400, ledger_days: 30 };
+const KEPT: Retention = Retention { events_days: 400, ledger_days: 30, history_days: 400 };
 
 fn databases() -> Databases {
     Databases::new("retain", 1).unwrap()

@@ -172,6 +172,17 @@ fn the_other_model_has_its_own_defaults() {
 }
 
 #[test]
+fn a_regular_model_names_its_stages() {
+    let text = "[model]\nkind = \"mbg_cnbd_k\"\nk = 3\nunit = \"days\"\nr = 2\nalpha = 20\na = 0.9\nb = 3\n";
+    let regular = plan(&format!("{SMALLEST}{text}"));
+    let kind = ModelKind::MbgCnbdK { k: 3 };
+    assert_eq!(regular.model, Model { kind, r: 2.0, alpha_d: 20.0, a: 0.9, b: 3.0 });
+    let said = guarantees(&regular).join("\n");
+    let words = "MBG/CNBD-3, gaps of 3 stages, with r 2, alpha 20 days, a 0.9, b 3";
+    assert!(said.contains(words), "{said}");
+}
+
+#[test]
 fn a_simulated_clock_takes_its_origin_as_text_or_as_time() {
     for origin in
         ["\"1997-01-01T00:00:00Z\"", "1997-01-01T00:00:00Z", "\"1997-01-01T01:00:00+01:00\""]

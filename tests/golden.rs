@@ -163,7 +163,7 @@ fn deaths_leave_no_trace() {
         a.iter().zip(&b).for_each(|(a, b)| assert_eq!(a, b, "{seed}"));
         assert_eq!(a.len(), b.len(), "{seed}");
         assert!(a.iter().any(|(_, word)| word.is_null()), "no word was deleted, {seed}");
-        for table in ["customers", "events", "activity"] {
+        for table in ["customers", "events", "activity", "segments"] {
             check_rows(&resumed, &straight, table, &["version"]);
         }
     }
@@ -191,6 +191,7 @@ fn batches_leave_no_trace() {
             hidden += fine.transitions.len() - other.transitions.len();
             check_rows(&other, &fine, "customers", &["version"]);
             check_rows(&other, &fine, "events", &["version"]);
+            check_rows(&other, &fine, "segments", &["version"]);
             assert_eq!(other.letters.len(), fine.letters.len(), "{}", other.seed());
             assert!(fine.letters.iter().all(|l| other.letters.contains(l)), "{}", other.seed());
         }
@@ -236,6 +237,7 @@ fn live_is_as_replayed() {
             check_within(&replayed, &live);
             check_rows(&replayed, &live, "customers", &["version"]);
             check_rows(&replayed, &live, "events", &["version"]);
+            check_rows(&replayed, &live, "segments", &["version"]);
         }
     }
 }

@@ -225,7 +225,8 @@ fn touch_everything(metrics: &Metrics) {
         payload: None,
     });
     metrics.observe_cycle(&sources, &effects, 1_200);
-    metrics.set_shard(2, ShardGauges { keys: 9, timers: 7, waiting_bytes: 8 });
+    metrics
+        .set_shard(2, ShardGauges { keys: 9, timers: 7, waiting_bytes: 8, outbox_bytes: Some(6) });
     metrics.set_watermark_lag(2, 1.5);
     metrics.set_shards("running", 1);
     metrics.set_consumer_lag("shop.web", 2, 11);
@@ -257,6 +258,7 @@ fn metrics_count_what_happened_under_documented_names() {
         r#"retain_unknown_fields_total{source="purchases"} 4"#,
         r#"retain_state_keys{shard="2"} 9"#,
         r#"retain_waiting_bytes{shard="2"} 8"#,
+        r#"retain_outbox_bytes{shard="2"} 6"#,
         r#"retain_shards{state="running"} 1"#,
         r#"retain_gaps_total{shard="2"} 2"#,
         r#"retain_mail_unread_total{shard="2"} 3"#,
@@ -280,7 +282,9 @@ fn a_shard_that_has_gone_shows_no_gauges_and_keeps_its_counts() {
     metrics.forget_shard(&[source("purchases"), source("web")], 2);
     metrics.forget_outbox(2);
     let text = metrics.text().unwrap();
-    for gauge in ["watermark_lag_seconds", "state_keys", "timers_pending", "waiting_bytes"] {
+    for gauge in
+        ["watermark_lag_seconds", "state_keys", "timers_pending", "waiting_bytes", "outbox_bytes"]
+    {
         assert!(!text.contains(&format!("retain_{gauge}{{")), "{text}");
     }
     assert!(!text.contains("retain_restore_progress_ratio{"), "{text}");

@@ -118,7 +118,7 @@ fn rows_that_trickle_in_without_a_pause_are_carried() {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let engine = live::engine::Engine::start();
     let databases = Databases::new("retain", 1).unwrap();
-    let kept = Retention { events_days: 400, ledger_days: 90 };
+    let kept = Retention { events_days: 400, ledger_days: 90, history_days: 400 };
     let plan = plan(&definition("trickle"));
     tokio.block_on(migrate(&engine.client(), &plan, &databases, kept)).unwrap();
 

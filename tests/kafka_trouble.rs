@@ -154,6 +154,35 @@ fn group_offsets_that_somebody_set_are_refused_with_both_numbers() {
     running.stop().unwrap();
 }
 
+#[test]
+fn a_source_that_was_made_again_is_refused_though_it_has_grown_beyond_what_was_read() {
+    let stage = Stage::new("remade");
+    stage.feed().send(1_000);
+    let running = stage.start("a", false);
+    stage.await_consumed();
+    running.stop().unwrap();
+    // The same topics as before: it goes on.
+    let running = stage.start("a", false);
+    until("all shards to run", || {
+        let shards = running.board.snapshot().shards;
+        shards.values().filter(|s| s.state == ShardState::Running).count() == 4
+    });
+    running.stop().unwrap();
+
+    stage.broker.make_again("remade.web", PARTITIONS);
+    stage.feed().send(3_000);
+    let running = stage.start("a", false);
+    until("every shard to be refused", || {
+        let shards = running.board.snapshot().shards;
+        let reasons = shards.values().filter_map(|s| s.stop_reason.as_ref());
+        reasons.filter(|r| r.contains("remade.web was deleted and made again")).count() == 4
+    });
+    let shards = running.board.snapshot().shards;
+    let why = shards[&0].stop_reason.clone().unwrap();
+    assert!(why.contains("its id is") && why.contains("--rebuild"), "{why}");
+    running.stop().unwrap();
+}
+
 /// Part of `make soak` only: what is counted is always right, but in one of 32 runs the broker itself did not answer for a
 /// minute after its restart (docs/decisions/0008).
 #[test]

@@ -171,7 +171,7 @@ async fn the_views_show_what_the_purchases_say() {
     let plan = Plan { clock, disorder_ms: DAY, skew_max_ms: DAY, ..plans::plan() };
     let blocks = through_the_machine(&plan, &purchases, end_ms);
     let engine = Engine::start();
-    let kept = Retention { events_days: 30, ledger_days: 30 };
+    let kept = Retention { events_days: 30, ledger_days: 30, history_days: 30 };
     migrate(&engine.client(), &plan, &Databases::new("retain", 1).unwrap(), kept).await.unwrap();
     let sink = Sink::new(engine.client(), SinkOptions::new("retain_g1"));
     sink.carry(&blocks).await.unwrap();

@@ -12,7 +12,7 @@ use retain::shell::columns::check_columns;
 use retain::shell::migrate::{MIGRATIONS, Migration, Retention, apply, migrate};
 use retain::shell::views::Databases;
 
-const KEPT: Retention = Retention { events_days: 400, ledger_days: 30 };
+const KEPT: Retention = Retention { events_days: 400, ledger_days: 30, history_days: 400 };
 
 fn databases() -> Databases {
     Databases::new("retain", 1).unwrap()
@@ -28,15 +28,25 @@ async fn migrations_are_applied_once_and_never_edited() {
         first,
         [
             "applied 001_tables",
+            "applied 002_history",
+            "applied 003_opportunities",
+            "applied 004_segments",
             "retain_g1.events is kept for 400 days",
-            "retain_g1.ledger is kept for 30 days"
+            "retain_g1.opportunities is kept for 400 days",
+            "retain_g1.ledger is kept for 30 days",
+            "retain_g1.customer_history is kept for 400 days"
         ]
     );
     assert!(migrate(&client, &plan, &databases, KEPT).await.unwrap().is_empty());
-    let longer = Retention { events_days: 0, ledger_days: 60 };
+    let longer = Retention { events_days: 0, ledger_days: 60, history_days: 0 };
     assert_eq!(
         migrate(&client, &plan, &databases, longer).await.unwrap(),
-        ["retain_g1.events is kept for ever", "retain_g1.ledger is kept for 60 days"]
+        [
+            "retain_g1.events is kept for ever",
+            "retain_g1.opportunities is kept for ever",
+            "retain_g1.ledger is kept for 60 days",
+            "retain_g1.customer_history is kept for ever"
+        ]
     );
     assert!(migrate(&client, &plan, &databases, longer).await.unwrap().is_empty());
 
@@ -53,14 +63,14 @@ async fn migrations_are_applied_once_and_never_edited() {
     assert_eq!(engine.number("SELECT count() FROM system.tables WHERE name = 'other'").await, 0);
 
     // A new one is added after it, and another generation starts from nothing.
-    let added = Migration { number: 2, name: "more", ..edited };
+    let added = Migration { number: 900, name: "more", ..edited };
     assert_eq!(
         apply(&client, &databases, &[MIGRATIONS[0], added]).await.unwrap(),
-        ["applied 002_more"]
+        ["applied 900_more"]
     );
     assert_eq!(engine.number("SELECT count() FROM retain_g1.other").await, 0);
     let next = Databases::new("retain", 2).unwrap();
-    assert_eq!(migrate(&client, &plan, &next, KEPT).await.unwrap().len(), 3);
+    assert_eq!(migrate(&client, &plan, &next, KEPT).await.unwrap().len(), 8);
     // The views now point at the next generation.
     let shown = engine.rows("SHOW CREATE VIEW retain.customers_now").await;
     assert!(shown[0].to_string().contains("retain_g2.customers"));

@@ -3,13 +3,20 @@
 
 use retain::signal::DAY_MS;
 use retain::signal::lifecycle::Lifecycle;
-use retain::signal::opportunity::{
-    Category, Goal, Opportunity, Reason, Situation, Suppression, is_held_out, next_due_ms,
-    opportunities,
-};
+use retain::signal::opportunity::{Goal, Reason, Rules, Suppression};
+use retain::signal::situation::{self, Category, Opportunity, Situation};
 use retain::signal::tier_moves::Tier;
 
 const NOW_MS: i64 = 900_000_000_000;
+
+/// By the default rules.
+fn opportunities(situation: &Situation, tau_ms: i64) -> Vec<Opportunity> {
+    situation::opportunities(situation, &Rules::default(), tau_ms)
+}
+
+fn next_due_ms(situation: &Situation, tau_ms: i64) -> Option<i64> {
+    situation::next_due_ms(situation, &Rules::default(), tau_ms)
+}
 
 fn ago(d: i64) -> i64 {
     NOW_MS - d * DAY_MS
@@ -67,11 +74,11 @@ fn suppression_silences_everything() {
         (Situation { open_complaints: 1, ..rich() }, Suppression::OpenComplaint),
     ];
     for (situation, why) in cases {
-        assert_eq!(situation.suppressed(), Some(why));
+        assert_eq!(situation.suppressed(&Rules::default()), Some(why));
         assert!(opportunities(&situation, NOW_MS).is_empty());
     }
     let at_the_edge = Situation { contact_pressure: 2.0, ..rich() };
-    assert_eq!(at_the_edge.suppressed(), None);
+    assert_eq!(at_the_edge.suppressed(&Rules::default()), None);
     assert_eq!(opportunities(&at_the_edge, NOW_MS).len(), 4);
 }
 
@@ -165,7 +172,12 @@ fn win_back_needs_silence_before_the_sign() {
     };
     assert_eq!(
         only(&base).unwrap(),
-        Opportunity { goal: Goal::WinBack, reason: Reason::SignOfLife, score: 80.0 }
+        Opportunity {
+            goal: Goal::WinBack,
+            reason: Reason::SignOfLife,
+            score: 80.0,
+            until_ms: NOW_MS + 30 * DAY_MS
+        }
     );
     assert!(only(&Situation { lifecycle: Lifecycle::Dormant, ..base }).is_some());
     assert_eq!(only(&Situation { lifecycle: Lifecycle::WonBack, ..base }), None);
@@ -198,11 +210,49 @@ fn after_sale_has_three_moments() {
 }
 
 #[test]
-fn one_in_ten_is_held_out_for_ever() {
-    let held = (0..100_000).filter(|i| is_held_out(format!("{i:06}").as_bytes())).count();
-    assert!((9_700..=10_300).contains(&held), "{held}");
-    assert_eq!(is_held_out(b"00004"), is_held_out(b"00004"));
+fn an_opportunity_stands_until_its_moment_has_passed() {
+    let base = Situation { tier: Some(Tier::Iron), ..Situation::new(Lifecycle::Active) };
+    let until = |situation: &Situation| only(situation).unwrap().until_ms - NOW_MS;
+    // two days of the follow-up are gone
+    assert_eq!(until(&Situation { complaint_closed_ms: Some(ago(5)), ..base }), 28 * DAY_MS);
+    let second = |to| Situation {
+        x: Some(0),
+        second_due_ms: Some((ago(9), NOW_MS + to)),
+        p_silent_30: Some(0.5),
+        ..Situation::new(Lifecycle::New)
+    };
+    assert_eq!(until(&second(3 * DAY_MS)), 3 * DAY_MS + 1);
+    // as long as the goal rests
+    assert_eq!(until(&second(99 * DAY_MS)), 30 * DAY_MS);
+    let usage = Situation { usage_high_since_ms: Some(ago(15)), delta_spend: Some(1.0), ..base };
+    assert_eq!(until(&usage), 30 * DAY_MS);
+    let back = Situation {
+        best_tier: Some(Tier::Gold),
+        signs_of_life_ms: Some((ago(12), Some(ago(90)))),
+        clv_before_loss: Some(1.0),
+        ..Situation::new(Lifecycle::Lost)
+    };
+    assert_eq!(until(&back), 18 * DAY_MS);
+    assert_eq!(opportunities(&back, NOW_MS + 18 * DAY_MS), []);
+}
+
+#[test]
+fn the_definition_decides_who_is_held_out_for_ever() {
+    let share = |percent| {
+        let rules = Rules { holdout_percent: percent, ..Rules::default() };
+        (0..10_000).filter(|i| rules.is_held_out(format!("customer-{i}").as_bytes())).count()
+    };
+    assert_eq!((share(0.0), share(100.0)), (0, 10_000));
+    // four standard deviations
+    assert!((880..=1_120).contains(&share(10.0)), "{}", share(10.0));
+    assert!((2_327..=2_673).contains(&share(25.0)), "{}", share(25.0));
+    let rules = Rules::default();
+    assert_eq!(rules.is_held_out(b"00004"), rules.is_held_out(b"00004"));
     let names: Vec<_> = Goal::ALL.iter().map(|goal| goal.name()).collect();
     assert_eq!(names.join(" "), "cross_sell up_sell retention acquisition win_back after_sale");
     assert!(Goal::ALL.iter().enumerate().all(|(i, goal)| *goal as usize == i));
+    for (i, reason) in Reason::ALL.into_iter().enumerate() {
+        assert_eq!((reason as usize, Reason::from_number(i as u8)), (i, Some(reason)));
+    }
+    assert_eq!(Reason::from_number(11), None);
 }

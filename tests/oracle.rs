@@ -109,6 +109,20 @@ fn company_plan() -> Plan {
     plan
 }
 
+/// Customers who buy in a rhythm of three stages.
+fn regular_plan() -> Plan {
+    Plan { model: plans::regular(), ..plan() }
+}
+
+#[test]
+fn regular_customers() {
+    let plan = Arc::new(regular_plan());
+    for seed in seeds() {
+        let logs = deliver(seed, &history(seed, SHAPE), no_lag);
+        run(&plan, &logs, Schedule::wild(seed).crashing(10));
+    }
+}
+
 #[test]
 fn companies() {
     let plan = Arc::new(company_plan());
@@ -121,8 +135,8 @@ fn companies() {
 #[test]
 fn no_crossing_of_the_risk_is_missed() {
     let mut moves = 0;
-    for seed in 1..=8 {
-        let mut plan = if seed % 2 == 0 { company_plan() } else { plan() };
+    for seed in 1..=9 {
+        let mut plan = [plan, company_plan, regular_plan][seed as usize % 3]();
         plan.parameters.risk.bands = vec![0.2, 0.35, 0.5, 0.65, 0.8, 0.9];
         plan.parameters.risk.hysteresis = 0.02;
         let plan = Arc::new(plan);

@@ -86,7 +86,7 @@ fn judged() -> Vec<Judged> {
 
 async fn engine_with(customers: &[Judged]) -> Engine {
     let engine = Engine::start();
-    let kept = Retention { events_days: 0, ledger_days: 0 };
+    let kept = Retention { events_days: 0, ledger_days: 0, history_days: 0 };
     let databases = Databases::new("retain", 1).unwrap();
     migrate(&engine.client(), &plans::plan(), &databases, kept).await.unwrap();
     let values: Vec<Values> = customers.iter().map(Judged::values).collect();

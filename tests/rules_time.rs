@@ -412,7 +412,7 @@ fn apply(subject: &mut Moving, minute: i64, what: usize, number: u32) {
         0 => drop(subject.lines.insert("risk", (share, slope, minute))),
         1 => drop(subject.lines.insert("csat", (share, -slope.abs(), minute))),
         2 => drop(subject.words.insert("tier", (number % 4 < 3).then_some((number % 3) as u8))),
-        3 => drop(subject.flags.insert("opted_out", number % 2 == 0)),
+        3 => drop(subject.flags.insert("opted_out", number.is_multiple_of(2))),
         4 => drop(subject.moments.insert("t_last", minute * MINUTE_MS)),
         _ => drop(
             subject.moments.insert("contract_renewal", (minute + i64::from(number)) * MINUTE_MS),

@@ -28,14 +28,14 @@ use retain::shell::views::Databases;
 use retain::signal::days;
 use retain::signal::decay::{Decay, trend};
 use retain::signal::satisfaction::shrunk_mean;
-use retain::signal::silence::{self, History, Params};
+use retain::signal::silence::History;
 use retain::signal::window::window_sum;
 use rows::{Values, block};
 use serde_json::Value;
 
 async fn engine_with(plan: &Plan, blocks: &[Block]) -> Engine {
     let engine = Engine::start();
-    let kept = Retention { events_days: 0, ledger_days: 0 };
+    let kept = Retention { events_days: 0, ledger_days: 0, history_days: 0 };
     let databases = Databases::new("retain", 1).unwrap();
     migrate(&engine.client(), plan, &databases, kept).await.unwrap();
     Sink::new(engine.client(), SinkOptions::new("retain_g1")).carry(blocks).await.unwrap();
@@ -50,8 +50,8 @@ fn float(value: &Value) -> Option<f64> {
     }
 }
 
-/// Both models, and a currency without minor units.
-fn plans_compared() -> [Plan; 2] {
+/// Every model, and a currency without minor units.
+fn plans_compared() -> [Plan; 4] {
     let bg = Model { kind: ModelKind::BgNbd, r: 0.243, alpha_d: 4.414 * 7.0, a: 0.793, b: 2.426 };
     let yen = Currency::parse("JPY").unwrap();
     let mut other = Plan { model: bg, currency: yen, csat_prior: 0.5, ..plans::plan() };
@@ -59,7 +59,10 @@ fn plans_compared() -> [Plan; 2] {
     other.parameters.trends.visit_floor = 0.05;
     other.parameters.service.minute_cost = 3.5;
     other.parameters.service.return_cost = 90.0;
-    [plans::plan(), other]
+    let regular = Plan { model: plans::regular(), ..plans::plan() };
+    let kind = ModelKind::BgCnbdK { k: 20 };
+    let clockwork = Model { kind, r: 40.0, alpha_d: 25.0, a: 0.2, b: 7.0 };
+    [plans::plan(), other, regular, Plan { model: clockwork, ..plans::plan() }]
 }
 
 /// Before, at and after `as_of`; around the edges of buckets; years ahead.
@@ -169,12 +172,7 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
         |half_life, sum| row.t_first.map(|born| rate(half_life, sum, row.spend.2, born) / major);
     let year = Decay::from_half_life_d(180.0);
     let said = |sum| year.value_at(sum, row.csat.2, at);
-    let Model { kind, r, alpha_d, a, b } = plan.model;
-    let kind = match kind {
-        ModelKind::MbgNbd => silence::Model::Mbg,
-        ModelKind::BgNbd => silence::Model::Bg,
-    };
-    let params = Params::from_days(kind, r, alpha_d, a, b).unwrap();
+    let params = plans::repurchase(plan);
     let history = row.t_first.zip(row.t_last).map(|(first, last)| {
         let x = (row.n_days - 1) as u32;
         let t_x_d = if x == 0 { 0.0 } else { days(last - first) };

@@ -7,22 +7,26 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
+use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
-use super::judge::{Look, risk_due_ms, step_risk, value};
-use super::lifecycle::{due_ms, step};
+use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value};
+use super::lifecycle::{due_ms, enter, moves_to, step};
 use super::profile::Profile;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
+use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
-use super::store::Store;
+use super::situation::due_after_ms;
+use super::store::{Slot, Store};
 use super::take::Took;
 use super::tiers::Tiers;
+use super::web::Visits;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, TicketAction};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
-use crate::model::time::NEVER_MS;
+use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::plan::Plan;
 use crate::signal::lifecycle::Step;
 
@@ -57,6 +61,8 @@ pub struct Engine {
     pub dues: DueQueue,
     /// Open minutes.
     pub activity: Activity,
+    /// Open hours of segments.
+    pub segments: Segments,
     /// Dimension values.
     pub words: Words,
     /// Rows that are written as events come (the others are written at the end of a cycle).
@@ -67,6 +73,10 @@ pub struct Engine {
     pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
+    /// Version of the open cycle's rows.
+    pub version: u64,
+    /// How far time has certainly passed, milliseconds.
+    pub passed_ms: i64,
     /// Slots of purchasers by the minute of the day at which their row is refreshed.
     pub refresh: Vec<Vec<u32>>,
     slots: Vec<u32>,
@@ -84,26 +94,30 @@ impl Engine {
             store: Store::default(),
             dues: DueQueue::default(),
             activity: Activity::new(),
+            segments: Segments::default(),
             words: Words::default(),
             rows: Rows::new(shard),
             dirty: Vec::new(),
             dirty_bytes: 0,
             moved: Vec::new(),
+            version: 0,
+            passed_ms: BEFORE_ALL_MS,
             refresh: vec![Vec::new(); REFRESH_SLOTS],
             slots: Vec::new(),
         }
     }
 
-    /// Decides an event's outcome and applies it. `version` is that of the open cycle.
+    /// Decides an event's outcome and applies it.
     pub fn apply(
         &mut self,
         key: &[u8],
         batch: &EventBatch,
         event: &Event,
         origin: Origin,
-        version: u64,
     ) -> Outcome {
+        let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
+        let is_new = self.store.len() > known;
         if self.store.get(slot).due_ms <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
@@ -122,7 +136,8 @@ impl Engine {
         match seen {
             Seen::New => {
                 self.mark(slot);
-                self.take(slot, batch, event, origin, memory.horizon_ms, version);
+                let before = self.counted_before(slot, &event.body, is_new);
+                self.take(slot, batch, event, origin, memory.horizon_ms, before);
                 Outcome::Applied
             }
             // what was forgotten on this occasion is state too: the floor must not depend on a crash
@@ -152,33 +167,17 @@ impl Engine {
         event: &Event,
         origin: Origin,
         horizon_ms: i64,
-        version: u64,
+        before: Before,
     ) {
-        let stamp = Stamp { ts_ms: event.ts_ms, position: origin.position };
-        let profile = &mut self.store.get_mut(slot).profile;
-        let born = profile.born;
-        profile.born.lower_to(event.ts_ms);
-        profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
-        self.take_links(slot, batch, event, stamp);
+        self.will_change(slot, event.ts_ms);
         let source = origin.position.source;
-        let Took { bought, visit, judged } = self.take_body(slot, batch, event, stamp, horizon_ms);
-        let money = matches!(
-            event.body,
-            Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
-        );
-        if money {
-            self.after_purchase(slot, bought);
-        }
-        // trends look back to the first event
-        if judged || self.store.get(slot).profile.born != born {
-            self.judge_risk(slot);
-        }
-        if money {
-            self.value_changed(slot);
-        }
-        let tally = tally(&event.body);
         let channel = self.channel(batch, event, source);
+        let told = Visits::Remembered { horizon_ms };
+        let counted = Some((before, channel));
+        let visit = self.change(slot, batch, event, origin.position, told, counted);
+        let tally = tally(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
+        let version = self.version;
         let row = EventRow { batch, event, origin: origin.position, visit, version };
         if counted == Counted::Alone {
             let text = self.words.text(source, Dimension::Channel, channel);
@@ -191,6 +190,60 @@ impl Engine {
             let text = self.words.text(source, Dimension::Channel, channel);
             self.rows.event(&self.cx.plan, &row, text, named);
         }
+    }
+
+    /// What an event changes in a profile, and what follows from it; `counted` is how the segments knew the customer, for who
+    /// counts them, and the event's channel. Returns whether it began a visit.
+    pub(super) fn change(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        position: Position,
+        visits: Visits,
+        counted: Option<(Before, Word)>,
+    ) -> bool {
+        let born = self.store.get(slot).profile.born;
+        let Took { bought, visit, judged, begins } = self.add(slot, batch, event, position, visits);
+        let money = matches!(
+            event.body,
+            Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
+        );
+        if money {
+            self.after_purchase(slot, bought);
+        }
+        if let Some((before, channel)) = counted {
+            self.count_event(slot, event, before, (position.source, channel));
+        }
+        // trends look back to the first event
+        let mut risk = None;
+        if judged || self.store.get(slot).profile.born != born {
+            risk = self.judge_risk(slot);
+        }
+        if money {
+            self.value_changed(slot);
+        }
+        if begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
+            self.propose_after(slot, risk);
+        }
+        visit
+    }
+
+    /// What an event changes in a profile by itself.
+    pub(super) fn add(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        position: Position,
+        visits: Visits,
+    ) -> Took {
+        let stamp = Stamp { ts_ms: event.ts_ms, position };
+        let profile = &mut self.store.get_mut(slot).profile;
+        profile.born.lower_to(event.ts_ms);
+        profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
+        self.take_links(slot, batch, event, stamp);
+        self.take_body(slot, batch, event, stamp, visits)
     }
 
     fn channel(&mut self, batch: &EventBatch, event: &Event, source: SourceIndex) -> Word {
@@ -231,20 +284,27 @@ impl Engine {
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
     }
 
-    /// Steps the band of the risk after something has changed, and arms the next due.
-    fn judge_risk(&mut self, slot: u32) {
+    /// Steps the band of the risk after something has changed, and arms the next due. Returns the risk.
+    fn judge_risk(&mut self, slot: u32) -> Option<f64> {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.profile.as_of_ms;
-        let (moved, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Roughly);
+        let RiskStep { crosses, risk, due_ms: risk_ms } =
+            risk_step(&self.cx, &entry.profile, tau_ms, Look::Roughly);
+        if crosses.is_some() {
+            entry.profile.more_mut().risk_band = crosses;
+        }
+        entry.profile.set_risk_due_ms(risk_ms);
         let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
+        let at_ms = at_ms.min(due_after_ms(&self.cx, &entry.profile, tau_ms));
         let ages = entry.profile.ages();
-        if moved {
+        if crosses.is_some() {
             self.moved.push(Moved { slot, left_account: None });
         }
         if ages {
             self.list_for_refresh(slot);
         }
         self.arm_at(slot, at_ms);
+        risk
     }
 
     /// Lists a customer whose row ages for the daily refresh of what has no closed form, at a minute that its key decides.
@@ -262,7 +322,9 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let lifecycle_ms = due_ms(&self.cx, &entry.profile);
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
-        let at_ms = lifecycle_ms.min(risk_due_ms(&self.cx, &entry.profile, look, from_ms));
+        let risk_ms = risk_due_ms(&self.cx, &mut entry.profile, look, from_ms);
+        let offers_ms = due_after_ms(&self.cx, &entry.profile, from_ms);
+        let at_ms = lifecycle_ms.min(risk_ms).min(offers_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -271,6 +333,7 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let at_ms = entry.profile.as_of_ms + 1;
         entry.profile.set_lifecycle_due_ms(at_ms);
+        entry.profile.set_risk_due_ms(at_ms);
         self.arm_at(slot, at_ms);
     }
 
@@ -286,7 +349,7 @@ impl Engine {
     }
 
     /// Fires the dues of one profile up to `until_ms`.
-    fn fire_slot(&mut self, slot: u32, until_ms: i64) {
+    pub(super) fn fire_slot(&mut self, slot: u32, until_ms: i64) {
         while self.store.get(slot).due_ms <= until_ms {
             self.fire(slot);
         }
@@ -295,26 +358,43 @@ impl Engine {
     /// Evaluates a profile at its due. A due re-arms strictly later; one that finds nothing leaves no trace, for where it
     /// lay depends on when it was last looked for.
     fn fire(&mut self, slot: u32) {
-        let entry = self.store.get_mut(slot);
-        let tau_ms = entry.due_ms;
-        let retimed = entry.profile.lifecycle_due_ms() <= tau_ms;
-        let stepped = retimed && step(&self.cx, &mut entry.profile, tau_ms, Step::Time);
-        let (crossed, risk_ms) = step_risk(&self.cx, &mut entry.profile, tau_ms, Look::Exactly);
-        let changed = crossed || retimed;
-        if changed {
-            entry.profile.as_of_ms = entry.profile.as_of_ms.max(tau_ms);
-            value(&self.cx, &mut entry.profile, tau_ms);
-            let lifecycle_ms = due_ms(&self.cx, &entry.profile);
-            entry.profile.set_lifecycle_due_ms(lifecycle_ms);
-        }
-        let lifecycle_ms = entry.profile.lifecycle_due_ms();
-        if changed {
+        let Slot { due_ms: tau_ms, profile, .. } = self.store.get(slot);
+        let tau_ms = *tau_ms;
+        let was = profile.lifecycle();
+        let retimed = profile.lifecycle_due_ms() <= tau_ms;
+        let enters = if retimed { moves_to(&self.cx, profile, tau_ms, Step::Time) } else { None };
+        // what neither the risk nor the lifecycle is due for is due for what is worth a contact
+        let judged = (profile.risk_due_ms() <= tau_ms)
+            .then(|| risk_step(&self.cx, profile, tau_ms, Look::Exactly));
+        let crosses = judged.and_then(|judged| judged.crosses);
+        if retimed || crosses.is_some() {
+            self.will_change(slot, tau_ms);
+            let profile = &mut self.store.get_mut(slot).profile;
+            if let Some(state) = enters {
+                enter(profile, state, tau_ms);
+            }
+            if crosses.is_some() {
+                profile.more_mut().risk_band = crosses;
+            }
+            profile.as_of_ms = profile.as_of_ms.max(tau_ms);
+            value(&self.cx, profile, tau_ms);
+            let lifecycle_ms = due_ms(&self.cx, profile);
+            profile.set_lifecycle_due_ms(lifecycle_ms);
             self.mark(slot);
         }
-        if stepped || crossed {
+        if enters.is_some() {
+            self.count_step(slot, was, tau_ms);
+        }
+        if enters.is_some() || crosses.is_some() {
             self.moved.push(Moved { slot, left_account: None });
         }
-        self.arm_at(slot, lifecycle_ms.min(risk_ms));
+        if let Some(judged) = judged {
+            self.store.get_mut(slot).profile.set_risk_due_ms(judged.due_ms);
+        }
+        self.propose(slot, tau_ms, judged.and_then(|judged| judged.risk));
+        let profile = &self.store.get(slot).profile;
+        let at_ms = profile.lifecycle_due_ms().min(profile.risk_due_ms());
+        self.arm_at(slot, at_ms.min(due_after_ms(&self.cx, profile, tau_ms)));
         debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
     }
 

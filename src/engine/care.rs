@@ -273,6 +273,12 @@ impl Care {
         open
     }
 
+    /// When the last complaint was closed that is not open again; `None` when none was.
+    pub fn complaint_closed_ms(&self) -> Option<i64> {
+        let closed = self.tickets.iter().filter(|t| t.complaint && !t.is_open());
+        closed.filter_map(|t| t.solved.ms()).max()
+    }
+
     /// Tickets whose promised response is missed at `tau_ms` and has not come yet. At the promised moment itself it is
     /// not missed.
     pub fn unanswered(&self, tau_ms: i64) -> u32 {

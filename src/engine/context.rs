@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::situation::OfferRule;
 use crate::model::time::DAY_MS;
 use crate::plan::{Fingerprint, ModelKind, Plan, WeightSet, scores};
 use crate::signal::contract::Sbg;
@@ -48,6 +49,8 @@ pub struct Context {
     pub value: ValueRule,
     /// Renewals of contracts.
     pub contract: Option<Sbg>,
+    /// What is worth a contact.
+    pub offers: OfferRule,
     /// What tells this version of the scores from others: a hash of everything they are judged by.
     pub model_version: u64,
 }
@@ -73,6 +76,8 @@ impl Context {
         let kind = match plan.model.kind {
             ModelKind::MbgNbd => Model::Mbg,
             ModelKind::BgNbd => Model::Bg,
+            ModelKind::MbgCnbdK { k } => Model::MbgCnbd { k },
+            ModelKind::BgCnbdK { k } => Model::BgCnbd { k },
         };
         let m = plan.model;
         let b = plan.bands;
@@ -108,6 +113,7 @@ impl Context {
                 ..ValueRule::default()
             },
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
+            offers: OfferRule::new(&plan),
             model_version: model_version(&plan),
             plan,
         }

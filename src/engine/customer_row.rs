@@ -1,6 +1,7 @@
 //! The row of a customer, column by column in the order of the table.
 
 use super::context::Context;
+use super::history::Scores;
 use super::intent::Intents;
 use super::judge::{Judgement, judge, mean_spend_minor, open_tickets, rhythm};
 use super::profile::{More, Profile};
@@ -16,14 +17,14 @@ use crate::wire::rows::Row;
 /// Categories of interest that a row names.
 const INTENTS: usize = 3;
 
-/// Writes all columns from `as_of` on.
+/// Writes all columns from `as_of` on. Returns the scores it says.
 pub(super) fn write(
     row: &mut Row<'_>,
     cx: &Context,
     words: &Words,
     p: &Profile,
     tier: TierColumns,
-) {
+) -> Scores {
     let no_more = More::default();
     let more = p.more().unwrap_or(&no_more);
     row.i64(p.as_of_ms);
@@ -33,8 +34,9 @@ pub(super) fn write(
     purchase_columns(row, cx, p, more);
     service_columns(row, words, p, more);
     credit_columns(row, more);
-    score_columns(row, cx, p, more);
+    let scores = score_columns(row, cx, p, more);
     tier_columns(row, p, tier);
+    scores
 }
 
 fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More) {
@@ -135,11 +137,12 @@ fn credit_columns(row: &mut Row<'_>, more: &More) {
         .maybe_time(service.and_then(|s| s.high_since_ms()));
 }
 
-fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) {
+fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) -> Scores {
     let valued = p.purchases.as_deref().map(|purchases| purchases.valued);
     let valued = valued.filter(|valued| valued.at.known_ms().is_some());
     let judged_ms = p.refreshed_ms().max(p.as_of_ms);
-    let Judgement { risk, loyalty, quadrant } = judge(cx, p, judged_ms);
+    let judgement = judge(cx, p, judged_ms);
+    let Judgement { risk, loyalty, quadrant } = &judgement;
     let clv = valued.and_then(|valued| valued.clv_minor).map(|minor| minor / cx.major());
     row.maybe_f64(valued.map(|valued| valued.expected))
         .maybe_f64(valued.map(|valued| valued.gap_surprise))
@@ -158,9 +161,11 @@ fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) {
     row.texts(missing.into_iter()).maybe_f64(loyalty.as_ref().map(|loyal| 100.0 * loyal.score));
     contributions(row, loyalty.as_ref(), |input| input.id());
     row.text(quadrant.map_or("", |quadrant| quadrant.name()).as_bytes()).u64(cx.model_version);
+    Scores::of(&judgement, judged_ms)
 }
 
-fn tier_columns(row: &mut Row<'_>, profile: &Profile, tier: TierColumns) {
+/// Tier, class, since when, by which cut-offs, whether a key customer.
+pub(super) fn tier_columns(row: &mut Row<'_>, profile: &Profile, tier: TierColumns) {
     // who is said to be a key customer is one, whatever the value
     let is_key = profile.said(Field::Key) == "true" || tier.place.is_some_and(|place| place.key);
     row.text(tier.place.map_or("", |place| place.tier.name()).as_bytes())

@@ -163,6 +163,24 @@ impl Intents {
         all
     }
 
+    /// The most watched category and its decayed views at `tau_ms`; of equals that of the smaller key.
+    pub fn top(&self, tau_ms: i64) -> Option<(u32, f64)> {
+        let top = self.watched.iter().reduce(|top, w| if w.value > top.value { w } else { top })?;
+        Some((top.category, self.at(top, tau_ms)))
+    }
+
+    /// Decayed views of all categories watched at `tau_ms`.
+    pub fn total(&self, tau_ms: i64) -> f64 {
+        let sum: f64 = self.watched.iter().map(|held| held.value).sum();
+        sum * weight(tau_ms, self.landmark_ms())
+    }
+
+    /// Decayed views of a category at `tau_ms`.
+    pub fn views(&self, category: u32, tau_ms: i64) -> f64 {
+        let at = self.watched.binary_search_by_key(&category, |held| held.category);
+        at.map_or(0.0, |at| self.at(&self.watched[at], tau_ms))
+    }
+
     /// Decayed views of the most watched category at `tau_ms`; 0 when none is.
     pub fn most_watched(&self, tau_ms: i64) -> f64 {
         self.watched.iter().map(|w| self.at(w, tau_ms)).fold(0.0, f64::max)

@@ -85,12 +85,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         }),
         open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open().complaints))),
         tickets: Some(decayed(sums, Sum::Tickets90)),
-        csat: (sums.at(Sum::CsatN180, sums.landmark_ms()) > 0.0).then(|| PulledMean {
-            sum: decayed(sums, Sum::Csat180),
-            weight: sums.at(Sum::CsatN180, sums.landmark_ms()),
-            prior: cx.plan.csat_prior,
-            prior_weight: CSAT_PRIOR_N,
-        }),
+        csat: csat(cx, sums),
         sat_gap: sat_gap(sums).map(|gap| PulledMean {
             sum: DecayedSum { value: gap, ..decayed(sums, Sum::Csat30) },
             weight: 1.0,
@@ -157,6 +152,17 @@ fn share(sums: &Sums, part: Sum, whole: Sum) -> Option<f64> {
     service::share(sums.at(part, at_ms), sums.at(whole, at_ms))
 }
 
+/// Satisfaction, pulled towards the population's; `None` without a rating.
+pub(super) fn csat(cx: &Context, sums: &Sums) -> Option<PulledMean> {
+    let weight = sums.at(Sum::CsatN180, sums.landmark_ms());
+    (weight > 0.0).then(|| PulledMean {
+        sum: decayed(sums, Sum::Csat180),
+        weight,
+        prior: cx.plan.csat_prior,
+        prior_weight: CSAT_PRIOR_N,
+    })
+}
+
 fn sat_gap(sums: &Sums) -> Option<f64> {
     let of = |sum| sums.at(sum, sums.landmark_ms());
     service::sat_gap(&Ratings {
@@ -216,38 +222,62 @@ pub enum Look {
     Exactly,
 }
 
-/// Steps the band of the risk at `tau_ms`, and looks for the next moment at which time alone moves it, or at which it must
-/// be looked at again; [`NEVER_MS`] when it never does. Returns whether the band changed, and that moment.
-pub fn step_risk(cx: &Context, profile: &mut Profile, tau_ms: i64, look: Look) -> (bool, i64) {
+/// What looking at the risk has found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RiskStep {
+    /// The band it crosses into, and when; `None` when it stays.
+    pub crosses: Option<(u8, Moment)>,
+    /// The risk; `None` for who has none.
+    pub risk: Option<f64>,
+    /// The next moment at which time alone moves it, or makes keeping the customer worth a contact, or at which it must be
+    /// looked at again; [`NEVER_MS`] when it never does.
+    pub due_ms: i64,
+}
+
+/// In which band the risk is at `tau_ms`, and until when.
+pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> RiskStep {
     let Some(inputs) = risk_inputs(cx, profile) else {
-        return (false, NEVER_MS);
+        return RiskStep { crosses: None, risk: None, due_ms: NEVER_MS };
     };
     let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
-    let more = profile.more_mut();
-    let before = more.risk_band.map(|(band, _)| usize::from(band));
+    let before = profile.more().and_then(|more| more.risk_band);
+    let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, risk);
-    let moved = before != Some(band);
-    if moved {
-        more.risk_band = Some((band as u8, Moment::new(tau_ms)));
-    }
-    (moved, crossing_ms(cx, &inputs, band, look, tau_ms))
+    let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
+    let due_ms = crossing_ms(cx, &inputs, (band, Some(risk)), look, tau_ms);
+    RiskStep { crosses, risk: Some(risk), due_ms }
 }
 
-/// As the second part of [`step_risk`], for a profile that nothing has happened to.
-pub fn risk_due_ms(cx: &Context, profile: &Profile, look: Look, from_ms: i64) -> i64 {
+/// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
+pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64) -> i64 {
     let band = profile.more().and_then(|more| more.risk_band);
-    match (band, risk_inputs(cx, profile)) {
+    let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
-            crossing_ms(cx, &inputs, usize::from(band), look, from_ms)
+            crossing_ms(cx, &inputs, (usize::from(band), None), look, from_ms)
         }
         _ => NEVER_MS,
-    }
+    };
+    profile.set_risk_due_ms(due_ms);
+    due_ms
 }
 
-/// A moment after `from_ms` before which the risk stays in its band.
-fn crossing_ms(cx: &Context, inputs: &RiskInputs, band: usize, look: Look, from_ms: i64) -> i64 {
-    let window = Window::from(cx.risk.bands.limits(band));
+/// A moment after `from_ms` before which the risk stays in its band, and on its side of the edge from which keeping is
+/// worth a contact. `risk`: at `from_ms`, where it is known.
+fn crossing_ms(
+    cx: &Context,
+    inputs: &RiskInputs,
+    (band, risk): (usize, Option<f64>),
+    look: Look,
+    from_ms: i64,
+) -> i64 {
+    let mut window = Window::from(cx.risk.bands.limits(band));
     let weights = &cx.risk.weights;
+    let edge = cx.offers.rules.risk_min;
+    if window.low < edge && edge < window.high {
+        // what falls below the edge ends nothing: only the way up is a moment
+        let risk = risk.unwrap_or_else(|| weights.risk(&inputs.facts_at(from_ms)));
+        window.high = if risk < edge { edge } else { window.high };
+    }
     let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {
         Look::Roughly if risk_path::stays(inputs, weights, window, from_ms, soon_ms) => {
@@ -274,15 +304,25 @@ pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
     };
     let age_d = days(tau_ms - first_ms).max(history.t_x_d);
     let mean_minor = mean_spend_minor(cx, purchases);
-    let clv = mean_minor
-        .map(|mean| cx.value.customer_value(&cx.model, (history, age_d), mean, cost_minor));
+    let seen = (history, age_d);
+    let outlook = cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor);
     purchases.valued = Valued {
         at: Moment::new(tau_ms),
-        expected: cx.model.expected(history, age_d, EXPECTED_HORIZON_D),
-        clv_minor: clv,
+        expected: outlook.expected,
+        clv_minor: outlook.value_minor,
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
     };
     true
+}
+
+/// The lifetime value at `tau_ms`, minor units; `None` before the first purchase.
+pub fn clv_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+    let purchases = profile.purchases.as_deref()?;
+    let (first_ms, history) = purchases.history()?;
+    let mean_minor = mean_spend_minor(cx, purchases)?;
+    let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
+    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
+    Some(cx.value.customer_value(&cx.model, (history, age_d), mean_minor, cost_minor))
 }
 
 /// What a purchase is worth on average, minor units.
@@ -349,7 +389,7 @@ mod tests {
     #[test]
     fn who_has_neither_bought_nor_a_contract_has_no_risk() {
         assert_eq!(risk_inputs(&context(), &Profile::new(0)), None);
-        let mut profile = Profile::new(0);
-        assert_eq!(step_risk(&context(), &mut profile, 5, Look::Exactly), (false, NEVER_MS));
+        let step = risk_step(&context(), &Profile::new(0), 5, Look::Exactly);
+        assert_eq!(step, RiskStep { crosses: None, risk: None, due_ms: NEVER_MS });
     }
 }

@@ -5,7 +5,7 @@ use super::context::{Context, LIFECYCLE_HORIZON_D};
 use super::profile::Profile;
 use crate::model::time::NEVER_MS;
 use crate::signal::days;
-use crate::signal::lifecycle::{Step, next, next_edge};
+use crate::signal::lifecycle::{Lifecycle, Step, next, next_edge};
 
 /// `p_silent` over the lifecycle's horizon at `tau_ms`; `None` before the first purchase.
 pub fn p_silent(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
@@ -14,18 +14,28 @@ pub fn p_silent(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
     Some(cx.model.p_silent_rising(history, age_d, LIFECYCLE_HORIZON_D))
 }
 
-/// Steps the state at `tau_ms`. Returns whether it changed.
-pub fn step(cx: &Context, profile: &mut Profile, tau_ms: i64, step: Step) -> bool {
+/// The state at `tau_ms`; `None` when it stays what it is.
+pub fn moves_to(cx: &Context, profile: &Profile, tau_ms: i64, step: Step) -> Option<Lifecycle> {
     let x = profile.purchases.as_ref().and_then(|p| p.x());
     let before = profile.lifecycle();
     let p = p_silent(cx, profile, tau_ms).unwrap_or(1.0);
     let after = next(before, p, x, step, &cx.bands);
-    if after == before {
+    (after != before).then_some(after)
+}
+
+/// Steps the state at `tau_ms`. Returns whether it changed.
+pub fn step(cx: &Context, profile: &mut Profile, tau_ms: i64, step: Step) -> bool {
+    let Some(after) = moves_to(cx, profile, tau_ms, step) else {
         return false;
-    }
-    profile.lifecycle = after.number();
-    profile.lifecycle_since = Moment::new(tau_ms);
+    };
+    enter(profile, after, tau_ms);
     true
+}
+
+/// Begins a state at `tau_ms`.
+pub fn enter(profile: &mut Profile, state: Lifecycle, tau_ms: i64) {
+    profile.lifecycle = state.number();
+    profile.lifecycle_since = Moment::new(tau_ms);
 }
 
 /// When time alone next changes the state: the first millisecond at or after the next edge, but strictly after

@@ -15,6 +15,7 @@ use super::contact::Contacts;
 use super::credit::Credit;
 use super::ids::Ids;
 use super::intent::Intents;
+use super::offer::Offers;
 use super::purchase::Purchases;
 use super::said::{Field, Said};
 use super::sums::Sums;
@@ -42,6 +43,15 @@ pub struct More {
     pub risk_band: Option<(u8, Moment)>,
     /// As of when the row of a customer who has never bought was last refreshed.
     pub refreshed: Moment,
+    /// What was proposed.
+    pub offers: Option<Box<Offers>>,
+    /// When the risk must be looked at again. Follows from the rest, so it is no part of the state.
+    #[serde(skip, default = "never")]
+    pub risk_due: Moment,
+}
+
+fn never() -> Moment {
+    Moment::NEVER
 }
 
 impl Default for More {
@@ -55,6 +65,8 @@ impl Default for More {
             intents: None,
             risk_band: None,
             refreshed: Moment::BEFORE_ALL,
+            offers: None,
+            risk_due: Moment::NEVER,
         }
     }
 }
@@ -90,6 +102,10 @@ pub struct Profile {
     pub lifecycle_since: Moment,
     /// [`Lifecycle::number`].
     pub lifecycle: u8,
+    /// The day whose history the open cycle is still to write, see `history.rs`. Ends with the cycle, so it is no part of
+    /// the state.
+    #[serde(skip)]
+    pub changed_on: Option<u16>,
 }
 
 impl Profile {
@@ -106,6 +122,7 @@ impl Profile {
             born: Moment::new(ts_ms),
             lifecycle_since: Moment::new(ts_ms),
             lifecycle: Lifecycle::Prospect.number(),
+            changed_on: None,
         }
     }
 
@@ -145,6 +162,18 @@ impl Profile {
     pub fn set_lifecycle_due_ms(&mut self, at_ms: i64) {
         if let Some(purchases) = &mut self.purchases {
             purchases.lifecycle_due = Moment::new(at_ms);
+        }
+    }
+
+    /// When the risk must be looked at again; never, for who has none.
+    pub fn risk_due_ms(&self) -> i64 {
+        self.more().map_or(NEVER_MS, |more| more.risk_due.ms())
+    }
+
+    /// Notes when the risk must be looked at again.
+    pub fn set_risk_due_ms(&mut self, at_ms: i64) {
+        if let Some(more) = &mut self.more {
+            more.risk_due = Moment::new(at_ms);
         }
     }
 

@@ -263,6 +263,18 @@ impl Purchases {
         gaps
     }
 
+    /// As [`Self::gaps`] without the logarithms: how many, and their sum.
+    pub fn gap_span(&self) -> Gaps {
+        let opened = self.opening.as_ref().map(|o| o.last_day);
+        let known = self.days.partition_point(|day| opened.is_some_and(|last| *day <= last));
+        let later = &self.days[known..];
+        let (Some(first), Some(last)) = (opened.or(later.first().copied()), later.last()) else {
+            return Gaps::default();
+        };
+        let n = later.len() as u32 - u32::from(opened.is_none());
+        Gaps { n, sum_d: f64::from(last - first), sum_ln_d: 0.0 }
+    }
+
     /// The first purchase day at least `cycle_d` days after the first, as its number; `None` before there is one.
     pub fn activated_day(&self, cycle_d: f64) -> Option<u16> {
         if self.opening.is_some() {
@@ -270,6 +282,13 @@ impl Purchases {
         }
         let first = *self.days.first()?;
         self.days.iter().copied().find(|day| f64::from(day - first) >= cycle_d)
+    }
+
+    /// Whether there is such a day ([`Self::activated_day`]).
+    pub fn is_activated(&self, cycle_d: f64) -> bool {
+        let (first, last) = (self.days.first(), self.days.last());
+        let apart = first.zip(last).map(|(first, last)| f64::from(last - first));
+        self.opening.is_none() && apart.is_some_and(|apart_d| apart_d >= cycle_d)
     }
 
     /// What the repurchase models need: the first purchase, and the history. While `x` is 0 the last purchase *day* is

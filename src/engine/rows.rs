@@ -1,8 +1,11 @@
-//! Rows of customers, events and activity, from profiles and events.
+//! Rows of customers, events, activity and segments, from profiles and events.
 
 use super::context::Context;
 use super::customer_row;
+use super::history::{self, Scores};
+use super::opportunity_row::{self, OpportunityRow};
 use super::shard::activity::Tally;
+use super::shard::segments::{Flow, Grouping, hour_begins_ms};
 use super::shard::words::Words;
 use super::store::Slot;
 use super::tiers::TierColumns;
@@ -49,13 +52,33 @@ pub struct ActivityRow<'a> {
     pub tally: Tally,
 }
 
+/// One hour of a group, for the `segments` table.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentRow<'a> {
+    /// By what is grouped.
+    pub grouping: Grouping,
+    /// The group.
+    pub value: &'a str,
+    /// Hours since the epoch.
+    pub hour: i64,
+    /// 0, or the version of the cycle that came after the hour was sealed.
+    pub late_version: u64,
+    /// Version of the cycle.
+    pub version: u64,
+    /// What happened.
+    pub flow: Flow,
+}
+
 /// Rows of the open cycle.
 #[derive(Debug)]
 pub struct Rows {
     shard: u16,
+    opportunities: TableRows,
     customers: TableRows,
+    history: TableRows,
     activity: TableRows,
     events: TableRows,
+    segments: TableRows,
 }
 
 impl Rows {
@@ -63,30 +86,47 @@ impl Rows {
     pub fn new(shard: u16) -> Self {
         Self {
             shard,
+            opportunities: TableRows::new(Table::Opportunities),
             customers: TableRows::new(Table::Customers),
+            history: TableRows::new(Table::CustomerHistory),
             activity: TableRows::new(Table::Activity),
             events: TableRows::new(Table::Events),
+            segments: TableRows::new(Table::Segments),
         }
     }
 
     /// Bytes collected.
     pub fn len_bytes(&self) -> usize {
-        self.customers.len_bytes() + self.activity.len_bytes() + self.events.len_bytes()
+        let all = [
+            &self.customers,
+            &self.history,
+            &self.activity,
+            &self.events,
+            &self.opportunities,
+            &self.segments,
+        ];
+        all.iter().map(|rows| rows.len_bytes()).sum()
     }
 
     /// Moves everything into `out`.
     pub fn take_into(&mut self, out: &mut Vec<RowBlock>) {
         self.customers.take_into(out);
+        self.history.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
+        self.opportunities.take_into(out);
+        self.segments.take_into(out);
     }
 
     /// Takes the memory of a written block back.
     pub fn recycle(&mut self, block: RowBlock) {
         match block.table {
             Table::Customers => self.customers.recycle(block.bytes),
+            Table::CustomerHistory => self.history.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
+            Table::Opportunities => self.opportunities.recycle(block.bytes),
+            Table::Segments => self.segments.recycle(block.bytes),
             _ => {}
         }
     }
@@ -106,6 +146,34 @@ impl Rows {
             .u64(a.tally.events)
             .i64(a.tally.revenue_minor)
             .u64(a.tally.tickets);
+    }
+
+    /// One row of segments.
+    pub fn segment(&mut self, s: &SegmentRow<'_>) {
+        let mut row = self.segments.row();
+        row.u16(self.shard)
+            .text(s.grouping.name().as_bytes())
+            .text(s.value.as_bytes())
+            .i64(hour_begins_ms(s.hour))
+            .u64(s.late_version)
+            .u64(s.version)
+            .u8(0);
+        let flow = &s.flow;
+        for change in flow.customers {
+            row.i64(change);
+        }
+        row.u64(flow.new)
+            .u64(flow.activated)
+            .u64(flow.lost)
+            .u64(flow.won_back)
+            .u64(flow.orders)
+            .i64(flow.revenue_minor)
+            .u64(flow.tickets)
+            .u64(flow.ratings)
+            .u64(flow.rating_sum)
+            .u64(flow.nps_answers)
+            .u64(flow.promoters)
+            .u64(flow.detractors);
     }
 
     /// The row of an event whose minute is sealed.
@@ -155,7 +223,12 @@ impl Rows {
             .text(payload);
     }
 
-    /// The row of a customer.
+    /// The row of a proposal.
+    pub fn opportunity(&mut self, o: &OpportunityRow<'_>, version: u64) {
+        opportunity_row::write(&mut self.opportunities.row(), self.shard, version, o);
+    }
+
+    /// The row of a customer. Returns the scores it says.
     pub fn customer(
         &mut self,
         cx: &Context,
@@ -163,10 +236,25 @@ impl Rows {
         slot: &Slot,
         tier: TierColumns,
         version: u64,
-    ) {
+    ) -> Scores {
         let mut row = self.customers.row();
         row.text(slot.key.bytes()).u16(self.shard).u64(version).u8(0);
-        customer_row::write(&mut row, cx, words, &slot.profile, tier);
+        customer_row::write(&mut row, cx, words, &slot.profile, tier)
+    }
+
+    /// The row of a customer's day; `known` are scores that were judged anyway.
+    pub fn history(
+        &mut self,
+        cx: &Context,
+        slot: &Slot,
+        tier: TierColumns,
+        known: Option<Scores>,
+        day: u16,
+        version: u64,
+    ) {
+        let mut row = self.history.row();
+        row.text(slot.key.bytes()).u16(day).u16(self.shard).u64(version).u8(0);
+        history::write(&mut row, cx, &slot.profile, tier, known);
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Field {
     /// `true` or `false`.
     Key,
     Name,
+    /// `other` where `OwnerId` is one of too many to be counted by.
+    OwnerBeyond,
 }
 
 /// Bytes before a text: field, length (two bytes), stamp.
@@ -82,6 +84,14 @@ impl Said {
             At::Before(at) => self.replace(at, at, field, value, compact),
         }
         true
+    }
+
+    /// The stamp of the event that said what a field holds.
+    pub fn stamped(&self, field: Field) -> Option<Stamp> {
+        match self.find(field) {
+            At::Here(at) => Some(self.stamp(at)),
+            At::Before(_) => None,
+        }
     }
 
     fn replace(

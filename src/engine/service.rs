@@ -208,6 +208,11 @@ impl Service {
         self.last_delivered.ms()
     }
 
+    /// When the delivered orders held arrived; the last ones are.
+    pub fn delivered_ms(&self) -> impl Iterator<Item = i64> + '_ {
+        self.orders.iter().filter_map(|held| held.delivered.ms())
+    }
+
     /// When the orders not delivered yet were promised for.
     pub fn promised_ms(&self) -> impl Iterator<Item = i64> + '_ {
         let open = self.orders.iter().filter(|held| held.delivered.is_none());

@@ -8,11 +8,13 @@ use super::context::Context;
 use super::intent::category_key;
 use super::judge::respond_by_ms;
 use super::profile::Profile;
+use super::propose::note_act;
 use super::purchase::Opening;
-use super::said::Field;
+use super::said::{Field, Said};
 use super::shard::words::Dimension;
+use super::situation::may_interest;
 use super::sums::Sum;
-use super::web::session_of;
+use super::web::{Visits, session_of};
 use crate::model::batch::EventBatch;
 use crate::model::event::{
     Body, ContactKind, Event, Item, ProfileFields, Span, TicketAction, TicketKind, WebAction,
@@ -32,6 +34,8 @@ pub(super) struct Took {
     pub visit: bool,
     /// It may have moved the risk.
     pub judged: bool,
+    /// It may have made something worth a contact.
+    pub begins: bool,
 }
 
 impl Engine {
@@ -42,15 +46,22 @@ impl Engine {
         batch: &EventBatch,
         event: &Event,
         stamp: Stamp,
-        horizon_ms: i64,
+        visits: Visits,
     ) -> Took {
         let profile = &mut self.store.get_mut(slot).profile;
+        let mut woke = false;
         if is_act_of_customer(&event.body) {
+            if !matches!(event.body, Body::Purchase { .. }) {
+                woke = note_act(profile, event.ts_ms, self.cx.offers.rules.silence_ms);
+            }
             profile.last_seen.raise_to(event.ts_ms);
         }
         match event.body {
             Body::Profile(fields) => return self.take_profile(slot, batch, event, fields, stamp),
-            Body::Web { .. } => return self.take_web(slot, batch, event, stamp, horizon_ms),
+            Body::Web { .. } => {
+                let took = self.take_web(slot, batch, event, stamp, visits);
+                return Took { begins: took.begins || woke, ..took };
+            }
             Body::Purchase { items, .. } => {
                 for item in batch.items(items) {
                     self.take_item(slot, batch, event, item, stamp);
@@ -74,7 +85,7 @@ impl Engine {
                 false
             }
         };
-        Took { bought, visit: false, judged: true }
+        Took { bought, visit: false, judged: true, begins: true }
     }
 
     fn take_item(
@@ -112,7 +123,7 @@ impl Engine {
         batch: &EventBatch,
         event: &Event,
         stamp: Stamp,
-        horizon_ms: i64,
+        visits: Visits,
     ) -> Took {
         let Body::Web { action, session_id, category } = event.body else {
             return Took::default();
@@ -123,7 +134,7 @@ impl Engine {
         let id = session_of(batch.bytes(session_id), event.ts_ms);
         let web = profile.web.get_or_insert_default();
         let before = (web.sums, web.sums_at);
-        let visit = web.visit(cx, id, stamp.position.source, event.ts_ms, horizon_ms);
+        let visit = web.visit(cx, id, stamp.position.source, event.ts_ms, visits);
         // an earlier event of a known visit moves it
         let counted = before != (web.sums, web.sums_at);
         web.opted_out |= action == WebAction::OptOut;
@@ -138,7 +149,9 @@ impl Engine {
         if let Some(category) = category {
             profile.more_mut().intents.get_or_insert_default().view(event.ts_ms, category);
         }
-        Took { bought: false, visit, judged: counted || action.is_intent() }
+        let looked = category.is_some() || sum.is_some();
+        let begins = looked && may_interest(cx, profile, category, profile.as_of_ms);
+        Took { bought: false, visit, judged: counted || action.is_intent(), begins }
     }
 
     fn take_profile(
@@ -168,6 +181,11 @@ impl Engine {
                 profile.said.say(field, batch.str(span), stamp);
             }
         }
+        if !fields.owner_id.is_none() {
+            let owner = batch.str(fields.owner_id);
+            let counted = self.words.limited(source, Dimension::Owner, owner, max);
+            limit_owner(&mut profile.said, counted == owner, stamp);
+        }
         if let Some(key) = fields.key {
             profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
         }
@@ -179,6 +197,15 @@ impl Engine {
             more.contacts.get_or_insert_default().owner(&mut more.sums, event.ts_ms, owner);
         }
         Took { judged: !owner.is_empty(), ..Took::default() }
+    }
+}
+
+/// Notes whether the owner said last can be counted by. What was counted under `other` must leave it again, so this is
+/// decided when the owner is said, and kept where it is not as usual.
+fn limit_owner(said: &mut Said, is_known: bool, stamp: Stamp) {
+    let newest = said.stamped(Field::OwnerId) == Some(stamp);
+    if newest && (!is_known || said.stamped(Field::OwnerBeyond).is_some()) {
+        said.say(Field::OwnerBeyond, if is_known { "" } else { "other" }, stamp);
     }
 }
 

@@ -15,6 +15,7 @@ use super::compact::Moment;
 use super::context::Context;
 use super::profile::Profile;
 use super::shard::population::tell;
+use super::situation::Valued;
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{AbcShare, Plan};
 use crate::signal::days;
@@ -35,6 +36,8 @@ struct Standing {
     bucket: i16,
     /// Tier, class and key as [`pack`] packs them, 0 for none; and the flags.
     place: u8,
+    /// [`Tier::number`] of the best tier ever, 0 for none.
+    best: u8,
     since: Moment,
 }
 
@@ -50,7 +53,8 @@ const CHANGED: u8 = 1 << 7;
 /// The bits of the place.
 const PLACE: u8 = COUNTED - 1;
 
-const NOWHERE: Standing = Standing { bucket: i16::MIN, place: 0, since: Moment::BEFORE_ALL };
+const NOWHERE: Standing =
+    Standing { bucket: i16::MIN, place: 0, best: 0, since: Moment::BEFORE_ALL };
 
 fn pack(place: Place) -> u8 {
     place.tier.number() | place.abc.number() << 2 | u8::from(place.key) << 4
@@ -71,6 +75,8 @@ pub struct Stands {
     pub since_ms: i64,
     /// The move that waits.
     pub waiting: Option<Waiting>,
+    /// The best tier ever; `None` when it was never judged.
+    pub best: Option<Tier>,
 }
 
 /// The record of the cut-offs in force.
@@ -206,7 +212,15 @@ impl Tiers {
             waiting: (standing.place & WAITS != 0)
                 .then(|| self.waiting.get(&slot).copied())
                 .flatten(),
+            best: Tier::from_number(standing.best),
         }
+    }
+
+    /// The tier, and the best one ever.
+    pub fn valued(&self, slot: u32) -> Valued {
+        let standing = self.look(slot);
+        let tier = unpack(standing.place & PLACE).map(|place| place.tier);
+        Valued { tier, best: Tier::from_number(standing.best) }
     }
 
     /// What a row says.
@@ -219,11 +233,17 @@ impl Tiers {
         TierColumns { place: Some(place), since_ms: standing.since.known_ms(), version }
     }
 
+    /// Since when a customer stands where it does; before everything for nowhere.
+    pub fn since_ms(&self, slot: u32) -> i64 {
+        self.look(slot).since.ms()
+    }
+
     /// A record of the state topic.
     pub fn restore(&mut self, slot: u32, stands: &Stands) {
         let standing = self.at(slot);
         standing.place = stands.place.map_or(0, pack);
         standing.since = Moment::new(stands.since_ms);
+        standing.best = stands.best.map_or(0, Tier::number);
         self.wait(slot, stands.waiting);
     }
 
@@ -271,7 +291,7 @@ impl Tiers {
         let Some(cuts) = self.cuts else {
             return false;
         };
-        let Stands { place, since_ms, waiting } = self.stands(slot);
+        let Stands { place, since_ms, waiting, .. } = self.stands(slot);
         let tau_ms = tau_ms.max(since_ms);
         let wants = wanted(place, s, &cuts);
         let (moved, waits) = match decide(place, waiting, wants, tau_ms, self.dwell_ms) {
@@ -286,6 +306,7 @@ impl Tiers {
             let confirmed = waiting.filter(|w| w.to == to).map(|w| self.due_of(w));
             let standing = self.at(slot);
             standing.place = standing.place & !PLACE | pack(to);
+            standing.best = standing.best.max(to.tier.number());
             standing.since = Moment::new(confirmed.unwrap_or(tau_ms));
         }
         self.wait(slot, waits);
@@ -392,8 +413,11 @@ impl Engine {
         let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) else {
             return;
         };
+        let before = self.tiers.columns(slot);
         if self.tiers.judge(slot, s, tau_ms) {
+            self.tier_changed(slot, before);
             self.mark(slot);
+            self.count_tier(slot, before.place.map(|place| place.tier));
         }
     }
 

@@ -59,17 +59,41 @@ pub fn session_of(session_id: &[u8], ts_ms: i64) -> u64 {
     }
 }
 
+/// By what is told whether an event of the web began a visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visits {
+    /// By the sessions that are remembered.
+    Remembered {
+        /// Sessions whose last event is before this are over: the same id later is a new visit.
+        horizon_ms: i64,
+    },
+    /// It is known already: the `events` table says so.
+    Told {
+        /// Whether it began a visit.
+        began: bool,
+    },
+}
+
 impl Web {
-    /// Applies an event of a session. Sessions whose last event is before `horizon_ms` are over: the same id later is a
-    /// new visit. Returns whether the event began a visit.
+    /// Applies an event of a session. Returns whether it began a visit.
     pub fn visit(
         &mut self,
         cx: &Context,
         id: u64,
         source: SourceIndex,
         ts_ms: i64,
-        horizon_ms: i64,
+        visits: Visits,
     ) -> bool {
+        let horizon_ms = match visits {
+            Visits::Remembered { horizon_ms } => horizon_ms,
+            Visits::Told { began } => {
+                if began {
+                    self.visits = self.visits.saturating_add(1);
+                    self.add(cx, ts_ms, 1.0);
+                }
+                return began;
+            }
+        };
         self.forget(source, horizon_ms);
         let ts = Moment::new(ts_ms);
         let id = id.to_le_bytes();

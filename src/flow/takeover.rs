@@ -7,6 +7,8 @@ use crate::model::record::SourceIndex;
 pub struct Place {
     /// Its topic.
     pub topic: String,
+    /// The id the broker gave it when it was made; `None` where it cannot say.
+    pub id: Option<String>,
     /// What the group has committed for it, stable.
     pub group: Option<i64>,
     /// The first offset the broker still has.
@@ -22,6 +24,8 @@ pub struct Place {
 pub struct Known {
     /// Topic name and next offset, by source.
     pub positions: Vec<(String, i64)>,
+    /// Ids of the topics, by source, as far as they were known.
+    pub topic_ids: Vec<Option<String>>,
     /// Next mail offset.
     pub mail_to: i64,
 }
@@ -112,6 +116,9 @@ fn go_on(facts: &Facts, meta: &Known) -> Decision {
             join(facts.sources.iter().map(|place| place.topic.as_str())),
         ));
     }
+    if let Some(refusal) = made_again(facts, meta) {
+        return Decision::Refuse(refusal);
+    }
     let positions = meta.positions.iter().map(|(_, offset)| *offset).chain([meta.mail_to]);
     let places = facts.sources.iter().chain([&facts.mail]);
     let mut gaps = Vec::new();
@@ -124,6 +131,19 @@ fn go_on(facts: &Facts, meta: &Known) -> Decision {
         }
     }
     Decision::GoOn { gaps }
+}
+
+/// Why the topics are not those that were read, though they have the same names.
+fn made_again(facts: &Facts, meta: &Known) -> Option<String> {
+    let known = facts.sources.iter().zip(&meta.topic_ids);
+    let (place, was, is) = known
+        .filter_map(|(place, was)| Some((place, was.as_ref()?, place.id.as_ref()?)))
+        .find(|(_, was, is)| was != is)?;
+    Some(format!(
+        "topic {} was deleted and made again: its id is {is}, the state of shard {} was built from {was}; what it holds now \
+         is not what the offsets of the state stand for: rebuild with `retain run --rebuild FILE`",
+        place.topic, facts.shard
+    ))
 }
 
 /// Why this position cannot be trusted, if so.
@@ -154,12 +174,13 @@ mod tests {
     use super::*;
 
     fn place(topic: &str, group: Option<i64>) -> Place {
-        Place { topic: topic.to_owned(), group, low: 0, high: 100, start: 7 }
+        Place { topic: topic.to_owned(), id: None, group, low: 0, high: 100, start: 7 }
     }
 
     fn facts(meta: Option<[i64; 3]>, group: [Option<i64>; 3]) -> Facts {
         let meta = meta.map(|[p, w, mail_to]| Known {
             positions: vec![("p".to_owned(), p), ("w".to_owned(), w)],
+            topic_ids: vec![None, Some("first".to_owned())],
             mail_to,
         });
         Facts {
@@ -234,6 +255,22 @@ mod tests {
         facts.sources[0].high = 3;
         let why = refusal(&facts);
         assert!(why.contains("ends at 3"), "{why}");
+    }
+
+    #[test]
+    fn a_topic_that_was_made_again_is_refused_where_ids_are_known() {
+        let mut facts = facts(Some([5, 6, 0]), [None; 3]);
+        facts.sources[0].id = Some("any".to_owned());
+        assert_eq!(decide(&facts), Decision::GoOn { gaps: vec![] }, "it was not known before");
+        facts.sources[1].id = Some("first".to_owned());
+        assert_eq!(decide(&facts), Decision::GoOn { gaps: vec![] });
+        facts.sources[1].id = Some("second".to_owned());
+        let why = refusal(&facts);
+        assert!(
+            why.contains("topic w") && why.contains("second") && why.contains("first"),
+            "{why}"
+        );
+        assert!(why.contains("--rebuild"), "{why}");
     }
 
     #[test]

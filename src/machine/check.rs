@@ -15,6 +15,7 @@ impl Machine {
             frontiers_ms: state.frontiers_ms.clone(),
             watermark_ms: state.watermark.at_ms,
             sealed_to: state.sealed_to,
+            hours_sealed_to: state.hours_sealed_to,
             positions: match state.meta.cycle {
                 // A new shard begins where it was told to, not where a cycle ended.
                 0 => Vec::new(),

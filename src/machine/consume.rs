@@ -13,7 +13,6 @@ use crate::plan::KeyFormat;
 impl Machine {
     /// Takes the head of a source and gives it its outcome.
     pub(super) fn consume(&mut self, source: SourceIndex, broke: bool) {
-        let version = self.version();
         let Self { merge, engine, cycle, plan, state, stop, .. } = self;
         merge.take(source, |batch, waiting| {
             let progress = &mut cycle.sources[usize::from(source)];
@@ -32,7 +31,7 @@ impl Machine {
                     let position = Position { source, offset: waiting.offset };
                     let origin = Origin { position, frontier_ms: waiting.frontier_ms };
                     let key = batch.bytes(subject(plan, event));
-                    engine.apply(key, batch, event, origin, version)
+                    engine.apply(key, batch, event, origin)
                 }
             };
             progress.counts.count(outcome);

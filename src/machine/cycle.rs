@@ -7,6 +7,7 @@ use super::{ClockReading, Identity, Machine, ShardState};
 use crate::engine::apply::Engine;
 use crate::engine::compact::Moment;
 use crate::engine::judge::value;
+use crate::engine::offer::Offer;
 use crate::engine::rows::{ActivityRow, source_name};
 use crate::engine::said::Field;
 use crate::engine::shard::activity::MinuteKey;
@@ -20,7 +21,7 @@ use crate::model::time::{BEFORE_ALL_MS, HOUR_MS, MINUTE_MS, day_of, minute_of};
 use crate::plan::Plan;
 use crate::snapshot::{StateKey, write};
 use crate::wire::rows::TableRows;
-use crate::wire::signals::{Word, joined, left};
+use crate::wire::signals::{Offered, Word, joined, left};
 
 /// Offsets that retention removed before they were read, ahead of the merge.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub(super) struct OpenCycle {
 }
 
 /// A guess of what a due costs, in the state and the row of a profile of usual size, bytes.
-const DUE_BYTES: usize = 800;
+const DUE_BYTES: usize = 1_100;
 
 /// A guess of what a word for the next stage costs, bytes.
 const WORD_BYTES: usize = 200;
@@ -94,6 +95,7 @@ impl OpenCycle {
             + self.letter_bytes
             + engine.dirty_bytes
             + engine.activity.changed_bytes()
+            + engine.segments.changed_bytes()
             + engine.moved.len() * WORD_BYTES
     }
 
@@ -180,7 +182,7 @@ impl Machine {
     }
 
     /// What is complete although dues are left: everything before the first of them.
-    fn complete_to_ms(&self) -> Option<i64> {
+    pub(super) fn complete_to_ms(&self) -> Option<i64> {
         let watermark_ms = self.watermark_ms()?;
         Some(self.dues_left_ms.map_or(watermark_ms, |due_ms| watermark_ms.min(due_ms - 1)))
     }
@@ -216,6 +218,7 @@ impl Machine {
         self.collect_customers(&mut effects, version);
         self.tell_tiers(&mut effects, clock);
         self.collect_activity(&mut effects, version);
+        self.collect_segments(&mut effects, version);
         for ((source, dimension), values) in self.engine.words.take_changed() {
             let key = StateKey::Words(source, dimension);
             effects.state.put(|out| key.write(out), |out| write(values, out));
@@ -225,6 +228,8 @@ impl Machine {
         self.engine.rows.take_into(&mut effects.rows);
         self.cycle.gaps.take_into(&mut effects.rows);
         self.ledger(&mut effects, clock, version);
+        self.state.rows_bytes_total += effects.rows_bytes() as u64;
+        effects.rows_bytes_total = self.state.rows_bytes_total;
         effects.state.put(|out| StateKey::Meta.write(out), |out| write(&self.state, out));
         effects
     }
@@ -250,12 +255,16 @@ impl Machine {
         for slots in dirty.chunks(WARM) {
             engine.store.warm_all(slots);
             for slot in slots {
-                let entry = engine.store.get_mut(*slot);
+                let Engine { cx, store, tiers, words, rows, .. } = &mut *engine;
+                let entry = store.get_mut(*slot);
                 entry.dirty = false;
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
-                let tier = engine.tiers.columns(*slot);
-                engine.rows.customer(&engine.cx, &engine.words, entry, tier, version);
+                let tier = tiers.columns(*slot);
+                let scores = rows.customer(cx, words, entry, tier, version);
+                if let Some(day) = entry.profile.changed_on.take() {
+                    rows.history(cx, entry, tier, Some(scores), day, version);
+                }
             }
         }
         dirty.clear();
@@ -276,7 +285,8 @@ impl Machine {
             words.insert(word.key.clone(), word);
         }
         for slot in moved.iter().map(|m| m.slot) {
-            let word = joined(&word_of(self.engine.store.get(slot)), stamp);
+            let offered = offered(&self.engine, slot);
+            let word = joined(&word_of(self.engine.store.get(slot), &offered), stamp);
             self.left.cancel(&word);
             words.insert(word.key.clone(), word);
         }
@@ -369,7 +379,22 @@ impl Machine {
     }
 }
 
-fn word_of(slot: &Slot) -> Word<'_> {
+fn offered(engine: &Engine, slot: u32) -> Vec<Offered> {
+    let Slot { key, profile, .. } = engine.store.get(slot);
+    let Some(offers) = profile.more().and_then(|more| more.offers.as_deref()) else {
+        return Vec::new();
+    };
+    let held_out = engine.cx.offers.rules.is_held_out(key.bytes());
+    let told = |offer: &Offer| {
+        let reason = offer.reason()?;
+        let (goal, reason) = (reason.goal().name(), reason.name());
+        let (score, since_ms, until_ms) = (offer.score(), offer.at_ms(), offer.until_ms());
+        Some(Offered { goal, reason, score, since_ms, until_ms, held_out })
+    };
+    offers.open(profile.as_of_ms).filter_map(told).collect()
+}
+
+fn word_of<'a>(slot: &'a Slot, opportunities: &'a [Offered]) -> Word<'a> {
     let profile = &slot.profile;
     Word {
         customer: slot.key.bytes(),
@@ -378,5 +403,6 @@ fn word_of(slot: &Slot) -> Word<'_> {
         risk_band: profile.more().and_then(|more| more.risk_band).map(|(band, _)| band),
         as_of_ms: profile.as_of_ms,
         revenue_minor: profile.purchases.as_ref().map_or(0, |p| p.revenue_minor()),
+        opportunities,
     }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod consume;
 mod cycle;
+mod flows;
 mod left;
 mod mail;
 mod restore;
@@ -132,6 +133,16 @@ impl Machine {
         self.state.clock_wall_origin_ms = wall_ms;
     }
 
+    /// Has the state remember which topics it was built from: their ids, by source. What was known before and cannot be said now
+    /// stays.
+    pub fn keep_topic_ids(&mut self, ids: impl IntoIterator<Item = Option<String>>) {
+        for (kept, id) in self.state.meta.topic_ids.iter_mut().zip(ids) {
+            if id.is_some() {
+                *kept = id;
+            }
+        }
+    }
+
     /// Retention removed everything of a source below `to`: a `gaps` row, then reading goes on there.
     pub fn skip_to(&mut self, source: SourceIndex, to: i64, now_ms: i64, reason: &str) {
         let from = self.merge.read_to(source);
@@ -212,6 +223,7 @@ impl Machine {
             let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
             let mut passed = self.watermark;
             let broke = passed.record(frontier_ms, self.plan.disorder_ms);
+            self.engine.passed_ms = passed.at_ms;
             if self.engine.next_due_ms(passed.at_ms).is_some() {
                 let budget = self.cycle.budget(&self.plan, &self.engine);
                 let (fired, left) = self.engine.fire_all_until(passed.at_ms, budget);
@@ -279,6 +291,7 @@ impl Machine {
         }
         let budget = self.cycle.budget(&self.plan, &self.engine);
         let until_ms = self.watermark.at_ms;
+        self.engine.passed_ms = until_ms;
         let (fired, left_ms) = self.engine.fire_all_until(until_ms, budget);
         self.cycle.count_dues(fired);
         self.dues_left_ms = left_ms;
@@ -293,6 +306,11 @@ impl Machine {
             Clock::Wall => self.plan.idle_timeout_ms,
             Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
         }
+    }
+
+    /// Bytes of all blocks of rows that the shard has ever written, as of the last ended cycle.
+    pub fn rows_bytes_total(&self) -> u64 {
+        self.state.rows_bytes_total
     }
 
     /// Customers held.

@@ -77,6 +77,12 @@ impl Machine {
                 self.engine.activity.restore(minute, cells);
             }
             (StateKey::Minute(minute), None) => self.engine.activity.forget(minute),
+            (StateKey::Flow(hour, grouping, value), Some(flow)) => {
+                let segments = &mut self.engine.segments;
+                let group = segments.group(grouping, value);
+                segments.restore((hour, group), read("segments", flow)?);
+            }
+            (StateKey::Flow(hour, ..), None) => self.engine.segments.forget(hour),
             (StateKey::Words(source, dimension), Some(value)) => {
                 let values: Values = read("words", value)?;
                 self.engine.words.restore(source, dimension, values);
@@ -124,8 +130,10 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
+        self.engine.passed_ms = self.watermark.at_ms;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
+        self.engine.segments.sealed_to = self.state.hours_sealed_to;
         for (source, (_, offset)) in (0..).zip(&self.state.meta.positions) {
             let frontier_ms = self.state.frontiers_ms[usize::from(source)];
             self.merge.start(source, *offset, frontier_ms);
@@ -137,6 +145,7 @@ impl Machine {
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
             if !profile.ages() {
+                self.engine.arm_offers(slot);
                 continue;
             }
             if anew {
@@ -159,6 +168,7 @@ impl Machine {
         let sources = self.plan.sources.len();
         self.cycle = super::OpenCycle::new(sources);
         self.mailbox.reopen();
+        self.engine.version = self.version();
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }

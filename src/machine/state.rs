@@ -35,6 +35,8 @@ pub struct Meta {
     pub owner: String,
     /// Topic name and next offset, by source.
     pub positions: Vec<(String, i64)>,
+    /// The ids that the broker gave the topics when they were made, by source; `None` where it cannot say.
+    pub topic_ids: Vec<Option<String>>,
     /// Next mail offset.
     pub mail_to: i64,
 }
@@ -61,6 +63,8 @@ pub struct ShardState {
     pub watermark: Watermark,
     /// Minutes of activity below this one are sealed.
     pub sealed_to: i64,
+    /// Hours of segments below this one are sealed.
+    pub hours_sealed_to: i64,
     /// Minutes since the epoch up to which rows were refreshed.
     pub refreshed_to: i64,
     /// Clock of the last cycle.
@@ -69,6 +73,8 @@ pub struct ShardState {
     pub clock_wall_origin_ms: i64,
     /// Totals of the day.
     pub daily: Daily,
+    /// Bytes of all blocks of rows that the shard has ever written: what the outbox holds is this less what was carried.
+    pub rows_bytes_total: u64,
     /// Rejects so far, by source: a restart must not give a bad deploy a fresh allowance.
     pub limits: Vec<RejectLimit>,
     /// Model or bands changed: every buyer is judged anew until the watermark has passed this moment;
@@ -87,16 +93,19 @@ impl ShardState {
                 tenure: 1,
                 owner: identity.owner.clone(),
                 positions: plan.sources.iter().map(|s| (s.topic.clone(), 0)).collect(),
+                topic_ids: vec![None; n],
                 mail_to: 0,
             },
             fingerprint: Fingerprint::of(plan),
             frontiers_ms: vec![BEFORE_ALL_MS; n],
             watermark: Watermark::default(),
             sealed_to: BEFORE_ALL_MS,
+            hours_sealed_to: BEFORE_ALL_MS,
             refreshed_to: BEFORE_ALL_MS,
             last_clock_ms: 0,
             clock_wall_origin_ms: 0,
             daily: Daily { day: 0, sources: vec![Default::default(); n] },
+            rows_bytes_total: 0,
             limits: vec![RejectLimit::default(); n],
             retime_to_ms: BEFORE_ALL_MS,
         }

@@ -163,6 +163,8 @@ pub struct Effects {
     pub state: StateChanges,
     /// Rows for the outbox, ledger last.
     pub rows: Vec<RowBlock>,
+    /// Bytes of all blocks of rows that the shard has ever written, those of this cycle included.
+    pub rows_bytes_total: u64,
     /// Changed signals.
     pub signals: Vec<SignalWord>,
     /// Records put aside.
@@ -182,9 +184,14 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Bytes of the cycle's blocks of rows.
+    pub fn rows_bytes(&self) -> usize {
+        self.rows.iter().map(|block| block.bytes.len()).sum()
+    }
+
     /// Bytes that the transaction will carry for this cycle.
     pub fn len_bytes(&self) -> usize {
-        let rows: usize = self.rows.iter().map(|b| b.bytes.len()).sum();
+        let rows = self.rows_bytes();
         let letters: usize = self.dead_letters.iter().map(DeadLetter::len_bytes).sum();
         let signals: usize =
             self.signals.iter().map(|s| s.key.len() + s.value.as_ref().map_or(0, Vec::len)).sum();

@@ -24,6 +24,8 @@ pub enum ColumnType {
     Word,
     /// Milliseconds, UTC.
     Time,
+    /// A day: its number since 1970-01-01.
+    Day,
     /// A time or nothing.
     MaybeTime,
     /// A flag or nothing.
@@ -57,6 +59,7 @@ impl ColumnType {
             Self::String => "String",
             Self::Word => "LowCardinality(String)",
             Self::Time => "DateTime64(3, 'UTC')",
+            Self::Day => "Date",
             Self::MaybeTime => "Nullable(DateTime64(3, 'UTC'))",
             Self::MaybeUInt8 => "Nullable(UInt8)",
             Self::MaybeFloat64 => "Nullable(Float64)",
@@ -85,6 +88,8 @@ pub struct Column {
 pub enum Table {
     /// Current signals of every customer, one row each.
     Customers,
+    /// How a customer stood at the end of each day on which something changed, one row per customer and day.
+    CustomerHistory,
     /// Events, revenue and tickets by shard, source, minute, type and channel.
     Activity,
     /// The events themselves.
@@ -95,6 +100,10 @@ pub enum Table {
     LedgerDaily,
     /// Offsets that retention removed before they were read.
     Gaps,
+    /// What was worth a contact, one row for each proposal.
+    Opportunities,
+    /// Flows of customers and events by shard, hour and group.
+    Segments,
 }
 
 const fn col(name: &'static str, ty: ColumnType) -> Column {
@@ -190,6 +199,48 @@ const CUSTOMERS: &[Column] = &[
     col("key_customer", T::UInt8),
 ];
 
+/// Columns of `customer_history`. `day` is of the definition's day zone; all scores stand as of `as_of`, the moment of the
+/// last event or due by then. `csat_sum` and `csat_n` are sums of 180 days' half-life as they were at `as_of`.
+const CUSTOMER_HISTORY: &[Column] = &[
+    col("customer_id", T::String),
+    col("day", T::Day),
+    col("shard", T::UInt16),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("as_of", T::Time),
+    col("account_id", T::String),
+    col("region", T::Word),
+    col("industry", T::Word),
+    col("segment", T::Word),
+    col("owner_id", T::String),
+    col("t_first", T::MaybeTime),
+    col("t_last", T::MaybeTime),
+    col("n_days", T::UInt32),
+    col("orders", T::UInt32),
+    col("refunds", T::UInt32),
+    col("revenue_minor", T::Int64),
+    col("opening_minor", T::Int64),
+    col("activated_at", T::MaybeTime),
+    col("clv", T::MaybeFloat64),
+    col("lifecycle", T::Word),
+    col("lifecycle_since", T::Time),
+    col("open_tickets", T::UInt16),
+    col("open_complaints", T::UInt16),
+    col("tickets", T::UInt32),
+    col("visits", T::UInt32),
+    col("csat_sum", T::Float64),
+    col("csat_n", T::Float64),
+    col("risk", T::MaybeFloat64),
+    col("risk_band", T::UInt8),
+    col("loyalty", T::MaybeFloat64),
+    col("quadrant", T::Word),
+    col("tier", T::Word),
+    col("abc", T::Word),
+    col("tier_since", T::MaybeTime),
+    col("tier_version", T::UInt64),
+    col("key_customer", T::UInt8),
+];
+
 /// Columns of `activity`. `late_offset` is -1 for the aggregate of a minute, else the offset of the record
 /// that came after the minute was sealed; the view adds them.
 const ACTIVITY: &[Column] = &[
@@ -230,6 +281,28 @@ const EVENTS: &[Column] = &[
     col("channel", T::Word),
     col("visit", T::UInt8),
     col("payload", T::String),
+];
+
+/// Columns of `opportunities`: the customer as they stood when it was proposed.
+const OPPORTUNITIES: &[Column] = &[
+    col("customer_id", T::String),
+    col("goal", T::Word),
+    col("proposed_at", T::Time),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("shard", T::UInt16),
+    col("reason", T::Word),
+    col("score", T::Float64),
+    col("held_out", T::UInt8),
+    col("expires_at", T::Time),
+    col("category", T::Word),
+    col("account_id", T::String),
+    col("owner_id", T::String),
+    col("region", T::Word),
+    col("tier", T::Word),
+    col("lifecycle", T::Word),
+    col("risk", T::MaybeFloat64),
+    col("clv", T::MaybeFloat64),
 ];
 
 /// Columns of `ledger`: one row per cycle and source. Offsets are half-open: `[offset_from, offset_to)`.
@@ -281,12 +354,46 @@ const GAPS: &[Column] = &[
     col("reason", T::String),
 ];
 
+/// Columns of `segments`. `late_version` is 0 for the hour's own row, else the version of the cycle that brought what came
+/// after the hour was sealed; the views add them. `net_…` are customers that came to a lifecycle less those that left it.
+const SEGMENTS: &[Column] = &[
+    col("shard", T::UInt16),
+    col("dimension", T::Word),
+    col("value", T::Word),
+    col("hour", T::Time),
+    col("late_version", T::UInt64),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("net_prospect", T::Int64),
+    col("net_new", T::Int64),
+    col("net_active", T::Int64),
+    col("net_slipping", T::Int64),
+    col("net_dormant", T::Int64),
+    col("net_lost", T::Int64),
+    col("net_won_back", T::Int64),
+    col("new_customers", T::UInt64),
+    col("activated", T::UInt64),
+    col("lost", T::UInt64),
+    col("won_back", T::UInt64),
+    col("orders", T::UInt64),
+    col("revenue_minor", T::Int64),
+    col("tickets", T::UInt64),
+    col("ratings", T::UInt64),
+    col("rating_sum", T::UInt64),
+    col("nps_answers", T::UInt64),
+    col("promoters", T::UInt64),
+    col("detractors", T::UInt64),
+];
+
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Customers,
+        Self::CustomerHistory,
         Self::Activity,
+        Self::Segments,
         Self::Events,
+        Self::Opportunities,
         Self::Gaps,
         Self::LedgerDaily,
         Self::Ledger,
@@ -296,11 +403,14 @@ impl Table {
     pub fn name(self) -> &'static str {
         match self {
             Self::Customers => "customers",
+            Self::CustomerHistory => "customer_history",
             Self::Activity => "activity",
             Self::Events => "events",
             Self::Ledger => "ledger",
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
+            Self::Opportunities => "opportunities",
+            Self::Segments => "segments",
         }
     }
 
@@ -313,11 +423,14 @@ impl Table {
     pub fn columns(self) -> &'static [Column] {
         match self {
             Self::Customers => CUSTOMERS,
+            Self::CustomerHistory => CUSTOMER_HISTORY,
             Self::Activity => ACTIVITY,
             Self::Events => EVENTS,
             Self::Ledger => LEDGER,
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
+            Self::Opportunities => OPPORTUNITIES,
+            Self::Segments => SEGMENTS,
         }
     }
 }

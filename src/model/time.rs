@@ -28,6 +28,11 @@ pub fn minute_of(ms: i64) -> i64 {
     ms.div_euclid(MINUTE_MS)
 }
 
+/// The whole hours since the epoch at `ms`, rounded down.
+pub fn hour_of(ms: i64) -> i64 {
+    ms.div_euclid(HOUR_MS)
+}
+
 /// The whole days since the epoch (UTC) at `ms`, rounded down.
 pub fn day_of(ms: i64) -> i64 {
     ms.div_euclid(DAY_MS)

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::guarantees::test_words;
 use super::scalar::{duration_text, rate_text, size_text};
 use super::{
-    AbcShare, Clock, KeyField, KeyFormat, ModelKind, NUMBERS, Parameters, Partitioner, Plan, Tiers,
+    AbcShare, Clock, KeyField, KeyFormat, NUMBERS, OPPORTUNITY_NUMBERS, Parameters, Partitioner,
+    Plan, Tiers,
 };
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
 
@@ -103,11 +104,10 @@ fn put_sources(plan: &Plan, put: &mut impl FnMut(&str, String)) {
 }
 
 fn put_signals(plan: &Plan, put: &mut impl FnMut(&str, String)) {
-    let kind = match plan.model.kind {
-        ModelKind::MbgNbd => "mbg_nbd",
-        ModelKind::BgNbd => "bg_nbd",
-    };
-    put("model.kind", kind.to_owned());
+    put("model.kind", plan.model.kind.name().to_owned());
+    if plan.model.kind.stages() > 1 {
+        put("model.k", plan.model.kind.stages().to_string());
+    }
     put("model.r", plan.model.r.to_string());
     put("model.alpha", format!("{} days", plan.model.alpha_d));
     put("model.a", plan.model.a.to_string());
@@ -136,8 +136,15 @@ fn put_tiers(t: &Tiers, put: &mut impl FnMut(&str, String)) {
 }
 
 fn put_parameters(p: &Parameters, put: &mut impl FnMut(&str, String)) {
-    for (number, value) in NUMBERS.iter().zip(p.numbers()) {
+    let offers = OPPORTUNITY_NUMBERS.iter().zip(p.opportunities.numbers());
+    for (number, value) in NUMBERS.iter().zip(p.numbers()).chain(offers) {
         put(&format!("{}.{}", number.key.section, number.key.name), value.to_string());
+    }
+    let consent = if p.opportunities.consent { "assumed" } else { "withheld" };
+    put("opportunities.consent", consent.to_owned());
+    for lift in &p.opportunities.lifts {
+        let said = format!("{} of {}, {}", lift.lift, lift.co_buyers, lift.p_buy);
+        put(&format!("lift.{} of {}", lift.category, lift.given), said);
     }
     let edges: Vec<String> = p.risk.bands.iter().map(f64::to_string).collect();
     put("risk.bands", edges.join(" "));
@@ -307,7 +314,7 @@ fn meaning_in_table(name: &str, both: bool, is_there: bool) -> Meaning {
         }
         ("service", _) => Retime("what is promised from now on; what was late stays so"),
         ("risk" | "loyalty", _) => Retime("every customer is judged anew and timed by it"),
-        ("opportunities", _) => Retime("it holds from now on"),
+        ("opportunities" | "lift", _) => Retime("it holds from now on"),
         ("tiers", _) => Retime("the next cut-offs are made by it, and moves wait by it"),
         ("limits", _) => Retime("it holds from now on"),
         _ => Rebuild("this version does not know the value"),
@@ -369,6 +376,24 @@ mod tests {
             assert!(changes[0].starts_with(&format!("{name} (")), "{changes:?}");
             assert_eq!(Change::Retime(changes).refusal("x.toml"), None);
         }
+    }
+
+    #[test]
+    fn another_rhythm_is_taken_over() {
+        let regular =
+            |k: &str| TEXT.replace("[model]", &format!("[model]\nkind = \"mbg_cnbd_k\"\nk = {k}"));
+        let compared = compare(&fingerprint(&regular("3")), &fingerprint(&regular("4")));
+        let Change::Retime(changes) = compared else { panic!("{compared:?}") };
+        assert!(
+            matches!(&changes[..], [only] if only.starts_with("model.k: 3 -> 4 (")),
+            "{changes:?}"
+        );
+        let Change::Retime(changes) = compare(&fingerprint(TEXT), &fingerprint(&regular("3")))
+        else {
+            panic!()
+        };
+        let names: Vec<_> = changes.iter().filter_map(|change| change.split(" (").next()).collect();
+        assert_eq!(names, ["model.k: nothing -> 3", "model.kind: mbg_nbd -> mbg_cnbd_k"]);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use toml::de::DeValue;
 
 use super::notes::Notes;
+use super::opportunities::{OPPORTUNITY_NUMBERS, opportunities};
 use super::parameters::{
-    NUMBERS, Opportunities, Parameters, Regularity, Risk, Service, Trends, Value, WeightSet,
-    Weights,
+    NUMBERS, Parameters, Regularity, Risk, Service, Trends, Value, WeightSet, Weights,
 };
 use super::raw::Section;
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
@@ -21,7 +21,6 @@ const WEIGHT_MAX: f64 = 20.0;
 pub(super) fn parameters(notes: &mut Notes<'_>, top: &Section<'_>) -> Parameters {
     let names = ["trend", "regularity", "value", "service", "contract", "risk", "loyalty"];
     let sections = names.map(|name| top.table(notes, name, true));
-    let opportunities = top.table(notes, "opportunities", true);
     let [trend, regularity, value, service, contract, risk, loyalty] = &sections;
     let mut n = |section: &Section<'_>, name: &str| number(notes, section, name);
     let trends =
@@ -48,12 +47,6 @@ pub(super) fn parameters(notes: &mut Notes<'_>, top: &Section<'_>) -> Parameters
     };
     let contract = [n(contract, "alpha"), n(contract, "beta")];
     let (hysteresis, ref_base) = (n(risk, "hysteresis"), n(risk, "ref_base"));
-    let offers = Opportunities {
-        holdout_percent: n(&opportunities, "holdout_percent"),
-        cooldown_d: n(&opportunities, "cooldown_days"),
-        pressure_max: n(&opportunities, "pressure_max"),
-        intent: n(&opportunities, "intent"),
-    };
     order_of_gaps(notes, regularity, gaps);
     let weights = weights(notes, risk, &RISK_INPUTS);
     let bands = bands(notes, risk, hysteresis);
@@ -66,13 +59,14 @@ pub(super) fn parameters(notes: &mut Notes<'_>, top: &Section<'_>) -> Parameters
         contract,
         risk: Risk { weights, bands, hysteresis, horizon_d, ref_base },
         loyalty: self::weights(notes, loyalty, &LOYALTY_INPUTS),
-        opportunities: offers,
+        opportunities: opportunities(notes, top, number),
     }
 }
 
 /// The number of a key of [`NUMBERS`], or its default.
 fn number(notes: &mut Notes<'_>, section: &Section<'_>, name: &str) -> f64 {
-    let listed = NUMBERS.iter().find(|n| n.key.section == section.path && n.key.name == name);
+    let mut numbers = NUMBERS.iter().chain(OPPORTUNITY_NUMBERS);
+    let listed = numbers.find(|n| n.key.section == section.path && n.key.name == name);
     let Some(listed) = listed else {
         debug_assert!(false, "{}.{name} is not listed", section.path);
         return 0.0;

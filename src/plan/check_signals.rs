@@ -2,10 +2,13 @@
 
 use super::notes::Notes;
 use super::raw::Section;
-use super::{Bands, Model, ModelKind};
+use super::{Bands, Model, ModelKind, STAGES_MAX};
 
 /// Largest model parameter: beyond it the model has lost any shape.
 const PARAMETER_MAX: f64 = 1e6;
+
+/// Fewest stages of a gap where a definition names them: one stage is the plain model.
+const K_MIN: u8 = 2;
 
 /// `r`, `alpha` (weeks), `a`, `b` of MBG/NBD fitted to the 2,357 customers of CDNOW; Batislam et al.,
 /// IJRM 24(3), 2007.
@@ -18,12 +21,17 @@ const CDNOW_BG: [f64; 4] = [0.243, 4.414, 0.793, 2.426];
 pub(super) fn model(notes: &mut Notes<'_>, top: &Section<'_>) -> Model {
     const KEYS: [&str; 4] = ["r", "alpha", "a", "b"];
     let section = top.table(notes, "model", true);
-    let kinds = [("mbg_nbd", ModelKind::MbgNbd), ("bg_nbd", ModelKind::BgNbd)];
-    let kind = section.word(notes, "kind", &kinds).unwrap_or(ModelKind::MbgNbd);
+    let kind = model_kind(notes, &section);
     let units = [("weeks", 7.0), ("days", 1.0)];
     let unit = section.word(notes, "unit", &units);
-    let defaults = if kind == ModelKind::MbgNbd { CDNOW_MBG } else { CDNOW_BG };
+    let defaults = if kind.drops_at_first() { CDNOW_MBG } else { CDNOW_BG };
     let missing: Vec<&str> = KEYS.into_iter().filter(|key| !section.has(key)).collect();
+    if missing.len() == KEYS.len() && kind.stages() > 1 {
+        notes
+            .error(section.at, "model", "found none of r, alpha, a, b")
+            .expected(format!("the four parameters fitted with this k for {}", kind.name()))
+            .hint("there are no defaults for regular customers: fit them, or use mbg_nbd");
+    }
     if !missing.is_empty() && missing.len() < KEYS.len() {
         notes
             .error(section.at, "model", &format!("found no {}", missing.join(", ")))
@@ -43,6 +51,39 @@ pub(super) fn model(notes: &mut Notes<'_>, top: &Section<'_>) -> Model {
     }
     let [r, alpha, a, b] = parameters;
     Model { kind, r, alpha_d: alpha * unit.unwrap_or(7.0), a, b }
+}
+
+/// Reads `kind`, and `k` where it has one.
+fn model_kind(notes: &mut Notes<'_>, section: &Section<'_>) -> ModelKind {
+    let k = K_MIN;
+    let kinds =
+        [ModelKind::MbgNbd, ModelKind::BgNbd, ModelKind::MbgCnbdK { k }, ModelKind::BgCnbdK { k }];
+    let kind = section.word(notes, "kind", &kinds.map(|kind| (kind.name(), kind)));
+    let expected = format!("a whole number from {K_MIN} to {STAGES_MAX}");
+    match kind {
+        Some(ModelKind::MbgCnbdK { .. } | ModelKind::BgCnbdK { .. }) if !section.has("k") => {
+            section
+                .refuse(notes, "k", expected)
+                .hint("add `k = 2`, or the k you have fitted: the stages of a gap");
+        }
+        Some(plain @ (ModelKind::MbgNbd | ModelKind::BgNbd)) if section.has("k") => {
+            let hint = format!("k belongs to mbg_cnbd_k and bg_cnbd_k: {} has none", plain.name());
+            section.refuse(notes, "k", "no k beside this kind").hint(hint);
+        }
+        None if section.has("k") && !section.has("kind") => {
+            section
+                .refuse(notes, "k", "no k without a kind that has one")
+                .hint("add `kind = \"mbg_cnbd_k\"`");
+        }
+        _ => {}
+    }
+    let range = u32::from(K_MIN)..=u32::from(STAGES_MAX);
+    let k = section.count(notes, "k", range, u32::from(K_MIN)) as u8;
+    match kind.unwrap_or(ModelKind::MbgNbd) {
+        ModelKind::MbgCnbdK { .. } => ModelKind::MbgCnbdK { k },
+        ModelKind::BgCnbdK { .. } => ModelKind::BgCnbdK { k },
+        plain => plain,
+    }
 }
 
 /// Reads `[lifecycle]`.

@@ -156,8 +156,10 @@ fn money(plan: &Plan) -> String {
 fn judgements(plan: &Plan) -> Vec<String> {
     let (model, bands) = (&plan.model, &plan.bands);
     let kind = match model.kind {
-        ModelKind::MbgNbd => "MBG/NBD",
-        ModelKind::BgNbd => "BG/NBD",
+        ModelKind::MbgNbd => "MBG/NBD".to_owned(),
+        ModelKind::BgNbd => "BG/NBD".to_owned(),
+        ModelKind::MbgCnbdK { k } => format!("MBG/CNBD-{k}, gaps of {k} stages,"),
+        ModelKind::BgCnbdK { k } => format!("BG/CNBD-{k}, gaps of {k} stages,"),
     };
     let percent = |share: f64| (share * 1e4).round() / 1e2;
     let back = |edge: f64| percent(edge - bands.hysteresis);

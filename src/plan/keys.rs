@@ -1,7 +1,8 @@
 //! Every key of a definition: where it stands, how it is written, its default, what it means. The reader refuses
 //! what is not listed here; docs/definitions.md and the shipped definitions are held against it.
 
-use super::parameters::NUMBERS;
+use super::opportunities::OPPORTUNITY_NUMBERS;
+use super::parameters::{NUMBERS, SHARE};
 use super::rule_keys::{self, rule_keys};
 
 /// One key.
@@ -20,7 +21,7 @@ pub struct Key {
 }
 
 /// The sections, with the brackets they are written in.
-const SECTIONS: [(&str, &str); 17] = [
+const SECTIONS: [(&str, &str); 18] = [
     ("source", "[[source]]"),
     ("drop", "[[drop]]"),
     ("clock", "[clock]"),
@@ -37,6 +38,7 @@ const SECTIONS: [(&str, &str); 17] = [
     ("risk", "[risk]"),
     ("loyalty", "[loyalty]"),
     ("opportunities", "[opportunities]"),
+    ("lift", "[[lift]]"),
     ("limits", "[limits]"),
 ];
 
@@ -52,7 +54,8 @@ pub(super) const fn key(
 
 /// Every key, in the order of the documentation.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(NUMBERS.iter().map(|number| &number.key))
+    let numbers = NUMBERS.iter().chain(OPPORTUNITY_NUMBERS);
+    KEYS.iter().chain(numbers.map(|number| &number.key))
 }
 
 /// The keys that are not plain numbers of the catalogue.
@@ -212,9 +215,16 @@ const KEYS: &[Key] = &[
     key(
         "model",
         "kind",
-        "mbg_nbd, bg_nbd",
+        "mbg_nbd, bg_nbd, mbg_cnbd_k, bg_cnbd_k",
         "\"mbg_nbd\"",
-        "the repurchase model; in `bg_nbd` a customer who bought once can never leave",
+        "the repurchase model; in the `bg` ones a customer who bought once can never leave, the `cnbd_k` ones are for customers who buy in a rhythm",
+    ),
+    key(
+        "model",
+        "k",
+        "integer, 2 to 20; required for mbg_cnbd_k and bg_cnbd_k, only there",
+        "",
+        "stages of a gap between purchases: the larger, the more regular",
     ),
     key(
         "model",
@@ -345,6 +355,36 @@ const KEYS: &[Key] = &[
         "duration, 0s to 3650d",
         "\"7d\"",
         "how long another place must be wanted without interruption before the customer moves (prior)",
+    ),
+    key(
+        "opportunities",
+        "consent",
+        "assumed, withheld",
+        "\"assumed\"",
+        "whether those may be written to who have not refused; `withheld` offers nothing to anybody",
+    ),
+    key("lift", "given", "category; required", "", "what they bought"),
+    key(
+        "lift",
+        "category",
+        "category; required",
+        "",
+        "what they then buy likelier; up to 256 pairs",
+    ),
+    key(
+        "lift",
+        "lift",
+        "number, 0 to 1000000; required",
+        "",
+        "P(buy the category, given the other) by P(buy the category)",
+    ),
+    key("lift", "co_buyers", "integer, from 0; required", "", "customers who bought both"),
+    key(
+        "lift",
+        "p_buy",
+        SHARE,
+        "",
+        "P(buy the category, given the other); else `p_buy` of [opportunities]",
     ),
     key(
         "limits",

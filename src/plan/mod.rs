@@ -17,6 +17,7 @@ mod diagnostic;
 mod guarantees;
 mod keys;
 mod notes;
+mod opportunities;
 mod parameters;
 #[allow(clippy::module_inception)] // the layer is named after what it makes
 mod plan;
@@ -31,6 +32,7 @@ pub use check_tiers::{AbcShare, Tiers};
 pub use diagnostic::{Diagnostic, Severity};
 pub use guarantees::guarantees;
 pub use keys::{Key, keys};
+pub use opportunities::{Lift, OPPORTUNITY_NUMBERS, Opportunities};
 pub use parameters::*;
 pub use plan::*;
 pub use rule_keys::rule_keys;

@@ -3,6 +3,7 @@
 //! Defaults marked "prior" are a judgement with no evidence behind the number.
 
 use super::keys::{Key, key};
+use super::opportunities::Opportunities;
 
 /// A key whose value is a number between bounds.
 #[derive(Clone, Copy, Debug)]
@@ -15,15 +16,15 @@ pub struct Number {
     pub high: f64,
 }
 
-const fn number(key: Key, low: f64, high: f64) -> Number {
+pub(super) const fn number(key: Key, low: f64, high: f64) -> Number {
     Number { key, low, high }
 }
 
-const RATE: &str = "number, 0 to 1000000";
-const SHARE: &str = "number, 0 to 1";
-const DAYS: &str = "number, 0.01 to 36500";
+pub(super) const RATE: &str = "number, 0 to 1000000";
+pub(super) const SHARE: &str = "number, 0 to 1";
+pub(super) const DAYS: &str = "number, 0.01 to 36500";
 
-/// Every plain number of the catalogue, in the order of the documentation.
+/// Every plain number of the catalogue but for the opportunities', in the order of the documentation.
 pub const NUMBERS: &[Number] = &[
     number(
         key(
@@ -239,50 +240,6 @@ pub const NUMBERS: &[Number] = &[
         0.0,
         0.2,
     ),
-    number(
-        key(
-            "opportunities",
-            "holdout_percent",
-            "number, 0 to 50",
-            "10",
-            "share of customers, by hash of their id, held out so that an effect can be measured",
-        ),
-        0.0,
-        50.0,
-    ),
-    number(
-        key(
-            "opportunities",
-            "cooldown_days",
-            "number, 0 to 365",
-            "30",
-            "the same goal is not offered again to a customer within this time (prior)",
-        ),
-        0.0,
-        365.0,
-    ),
-    number(
-        key(
-            "opportunities",
-            "pressure_max",
-            RATE,
-            "2",
-            "outbound messages a week beyond which a customer is left in peace (prior)",
-        ),
-        0.0,
-        1e6,
-    ),
-    number(
-        key(
-            "opportunities",
-            "intent",
-            RATE,
-            "3",
-            "decayed views of a category never bought from which an interest is seen (prior)",
-        ),
-        0.0,
-        1e6,
-    ),
 ];
 
 /// Which set of expert weights the scores begin with.
@@ -369,16 +326,6 @@ pub struct Risk {
     pub ref_base: f64,
 }
 
-/// Opportunities.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub struct Opportunities {
-    pub holdout_percent: f64,
-    pub cooldown_d: f64,
-    pub pressure_max: f64,
-    pub intent: f64,
-}
-
 /// Everything the catalogue is judged by.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
@@ -396,9 +343,9 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The values of [`NUMBERS`], in its order.
+    /// The values of [`NUMBERS`], in its order; those of opportunities stand with them.
     pub fn numbers(&self) -> [f64; NUMBERS.len()] {
-        let Self { trends, regularity, value, service, contract, risk, opportunities, .. } = self;
+        let Self { trends, regularity, value, service, contract, risk, .. } = self;
         [
             trends.spend_floor,
             trends.visit_floor,
@@ -420,10 +367,6 @@ impl Parameters {
             contract[1],
             risk.ref_base,
             risk.hysteresis,
-            opportunities.holdout_percent,
-            opportunities.cooldown_d,
-            opportunities.pressure_max,
-            opportunities.intent,
         ]
     }
 }

@@ -93,6 +93,47 @@ pub enum ModelKind {
     MbgNbd,
     /// BG/NBD.
     BgNbd,
+    /// MBG/CNBD-k: as MBG/NBD, for customers who buy in a rhythm.
+    MbgCnbdK {
+        /// Stages of a gap, 2 to [`STAGES_MAX`]: the larger, the more regular.
+        k: u8,
+    },
+    /// BG/CNBD-k: as BG/NBD, for customers who buy in a rhythm.
+    BgCnbdK {
+        /// Stages of a gap, 2 to [`STAGES_MAX`].
+        k: u8,
+    },
+}
+
+/// Stages of a gap at most, in a definition.
+pub const STAGES_MAX: u8 = 20;
+
+impl ModelKind {
+    /// The name in a definition.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MbgNbd => "mbg_nbd",
+            Self::BgNbd => "bg_nbd",
+            Self::MbgCnbdK { .. } => "mbg_cnbd_k",
+            Self::BgCnbdK { .. } => "bg_cnbd_k",
+        }
+    }
+
+    /// Stages of a gap: 1 where gaps have no rhythm.
+    #[must_use]
+    pub fn stages(self) -> u8 {
+        match self {
+            Self::MbgNbd | Self::BgNbd => 1,
+            Self::MbgCnbdK { k } | Self::BgCnbdK { k } => k,
+        }
+    }
+
+    /// Whether a customer may drop out after the first purchase already.
+    #[must_use]
+    pub fn drops_at_first(self) -> bool {
+        matches!(self, Self::MbgNbd | Self::MbgCnbdK { .. })
+    }
 }
 
 /// Model and parameters; `alpha_d` is in days (the definition says its unit).

@@ -1,4 +1,4 @@
-//! Batches of records from one partition's own queue: the only unsafe code of the product.
+//! Batches of records from one partition's own queue: unsafe code, with `topic_ids.rs` all of the product's.
 //!
 //! The safe crate can neither poll a batch nor say whether a member has joined its group. Both are a few
 //! calls of librdkafka's C interface, kept here with what makes them sound:

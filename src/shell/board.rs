@@ -107,6 +107,10 @@ pub struct ShardStatus {
     pub dues_pending: u64,
     /// Bytes that were fetched and not merged yet.
     pub waiting_bytes: u64,
+    /// Bytes of its committed rows that are not in ClickHouse yet; not shown while unknown.
+    pub outbox_bytes: Option<u64>,
+    /// Why it reads nothing for now, though it runs: its outbox is full.
+    pub held_up: Option<String>,
     /// The last thing that went wrong with it and is tried again.
     pub trouble: Option<String>,
     /// Why it has stopped.
@@ -235,7 +239,12 @@ impl ShardStatus {
     fn not_ready(&self, shard: u16, why: &mut NotReady) {
         let trouble = self.trouble.as_ref().map(|t| format!(" ({t})")).unwrap_or_default();
         match self.state {
-            ShardState::Running => {}
+            // It goes on by itself, but not soon, and nothing is lost to know of it at once.
+            ShardState::Running => {
+                let why_not = self.held_up.iter();
+                why.lasting
+                    .extend(why_not.map(|held_up| format!("shard {shard} waits: {held_up}")));
+            }
             ShardState::Waiting => {
                 why.passing.push(format!("shard {shard} waits for the rest of its partitions"));
             }

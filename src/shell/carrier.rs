@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::flow::carry::Block;
 use crate::flow::names::Names;
+use crate::flow::outbox::mark;
 use crate::model::table::Table;
 use crate::model::time::DAY_MS;
 
@@ -72,6 +73,7 @@ pub fn start(
         calm: Calm::default(),
         acknowledged: BTreeMap::new(),
         batch: Vec::new(),
+        read_to: BTreeMap::new(),
         bytes: 0,
         under_way: None,
         paused: None,
@@ -88,10 +90,19 @@ pub fn start(
 /// A batch whose rows are being written.
 struct UnderWay {
     task: JoinHandle<Result<(), Vec<Stopped>>>,
-    /// Next offsets, once it is in.
-    next: BTreeMap<i32, i64>,
+    /// How far each partition is carried, once it is in.
+    read_to: BTreeMap<i32, ReadTo>,
     blocks: u64,
     began: Instant,
+}
+
+/// How far a partition was read.
+#[derive(Clone, Copy)]
+struct ReadTo {
+    /// Next offset.
+    offset: i64,
+    /// Bytes of all its blocks so far, as the last one says; one that was not written by a machine does not.
+    bytes_total: Option<u64>,
 }
 
 struct Carrier {
@@ -106,6 +117,8 @@ struct Carrier {
     /// Next offset that is not yet in ClickHouse, by partition that is ours.
     acknowledged: BTreeMap<i32, i64>,
     batch: Vec<Block>,
+    /// How far each partition in the batch was read.
+    read_to: BTreeMap<i32, ReadTo>,
     bytes: usize,
     under_way: Option<UnderWay>,
     paused: Option<TopicPartitionList>,
@@ -185,6 +198,9 @@ impl Carrier {
                 // acknowledged later must hold everything before it.
                 Some(Ok(message)) => {
                     let block = block_of(&message)?;
+                    let bytes_total = header(&message, "bytes_total").and_then(|b| b.parse().ok());
+                    let read_to = ReadTo { offset: block.offset + 1, bytes_total };
+                    self.read_to.insert(block.partition, read_to);
                     self.bytes += block.bytes.len();
                     self.batch.push(block);
                     if let Some(list) = self.paused.take() {
@@ -200,15 +216,12 @@ impl Carrier {
 
     fn begin(&mut self) {
         let batch = std::mem::take(&mut self.batch);
+        let read_to = std::mem::take(&mut self.read_to);
         self.bytes = 0;
-        let mut next = BTreeMap::new();
-        for block in &batch {
-            next.insert(block.partition, block.offset + 1);
-        }
         let blocks = batch.len() as u64;
         let sink = Arc::clone(&self.sink);
         let task = self.tokio.spawn(async move { sink.carry(&batch).await });
-        self.under_way = Some(UnderWay { task, next, blocks, began: Instant::now() });
+        self.under_way = Some(UnderWay { task, read_to, blocks, began: Instant::now() });
     }
 
     /// Commits the offsets of a batch that is in.
@@ -225,16 +238,20 @@ impl Carrier {
             Err(error) => return Err(format!("the insert ended abnormally: {error}")),
         }
         let mut list = TopicPartitionList::new();
-        for (partition, offset) in &under_way.next {
-            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
-                .map_err(|e| e.to_string())?;
+        for (partition, read_to) in &under_way.read_to {
+            let mut element = list.add_partition(&self.topic, *partition);
+            element.set_offset(Offset::Offset(read_to.offset)).map_err(|e| e.to_string())?;
+            if let Some(bytes) = read_to.bytes_total {
+                // The machines see by it how much is still to be carried.
+                element.set_metadata(mark(bytes));
+            }
         }
         self.heartbeat.beat_after(ACKNOWLEDGE_LONGEST);
         if let Err(error) = self.consumer.commit(&list, CommitMode::Sync) {
             // The rows are in; the next carrier writes them again, which changes nothing.
             tracing::warn!(%error, "acknowledging rows");
         }
-        self.acknowledged.extend(under_way.next);
+        self.acknowledged.extend(under_way.read_to.iter().map(|(p, to)| (*p, to.offset)));
         self.observer.carried(&self.acknowledged, under_way.blocks);
         Ok(())
     }
@@ -334,18 +351,19 @@ impl Carrier {
     }
 }
 
+fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
+    let headers = message.headers()?;
+    let value = headers.iter().find(|h| h.key == name)?.value?;
+    std::str::from_utf8(value).ok()
+}
+
 /// The block of a record of the rows topic.
 fn block_of(message: &BorrowedMessage<'_>) -> Result<Block, String> {
     let place = || {
         format!("{} partition {} offset {}", message.topic(), message.partition(), message.offset())
     };
-    let header = |name: &str| {
-        let headers = message.headers()?;
-        let value = headers.iter().find(|h| h.key == name)?.value?;
-        std::str::from_utf8(value).ok()
-    };
-    let table = header("table").and_then(Table::parse);
-    let count = header("count").and_then(|count| count.parse().ok());
+    let table = header(message, "table").and_then(Table::parse);
+    let count = header(message, "count").and_then(|count| count.parse().ok());
     let (Some(table), Some(count), Some(bytes)) = (table, count, message.payload()) else {
         return Err(format!(
             "{} is no block of rows that this version knows: was the topic written by a newer version, or by hand",

@@ -87,6 +87,13 @@ impl Link {
         self.finish(config, GROUP_KEYS)
     }
 
+    /// For the offsets of the carrier's group.
+    pub fn carried(&self, names: &Names) -> ClientConfig {
+        let mut config = self.query(names, true);
+        config.set("group.id", names.sink_group());
+        config
+    }
+
     /// The member of the group: it is given shards, and fetches nothing.
     pub fn member(&self, names: &Names) -> ClientConfig {
         let mut config = self.base("member");

@@ -246,6 +246,7 @@ fn options(settings: &Settings, generation: u32, definition: String) -> Options 
         commit_interval_ms: settings.kafka.commit_interval_ms,
         restore_timeout_ms: settings.kafka.restore_timeout_ms,
         revoke_limit_ms: settings.run.shutdown_timeout_ms,
+        outbox_bytes_max: settings.kafka.outbox_bytes_max,
         workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
     }
 }

@@ -236,7 +236,7 @@ impl Fetcher {
     /// When librdkafka refuses.
     pub fn begin(&self, shard: u16, offsets: &[i64], mail: i64) -> KafkaResult<ShardQueues> {
         // What an earlier tenure may have left assigned would be refused below; mostly there is nothing.
-        let _ = self.end(shard);
+        self.end(shard)?;
         let queue = |topic: &str| {
             PartitionQueue::new(Arc::clone(&self.consumer), topic, i32::from(shard))
                 .ok_or_else(|| KafkaError::Subscription(format!("no queue for {topic} {shard}")))
@@ -276,19 +276,20 @@ impl Fetcher {
         Ok(low)
     }
 
-    /// Stops reading a shard. Its queues should be dropped before.
+    /// Stops reading a shard, whatever of it is read. Its queues should be dropped before.
     ///
     /// # Errors
-    /// When librdkafka refuses; the first refusal, after all partitions were tried.
+    /// When librdkafka refuses.
     pub fn end(&self, shard: u16) -> KafkaResult<()> {
-        let mut ended = Ok(());
-        // One at a time: a partition that is missing would keep the others assigned.
+        // librdkafka warns of each partition that it does not read, and then leaves the others assigned
+        let assigned = self.consumer.assignment()?;
+        let mut list = TopicPartitionList::new();
         for topic in self.topics.iter().chain([&self.mail]) {
-            let mut list = TopicPartitionList::new();
-            list.add_partition(topic, i32::from(shard));
-            ended = ended.and(self.consumer.incremental_unassign(&list));
+            if assigned.find_partition(topic, i32::from(shard)).is_some() {
+                list.add_partition(topic, i32::from(shard));
+            }
         }
-        ended
+        if list.count() == 0 { Ok(()) } else { self.consumer.incremental_unassign(&list) }
     }
 
     /// Serves what concerns no partition; returns an error worth telling.

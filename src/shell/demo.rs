@@ -174,7 +174,13 @@ async fn run(
     let plan = Arc::new(definition(args.speed)?);
     let client = Client::default().with_url(&engine.url);
     let databases = Databases::new("retain", 1).map_err(DemoError::Stuck)?;
-    migrate(&client, &plan, &databases, Retention { events_days: 0, ledger_days: 0 }).await?;
+    migrate(
+        &client,
+        &plan,
+        &databases,
+        Retention { events_days: 0, ledger_days: 0, history_days: 0 },
+    )
+    .await?;
 
     let truth = story.truth.clone();
     let mut pipeline = Pipeline::start(&plan, &databases, &client, story)?;

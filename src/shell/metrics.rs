@@ -49,6 +49,9 @@ pub const INSERT_ROWS: &str = "retain_insert_rows_total";
 pub const INSERT_ERRORS: &str = "retain_insert_errors_total";
 /// Records of the outbox that ClickHouse does not have yet, by partition. Alert when it grows for 10 minutes.
 pub const OUTBOX_LAG: &str = "retain_outbox_lag_records";
+/// Bytes of a shard's rows that ClickHouse does not have yet, by shard, uncompressed. Alert at half of
+/// `kafka.outbox_bytes_max`: at all of it the shard stops reading.
+pub const OUTBOX_BYTES: &str = "retain_outbox_bytes";
 /// Dead letters written, by source and reason. Alert as for the rejects.
 pub const DLQ: &str = "retain_dlq_total";
 /// Records that came below the watermark, by source: numbers stay right, past transitions are not rewritten. Alert when it
@@ -71,7 +74,7 @@ pub const RESTORE_PROGRESS: &str = "retain_restore_progress_ratio";
 pub const BUILD_INFO: &str = "retain_build_info";
 
 /// Every name, for the documentation and the dashboards' tests.
-pub const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 27] = [
     EVENTS_CONSUMED,
     EVENTS,
     REJECTS,
@@ -89,6 +92,7 @@ pub const NAMES: [&str; 26] = [
     INSERT_ROWS,
     INSERT_ERRORS,
     OUTBOX_LAG,
+    OUTBOX_BYTES,
     DLQ,
     ORDER_BREAKS,
     UNKNOWN_FIELDS,
@@ -158,6 +162,8 @@ pub struct ShardGauges {
     pub timers: u64,
     /// Bytes fetched and not merged.
     pub waiting_bytes: u64,
+    /// Bytes of rows not in ClickHouse yet, if that is known.
+    pub outbox_bytes: Option<u64>,
 }
 
 /// All metrics of a process. Cheap to share behind an `Arc`; there is no global registry.
@@ -181,6 +187,7 @@ pub struct Metrics {
     insert_rows: IntCounterVec,
     insert_errors: IntCounterVec,
     outbox_lag: IntGaugeVec,
+    outbox_bytes: IntGaugeVec,
     dlq: IntCounterVec,
     order_breaks: IntCounterVec,
     unknown_fields: IntCounterVec,
@@ -275,6 +282,7 @@ impl Metrics {
             insert_rows: r.counters(INSERT_ROWS, "rows written", of_table)?,
             insert_errors: r.counters(INSERT_ERRORS, "failed inserts", of_table)?,
             outbox_lag: r.gauges(OUTBOX_LAG, "outbox records not carried yet", &["partition"])?,
+            outbox_bytes: r.gauges(OUTBOX_BYTES, "bytes of rows not carried yet", of_shard)?,
             dlq: r.counters(DLQ, "dead letters written", &["source", "reason"])?,
             order_breaks: r.counters(ORDER_BREAKS, "records below the watermark", of_source)?,
             unknown_fields: r.counters(UNKNOWN_FIELDS, "fields not in the contract", of_source)?,
@@ -363,6 +371,9 @@ impl Metrics {
         self.state_keys.with_label_values(label).set(signed(gauges.keys));
         self.timers.with_label_values(label).set(signed(gauges.timers));
         self.waiting_bytes.with_label_values(label).set(signed(gauges.waiting_bytes));
+        if let Some(bytes) = gauges.outbox_bytes {
+            self.outbox_bytes.with_label_values(label).set(signed(bytes));
+        }
     }
 
     /// Sets how far a shard's watermark is behind the clock, seconds.
@@ -386,7 +397,7 @@ impl Metrics {
         let shard = shard.to_string();
         let label = &[shard.as_str()];
         // "No such label" is not an error: the shard may have gone before it was first measured.
-        for gauges in [&self.state_keys, &self.waiting_bytes, &self.timers] {
+        for gauges in [&self.state_keys, &self.waiting_bytes, &self.timers, &self.outbox_bytes] {
             let _ = gauges.remove_label_values(label);
         }
         for ratios in [&self.watermark_lag, &self.restore_progress] {

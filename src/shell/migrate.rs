@@ -26,19 +26,38 @@ pub struct Migration {
 const BOOKKEEPING: &str = include_str!("../../config/clickhouse/000_bookkeeping.sql");
 
 /// Every migration in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "tables",
-    text: include_str!("../../config/clickhouse/001_tables.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "tables",
+        text: include_str!("../../config/clickhouse/001_tables.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "history",
+        text: include_str!("../../config/clickhouse/002_history.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "opportunities",
+        text: include_str!("../../config/clickhouse/003_opportunities.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "segments",
+        text: include_str!("../../config/clickhouse/004_segments.sql"),
+    },
+];
 
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// `events`, by event time.
+    /// `events` and `opportunities`, by event time.
     pub events_days: u32,
     /// `ledger`, by the clock of its cycle; the daily roll-up is kept for ever.
     pub ledger_days: u32,
+    /// `customer_history`, by day.
+    pub history_days: u32,
 }
 
 /// Why a migration did not happen.
@@ -105,10 +124,14 @@ pub async fn migrate_tables(
     let mut done = apply(client, databases, MIGRATIONS).await?;
     let kept = match plan.clock {
         Clock::Wall => retention,
-        Clock::Simulated { .. } => Retention { events_days: 0, ledger_days: 0 },
+        Clock::Simulated { .. } => Retention { events_days: 0, ledger_days: 0, history_days: 0 },
     };
-    let tables =
-        [("events", "toDate(ts)", kept.events_days), ("ledger", "clock", kept.ledger_days)];
+    let tables = [
+        ("events", "toDate(ts)", kept.events_days),
+        ("opportunities", "toDate(proposed_at)", kept.events_days),
+        ("ledger", "clock", kept.ledger_days),
+        ("customer_history", "day", kept.history_days),
+    ];
     for (table, time, days) in tables {
         done.extend(keep(client, databases, table, time, days).await?);
     }
@@ -272,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_column_of_the_encoders_is_in_the_tables() {
-        let text = MIGRATIONS[0].text;
+        let text: String = MIGRATIONS.iter().map(|m| m.text).collect();
         for table in Table::ALL {
             let from = text.find(&format!("{{database}}.{}\n(", table.name())).unwrap();
             let body = &text[from..from + text[from..].find("\n)").unwrap()];

@@ -36,6 +36,10 @@ pub struct View {
     pub dues_pending: u64,
     /// Bytes offered and not merged, over all sources.
     pub waiting_bytes: u64,
+    /// Bytes of rows that are not in ClickHouse yet; `None` while that is not known.
+    pub outbox_bytes: Option<u64>,
+    /// Why it reads nothing for now.
+    pub held_up: Option<String>,
 }
 
 /// How far reading a state back has come, in offsets of the state partition.
@@ -157,6 +161,7 @@ impl Observer {
             entry.restore_progress = None;
             entry.restore_eta_s = None;
             entry.waiting_for = None;
+            entry.held_up = None;
             entry.stop_reason = Some(reason);
         });
     }
@@ -173,6 +178,7 @@ impl Observer {
             keys: view.customers,
             timers: view.dues_pending,
             waiting_bytes: view.waiting_bytes,
+            outbox_bytes: view.outbox_bytes,
         };
         let shown = self.board.change_shard(shard, |entry| {
             if entry.state != ShardState::Running {
@@ -184,6 +190,8 @@ impl Observer {
             entry.customers = view.customers;
             entry.dues_pending = view.dues_pending;
             entry.waiting_bytes = view.waiting_bytes;
+            entry.outbox_bytes = view.outbox_bytes;
+            entry.held_up = view.held_up;
             for (source, offset) in entry.sources.iter_mut().zip(view.fetched_to) {
                 source.fetched_to = offset;
             }

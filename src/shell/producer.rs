@@ -219,11 +219,14 @@ impl Transactions {
             self.send(with_payload(record, value), began)?;
         }
         let rows = names.rows();
+        let mut bytes_total = effects.rows_bytes_total - effects.rows_bytes() as u64;
         for block in &effects.rows {
-            let count = block.count.to_string();
+            bytes_total += block.bytes.len() as u64;
+            let (count, total) = (block.count.to_string(), bytes_total.to_string());
             let headers = OwnedHeaders::new()
                 .insert(Header { key: "table", value: Some(block.table.name()) })
-                .insert(Header { key: "count", value: Some(&count) });
+                .insert(Header { key: "count", value: Some(&count) })
+                .insert(Header { key: "bytes_total", value: Some(&total) });
             let record = BaseRecord::<[u8], [u8]>::to(&rows).partition(partition);
             self.send(record.payload(&block.bytes).headers(headers), began)?;
         }

@@ -27,6 +27,7 @@ use super::commits::{self, Commits, Job};
 use super::consumer::{Fetcher, Member};
 use super::ends::{self, Ends};
 use super::observe::Observer;
+use super::outbox::{self, Outboxes};
 use super::producer::{Outcome, Place, Transactions};
 use super::quiet::Calm;
 use super::settings::Start;
@@ -52,6 +53,8 @@ pub struct Options {
     pub restore_timeout_ms: u64,
     /// How long a revoked shard's last cycles may take to be committed, milliseconds.
     pub revoke_limit_ms: u64,
+    /// So many bytes of a shard's rows may wait for the carrier; more stop the shard.
+    pub outbox_bytes_max: u64,
     /// Threads that run machines.
     pub workers: usize,
 }
@@ -173,7 +176,8 @@ struct Runtime {
     inbox: Receiver<Report>,
     reports: Sender<Report>,
     threads: Vec<JoinHandle<()>>,
-    ends_quit: Sender<()>,
+    /// Closed when the threads that ask the broker are to end.
+    askers: Vec<Sender<()>>,
     observer: Observer,
     heartbeat: Heartbeat,
     calm: Calm,
@@ -214,12 +218,17 @@ impl Runtime {
         let transactions = Transactions::open(link, place, &instance)
             .map_err(kafka("opening the transactional producer"))?;
 
-        let shared = share(&fetcher, &clock, &sources, &observer);
+        let outboxes = Arc::new(Outboxes::new(names.rows(), options.outbox_bytes_max));
+        let shared = share(&fetcher, &clock, &sources, &observer, &outboxes);
         let (reports, inbox) = channel();
         let mut threads = Vec::new();
         let workers = start_workers(options.workers, &shared, &reports, &mut threads)?;
         let jobs = start_commits(transactions, (&reports, &observer), &quit, &mut threads)?;
-        let ends_quit = start_ends(asker, sources, &shared, &mut threads)?;
+        let carried = link.carried(&names);
+        let askers = vec![
+            start_ends(asker, sources, &shared, &mut threads)?,
+            start_outboxes(carried, shard_count, &outboxes, &mut threads)?,
+        ];
         observer.begun(&instance);
         // Last, when everything else is ready: from now on the group waits for us.
         let member =
@@ -239,7 +248,7 @@ impl Runtime {
             inbox,
             reports,
             threads,
-            ends_quit,
+            askers,
             heartbeat: observer.board.watch("loop"),
             observer,
             calm: Calm::default(),
@@ -300,6 +309,7 @@ fn share(
     clock: &PipelineClock,
     topics: &[String],
     observer: &Observer,
+    outboxes: &Arc<Outboxes>,
 ) -> Shared {
     Shared {
         fetcher: fetcher.clone(),
@@ -307,6 +317,7 @@ fn share(
         clock: clock.clone(),
         share_bytes: Arc::new(AtomicUsize::new(SHARE_BYTES_MIN)),
         topics: topics.into(),
+        outboxes: Arc::clone(outboxes),
         observer: observer.clone(),
     }
 }
@@ -354,6 +365,19 @@ fn start_ends(
     let observer = shared.observer.clone();
     let work = move || ends::run(&asker, &sources, &clock, &ends, &observer, &quitting);
     threads.push(thread("retain-ends".to_owned(), work)?);
+    Ok(quit)
+}
+
+fn start_outboxes(
+    client: ClientConfig,
+    shards: u16,
+    outboxes: &Arc<Outboxes>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Sender<()>, std::io::Error> {
+    let (quit, quitting) = channel();
+    let outboxes = Arc::clone(outboxes);
+    let work = move || outbox::run(&client, shards, &outboxes, &quitting);
+    threads.push(thread("retain-outbox".to_owned(), work)?);
     Ok(quit)
 }
 

@@ -160,6 +160,8 @@ pub struct Kafka {
     pub restore_timeout_ms: u64,
     /// Bytes in flight of the whole process.
     pub memory_budget_bytes: usize,
+    /// Bytes of rows of one shard that may wait for ClickHouse.
+    pub outbox_bytes_max: u64,
     /// Where a new pipeline begins.
     pub start: Start,
     /// Further librdkafka properties.
@@ -193,6 +195,8 @@ pub struct ClickHouse {
     pub ledger_ttl_days: u32,
     /// How long events are kept, days.
     pub events_ttl_days: u32,
+    /// How long the history of customers is kept, days.
+    pub history_ttl_days: u32,
 }
 
 /// Section `[http]`.

@@ -21,6 +21,7 @@ use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::PipelineClock;
 use super::quiet::{Calm, Quiet};
 use super::settings::Start;
+use super::topic_ids::topic_id;
 use state::{Read, cannot_restore, read_batch};
 
 /// What all take-overs of a pipeline share.
@@ -154,7 +155,8 @@ impl TakeOver {
                         "the definition has changed; dues are timed anew"
                     );
                 }
-                Some(Known { positions: meta.positions, mail_to: meta.mail_to })
+                let (positions, topic_ids) = (meta.positions, meta.topic_ids);
+                Some(Known { positions, topic_ids, mail_to: meta.mail_to })
             }
         };
         let (sources, mail) = self
@@ -177,6 +179,7 @@ impl TakeOver {
                 facts.meta.as_ref().map_or(0, |meta| meta.mail_to).max(facts.mail.low)
             }
         };
+        machine.keep_topic_ids(facts.sources.into_iter().map(|place| place.id));
         let sources = 0..self.plan.sources.len();
         let offsets = sources.map(|source| machine.read_position(source as u8)).collect();
         Ok(Taken { machine, offsets, mail })
@@ -327,7 +330,8 @@ impl TakeOver {
                 offset_at(clients, topic, partition, ms)?.unwrap_or(high).max(low)
             }
         };
-        Ok(Place { topic: topic.to_owned(), group, low, high, start })
+        let id = topic_id(&clients.uncommitted, topic, REQUEST_TIMEOUT)?;
+        Ok(Place { topic: topic.to_owned(), id, group, low, high, start })
     }
 }
 

@@ -1,7 +1,10 @@
 //! The views people read: SQL text from the plan.
 
 mod customers;
+mod opportunities;
 mod rollups;
+mod segments;
+mod silence;
 
 use crate::model::table::Table;
 use crate::plan::{Clock, Plan};
@@ -49,6 +52,11 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("customers_now", customers::select(plan, &shards, now)),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
+        view("opportunities_now", opportunities::now(views, tables)),
+        view("opportunity_effect", opportunities::effect(views, tables)),
+        view("segments_hourly", segments::hourly(tables)),
+        view("segments_between", segments::between(views)),
+        view("segments_now", segments::now(views)),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),

@@ -1,6 +1,7 @@
 //! A worker: owns the machines of its shards by value, feeds them from their partition queues and ends their cycles.
 
 mod mail;
+mod outbox;
 mod removed;
 
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
+use crate::flow::outbox::Outbox;
 use crate::machine::{ClockReading, Machine, Progress};
+use crate::model::effects::Effects;
 use crate::model::record::SourceIndex;
 
 use super::batch::Segment;
@@ -17,6 +20,7 @@ use super::clock::PipelineClock;
 use super::consumer::{Fetcher, ShardQueues};
 use super::ends::Ends;
 use super::observe::{Observer, View};
+use super::outbox::Outboxes;
 use super::runtime::Report;
 
 /// What the runtime tells a worker.
@@ -25,8 +29,8 @@ pub enum Command {
     Take(Box<NewShard>),
     /// End the cycles of all shards that have something to commit.
     Cut,
-    /// The shard's last cycle is committed.
-    Committed(u16, u64),
+    /// The shard's last cycle is committed: this one.
+    Committed(u16, u64, Box<Effects>),
     /// The shard is taken away: read nothing more, and hand over what is computed.
     Finish(u16, u64),
     /// Forget the shard, and say so.
@@ -58,6 +62,8 @@ pub struct Shared {
     pub share_bytes: Arc<AtomicUsize>,
     /// Topics of the sources.
     pub topics: Arc<[String]>,
+    /// How much of the rows is carried.
+    pub outboxes: Arc<Outboxes>,
     /// Where is written what the shards do.
     pub observer: Observer,
 }
@@ -95,6 +101,8 @@ struct Shard {
     /// What the merge waits for, and since when nothing of it has come.
     needs: Option<(SourceIndex, Instant)>,
     viewed_at: Option<Instant>,
+    /// Whether it may write rows.
+    outbox: Outbox,
     /// Sources whose position is gone, and when is asked again where they begin.
     removed: Vec<(SourceIndex, Instant)>,
 }
@@ -163,9 +171,10 @@ impl Worker<'_> {
                 }
                 self.report(Report::CutDone(self.index));
             }
-            Command::Committed(shard, tenure) => {
+            Command::Committed(shard, tenure, effects) => {
                 if let Some(at) = self.find(shard, tenure) {
                     self.shards[at].in_flight = false;
+                    self.shards[at].machine.recycle(*effects);
                     self.finish(at);
                 }
             }
@@ -198,6 +207,7 @@ impl Worker<'_> {
             cut_at: Instant::now(),
             needs: None,
             viewed_at: None,
+            outbox: Outbox::default(),
             removed: Vec::new(),
         });
         // The first commit changes nothing, but carries the offsets and the owner's name: from now on a stale owner
@@ -221,7 +231,11 @@ impl Worker<'_> {
             if self.shards[at].finishing {
                 continue;
             }
+            let is_full = self.shards[at].is_held_up(self.shared);
             self.shards[at].show(self.shared);
+            if is_full {
+                continue;
+            }
             match self.advance(at) {
                 Ok(worked) => busy |= worked,
                 Err(reason) => self.stop(at, reason),
@@ -271,7 +285,9 @@ impl Worker<'_> {
     /// Ends the shard's cycle and hands it over, if it has one. `force`: also when nothing waits for the interval.
     fn cut(&mut self, at: usize, force: bool) {
         let shard = &mut self.shards[at];
-        if shard.in_flight || shard.finished {
+        // What is full takes the fence and the last cycle of a shard, and nothing else.
+        let is_full = shard.outbox == Outbox::Full && !shard.first && !shard.finishing;
+        if shard.in_flight || shard.finished || is_full {
             return;
         }
         let reading = shard.reading(self.shared);
@@ -339,6 +355,8 @@ impl Shard {
             customers: self.machine.customers() as u64,
             dues_pending: self.machine.dues_pending() as u64,
             waiting_bytes: waiting_bytes as u64,
+            outbox_bytes: self.outbox_bytes(shared),
+            held_up: self.held_up(shared),
         };
         shared.observer.view(self.id, view);
     }

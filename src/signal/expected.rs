@@ -38,55 +38,126 @@ impl Params {
     /// 0 or less; ages before the last purchase count as the last purchase's.
     #[must_use]
     pub fn expected_if_alive(&self, h: History, age_d: f64, horizon_d: f64) -> f64 {
+        let mut all = [horizon_d];
+        self.expected_each(h, age_d, &mut all);
+        all[0]
+    }
+
+    /// [`Params::expected_if_alive`] for several horizons, in days, each of which is replaced by what is expected within
+    /// it: the same numbers, for much less than the sum of their costs.
+    pub fn expected_each(&self, h: History, age_d: f64, horizons_d: &mut [f64]) {
+        let b = if self.model.drops_at_first() { self.b + 1.0 } else { self.b };
+        for horizons_d in horizons_d.chunks_mut(LANES) {
+            if self.model.stages() == 1 {
+                self.closed_each(f64::from(h.x), b, self.alpha_d + age_d.max(h.t_x_d), horizons_d);
+            } else {
+                let each = |horizon_d: f64| self.regular_if_alive(h, b, age_d, horizon_d);
+                horizons_d.iter_mut().for_each(|horizon_d| *horizon_d = each(*horizon_d));
+            }
+        }
+    }
+
+    /// The expectation under a regular model.
+    fn regular_if_alive(&self, h: History, b: f64, age_d: f64, horizon_d: f64) -> f64 {
         if horizon_d <= 0.0 {
             return 0.0;
         }
-        let x = f64::from(h.x);
-        let b = if self.model.drops_at_first() { self.b + 1.0 } else { self.b };
-        let k = self.model.stages();
+        let (x, k) = (f64::from(h.x), self.model.stages());
         let silent_d = (age_d - h.t_x_d).max(0.0);
-        if k > 1 {
-            let scale_d = self.alpha_d + h.t_x_d;
-            let (m, y, eta) = (self.r + f64::from(k) * x, silent_d / scale_d, horizon_d / scale_d);
-            if stages::can_sum(k, m, y, eta) {
-                return stages::expected_if_alive(k, m, y, eta, (self.a, b + x));
-            }
+        let scale_d = self.alpha_d + h.t_x_d;
+        let (m, y, eta) = (self.r + f64::from(k) * x, silent_d / scale_d, horizon_d / scale_d);
+        if stages::can_sum(k, m, y, eta) {
+            return stages::expected_if_alive(k, m, y, eta, (self.a, b + x));
         }
-        let mut since_d = self.alpha_d + age_d.max(h.t_x_d);
-        if k > 1 {
-            // Too many gaps, or too long a horizon, for the sum: the plain model with the same mean rate.
-            let k = f64::from(k);
-            since_d *= k * (self.r + x) / (self.r + k * x);
-        }
-        self.closed_if_alive(x, b, since_d, horizon_d)
+        // Too many gaps, or too long a horizon, for the sum: the plain model with the same mean rate.
+        let k = f64::from(k);
+        let slower = k * (self.r + x) / (self.r + k * x);
+        let mut all = [horizon_d];
+        self.closed_each(x, b, (self.alpha_d + age_d.max(h.t_x_d)) * slower, &mut all);
+        all[0]
     }
 
-    /// `G(t)` with `b` as the model has it and `since_d = alpha + T`.
-    fn closed_if_alive(&self, x: f64, b: f64, since_d: f64, horizon_d: f64) -> f64 {
+    /// `G(t)` for at most [`LANES`] horizons, with `b` as the model has it and `since_d = alpha + T`.
+    fn closed_each(&self, x: f64, b: f64, since_d: f64, horizons_d: &mut [f64]) {
         let a = self.a;
-        let z = horizon_d / (since_d + horizon_d);
-        let ln_left = -libm::log1p(horizon_d / since_d);
         let c = a + b + x - 1.0;
-        let exponent = (a - 1.0) * ln_left;
-        let phi = if a == 1.0 { -ln_left } else { -libm::expm1(exponent) / (a - 1.0) };
-        c * phi - libm::exp(exponent) * series(a, c, a + b - 1.0 - self.r, z)
+        let mut z = [0.0; LANES];
+        for (z, horizon_d) in z.iter_mut().zip(&*horizons_d) {
+            *z = if *horizon_d > 0.0 { horizon_d / (since_d + horizon_d) } else { 0.0 };
+        }
+        let sums = series(a, c, a + b - 1.0 - self.r, &z, horizons_d.len());
+        for (horizon_d, sum) in horizons_d.iter_mut().zip(sums) {
+            let ln_left = -libm::log1p(*horizon_d / since_d);
+            let exponent = (a - 1.0) * ln_left;
+            let phi = if a == 1.0 { -ln_left } else { -libm::expm1(exponent) / (a - 1.0) };
+            let expected = c * phi - libm::exp(exponent) * sum;
+            *horizon_d = if *horizon_d > 0.0 { expected } else { 0.0 };
+        }
     }
 }
 
-/// `U` of the formula: terms until they vanish beside the sum, the rest (a factor `1/(1-z)` of the term) included.
-fn series(a: f64, c: f64, g: f64, z: f64) -> f64 {
-    let enough = 1e-17 * (1.0 - z);
-    let mut term = g * z;
-    let mut sum = term;
-    for k in 1..TERMS_MAX {
-        if term.abs() <= enough * sum.abs() {
-            break;
+/// Horizons that are added up at once: a year's months, and one more.
+const LANES: usize = 14;
+
+/// Terms between two looks at whether a sum is complete.
+const BLOCK: usize = 8;
+
+/// Two sums of the series side by side, as wide as the narrowest vectors are.
+#[derive(Clone, Copy)]
+struct Pair {
+    z: [f64; 2],
+    term: [f64; 2],
+    sum: [f64; 2],
+    complete: bool,
+}
+
+impl Pair {
+    fn add(&mut self, ratios: &[f64; BLOCK]) {
+        for ratio in ratios {
+            for lane in 0..2 {
+                self.term[lane] *= ratio * self.z[lane];
+                self.sum[lane] += self.term[lane];
+            }
         }
-        let k = f64::from(k);
-        term *= (g + k) * (a + k - 1.0) / ((c + k) * (k + 1.0)) * z;
-        sum += term;
+        self.complete = self.is_complete();
     }
-    sum
+
+    /// Whether no further term changes a sum, the rest of the series (a factor `1/(1-z)` of the term) included.
+    fn is_complete(&self) -> bool {
+        (0..2).all(|lane| {
+            let enough = 1e-17 * (1.0 - self.z[lane]);
+            self.term[lane].abs() <= enough * self.sum[lane].abs()
+        })
+    }
+}
+
+/// `U` of the formula for each of the first `count` of `z`. The sums share the factors of their terms, which but for `z`
+/// are the same, and the divisions in them.
+fn series(a: f64, c: f64, g: f64, z: &[f64; LANES], count: usize) -> [f64; LANES] {
+    let mut pairs =
+        [Pair { z: [0.0; 2], term: [0.0; 2], sum: [0.0; 2], complete: true }; LANES / 2];
+    let pairs = &mut pairs[..count.div_ceil(2)];
+    for (pair, z) in pairs.iter_mut().zip(z.chunks_exact(2)) {
+        let z = [z[0], z[1]];
+        let term = z.map(|z| g * z);
+        *pair = Pair { z, term, sum: term, complete: false };
+        pair.complete = pair.is_complete();
+    }
+    let mut next = 1;
+    while next < TERMS_MAX && pairs.iter().any(|pair| !pair.complete) {
+        let mut ratios = [0.0; BLOCK];
+        for (ratio, k) in ratios.iter_mut().zip(next..) {
+            let k = f64::from(k);
+            *ratio = (g + k) * (a + k - 1.0) / ((c + k) * (k + 1.0));
+        }
+        pairs.iter_mut().filter(|pair| !pair.complete).for_each(|pair| pair.add(&ratios));
+        next += BLOCK as u32;
+    }
+    let mut sums = [0.0; LANES];
+    for (sums, pair) in sums.chunks_exact_mut(2).zip(pairs) {
+        sums.copy_from_slice(&pair.sum);
+    }
+    sums
 }
 
 #[cfg(test)]
@@ -98,6 +169,47 @@ mod tests {
     fn nothing_is_expected_of_no_time() {
         let h = History { x: 2, t_x_d: 30.0 };
         assert_eq!(Params::CDNOW_MBG.expected(h, 60.0, 0.0), 0.0);
+    }
+
+    /// As the formula says it, one term after the other.
+    fn series_of_one(a: f64, c: f64, g: f64, z: f64) -> f64 {
+        let (mut term, mut sum, mut k) = (g * z, g * z, 1.0);
+        while term.abs() > 1e-17 * (1.0 - z) * sum.abs() {
+            term *= (g + k) * (a + k - 1.0) / ((c + k) * (k + 1.0)) * z;
+            sum += term;
+            k += 1.0;
+        }
+        sum
+    }
+
+    #[test]
+    fn sums_side_by_side_are_those_of_one_at_a_time() {
+        let z = std::array::from_fn(|n| [0.0, 0.02, 0.4, 0.9, 0.97, 0.998][n % 6]);
+        for (a, b, r, x) in
+            [(0.891, 2.614, 0.525, 0.0), (3.5, 0.7, 2.0, 7.0), (0.02, 60.0, 0.01, 90.0)]
+        {
+            let (c, g) = (a + b + x - 1.0, a + b - 1.0 - r);
+            for count in [1, 2, 5, LANES] {
+                let sums = series(a, c, g, &z, count);
+                for (sum, z) in sums.iter().zip(z).take(count) {
+                    assert_eq!(*sum, series_of_one(a, c, g, z), "{a} {b} {r} {x} {z}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_horizons_are_as_one_each() {
+        let h = History { x: 3, t_x_d: 40.0 };
+        for model in [Model::Mbg, Model::Bg, Model::MbgCnbd { k: 3 }] {
+            let params = Params { model, ..Params::CDNOW_MBG };
+            let horizons = || (-1..30).map(|n| 17.0 * f64::from(n));
+            let mut all: Vec<f64> = horizons().collect();
+            params.expected_each(h, 55.0, &mut all);
+            for (expected, horizon_d) in all.into_iter().zip(horizons()) {
+                assert_eq!(expected, params.expected_if_alive(h, 55.0, horizon_d));
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod satisfaction;
 pub mod score;
 pub mod service;
 pub mod silence;
+pub mod situation;
 pub mod stages;
 pub mod tier_moves;
 pub mod tiers;

@@ -99,17 +99,60 @@ impl ValueRule {
         mean_spend_minor: f64,
         cost_per_day_minor: f64,
     ) -> f64 {
-        let per_purchase = params.p_alive(h, age_d) * self.margin * mean_spend_minor;
-        let cost = cost_per_day_minor * self.step_d;
-        let (mut before, mut weight, mut value) = (0.0, 1.0, 0.0);
-        for k in 1..=self.steps {
-            let expected = params.expected_if_alive(h, age_d, f64::from(k) * self.step_d);
-            weight /= 1.0 + self.discount;
-            value += (per_purchase * (expected - before) - cost) * weight;
-            before = expected;
-        }
-        value
+        let mean = Some(mean_spend_minor);
+        self.outlook(params, (h, age_d), 0.0, mean, cost_per_day_minor).value_minor.unwrap_or(0.0)
     }
+
+    /// The purchases expected in the `horizon_d` days after `age_d`, and [`ValueRule::customer_value`] where the mean spend
+    /// is known: together for little more than the value alone.
+    #[must_use]
+    pub fn outlook(
+        &self,
+        params: &Params,
+        (h, age_d): (History, f64),
+        horizon_d: f64,
+        mean_spend_minor: Option<f64>,
+        cost_per_day_minor: f64,
+    ) -> Outlook {
+        let p_alive = params.p_alive(h, age_d);
+        let per_purchase = p_alive * self.margin * mean_spend_minor.unwrap_or(0.0);
+        let cost = cost_per_day_minor * self.step_d;
+        let steps = mean_spend_minor.map_or(0, |_| self.steps);
+        let (mut before, mut weight, mut value) = (0.0, 1.0, 0.0);
+        let mut asked = 0.0;
+        for from in (0..=steps).step_by(AT_ONCE) {
+            // the horizon that is asked for stands in the place of the step of no length
+            let mut all = [0.0; AT_ONCE];
+            let mut count = 0;
+            for (expected, k) in all.iter_mut().zip(from..=steps) {
+                *expected = if k == 0 { horizon_d } else { f64::from(k) * self.step_d };
+                count += 1;
+            }
+            params.expected_each(h, age_d, &mut all[..count]);
+            for (expected, k) in all.into_iter().zip(from..=steps) {
+                if k == 0 {
+                    asked = p_alive * expected;
+                    continue;
+                }
+                weight /= 1.0 + self.discount;
+                value += (per_purchase * (expected - before) - cost) * weight;
+                before = expected;
+            }
+        }
+        Outlook { expected: asked, value_minor: mean_spend_minor.map(|_| value) }
+    }
+}
+
+/// Horizons that are looked at together.
+const AT_ONCE: usize = 14;
+
+/// What is to come of a customer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outlook {
+    /// Purchases within the horizon asked for.
+    pub expected: f64,
+    /// [`ValueRule::customer_value`]; `None` where the mean spend is not known.
+    pub value_minor: Option<f64>,
 }
 
 #[cfg(test)]
@@ -150,5 +193,26 @@ mod tests {
         assert!((rule.customer_value(&params, (h, 60.0), 0.0, 1.0) - -8.75).abs() < 1e-12);
         let none = ValueRule { steps: 0, ..rule };
         assert_eq!(none.customer_value(&params, (h, 60.0), 1000.0, 1.0), 0.0);
+        assert_eq!(none.outlook(&params, (h, 60.0), 90.0, None, 1.0).value_minor, None);
+    }
+
+    /// However many steps there are, they are those of the formula.
+    #[test]
+    fn steps_taken_together_are_those_taken_one_by_one() {
+        let params = Params::CDNOW_MBG;
+        let seen = (History { x: 2, t_x_d: 30.0 }, 60.0);
+        for steps in [1, 12, 13, 14, 15, 40] {
+            let rule = ValueRule { steps, ..ValueRule::default() };
+            let (mut before, mut value) = (0.0, 0.0);
+            for k in 1..=steps {
+                let expected = params.expected(seen.0, seen.1, f64::from(k) * rule.step_d);
+                value +=
+                    (1000.0 * (expected - before) - 2.0 * rule.step_d) / 1.01_f64.powi(k.into());
+                before = expected;
+            }
+            let outlook = rule.outlook(&params, seen, 90.0, Some(1000.0), 2.0);
+            assert!(outlook.value_minor.is_some_and(|v| (v / value - 1.0).abs() < 1e-12));
+            assert_eq!(outlook.expected, params.expected(seen.0, seen.1, 90.0));
+        }
     }
 }

@@ -174,9 +174,9 @@ impl Row<'_> {
         self
     }
 
-    /// A 16-bit number.
+    /// A 16-bit number, or a day.
     pub fn u16(&mut self, value: u16) -> &mut Self {
-        self.column(&[ColumnType::UInt16]);
+        self.column(&[ColumnType::UInt16, ColumnType::Day]);
         self.out.extend_from_slice(&value.to_le_bytes());
         self
     }

@@ -3,7 +3,7 @@
 use crate::model::effects::SignalWord;
 
 /// How a customer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Word<'a> {
     /// The customer's id.
     pub customer: &'a [u8],
@@ -17,6 +17,25 @@ pub struct Word<'a> {
     pub as_of_ms: i64,
     /// Revenue, minor units.
     pub revenue_minor: i64,
+    /// What stands of opportunities.
+    pub opportunities: &'a [Offered],
+}
+
+/// A goal worth a contact that stands.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Offered {
+    /// The goal's name.
+    pub goal: &'static str,
+    /// The reason's name.
+    pub reason: &'static str,
+    /// What it is worth, to rank customers within the goal.
+    pub score: f64,
+    /// Since when, milliseconds.
+    pub since_ms: i64,
+    /// Until when, milliseconds.
+    pub until_ms: i64,
+    /// Whether the customer is to be left alone, so that an effect can be measured.
+    pub held_out: bool,
 }
 
 /// `(generation, last committed cycle)`: a word counts if and only if its stamp is above the last one heard.
@@ -38,6 +57,8 @@ struct Json<'a> {
     as_of_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revenue_minor: Option<i64>,
+    #[serde(skip_serializing_if = "<[Offered]>::is_empty")]
+    opportunities: &'a [Offered],
 }
 
 fn word(account: &str, customer: &[u8], json: &Json<'_>) -> SignalWord {
@@ -59,6 +80,7 @@ pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
         risk_band: w.risk_band,
         as_of_ms: Some(w.as_of_ms),
         revenue_minor: Some(w.revenue_minor),
+        opportunities: w.opportunities,
     };
     word(w.account, w.customer, &json)
 }
@@ -75,6 +97,7 @@ pub fn left(account: &str, customer: &[u8], (generation, cycle): WordStamp) -> S
         risk_band: None,
         as_of_ms: None,
         revenue_minor: None,
+        opportunities: &[],
     };
     word(account, customer, &json)
 }

@@ -68,6 +68,18 @@ impl Broker {
         }
     }
 
+    /// Deletes a topic and makes it again: the same name, another topic.
+    pub fn make_again(&self, topic: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let deleted = wait_for(admin.delete_topics(&[topic], &AdminOptions::new())).unwrap();
+        deleted.into_iter().for_each(|r| drop(r.unwrap()));
+        until("the topic to be gone", || {
+            let metadata = admin.inner().fetch_metadata(None, WAIT).unwrap();
+            metadata.topics().iter().all(|there| there.name() != topic)
+        });
+        self.create(&[topic], partitions);
+    }
+
     /// Deletes the offsets of a group (which must have no members).
     pub fn delete_group(&self, group: &str) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();

@@ -28,7 +28,7 @@ impl Parts {
 }
 
 /// A date or a moment.
-fn moment(text: &str) -> i64 {
+pub fn moment(text: &str) -> i64 {
     if text.len() == 10 { time_of(&format!("{text}T00:00:00Z")) } else { time_of(text) }
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "compare_catalogue.rs"]
 pub mod catalogue;
+#[path = "segments.rs"]
+pub mod segments;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +33,7 @@ pub fn check_shard(plan: &Plan, runner: &Runner, expected: &Expected) {
     check_ledger(plan, runner);
 }
 
-/// Customers and activity. `in_order`: nothing came later than its time allows.
+/// Customers, activity and segments. `in_order`: nothing came later than its time allows.
 pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order: bool, seed: &str) {
     catalogue::check_columns();
     let rows: BTreeMap<&str, &Row> =
@@ -46,6 +48,7 @@ pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order:
         catalogue::check(plan, row, want, in_order, &place);
     }
     assert_eq!(activity(tables), expected.activity, "activity, {seed}");
+    segments::check(tables, expected, seed);
 }
 
 fn check_customer(row: &Row, expected: &Customer, place: &str) {

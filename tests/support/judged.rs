@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use retain::plan::{ModelKind, Plan, WeightSet};
+use retain::plan::{Plan, WeightSet};
 use retain::signal::contract::Sbg;
 use retain::signal::gamma;
-use retain::signal::silence::{History, Model, Params};
+use retain::signal::silence::History;
 use retain::signal::value::ValueRule;
 
 use super::catalogue::day_of;
 use super::{Customer, Event};
+use crate::plans::repurchase;
 
 const DAY_MS: f64 = 86_400_000.0;
 
@@ -122,7 +123,7 @@ fn logit(p: f64) -> f64 {
 }
 
 /// A rate per day: sum times lambda over 1 - e^(-lambda age), the age at least a day.
-fn rate(sum: f64, half_life_d: f64, age_ms: i64) -> f64 {
+pub fn rate(sum: f64, half_life_d: f64, age_ms: i64) -> f64 {
     let lambda = std::f64::consts::LN_2 / half_life_d;
     sum * lambda / (1.0 - (-lambda * (age_ms as f64 / DAY_MS).max(1.0)).exp())
 }
@@ -208,7 +209,7 @@ impl Customer {
         let (mean_gap, k) = self.rhythm(plan)?;
         let age_d = ((tau_ms - first) as f64 / DAY_MS).max(history.t_x_d);
         let waited_d = ((tau_ms - self.time("t_last")?) as f64 / DAY_MS).max(0.0);
-        let model = params(plan);
+        let model = repurchase(plan);
         let p = &plan.parameters;
         let born = self.time("t_born")?;
         let cost = 100.0
@@ -241,7 +242,7 @@ impl Customer {
         }
         let (first, history) = self.history()?;
         let age_d = (tau_ms - first) as f64 / DAY_MS;
-        Some(params(plan).p_silent_rising(history, age_d, plan.parameters.risk.horizon_d))
+        Some(repurchase(plan).p_silent_rising(history, age_d, plan.parameters.risk.horizon_d))
     }
 
     /// `ln(rate short / rate long)`.
@@ -413,13 +414,4 @@ impl Customer {
             || self.csat(plan, tau_ms).is_some_and(|csat| near(csat, 0.75));
         Some(Judged { risk, loyalty, quadrant, on_edge })
     }
-}
-
-fn params(plan: &Plan) -> Params {
-    let m = plan.model;
-    let model = match m.kind {
-        ModelKind::MbgNbd => Model::Mbg,
-        ModelKind::BgNbd => Model::Bg,
-    };
-    Params { model, r: m.r, alpha_d: m.alpha_d, a: m.a, b: m.b }
 }

@@ -13,6 +13,8 @@ pub mod feed;
 pub mod oracle;
 #[path = "pipeline.rs"]
 pub mod pipeline;
+#[path = "plans.rs"]
+pub mod plans;
 #[path = "proxy.rs"]
 pub mod proxy;
 #[path = "random.rs"]

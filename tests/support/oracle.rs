@@ -5,6 +5,10 @@
 pub mod catalogue;
 #[path = "judged.rs"]
 pub mod judged;
+#[path = "offered.rs"]
+pub mod offered;
+#[path = "trajectory.rs"]
+pub mod trajectory;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,6 +76,11 @@ pub type Tally = (i128, i128, i128);
 /// Source, minute, type, channel.
 pub type Minute = (String, i64, String, String);
 
+/// What is counted of a group in an hour, in the order of the table's columns.
+pub type Cell = [i128; 19];
+/// By dimension, value, and when the hour begins.
+pub type Flows = BTreeMap<(String, String, i64), Cell>;
+
 /// Everything a shard must come to.
 #[derive(Debug, Default)]
 pub struct Expected {
@@ -79,6 +88,8 @@ pub struct Expected {
     pub customers: BTreeMap<String, Customer>,
     /// Sums of the activity table.
     pub activity: BTreeMap<Minute, Tally>,
+    /// What happened by hour, of all and by channel.
+    pub flows: Flows,
     /// Applied, duplicate, late, filtered, rejected, by source.
     pub counts: Vec<[u64; 5]>,
     /// Sum of the hashes of applied ids, by source.
@@ -182,6 +193,7 @@ pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
         expected.customers.insert(id.clone(), customer(plan, &events));
         events.iter().for_each(|event| expected.count(plan, event));
     }
+    expected.flows.retain(|_, cell| *cell != Cell::default());
     expected
 }
 
@@ -233,6 +245,11 @@ impl Expected {
             "purchase" | "support" => event.text("channel"),
             _ => "",
         };
+        let cell = happened(event);
+        if cell != Cell::default() {
+            add(&mut self.flows, "all", "", event.ts_ms, &cell);
+            add(&mut self.flows, "channel", channel, event.ts_ms, &cell);
+        }
         let name = plan.sources[event.source].name.clone();
         let minute = event.ts_ms.div_euclid(60_000) * 60_000;
         let key = (name, minute, event.kind.clone(), channel.to_owned());
@@ -249,6 +266,33 @@ impl Expected {
             self.kept.insert((event.source, event.offset));
         }
     }
+}
+
+/// What an event is worth in the table of segments; customers aside.
+fn happened(event: &Event) -> Cell {
+    let mut cell = Cell::default();
+    match event.kind.as_str() {
+        "purchase" => (cell[11], cell[12]) = (1, event.minor),
+        "refund" => cell[12] = -event.minor,
+        "support" => {
+            let csat = event.json["csat"].as_i64();
+            cell[13] = i128::from(event.text("action") == "opened");
+            cell[14] = i128::from(csat.is_some());
+            cell[15] = i128::from(csat.unwrap_or(0));
+        }
+        "rating" => {
+            let nps = event.json["nps"].as_i64().unwrap();
+            (cell[16], cell[17], cell[18]) = (1, i128::from(nps > 8), i128::from(nps < 7));
+        }
+        _ => {}
+    }
+    cell
+}
+
+fn add(flows: &mut Flows, dimension: &str, value: &str, ts_ms: i64, cell: &Cell) {
+    let hour_ms = ts_ms.div_euclid(3_600_000) * 3_600_000;
+    let sum = flows.entry((dimension.to_owned(), value.to_owned(), hour_ms)).or_default();
+    sum.iter_mut().zip(cell).for_each(|(sum, n)| *sum += n);
 }
 
 /// What is to be known of a customer from these events.

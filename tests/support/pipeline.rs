@@ -91,6 +91,7 @@ pub fn options(bootstrap: &str, instance: Option<&str>, classic: bool) -> Option
         commit_interval_ms: 100,
         restore_timeout_ms: 60_000,
         revoke_limit_ms: 5_000,
+        outbox_bytes_max: 1 << 40,
         workers: 2,
     }
 }

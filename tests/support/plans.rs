@@ -6,6 +6,7 @@ use retain::model::money::{Currency, Rate};
 use retain::plan::{
     Bands, Clock, KeyField, KeyFormat, Limits, Model, ModelKind, Partitioner, Plan, Source,
 };
+use retain::signal::silence::{self, Params};
 
 /// Three sources, CDNOW's model, US dollars, UTC, wall clock.
 pub fn plan() -> Plan {
@@ -61,6 +62,23 @@ pub fn plan() -> Plan {
             rejects_run_max: 1_000,
         },
     }
+}
+
+/// A model of customers who buy about once a month, in a rhythm of three stages.
+pub fn regular() -> Model {
+    Model { kind: ModelKind::MbgCnbdK { k: 3 }, r: 2.0, alpha_d: 20.0, a: 0.9, b: 3.0 }
+}
+
+/// The plan's repurchase model, as the mathematics has it.
+pub fn repurchase(plan: &Plan) -> Params {
+    let m = plan.model;
+    let model = match m.kind {
+        ModelKind::MbgNbd => silence::Model::Mbg,
+        ModelKind::BgNbd => silence::Model::Bg,
+        ModelKind::MbgCnbdK { k } => silence::Model::MbgCnbd { k },
+        ModelKind::BgCnbdK { k } => silence::Model::BgCnbd { k },
+    };
+    Params { model, r: m.r, alpha_d: m.alpha_d, a: m.a, b: m.b }
 }
 
 /// The catalogue's parameters as a definition has them that names none.

@@ -192,7 +192,9 @@ impl<'a> Reader<'a> {
         }
         match ty {
             "UInt8" => Value::Int(self.take(1)[0].into()),
-            "UInt16" => Value::Int(u16::from_le_bytes(self.take(2).try_into().unwrap()).into()),
+            "UInt16" | "Date" => {
+                Value::Int(u16::from_le_bytes(self.take(2).try_into().unwrap()).into())
+            }
             "UInt32" => Value::Int(u32::from_le_bytes(self.take(4).try_into().unwrap()).into()),
             "UInt64" => Value::Int(u64::from_le_bytes(self.take(8).try_into().unwrap()).into()),
             "Int64" | "DateTime64(3, 'UTC')" => {
@@ -252,11 +254,14 @@ pub fn read_all(bytes: &[u8]) -> Vec<Row> {
 fn key_columns(table: &str) -> &'static [&'static str] {
     match table {
         "customers" => &["customer_id"],
+        "customer_history" => &["customer_id", "day"],
         "activity" => &["shard", "source", "minute", "type", "channel", "late_offset"],
         "events" => &["customer_id", "ts", "source", "partition", "offset"],
         "ledger" => &["shard", "source", "version"],
         "ledger_daily" => &["shard", "source", "day"],
+        "segments" => &["dimension", "value", "hour", "shard", "late_version"],
         "gaps" => &["shard", "source", "offset_from"],
+        "opportunities" => &["customer_id", "goal", "proposed_at"],
         other => panic!("table {other}"),
     }
 }

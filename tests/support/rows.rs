@@ -68,7 +68,7 @@ pub fn block(table: Table, rows: &[Values]) -> Block {
             let value = values.iter().find(|(name, _)| *name == column.name).map(|(_, v)| v);
             match (column.ty, value) {
                 (C::UInt8, v) => row.u8(whole(v) as u8),
-                (C::UInt16, v) => row.u16(whole(v) as u16),
+                (C::UInt16 | C::Day, v) => row.u16(whole(v) as u16),
                 (C::UInt32, v) => row.u32(whole(v) as u32),
                 (C::UInt64, v) => row.u64(whole(v) as u64),
                 (C::Int64 | C::Time, v) => row.i64(whole(v)),

@@ -190,16 +190,35 @@ fn alive(model: &Model, row: &Row, at: i64) -> Option<f64> {
     let (x, t_x, age) = history(row, at)?;
     let Model { kind, r, alpha_d, a, b } = *model;
     let odds = match kind {
-        ModelKind::MbgNbd => a / (b + x),
-        ModelKind::BgNbd if x == 0.0 => 0.0,
-        ModelKind::BgNbd => a / (b + x - 1.0),
+        ModelKind::MbgNbd | ModelKind::MbgCnbdK { .. } => a / (b + x),
+        ModelKind::BgNbd | ModelKind::BgCnbdK { .. } if x == 0.0 => 0.0,
+        ModelKind::BgNbd | ModelKind::BgCnbdK { .. } => a / (b + x - 1.0),
     };
+    if kind.stages() > 1 {
+        let scale = alpha_d + t_x;
+        let m = r + f64::from(kind.stages()) * x;
+        let ln_lasts = ln_rhythm(kind.stages(), m, (age - t_x) / scale);
+        return Some(1.0 / (1.0 + odds * (-ln_lasts).exp()));
+    }
     // A power of the ratio overflows to infinity where the probability is 0.
     Some(1.0 / (1.0 + odds * ((alpha_d + age) / (alpha_d + t_x)).powf(r + x)))
 }
 
+/// Logarithm of the chance that fewer than `k` stages pass within `y`: their number is negative binomial with shape `m`.
+fn ln_rhythm(k: u8, m: f64, y: f64) -> f64 {
+    let (passed, ln_none) = (y / (1.0 + y), -m * (1.0 + y).ln());
+    let of = |n: u8| (1..=n).fold(1.0, |p, i| p * (m + f64::from(i) - 1.0) / f64::from(i) * passed);
+    ln_none + (0..k).map(of).sum::<f64>().ln()
+}
+
 fn stays_silent(model: &Model, row: &Row, at: i64, horizon: f64) -> f64 {
-    let (x, _, age) = history(row, at).unwrap();
+    let (x, t_x, age) = history(row, at).unwrap();
+    let k = model.kind.stages();
+    if k > 1 {
+        let (scale, m) = (model.alpha_d + t_x, model.r + f64::from(k) * x);
+        let (now, then) = ((age - t_x) / scale, (age - t_x + horizon) / scale);
+        return (ln_rhythm(k, m, then) - ln_rhythm(k, m, now)).exp();
+    }
     ((model.alpha_d + age) / (model.alpha_d + age + horizon)).powf(model.r + x)
 }
 

@@ -153,7 +153,7 @@ impl Stage {
     /// The same to another address, with a limit for each insert.
     pub fn carry_to(&self, running: &Running, url: &str, timeout_ms: u64) -> Carrying {
         let databases = Databases::new(&self.database(), 1).unwrap();
-        let kept = Retention { events_days: 36_500, ledger_days: 0 };
+        let kept = Retention { events_days: 36_500, ledger_days: 0, history_days: 36_500 };
         self.tokio.block_on(migrate(&self.client(), &self.plan, &databases, kept)).unwrap();
         until("the topics to be there", || running.board.snapshot().assigned);
 

@@ -1,4 +1,4 @@
-//! Holds all of `customers`, `activity` and `ledger` in ClickHouse against the slow recomputation from the source topics.
+//! Holds all of `customers`, `activity`, `segments` and `ledger` in ClickHouse against the slow recomputation from the source topics.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
@@ -112,11 +112,16 @@ impl Truth {
                 whole.id_hashes.insert((shard, source), expected.id_hashes[source]);
             }
             whole.tables.customers.extend(expected.customers);
+            for (place, cell) in expected.flows {
+                let sum = whole.tables.flows.entry(place).or_default();
+                sum.iter_mut().zip(cell).for_each(|(sum, n)| *sum += n);
+            }
             for (minute, tally) in expected.activity {
                 let sum = whole.tables.activity.entry(minute).or_default();
                 *sum = (sum.0 + tally.0, sum.1 + tally.1, sum.2 + tally.2);
             }
         }
+        whole.tables.flows.retain(|_, cell| cell.iter().any(|n| *n != 0));
         whole
     }
 }
@@ -125,7 +130,7 @@ impl Truth {
 pub fn verify(stage: &mut Stage, database: &str) {
     await_ledger(stage, database);
     let mut tables = Tables::default();
-    for table in [Table::Customers, Table::Activity, Table::Ledger, Table::Gaps] {
+    for table in [Table::Customers, Table::Activity, Table::Segments, Table::Ledger, Table::Gaps] {
         insert_all(stage, database, table, &mut tables);
     }
     for gap in tables.rows("gaps") {

@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 7] = [
     &["rule"],
     &["wire", "decode", "plan", "signal", "generate"],
     &["flow", "engine"],
-    &["snapshot", "invariants"],
+    &["snapshot", "invariants", "explain"],
     &["machine"],
     &["shell", "lab"],
 ];

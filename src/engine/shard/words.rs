@@ -1,4 +1,4 @@
-//! Free texts used as dimensions (channel, region, industry, segment, origin, category) are limited to a number of values per source; the rest is
+//! Free texts used as dimensions (channel, region, industry, segment, origin, category, owner) are limited to a number of values per source; the rest is
 //! `other`. Which values are kept is decided by the order of the source's own partition, so it cannot depend on what
 //! other topics do.
 
@@ -20,12 +20,20 @@ pub enum Dimension {
     Segment,
     Origin,
     Category,
+    Owner,
 }
 
 impl Dimension {
     /// Every dimension.
-    pub const ALL: [Self; 6] =
-        [Self::Channel, Self::Region, Self::Industry, Self::Segment, Self::Origin, Self::Category];
+    pub const ALL: [Self; 7] = [
+        Self::Channel,
+        Self::Region,
+        Self::Industry,
+        Self::Segment,
+        Self::Origin,
+        Self::Category,
+        Self::Owner,
+    ];
 }
 
 /// A value of a dimension: 0 is "none", [`Word::OTHER`] is "other".

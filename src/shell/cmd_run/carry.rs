@@ -52,6 +52,7 @@ impl Target {
         let retention = Retention {
             events_days: settings.events_ttl_days,
             ledger_days: settings.ledger_ttl_days,
+            history_days: settings.history_ttl_days,
         };
         Ok(Self { client: client(settings)?, databases, retention, options })
     }

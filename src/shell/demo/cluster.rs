@@ -69,6 +69,7 @@ pub fn options(link: Link) -> Options {
         commit_interval_ms: 250,
         restore_timeout_ms: 30_000,
         revoke_limit_ms: 5_000,
+        outbox_bytes_max: 1 << 40,
         workers: 1,
     }
 }

@@ -125,7 +125,7 @@ impl Runtime {
                     "first commit: an older owner is fenced"
                 );
             }
-            self.tell(shard, Command::Committed(shard, tenure));
+            self.tell(shard, Command::Committed(shard, tenure, Box::new(effects)));
         }
         for (shard, tenure, why) in stopped {
             self.stop(shard, tenure, format!("its cycle cannot be committed: {why}"));

@@ -271,8 +271,7 @@ impl Runtime {
         self.heartbeat.end();
         // Workers drop the queues before the fetcher, the commit thread ends with its jobs.
         self.workers.clear();
-        let (jobs, ends_quit) = (self.jobs, self.ends_quit);
-        drop((jobs, ends_quit));
+        drop((self.jobs, self.askers));
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the pipeline panicked");

@@ -73,6 +73,7 @@ impl Kafka {
         }
         let budget = u64::try_from(self.memory_budget_bytes).unwrap_or(u64::MAX);
         within(problems, "kafka.memory_budget_bytes", budget, 16 << 20, 1 << 40);
+        within(problems, "kafka.outbox_bytes_max", self.outbox_bytes_max, 1 << 20, 1 << 50);
         for name in self.properties.0.keys() {
             if let Some((_, cure)) = OWN_PROPERTIES.iter().find(|(own, _)| name.starts_with(own)) {
                 problems.push(format!("kafka.properties.{name} cannot be passed through: {cure}"));
@@ -126,6 +127,8 @@ impl ClickHouse {
         );
         within(problems, "clickhouse.ledger_ttl_days", u64::from(self.ledger_ttl_days), 1, 36_500);
         within(problems, "clickhouse.events_ttl_days", u64::from(self.events_ttl_days), 1, 36_500);
+        let history = u64::from(self.history_ttl_days);
+        within(problems, "clickhouse.history_ttl_days", history, 1, 36_500);
     }
 }
 

@@ -1,15 +1,15 @@
 //! The customer views: every signal of the registry at a moment, as SQL over a row of `customers`.
 //!
 //! The formulas are those of the signal registry; they stand here once, as functions of an expression for "at".
-//! Sources: decayed rates: Cormode, Shkapenyuk, Srivastava, Xu, "Forward decay", ICDE 2009. BG/NBD: Fader, Hardie,
-//! Lee, Marketing Science 24(2) 2005, and their note 021. MBG/NBD: Batislam, Denizel, Filiztekin, IJRM 24(3) 2007.
+//! Sources: decayed rates: Cormode, Shkapenyuk, Srivastava, Xu, "Forward decay", ICDE 2009.
 
 use std::f64::consts::LN_2;
 use std::fmt::Write as _;
 
+use super::silence::{p_alive, p_silent};
 use crate::engine::sums::Sum;
 use crate::model::time::DAY_MS;
-use crate::plan::{Model, ModelKind, Plan};
+use crate::plan::Plan;
 
 /// Width of a bucket of the 90-day window, milliseconds.
 const BUCKET_MS: i64 = 3 * DAY_MS;
@@ -331,27 +331,4 @@ fn window_terms() -> String {
 fn window_sum() -> String {
     let tie = format!("2 * spend_rest = {BUCKET_MS} AND spend_floor % 2 != 0");
     format!("toInt64(spend_floor + (2 * spend_rest > {BUCKET_MS} OR ({tie})))")
-}
-
-/// P(alive): `1 / (1 + odds * ((alpha + T)/(alpha + t_x))^(r + x))`, in logarithms; NULL for who never bought.
-fn p_alive(model: &Model) -> String {
-    let Model { kind, r, alpha_d, a, b } = *model;
-    let odds = match kind {
-        ModelKind::MbgNbd => format!("{a:?} / ({b:?} + x)"),
-        ModelKind::BgNbd => format!("if(x = 0, 0, {a:?} / ({b:?} + x - 1))"),
-    };
-    // exp is kept finite; beyond 1e304 the probability is 0 either way.
-    let growth = format!("({r:?} + x) * log1p((age_d - t_x_d) / ({alpha_d:?} + t_x_d))");
-    bought(&format!("1 / (1 + {odds} * exp(least({growth}, 700)))"))
-}
-
-/// P(no purchase within the horizon), from P(alive).
-fn p_silent(model: &Model, horizon_d: u32) -> String {
-    let Model { r, alpha_d, .. } = *model;
-    let none = format!("exp(-({r:?} + x) * log1p({horizon_d} / ({alpha_d:?} + age_d)))");
-    bought(&format!("1 - p_alive * (1 - {none})"))
-}
-
-fn bought(formula: &str) -> String {
-    format!("if(n_days = 0 OR isNull(t_first) OR isNull(t_last), NULL, {formula})")
 }
