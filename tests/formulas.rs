@@ -62,7 +62,7 @@ fn engine(plan: &Plan, row: &Row, at: i64) -> BTreeMap<&'static str, Option<f64>
     let sums = sums_of(row);
     let now = |sum| sums.at(sum, at);
     let hours = |ln, n| service::typical_hours(now(ln), now(n));
-    let usage = [Sum::Usage30, Sum::Usage180].map(|sum| sums.rate(sum, at, row.t_born));
+    let usage = [Sum::Usage30, Sum::Usage180].map(|sum| sums.rate(sum, at, row.streamed_from));
     let ratings = Ratings {
         fast_sum: now(Sum::Csat30),
         fast_n: now(Sum::CsatN30),
@@ -73,11 +73,11 @@ fn engine(plan: &Plan, row: &Row, at: i64) -> BTreeMap<&'static str, Option<f64>
     };
     let (credit, terms) = (credit_of(row), terms_of(row));
     let exposure = credit.exposure(at);
-    let pressure = service::contact_pressure(sums.rate(Sum::Outbound7, at, row.t_born));
+    let pressure = service::contact_pressure(sums.rate(Sum::Outbound7, at, row.streamed_from));
     let parameters = plan.parameters.service;
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
-    let since = row.t_first.unwrap_or(row.t_born);
-    let cost = sums.rate(Sum::HandlingMin180, at, row.t_born) * parameters.minute_cost
+    let since = row.spend_from().unwrap_or(row.streamed_from);
+    let cost = sums.rate(Sum::HandlingMin180, at, row.streamed_from) * parameters.minute_cost
         + sums.rate(Sum::Discount365, at, since) / major
         + sums.rate(Sum::Returns365, at, since) * parameters.return_cost;
     BTreeMap::from([

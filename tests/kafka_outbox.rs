@@ -1,5 +1,5 @@
-//! The limit on the outbox of rows, on a real Kafka: with ClickHouse away the shards stop reading and say why, a restart
-//! changes nothing of that, and when ClickHouse is back they go on by themselves with nothing lost.
+//! The size of own topics on a real Kafka: what was read is deleted; with ClickHouse away the shards stop reading and say
+//! why, a restart changes nothing of that, and when ClickHouse is back they go on by themselves with nothing lost.
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,8 +13,10 @@ use std::time::Duration;
 use live::*;
 use proxy::{Fault, Gate};
 use rdkafka::message::{Headers, Message};
+use rdkafka::producer::BaseRecord;
 use retain::flow::names::Names;
 use retain::shell::board::{ShardState, Status};
+use retain::shell::clean::{Cleaner, KEEP_MS};
 use retain::shell::metrics::OUTBOX_BYTES;
 use retain::shell::runtime::Options;
 
@@ -47,7 +49,7 @@ fn await_standstill(running: &Running) {
             since.replace(now);
             return false;
         }
-        lag(&now) > lag(&since.borrow()) + 3_000
+        lag(&now) > lag(&since.borrow()) + 1_000
     });
 }
 
@@ -69,7 +71,7 @@ fn a_full_outbox_stops_the_shards_with_the_reason_until_clickhouse_is_back() {
     let mut stage = Stage::new("outbox");
     let gate = Gate::start(&stage.url);
     gate.set(Some(Fault::Closed));
-    let load = Load::start(stage.feed(), 200, Duration::from_millis(20));
+    let load = Load::start(stage.feed(), 20, Duration::from_millis(20));
     let running = start(&stage);
     let carrying = stage.carry_to(&running, &gate.url, 5_000);
     await_standstill(&running);
@@ -98,17 +100,47 @@ fn a_full_outbox_stops_the_shards_with_the_reason_until_clickhouse_is_back() {
         assert_eq!(status.outbox_bytes, Some(written[&i32::from(shard)]), "nothing is carried yet");
     }
 
-    gate.set(None);
-    until("the shards to go on by themselves", || {
-        let status = running.board.snapshot();
-        status.shards.values().all(|s| s.held_up.is_none()) && running.board.ready().0
-    });
     load.stop();
+    gate.set(None);
+    // They go on by themselves.
     stage.verify();
     until("the outbox to be empty, to the byte", || {
-        running.board.snapshot().shards.values().all(|s| s.outbox_bytes == Some(0))
+        let shards = running.board.snapshot().shards;
+        shards.values().all(|s| s.outbox_bytes == Some(0) && s.held_up.is_none())
     });
+    assert!(running.board.ready().0);
     assert_eq!(carrying.sink.status().stopped, None);
     running.stop().unwrap();
     sums(&stage);
+}
+
+#[test]
+fn old_rows_and_mail_are_deleted_as_far_as_they_were_read() {
+    let (broker, names) = (Broker::shared(), Names::new("cleaned", 1));
+    let topics = [names.rows(), names.mail()];
+    broker.create(&topics.each_ref().map(String::as_str), 2);
+    let producer = broker.producer();
+    for topic in &topics {
+        for n in 0..20 {
+            let record = BaseRecord::<[u8], [u8]>::to(topic).partition(n % 2).payload(b"x");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+    }
+    flush(&producer);
+    // Of partition 1 nobody has read the mail.
+    broker.set_offset(&names.group(), &names.mail(), 0, 6);
+    let begins = || {
+        let ranges = broker.ranges(&topics.each_ref().map(String::as_str), 2);
+        let begin = |topic: &String, partition| ranges[&(topic.clone(), partition)].0;
+        topics.each_ref().map(|topic| [begin(topic, 0), begin(topic, 1)])
+    };
+
+    let link = options(&broker.bootstrap, None, false).link;
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let cleaner = Cleaner::new(&link, &names, tokio.handle().clone()).unwrap();
+    let carried = BTreeMap::from([(0, 4), (1, 10)]);
+    cleaner.clean(&carried, KEEP_MS).unwrap();
+    assert_eq!(begins(), [[0, 0], [0, 0]], "nothing is seven days old");
+    cleaner.clean(&carried, -60_000).unwrap();
+    assert_eq!(begins(), [[4, 10], [6, 0]]);
 }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oracle::offered;
-use retain::plan::{Lift, Plan};
+use retain::plan::{DropField, DropRule, DropTest, Lift, Plan};
 use rowbinary::Row;
 use sim::{Log, Runner, Schedule};
 use stream::{BEGIN_MS, DAY_MS, PURCHASES, SUPPORT, Shape, WEB, deliver, history, spell_time};
@@ -36,6 +36,13 @@ fn lift(given: &str, category: &str, p_buy: f64) -> Lift {
 fn plan() -> Plan {
     let mut plan = plans::plan();
     plan.limits.rejects_percent_max = 100;
+    // whom the recomputation leaves out
+    plan.drops = vec![DropRule {
+        name: "tests".to_owned(),
+        source: None,
+        field: DropField::CustomerId,
+        test: DropTest::StartsWith(vec!["test-".to_owned()]),
+    }];
     plan
 }
 

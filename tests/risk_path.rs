@@ -12,7 +12,7 @@ use retain::signal::risk::{LEVELS, Weights};
 use retain::signal::risk_inputs::{
     Base, Debt, DecayedSum, Gap, OpenInvoice, PulledMean, Rates, RiskInputs,
 };
-use retain::signal::risk_path::{first_exit, not_before};
+use retain::signal::risk_path::Path;
 use retain::signal::silence::{History, Model, Params};
 use retain::signal::trend::{TrendRule, TrendSums};
 use retain::signal::{DAY_MS, days};
@@ -163,7 +163,7 @@ fn check(inputs: &RiskInputs, weights: &Weights, edges: &[f64]) -> Result<(), Te
     let risk = |t: i64| weights.risk(&inputs.facts_at(t));
     let window = Window::around(risk(NOW_MS), edges);
     let until_ms = NOW_MS + SCAN_MS;
-    let found = first_exit(inputs, weights, window, NOW_MS, until_ms);
+    let found = Path::new(inputs, weights).first_exit(window, NOW_MS, until_ms);
     let scanned = scan(inputs, weights, window, until_ms);
     match found.exit {
         Exit::At { at_ms } => {
@@ -183,8 +183,14 @@ fn check(inputs: &RiskInputs, weights: &Weights, edges: &[f64]) -> Result<(), Te
         }
         Exit::Never => prop_assert!(false, "the search ends before"),
     }
+    let now = Path::new(inputs, weights).at(NOW_MS);
+    prop_assert_eq!(now.risk, risk(NOW_MS));
+    for ahead_ms in [DAY_MS, 30 * DAY_MS, SCAN_MS] {
+        let stays = Path::new(inputs, weights).stays(&now, window, NOW_MS + ahead_ms);
+        prop_assert!(!stays || scanned.is_none_or(|exit_ms| exit_ms > NOW_MS + ahead_ms));
+    }
     // The cheap bound promises no more than is true, and says something.
-    let cheap = not_before(inputs, weights, window, NOW_MS);
+    let cheap = Path::new(inputs, weights).not_before(window, NOW_MS);
     let promised = match cheap.exit {
         Exit::NotBefore { at_ms } => at_ms,
         Exit::Never => i64::MAX,
@@ -256,7 +262,7 @@ fn silence_alone_is_its_own_inverse() {
     let inputs = RiskInputs { base: Base::Silence { curve, first_ms }, ..RiskInputs::NOTHING };
     for theta in [0.5, 0.6, 0.8, 0.95] {
         let window = Window { low: 0.0, high: theta };
-        let found = first_exit(&inputs, &weights, window, NOW_MS, i64::MAX);
+        let found = Path::new(&inputs, &weights).first_exit(window, NOW_MS, i64::MAX);
         let due = curve.p_silent_due_ms(first_ms, NOW_MS, theta).unwrap();
         let Exit::At { at_ms } = found.exit else { panic!("{found:?}") };
         assert!(at_ms.abs_diff(due) <= 1, "{at_ms} {due}");
@@ -268,15 +274,15 @@ fn what_stands_still_never_crosses() {
     let weights = Weights::B2B;
     let inputs = RiskInputs { opted_out: Some(true), ..RiskInputs::NOTHING };
     let window = Window { low: 0.5, high: 0.99 };
-    let found = first_exit(&inputs, &weights, window, NOW_MS, i64::MAX);
+    let found = Path::new(&inputs, &weights).first_exit(window, NOW_MS, i64::MAX);
     assert_eq!(found.exit, Exit::Never);
-    assert_eq!(not_before(&inputs, &weights, window, NOW_MS).exit, Exit::Never);
+    assert_eq!(Path::new(&inputs, &weights).not_before(window, NOW_MS).exit, Exit::Never);
     let until = NOW_MS + FAR_MS / 2;
-    let found = first_exit(&inputs, &weights, window, NOW_MS, until);
+    let found = Path::new(&inputs, &weights).first_exit(window, NOW_MS, until);
     assert_eq!(found.exit, Exit::NotBefore { at_ms: until });
     // Outside already.
     let outside = Window { low: 0.0, high: 0.1 };
-    let found = first_exit(&inputs, &weights, outside, NOW_MS, i64::MAX);
+    let found = Path::new(&inputs, &weights).first_exit(outside, NOW_MS, i64::MAX);
     assert_eq!(found.exit, Exit::At { at_ms: NOW_MS });
 }
 
@@ -294,7 +300,7 @@ fn steps_are_found() {
     let after = weights.risk(&inputs.facts_at(due_ms));
     assert!(after < before - 0.01);
     let window = Window { low: (before + after) / 2.0, high: 1.0 };
-    let found = first_exit(&inputs, &weights, window, NOW_MS, i64::MAX);
+    let found = Path::new(&inputs, &weights).first_exit(window, NOW_MS, i64::MAX);
     assert_eq!(found.exit, Exit::At { at_ms: due_ms });
 
     let first_ms = NOW_MS - 300 * DAY_MS;
@@ -302,7 +308,7 @@ fn steps_are_found() {
     let rates = Rates { rule: TrendRule::volume(0.01), sums };
     let inputs = RiskInputs { spend: Some(rates), ..RiskInputs::NOTHING };
     let window = Window { low: 0.85, high: 1.0 };
-    let found = first_exit(&inputs, &weights, window, NOW_MS, i64::MAX);
+    let found = Path::new(&inputs, &weights).first_exit(window, NOW_MS, i64::MAX);
     let Exit::At { at_ms } = found.exit else { panic!("{found:?}") };
     assert!(rates.trend_at(at_ms - 1).is_some() && rates.trend_at(at_ms).is_none());
 }

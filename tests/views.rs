@@ -169,7 +169,7 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
     };
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
     let money =
-        |half_life, sum| row.t_first.map(|born| rate(half_life, sum, row.spend.2, born) / major);
+        |half_life, sum| row.spend_from().map(|born| rate(half_life, sum, row.spend.2, born) / major);
     let year = Decay::from_half_life_d(180.0);
     let said = |sum| year.value_at(sum, row.csat.2, at);
     let params = plans::repurchase(plan);
@@ -181,8 +181,8 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
     let silent = |horizon| history.map(|(h, age)| params.p_silent(h, age, horizon));
     let floor = plan.parameters.trends.visit_floor;
     let (week, months) = (
-        rate(7.0, row.visits.0, row.visits.2, row.t_born),
-        rate(60.0, row.visits.1, row.visits.2, row.t_born),
+        rate(7.0, row.visits.0, row.visits.2, row.streamed_from),
+        rate(60.0, row.visits.1, row.visits.2, row.streamed_from),
     );
     vec![
         ("recency_d", row.t_last.map(|t| days(at - t))),
@@ -192,7 +192,7 @@ fn machine(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> 
         ("p_silent_30", silent(30.0)),
         ("p_silent_90", silent(90.0)),
         ("p_silent_180", silent(180.0)),
-        ("ticket_rate_90", Some(rate(90.0, row.tickets.0, row.tickets.1, row.t_born))),
+        ("ticket_rate_90", Some(rate(90.0, row.tickets.0, row.tickets.1, row.streamed_from))),
         ("csat", Some(shrunk_mean(said(row.csat.0), said(row.csat.1), plan.csat_prior))),
         ("visit_rate_7", Some(week)),
         ("visit_rate_60", Some(months)),
@@ -299,7 +299,7 @@ async fn now_is_what_the_shard_is_complete_to() {
     let simulated =
         Plan { clock: Clock::Simulated { origin_ms: START, speed: 60.0 }, ..plans::plan() };
     let customer = |shard: i64, as_of: i64| -> Values {
-        let row = Row { id: format!("s{shard}"), as_of, t_born: as_of, ..Row::default() };
+        let row = Row { id: format!("s{shard}"), as_of, streamed_from: as_of, ..Row::default() };
         row.values()
             .into_iter()
             .map(|(n, v)| if n == "shard" { (n, shard.into()) } else { (n, v) })

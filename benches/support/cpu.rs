@@ -13,13 +13,6 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug, Default)]
 pub struct Cpu(pub BTreeMap<String, Duration>);
 
-impl Cpu {
-    /// All of it.
-    pub fn sum(&self) -> Duration {
-        self.0.values().sum()
-    }
-}
-
 impl Sub for Cpu {
     type Output = Self;
 

@@ -11,6 +11,7 @@ use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
 use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value};
 use super::lifecycle::{due_ms, enter, moves_to, step};
+use super::owed::Owed;
 use super::profile::Profile;
 use super::rows::{EventRow, Rows};
 use super::said::Field;
@@ -73,7 +74,9 @@ pub struct Engine {
     pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
-    /// Version of the open cycle's rows.
+    /// Customers whose credit has changed in this cycle.
+    pub owed: Vec<Owed>,
+    /// Version of the open cycle's rows; 0 where no history is written.
     pub version: u64,
     /// How far time has certainly passed, milliseconds.
     pub passed_ms: i64,
@@ -100,6 +103,7 @@ impl Engine {
             dirty: Vec::new(),
             dirty_bytes: 0,
             moved: Vec::new(),
+            owed: Vec::new(),
             version: 0,
             passed_ms: BEFORE_ALL_MS,
             refresh: vec![Vec::new(); REFRESH_SLOTS],
@@ -265,8 +269,9 @@ impl Engine {
         }
         let account = batch.str(event.account_id);
         // most events repeat the account: only another one costs a copy of the old
-        let other = (profile.said(Field::AccountId) != account)
-            .then(|| Box::<str>::from(profile.said(Field::AccountId)));
+        let before = profile.said(Field::AccountId);
+        let other = (before != account && (!before.is_empty() || profile.was_told()))
+            .then(|| Box::<str>::from(before));
         if profile.said.say(Field::AccountId, account, stamp) {
             self.moved.push(Moved { slot, left_account: other });
         }

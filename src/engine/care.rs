@@ -5,13 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::moment::{Moment, earliest_after};
+use super::compact::Moment;
+use super::moment::earliest_after;
 use super::sums::{Sum, Sums};
 use crate::model::event::TicketAction;
 use crate::signal::satisfaction::score_share;
 use crate::signal::service::{ln_hours, ln_wait_ratio};
 
-const _: () = assert!(size_of::<Care>() <= 32 && size_of::<Ticket>() <= 56);
+const _: () = assert!(size_of::<Care>() <= 40 && size_of::<Ticket>() <= 56);
 
 /// The sums that tickets as wholes weigh on; the others are of single events.
 const OF_TICKETS: [Sum; 10] = [
@@ -36,8 +37,6 @@ struct Ticket {
     first: Moment,
     /// First opening.
     opened: Moment,
-    /// Until when the first opening promised a response.
-    respond_by: Moment,
     /// Last opening or reopening.
     last_open: Moment,
     /// First reply of an agent.
@@ -57,6 +56,10 @@ pub struct Care {
     tickets: Vec<Ticket>,
     /// Tickets forgotten because there were too many.
     forgotten: u32,
+    /// How long a first response may take, seconds: what the held tickets have been weighed by.
+    promise_s: u32,
+    /// Complaints among the tickets that are open: asked for after every event of a customer.
+    open_complaints: u32,
 }
 
 /// A support event, as this section needs it.
@@ -74,8 +77,6 @@ pub struct CareEvent {
     pub complaint: bool,
     /// Whether it is called a suggestion.
     pub suggestion: bool,
-    /// For an opening: until when a first response is promised, by tier, priority and business hours.
-    pub respond_by_ms: Option<i64>,
     /// Satisfaction 1-5.
     pub csat: Option<u8>,
     /// What the customer had expected, 1-5.
@@ -101,12 +102,11 @@ pub struct OpenTickets {
 
 impl Ticket {
     fn new(id: u64) -> Self {
-        let none = Moment::NONE;
+        let none = Moment::NEVER;
         Self {
             id,
             first: none,
             opened: none,
-            respond_by: none,
             last_open: none,
             replied: none,
             responded: none,
@@ -123,24 +123,23 @@ impl Ticket {
 
     /// Since when it waits: its first opening, or the last reopening if that is all that is known.
     fn open_since_ms(&self) -> Option<i64> {
-        self.opened.ms().or(self.last_open.ms()).filter(|_| self.is_open())
+        self.opened.known_ms().or(self.last_open.known_ms()).filter(|_| self.is_open())
     }
 
     /// When the promised response is missed, if it has not come.
-    fn response_due_ms(&self) -> Option<i64> {
-        self.respond_by.ms().filter(|_| self.responded.is_none())
+    fn response_due_ms(&self, promise_ms: i64) -> Option<i64> {
+        let opened_ms = self.opened.known_ms().filter(|_| self.responded.is_none());
+        opened_ms.map(|opened_ms| opened_ms.saturating_add(promise_ms))
     }
 
     fn take(&mut self, event: &CareEvent) {
-        let at = Moment::at(event.ts_ms);
+        let at = Moment::new(event.ts_ms);
         self.first = self.first.earlier(at);
         self.complaint |= event.complaint;
         self.suggestion |= event.suggestion;
         match event.action {
             TicketAction::Opened => {
-                let respond_by = event.respond_by_ms.map_or(Moment::NONE, Moment::at);
-                (self.opened, self.respond_by) =
-                    (self.opened, self.respond_by).min((at, respond_by));
+                self.opened = self.opened.earlier(at);
                 self.last_open = self.last_open.later(at);
             }
             TicketAction::Reopened => self.last_open = self.last_open.later(at),
@@ -157,22 +156,21 @@ impl Ticket {
     }
 
     /// Tells `add` what the ticket weighs where it differs from `other`.
-    fn weigh(&self, other: &Self, add: &mut impl FnMut(i64, &[(Sum, f64)])) {
+    fn weigh(&self, other: &Self, promise_ms: i64, add: &mut impl FnMut(i64, &[(Sum, f64)])) {
         if (self.opened, self.replied) != (other.opened, other.replied)
-            && let (Some(from_ms), Some(at_ms)) = (self.opened.ms(), self.replied.ms())
+            && let (Some(from_ms), Some(at_ms)) = (self.opened.known_ms(), self.replied.known_ms())
         {
             add(at_ms, &[(Sum::ReplyLn90, ln_hours(at_ms - from_ms)), (Sum::Replies90, 1.0)]);
         }
         if (self.opened, self.solved) != (other.opened, other.solved)
-            && let (Some(from_ms), Some(at_ms)) = (self.opened.ms(), self.solved.ms())
+            && let (Some(from_ms), Some(at_ms)) = (self.opened.known_ms(), self.solved.known_ms())
         {
             add(at_ms, &[(Sum::ResolveLn90, ln_hours(at_ms - from_ms)), (Sum::Resolves90, 1.0)]);
         }
-        let response = |t: &Self| (t.opened, t.respond_by, t.responded);
-        if response(self) != response(other) {
-            self.weigh_response(add);
+        if (self.opened, self.responded) != (other.opened, other.responded) {
+            self.weigh_response(promise_ms, add);
         }
-        let Some(first_ms) = self.first.ms() else {
+        let Some(first_ms) = self.first.known_ms() else {
             return;
         };
         let moved = self.first != other.first;
@@ -184,26 +182,33 @@ impl Ticket {
         }
     }
 
-    fn weigh_response(&self, add: &mut impl FnMut(i64, &[(Sum, f64)])) {
-        let (Some(from_ms), Some(by_ms), Some(at_ms)) =
-            (self.opened.ms(), self.respond_by.ms(), self.responded.ms())
+    fn weigh_response(&self, promise_ms: i64, add: &mut impl FnMut(i64, &[(Sum, f64)])) {
+        let (Some(from_ms), Some(at_ms)) = (self.opened.known_ms(), self.responded.known_ms())
         else {
             return;
         };
         add(at_ms, &[(Sum::SlaDue180, 1.0)]);
-        if let Some(effort) = ln_wait_ratio(at_ms - from_ms, by_ms - from_ms) {
+        if let Some(effort) = ln_wait_ratio(at_ms - from_ms, promise_ms) {
             add(at_ms, &[(Sum::EffortLn90, effort), (Sum::Efforts90, 1.0)]);
         }
-        if at_ms > by_ms {
+        if at_ms - from_ms > promise_ms {
             add(at_ms, &[(Sum::SlaMissed180, 1.0)]);
         }
     }
 }
 
 impl Care {
-    /// Takes an event in. At most `tickets_max` tickets are held: closed ones, then the oldest, are forgotten first.
-    pub fn apply(&mut self, sums: &mut Sums, event: &CareEvent, tickets_max: usize) {
+    /// Takes an event in; `promise_s` as in [`Self::promise`]. At most `tickets_max` tickets are held: closed ones, then
+    /// the oldest, are forgotten first.
+    pub fn apply(
+        &mut self,
+        sums: &mut Sums,
+        event: &CareEvent,
+        promise_s: u32,
+        tickets_max: usize,
+    ) {
         count(sums, event);
+        self.promise(sums, promise_s);
         let at = match self.tickets.binary_search_by_key(&event.ticket, |t| t.id) {
             Ok(at) => at,
             Err(at) => {
@@ -222,6 +227,41 @@ impl Care {
         if self.tickets.len() > tickets_max.max(1) {
             self.forget_one();
         }
+        let open = |ticket: &&Ticket| ticket.complaint && ticket.open_since_ms().is_some();
+        self.open_complaints = self.tickets.iter().filter(open).count() as u32;
+    }
+
+    /// Judges all first responses by this promise, seconds: those that came, and those that are still to come. What
+    /// forgotten tickets weigh stays.
+    pub fn promise(&mut self, sums: &mut Sums, promise_s: u32) {
+        if promise_s == self.promise_s {
+            return;
+        }
+        let before_ms = self.promise_ms();
+        self.promise_s = promise_s;
+        if self.forgotten == 0 {
+            self.weigh_all(sums);
+            return;
+        }
+        for ticket in &self.tickets {
+            ticket.weigh_response(before_ms, &mut |at_ms, what| {
+                what.iter().for_each(|(sum, y)| sums.add(*sum, at_ms, -y));
+            });
+            ticket.weigh_response(self.promise_ms(), &mut |at_ms, what| sums.add_all(at_ms, what));
+        }
+    }
+
+    fn promise_ms(&self) -> i64 {
+        i64::from(self.promise_s) * 1_000
+    }
+
+    fn weigh_all(&self, sums: &mut Sums) {
+        sums.empty(&OF_TICKETS);
+        for ticket in &self.tickets {
+            let nothing = Ticket::new(ticket.id);
+            let add = &mut |at_ms, what: &[(Sum, f64)]| sums.add_all(at_ms, what);
+            ticket.weigh(&nothing, self.promise_ms(), add);
+        }
     }
 
     /// Replaces what a ticket weighed before. Where all tickets are held, the sums are added up anew, so that nothing of
@@ -229,20 +269,18 @@ impl Care {
     fn weigh_anew(&self, sums: &mut Sums, before: &Ticket, at: usize) {
         let after = &self.tickets[at];
         let mut weighed = false;
-        before.weigh(after, &mut |_, _| weighed = true);
+        let promise_ms = self.promise_ms();
+        before.weigh(after, promise_ms, &mut |_, _| weighed = true);
         if weighed && self.forgotten == 0 {
-            sums.empty(&OF_TICKETS);
-            for ticket in &self.tickets {
-                ticket.weigh(&Ticket::new(ticket.id), &mut |at_ms, what| sums.add_all(at_ms, what));
-            }
+            self.weigh_all(sums);
             return;
         }
         if weighed {
-            before.weigh(after, &mut |at_ms, what| {
+            before.weigh(after, promise_ms, &mut |at_ms, what| {
                 what.iter().for_each(|(sum, y)| sums.add(*sum, at_ms, -y));
             });
         }
-        after.weigh(before, &mut |at_ms, what| sums.add_all(at_ms, what));
+        after.weigh(before, promise_ms, &mut |at_ms, what| sums.add_all(at_ms, what));
     }
 
     fn forget_one(&mut self) {
@@ -276,14 +314,24 @@ impl Care {
     /// When the last complaint was closed that is not open again; `None` when none was.
     pub fn complaint_closed_ms(&self) -> Option<i64> {
         let closed = self.tickets.iter().filter(|t| t.complaint && !t.is_open());
-        closed.filter_map(|t| t.solved.ms()).max()
+        closed.filter_map(|t| t.solved.known_ms()).max()
+    }
+
+    /// [`OpenTickets::complaints`], without a look at the tickets.
+    pub fn open_complaints(&self) -> u32 {
+        self.open_complaints
     }
 
     /// Tickets whose promised response is missed at `tau_ms` and has not come yet. At the promised moment itself it is
     /// not missed.
     pub fn unanswered(&self, tau_ms: i64) -> u32 {
-        let dues = self.tickets.iter().filter_map(Ticket::response_due_ms);
-        dues.filter(|due_ms| *due_ms < tau_ms).count() as u32
+        self.respond_by_ms().filter(|due_ms| *due_ms < tau_ms).count() as u32
+    }
+
+    /// Until when the first responses that have not come are promised.
+    pub fn respond_by_ms(&self) -> impl Iterator<Item = i64> + '_ {
+        let promise_ms = self.promise_ms();
+        self.tickets.iter().filter_map(move |ticket| ticket.response_due_ms(promise_ms))
     }
 
     /// First responses missed, and first responses due (half-life 180 days); what is missed and has not come counts
@@ -307,7 +355,7 @@ impl Care {
     /// The next moment after `after_ms` at which a promised response is missed, or an open complaint has waited
     /// `complaint_ms` (and a millisecond: both limits may be used up); `NEVER_MS` when none.
     pub fn next_due_ms(&self, after_ms: i64, complaint_ms: i64) -> i64 {
-        let responses = self.tickets.iter().filter_map(Ticket::response_due_ms);
+        let responses = self.respond_by_ms();
         let complaints = self.tickets.iter().filter(|t| t.complaint);
         let complaints = complaints.filter_map(Ticket::open_since_ms);
         let aged = complaints.map(|since_ms| since_ms.saturating_add(complaint_ms));

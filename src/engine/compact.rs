@@ -1,5 +1,6 @@
 //! Times and stamps in fewer bytes: a profile holds many of them, and nothing about them is lost.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,8 @@ use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 
 /// A time in six bytes: milliseconds since 1970 as a 48-bit number, good for 4,400 years either way (event times end
-/// in 2149). [`NEVER_MS`] and [`BEFORE_ALL_MS`] stay what they are.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// in 2149). [`NEVER_MS`] and [`BEFORE_ALL_MS`] stay what they are. Ordered by time; what has not happened is never.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Moment([u8; 6]);
 
 impl Moment {
@@ -50,6 +51,27 @@ impl Moment {
         Some(self.ms()).filter(|ms| *ms != NEVER_MS && *ms != BEFORE_ALL_MS)
     }
 
+    /// Whether it is never: what it is the moment of has not happened.
+    pub fn is_none(self) -> bool {
+        self == Self::NEVER
+    }
+
+    /// The earlier of two; never is later than any.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        self.min(other)
+    }
+
+    /// The later of two that have happened; never counts as earlier than any.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        match (self.is_none(), other.is_none()) {
+            (true, _) => other,
+            (_, true) => self,
+            _ => self.max(other),
+        }
+    }
+
     /// Moves back to an earlier time.
     pub fn lower_to(&mut self, ms: i64) {
         *self = Self::new(self.ms().min(ms));
@@ -58,6 +80,24 @@ impl Moment {
     /// Moves on to a later time.
     pub fn raise_to(&mut self, ms: i64) {
         *self = Self::new(self.ms().max(ms));
+    }
+}
+
+impl Default for Moment {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
+
+impl PartialOrd for Moment {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Moment {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.ms().cmp(&other.ms())
     }
 }
 
@@ -121,6 +161,18 @@ mod tests {
         }
         assert_eq!(Moment::new(1 << 50).ms(), NEVER_MS);
         assert_eq!([Moment::NEVER, Moment::BEFORE_ALL].map(Moment::known_ms), [None, None]);
+    }
+
+    #[test]
+    fn moments_are_ordered_by_time() {
+        let times = [BEFORE_ALL_MS, -5, 0, 255, 256, 65_536, 1 << 32, 1_763_820_000_123, NEVER_MS];
+        assert!(times.windows(2).all(|w| Moment::new(w[0]) < Moment::new(w[1])));
+        for at in [-5, 0, 1 << 32].map(Moment::new) {
+            assert_eq!([at.later(Moment::NEVER), Moment::NEVER.later(at)], [at, at]);
+            assert_eq!([at.earlier(Moment::NEVER), Moment::NEVER.earlier(at)], [at, at]);
+            assert!(!at.is_none() && Moment::default().is_none());
+        }
+        assert_eq!(Moment::new(7).later(Moment::new(9)).ms(), 9);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::moment::{Moment, earliest_after};
+use super::compact::Moment;
+use super::moment::earliest_after;
 use super::sums::{Sum, Sums};
 use crate::signal::days;
 
@@ -34,9 +35,9 @@ const _: () = assert!(size_of::<Contacts>() <= 48 && size_of::<Owner>() <= 12);
 impl Contacts {
     /// Takes a contact in; `visit` is one in person.
     pub fn contact(&mut self, sums: &mut Sums, ts_ms: i64, outbound: bool, visit: bool) {
-        self.last = self.last.later(Moment::at(ts_ms));
+        self.last = self.last.later(Moment::new(ts_ms));
         if visit {
-            self.last_visit = self.last_visit.later(Moment::at(ts_ms));
+            self.last_visit = self.last_visit.later(Moment::new(ts_ms));
         }
         if outbound {
             sums.add_all(ts_ms, &[(Sum::Outbound7, 1.0), (Sum::Outbound90, 1.0)]);
@@ -48,7 +49,7 @@ impl Contacts {
     /// Takes a statement of who looks after the customer in. It is a change when the statement before it in time names
     /// somebody else; two of one moment stand in the order of their hashes.
     pub fn owner(&mut self, sums: &mut Sums, ts_ms: i64, owner: &str) {
-        let said = Owner { at: Moment::at(ts_ms), hash: xxh3_64(owner.as_bytes()) as u32 };
+        let said = Owner { at: Moment::new(ts_ms), hash: xxh3_64(owner.as_bytes()) as u32 };
         if !self.before.at.is_none() && said <= self.before {
             return;
         }
@@ -85,7 +86,7 @@ impl Contacts {
             Some(at) => self.owners[at],
             None => self.before,
         };
-        if let Some(at_ms) = said.at.ms()
+        if let Some(at_ms) = said.at.known_ms()
             && !previous.at.is_none()
             && previous.hash != said.hash
         {
@@ -95,17 +96,17 @@ impl Contacts {
 
     /// The last contact in any direction.
     pub fn last_ms(&self) -> Option<i64> {
-        self.last.ms()
+        self.last.known_ms()
     }
 
     /// The last visit in person.
     pub fn last_visit_ms(&self) -> Option<i64> {
-        self.last_visit.ms()
+        self.last_visit.known_ms()
     }
 
     /// Days since the last visit; `None` when there was none.
     pub fn visit_gap_days(&self, tau_ms: i64) -> Option<f64> {
-        self.last_visit.ms().map(|at_ms| days(tau_ms.saturating_sub(at_ms).max(0)))
+        self.last_visit.known_ms().map(|at_ms| days(tau_ms.saturating_sub(at_ms).max(0)))
     }
 
     /// Contacts that we began, a week, of a customer known since `since_ms` (rate with half-life 7 days).
@@ -126,7 +127,7 @@ impl Contacts {
     /// The moment after `after_ms` at which the last visit is `cadence_ms` ago; `NEVER_MS` when it is already, or there
     /// was none.
     pub fn next_due_ms(&self, after_ms: i64, cadence_ms: i64) -> i64 {
-        let visit = self.last_visit.ms();
+        let visit = self.last_visit.known_ms();
         earliest_after(after_ms, visit.map(|at_ms| at_ms.saturating_add(cadence_ms)).into_iter())
     }
 

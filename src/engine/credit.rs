@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::moment::{Moment, earliest_after, first_ms};
+use super::compact::Moment;
+use super::moment::{earliest_after, first_ms};
 use super::sums::{Sum, Sums};
 use crate::model::time::DAY_MS;
 use crate::signal::days;
@@ -74,8 +75,39 @@ pub struct Exposure {
     pub overdue_minor_ms: i128,
 }
 
+/// What one legal entity owes, and how it has paid: of what is held, nothing netted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement<'a> {
+    /// The legal entity's id, empty for none.
+    pub entity: &'a str,
+    /// Due and unpaid part of every invoice that is not paid in full, by due.
+    pub open: Vec<(i64, i64)>,
+    /// Payments held, each decayed to the statement's moment (half-life 180 days), minor units.
+    pub paid: f64,
+    /// The same, each times the days it came after the due.
+    pub late_days: f64,
+    /// Requests for more time on invoices that are open.
+    pub ext_requests_open: u32,
+    /// The latest payment.
+    pub last_payment_ms: Option<i64>,
+}
+
 const _: () = assert!(size_of::<Credit>() <= 80);
 const _: () = assert!(size_of::<Invoice>() <= 40 && size_of::<Payment>() <= 24);
+
+impl<'a> Statement<'a> {
+    /// Of an entity that neither owes nor has paid.
+    pub fn of_nothing(entity: &'a str) -> Self {
+        Self {
+            entity,
+            open: Vec::new(),
+            paid: 0.0,
+            late_days: 0.0,
+            ext_requests_open: 0,
+            last_payment_ms: None,
+        }
+    }
+}
 
 impl Exposure {
     /// Overdue part of what is open, in [0, 1]; `None` when nothing is open.
@@ -103,7 +135,7 @@ impl Credit {
     ) {
         let at = self.find_or_insert(id);
         let old = &self.invoices[at];
-        let (said, due) = (Moment::at(ts_ms), Moment::at(due_ms));
+        let (said, due) = (Moment::new(ts_ms), Moment::new(due_ms));
         if !old.said.is_none()
             && (old.said, old.amount_minor, old.due, self.entity_text(old.entity))
                 >= (said, amount_minor, due, entity)
@@ -134,7 +166,7 @@ impl Credit {
     /// Takes a payment in.
     pub fn payment(&mut self, sums: &mut Sums, id: u64, ts_ms: i64, minor: i64) {
         let at = self.find_or_insert(id);
-        let payment = Payment { invoice: id, at: Moment::at(ts_ms), minor };
+        let payment = Payment { invoice: id, at: Moment::new(ts_ms), minor };
         let (from, to) = self.payments_of(id);
         let place = self.payments.partition_point(|held| *held < payment);
         let (between, whole) = (place < to, self.is_whole());
@@ -170,15 +202,55 @@ impl Credit {
 
     /// What is owed at `tau_ms`. An invoice is overdue from its due on.
     pub fn exposure(&self, tau_ms: i64) -> Exposure {
-        self.sum_up(tau_ms, |_| true)
+        let mut all = Exposure::default();
+        for held in &self.invoices {
+            let minor = self.unpaid(held);
+            all.open_minor = all.open_minor.saturating_add(minor);
+            if let Some(due_ms) = held.due.known_ms().filter(|due_ms| *due_ms <= tau_ms) {
+                all.overdue_minor = all.overdue_minor.saturating_add(minor);
+                all.overdue_minor_ms += i128::from(minor) * i128::from(tau_ms - due_ms);
+            }
+        }
+        all
     }
 
-    /// What is owed by legal entity (empty: none said), in order of their ids; entities that owe nothing are left out.
-    pub fn by_entity(&self, tau_ms: i64) -> impl Iterator<Item = (&str, Exposure)> {
-        (0..=self.entities.len())
-            .map(move |n| (n as u8, self.sum_up(tau_ms, |held| usize::from(held.entity) == n)))
-            .filter(|(_, exposure)| exposure.open_minor > 0)
-            .map(|(n, exposure)| (self.entity_text(n), exposure))
+    /// The legal entities (empty: none said) that known invoices name, in order of their ids.
+    pub fn entities(&self) -> impl Iterator<Item = &str> {
+        let named = |n: &usize| self.of_entity(*n).next().is_some();
+        (0..=self.entities.len()).filter(named).map(|n| self.entity_text(n as u8))
+    }
+
+    /// What each of [`Self::entities`] owes at `tau_ms`, and how it has paid.
+    pub fn by_entity(&self, tau_ms: i64) -> impl Iterator<Item = Statement<'_>> {
+        let named = |n: &usize| self.of_entity(*n).next().is_some();
+        (0..=self.entities.len()).filter(named).map(move |n| self.statement(n, tau_ms))
+    }
+
+    fn of_entity(&self, entity: usize) -> impl Iterator<Item = &Invoice> {
+        let of = move |held: &&Invoice| usize::from(held.entity) == entity && !held.said.is_none();
+        self.invoices.iter().filter(of)
+    }
+
+    fn statement(&self, entity: usize, tau_ms: i64) -> Statement<'_> {
+        let mut all = Statement::of_nothing(self.entity_text(entity as u8));
+        for held in self.of_entity(entity) {
+            let (minor, due_ms) = (self.unpaid(held), held.due.known_ms().unwrap_or(0));
+            if minor > 0 {
+                all.open.push((due_ms, minor));
+                all.ext_requests_open += u32::from(held.extensions);
+            }
+            let (from, to) = self.payments_of(held.id);
+            for payment in &self.payments[from..to] {
+                let at_ms = payment.at.known_ms().unwrap_or(0);
+                let half_lives = days(tau_ms - at_ms) / Sum::Paid180.half_life_d();
+                let paid = payment.minor as f64 * libm::exp2(-half_lives);
+                all.paid += paid;
+                all.late_days += paid * days((at_ms - due_ms).max(0));
+                all.last_payment_ms = all.last_payment_ms.max(Some(at_ms));
+            }
+        }
+        all.open.sort_unstable();
+        all
     }
 
     /// Days beyond terms, weighted by amount: payments of the past (half-life 180 days), and what is overdue at
@@ -202,17 +274,11 @@ impl Credit {
         sums.at(Sum::Partials180, tau_ms)
     }
 
-    /// Requests for more time on invoices that are still open.
-    pub fn ext_requests_open(&self) -> u32 {
-        let open = self.invoices.iter().filter(|held| self.unpaid(held) > 0);
-        open.map(|held| u32::from(held.extensions)).sum()
-    }
-
     /// Due and unpaid part of every invoice that is not paid in full.
     pub fn open_parts(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
         self.invoices
             .iter()
-            .filter_map(|held| Some((held.due.ms()?, self.unpaid(held))))
+            .filter_map(|held| Some((held.due.known_ms()?, self.unpaid(held))))
             .filter(|p| p.1 > 0)
     }
 
@@ -258,19 +324,6 @@ impl Credit {
         }
     }
 
-    fn sum_up(&self, tau_ms: i64, wanted: impl Fn(&Invoice) -> bool) -> Exposure {
-        let mut all = Exposure::default();
-        for held in self.invoices.iter().filter(|held| wanted(held)) {
-            let minor = self.unpaid(held);
-            all.open_minor = all.open_minor.saturating_add(minor);
-            if let Some(due_ms) = held.due.ms().filter(|due_ms| *due_ms <= tau_ms) {
-                all.overdue_minor = all.overdue_minor.saturating_add(minor);
-                all.overdue_minor_ms += i128::from(minor) * i128::from(tau_ms - due_ms);
-            }
-        }
-        all
-    }
-
     /// The unpaid part of an invoice; 0 while it is unknown.
     fn unpaid(&self, held: &Invoice) -> i64 {
         if held.said.is_none() {
@@ -295,14 +348,14 @@ impl Credit {
     /// Adds the weights of an invoice's payments from the `first` on, or takes them back (`sign` -1).
     fn weigh(&self, sums: &mut Sums, at: usize, first: usize, sign: f64) {
         let held = &self.invoices[at];
-        let (false, Some(due_ms)) = (held.said.is_none(), held.due.ms()) else {
+        let (false, Some(due_ms)) = (held.said.is_none(), held.due.known_ms()) else {
             return;
         };
         let (from, to) = self.payments_of(held.id);
         let mut paid = held.earlier_minor;
         for (n, payment) in self.payments[from..to].iter().enumerate() {
             paid = paid.saturating_add(payment.minor);
-            let Some(at_ms) = payment.at.ms().filter(|_| n >= first) else {
+            let Some(at_ms) = payment.at.known_ms().filter(|_| n >= first) else {
                 continue;
             };
             let minor = payment.minor as f64 * sign;
@@ -330,7 +383,7 @@ impl Credit {
                 if self.invoices.is_empty() {
                     self.invoices.reserve_exact(1);
                 }
-                let none = Moment::NONE;
+                let none = Moment::NEVER;
                 self.invoices.insert(
                     at,
                     Invoice {
@@ -360,7 +413,7 @@ impl Credit {
         let oldest = (0..self.invoices.len()).min_by_key(|&at| {
             let held = &self.invoices[at];
             let (from, to) = self.payments_of(held.id);
-            let last = self.payments[from..to].last().map_or(Moment::NONE, |p| p.at);
+            let last = self.payments[from..to].last().map_or(Moment::NEVER, |p| p.at);
             (self.class(held), last.later(held.said), held.id)
         });
         let Some(at) = oldest else {

@@ -54,6 +54,7 @@ fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More) {
     let terms = more.terms.as_deref();
     row.maybe_flag((!key.is_empty()).then_some(key == "true"))
         .text(p.said.get_bytes(Field::Name))
+        .i64(p.t_born_ms())
         .i64(p.born.ms())
         .maybe_time(terms.and_then(Terms::profile_ms))
         .u8(terms.map_or(0, |terms| terms.origins() as u8));
@@ -67,7 +68,7 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile, more: &M
     let activated = p.activated_day(cycle_d).map(|day| cx.day_start_ms(day));
     let rhythm = bought.filter(|p| p.x().is_some()).map(|p| rhythm(cx, p));
     let mean = bought.and_then(|p| mean_spend_minor(cx, p)).map(|minor| minor / cx.major());
-    let breadth = more.intents.as_deref().map_or(0, Intents::breadth);
+    let breadth = more.intents.as_ref().map_or(0, Intents::breadth);
     row.maybe_time(p.t_first_ms())
         .maybe_time(p.t_last_ms())
         .u32(p.n_days())
@@ -108,7 +109,7 @@ fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
         .maybe_u8(rated.map(|(nps, _)| nps))
         .maybe_time(rated.map(|(_, at_ms)| at_ms));
     let mut watched = Vec::new();
-    if let Some(intents) = more.intents.as_deref() {
+    if let Some(intents) = more.intents.as_ref() {
         watched = intents.watched(p.as_of_ms);
         watched.truncate(INTENTS);
     }
@@ -125,6 +126,8 @@ fn credit_columns(row: &mut Row<'_>, more: &More) {
     let terms = more.terms.as_deref();
     let running = terms.and_then(Terms::running);
     let service = terms.and_then(Terms::service);
+    let respond_by: Vec<i64> =
+        more.care.as_deref().map(|care| care.respond_by_ms().collect()).unwrap_or_default();
     let promised: Vec<i64> = service.map(|s| s.promised_ms().collect()).unwrap_or_default();
     row.i64(open.iter().fold(0, |sum, (_, minor)| i64::saturating_add(sum, *minor)))
         .i64s(open.iter().map(|(due_ms, _)| *due_ms))
@@ -133,6 +136,7 @@ fn credit_columns(row: &mut Row<'_>, more: &More) {
         .maybe_time(running.and_then(|r| r.renewal_ms))
         .maybe_flag(running.map(|r| r.signed))
         .i64s(promised.iter().copied())
+        .i64s(respond_by.iter().copied())
         .maybe_f64(service.and_then(|s| s.usage_share()))
         .maybe_time(service.and_then(|s| s.high_since_ms()));
 }

@@ -11,7 +11,8 @@ use crate::model::time::HOUR_MS;
 /// The queue of entries `(time, slot)`.
 #[derive(Debug, Default)]
 pub struct DueQueue {
-    later: BTreeMap<i64, Vec<(i64, u32)>>,
+    /// By the number of the hour: milliseconds from its beginning, and slot.
+    later: BTreeMap<i64, Vec<(u32, u32)>>,
     current: BinaryHeap<Reverse<(i64, u32)>>,
     /// Buckets before this one have moved to `current`.
     next_bucket: i64,
@@ -39,7 +40,8 @@ impl DueQueue {
         if bucket < self.next_bucket {
             self.current.push(Reverse((at_ms, slot)));
         } else {
-            self.later.entry(bucket).or_default().push((at_ms, slot));
+            let within_ms = at_ms.rem_euclid(HOUR_MS) as u32;
+            self.later.entry(bucket).or_default().push((within_ms, slot));
         }
     }
 
@@ -64,7 +66,9 @@ impl DueQueue {
             }
             let (bucket, entries) = self.later.pop_first()?;
             self.next_bucket = bucket + 1;
-            self.current.extend(entries.into_iter().map(Reverse));
+            let entries = entries.into_iter();
+            let whole = |(ms, slot)| Reverse((bucket * HOUR_MS + i64::from(ms), slot));
+            self.current.extend(entries.map(whole));
         }
     }
 

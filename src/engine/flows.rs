@@ -47,7 +47,10 @@ impl Engine {
             Body::Purchase { .. }
             | Body::Refund { .. }
             | Body::Opening { .. }
-            | Body::Profile(_) => Before::Counted(self.counted(slot)),
+            | Body::Profile(_) => {
+                let groups = self.groups(slot);
+                Before::Counted(self.counted(slot, groups))
+            }
             _ => Before::Same,
         }
     }
@@ -65,10 +68,15 @@ impl Engine {
         if flow.is_none() && before == Before::Same {
             return;
         }
-        let after = self.counted(slot);
+        let groups = match before {
+            // only master data moves a customer to other groups, and tiers are counted by themselves
+            Before::Counted(from) if !matches!(event.body, Body::Profile(_)) => from.groups,
+            _ => self.groups(slot),
+        };
+        let after = self.counted(slot, groups);
         let from = match before {
             Before::Unknown => None,
-            Before::Counted(counted) => Some(counted),
+            Before::Counted(from) => Some(from),
             Before::Same => Some(after),
         };
         self.count_move(slot, from, after, matches!(event.body, Body::Purchase { .. }));
@@ -138,8 +146,7 @@ impl Engine {
         self.segments.group(Grouping::Tier, tier)
     }
 
-    fn counted(&mut self, slot: u32) -> Counted {
-        let groups = self.groups(slot);
+    fn counted(&self, slot: u32, groups: Groups) -> Counted {
         let profile = &self.store.get(slot).profile;
         let cycle_d = self.cx.plan.parameters.regularity.new_cycle_d;
         let bought = profile.purchases.as_deref();

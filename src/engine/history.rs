@@ -1,7 +1,7 @@
 //! The history of customers: for each customer and each day on which something changed, how the customer stood after the
 //! last change of that day.
 //!
-//! What changes a customer is an applied event, a due that found something, and a move of the tier; the daily refresh
+//! What changes a customer is an applied event, a due that found something, a proposal, and a move of the tier; the daily refresh
 //! changes nothing. A change counts on the day (in the day zone) of the moment the customer stands at after it: its last
 //! event or due, or the move of its tier if that came later. So an event that comes after later ones counts on the day
 //! of those, past days are never written again, and the last row of a customer says how the customer stands.
@@ -49,6 +49,9 @@ impl Scores {
 impl Engine {
     /// To be called before an event or a due at `at_ms` changes a customer.
     pub(super) fn will_change(&mut self, slot: u32, at_ms: i64) {
+        if self.version == 0 {
+            return;
+        }
         let day = self.day_of_change(slot, at_ms);
         if self.store.get(slot).profile.changed_on != Some(day) {
             let tier = self.tiers.columns(slot);
@@ -56,17 +59,17 @@ impl Engine {
         }
     }
 
-    /// To be called after a customer's tier has moved; `before` is what it was.
-    pub(super) fn tier_changed(&mut self, slot: u32, before: TierColumns) {
-        let day = self.day_of_change(slot, self.store.get(slot).profile.as_of_ms);
+    /// To be called after a customer's tier has moved at `at_ms`; `before` is what it was.
+    pub(super) fn tier_changed(&mut self, slot: u32, before: TierColumns, at_ms: i64) {
+        let day = self.day_of_change(slot, at_ms);
+        self.tiers.set_day(slot, day);
         self.turn_to(slot, day, before);
     }
 
-    /// Cut-offs may hold from a moment that this shard has not come to: such a move counts where the shard is.
+    /// Days of a customer never fall.
     fn day_of_change(&self, slot: u32, at_ms: i64) -> u16 {
-        let moved_ms = self.tiers.since_ms(slot).min(self.passed_ms);
         let as_of_ms = self.store.get(slot).profile.as_of_ms;
-        self.cx.day(at_ms.max(as_of_ms).max(moved_ms))
+        self.cx.day(at_ms.max(as_of_ms)).max(self.tiers.day(slot))
     }
 
     /// Writes the day that is open, if it is an earlier one, and opens `day`.
@@ -123,7 +126,6 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
     let none = Purchases::default();
     let p = profile.purchases.as_deref().unwrap_or(&none);
     let activated = p.activated_day(cx.plan.parameters.regularity.new_cycle_d);
-    let clv = clv_minor(cx, profile, profile.as_of_ms);
     row.maybe_time(p.t_first_ms())
         .maybe_time(p.t_last_ms())
         .u32(p.n_days())
@@ -132,5 +134,15 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
         .i64(p.revenue_minor())
         .i64(p.opening.as_ref().map_or(0, |opening| opening.revenue_minor))
         .maybe_time(activated.map(|day| cx.day_start_ms(day)))
-        .maybe_f64(clv.map(|minor| minor / cx.major()));
+        .maybe_f64(clv(cx, profile).map(|minor| minor / cx.major()));
+}
+
+/// The lifetime value as of the profile's moment, minor units. Beside purchases only tickets move it.
+fn clv(cx: &Context, profile: &Profile) -> Option<f64> {
+    let valued = profile.purchases.as_deref()?.valued;
+    let tickets = profile.more().is_some_and(|more| more.care.is_some());
+    if valued.at.ms() == profile.as_of_ms && !tickets {
+        return valued.clv_minor;
+    }
+    clv_minor(cx, profile, profile.as_of_ms)
 }

@@ -16,10 +16,11 @@ use crate::signal::regularity::Rhythm;
 use crate::signal::risk_inputs::{
     Base, Debt, DecayedSum, Gap, OpenInvoice, PulledMean, Rates, RiskInputs,
 };
+use crate::signal::risk_path::{Path, Point};
 use crate::signal::score::Explained;
 use crate::signal::service::{self, Ratings};
 use crate::signal::trend::TrendSums;
-use crate::signal::{loyalty, risk, risk_path};
+use crate::signal::{loyalty, risk};
 
 /// Horizon of the expected purchases, days.
 const EXPECTED_HORIZON_D: f64 = 90.0;
@@ -72,7 +73,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         gap: bought
             .filter(|_| cx.risk.weights.of(risk::Input::OverdueGap) != 0.0)
             .and_then(|p| Some(Gap { rhythm: rhythm(cx, p), last_ms: p.t_last_ms()? })),
-        spend: bought.and_then(|p| spend(cx, p)),
+        spend: bought.and_then(|p| spend(cx, p, profile.spend_from_ms()?)),
         visits: web.map(|web| Rates {
             rule: cx.trends[1],
             sums: TrendSums {
@@ -83,7 +84,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
                 events: web.visits,
             },
         }),
-        open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open().complaints))),
+        open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open_complaints()))),
         tickets: Some(decayed(sums, Sum::Tickets90)),
         csat: csat(cx, sums),
         sat_gap: sat_gap(sums).map(|gap| PulledMean {
@@ -94,7 +95,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         }),
         debt: more.credit.as_ref().map(|credit| Debt {
             late: decayed(sums, Sum::LateDays180),
-            paid: sums.at(Sum::Paid180, sums.landmark_ms()).max(0.0),
+            paid: sums.held(Sum::Paid180).max(0.0),
             open: credit
                 .open_parts()
                 .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
@@ -128,12 +129,12 @@ fn base(cx: &Context, profile: &Profile) -> Option<Base> {
     Some(Base::Silence { curve: cx.model.curve(history, cx.risk.horizon_d), first_ms })
 }
 
-fn spend(cx: &Context, purchases: &Purchases) -> Option<Rates> {
+fn spend(cx: &Context, purchases: &Purchases, first_ms: i64) -> Option<Rates> {
     let sums = TrendSums {
         short: purchases.sums[0],
         long: purchases.sums[1],
         landmark_ms: purchases.sums_at.ms(),
-        first_ms: purchases.t_first_ms()?,
+        first_ms,
         events: purchases.orders(),
     };
     Some(Rates { rule: cx.trends[0], sums })
@@ -143,18 +144,17 @@ fn spend(cx: &Context, purchases: &Purchases) -> Option<Rates> {
 fn decayed(sums: &Sums, sum: Sum) -> DecayedSum {
     let at_ms = sums.landmark_ms();
     let decay = Decay::from_half_life_d(sum.half_life_d());
-    DecayedSum { value: sums.at(sum, at_ms), at_ms, decay }
+    DecayedSum { value: sums.held(sum), at_ms, decay }
 }
 
 /// The quotient of two sums of one half-life, which time leaves as it is.
 fn share(sums: &Sums, part: Sum, whole: Sum) -> Option<f64> {
-    let at_ms = sums.landmark_ms();
-    service::share(sums.at(part, at_ms), sums.at(whole, at_ms))
+    service::share(sums.held(part), sums.held(whole))
 }
 
 /// Satisfaction, pulled towards the population's; `None` without a rating.
 pub(super) fn csat(cx: &Context, sums: &Sums) -> Option<PulledMean> {
-    let weight = sums.at(Sum::CsatN180, sums.landmark_ms());
+    let weight = sums.held(Sum::CsatN180);
     (weight > 0.0).then(|| PulledMean {
         sum: decayed(sums, Sum::Csat180),
         weight,
@@ -164,7 +164,7 @@ pub(super) fn csat(cx: &Context, sums: &Sums) -> Option<PulledMean> {
 }
 
 fn sat_gap(sums: &Sums) -> Option<f64> {
-    let of = |sum| sums.at(sum, sums.landmark_ms());
+    let of = |sum| sums.held(sum);
     service::sat_gap(&Ratings {
         fast_sum: of(Sum::Csat30),
         fast_n: of(Sum::CsatN30),
@@ -239,13 +239,14 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
     let Some(inputs) = risk_inputs(cx, profile) else {
         return RiskStep { crosses: None, risk: None, due_ms: NEVER_MS };
     };
-    let risk = cx.risk.weights.risk(&inputs.facts_at(tau_ms));
+    let path = Path::new(&inputs, &cx.risk.weights);
+    let now = path.at(tau_ms);
     let before = profile.more().and_then(|more| more.risk_band);
     let before = before.map(|(band, _)| usize::from(band));
-    let band = cx.risk.bands.next(before, risk);
+    let band = cx.risk.bands.next(before, now.risk);
     let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
-    let due_ms = crossing_ms(cx, &inputs, (band, Some(risk)), look, tau_ms);
-    RiskStep { crosses, risk: Some(risk), due_ms }
+    let due_ms = crossing_ms(cx, &path, &now, band, look, tau_ms);
+    RiskStep { crosses, risk: Some(now.risk), due_ms }
 }
 
 /// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
@@ -253,7 +254,8 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
     let band = profile.more().and_then(|more| more.risk_band);
     let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
-            crossing_ms(cx, &inputs, (usize::from(band), None), look, from_ms)
+            let path = Path::new(&inputs, &cx.risk.weights);
+            crossing_ms(cx, &path, &path.at(from_ms), usize::from(band), look, from_ms)
         }
         _ => NEVER_MS,
     };
@@ -261,30 +263,27 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
     due_ms
 }
 
-/// A moment after `from_ms` before which the risk stays in its band, and on its side of the edge from which keeping is
-/// worth a contact. `risk`: at `from_ms`, where it is known.
+/// A moment after `from_ms`, that of `now`, before which the risk stays in its band, and on its side of the edge from which
+/// keeping is worth a contact.
 fn crossing_ms(
     cx: &Context,
-    inputs: &RiskInputs,
-    (band, risk): (usize, Option<f64>),
+    path: &Path<'_>,
+    now: &Point,
+    band: usize,
     look: Look,
     from_ms: i64,
 ) -> i64 {
     let mut window = Window::from(cx.risk.bands.limits(band));
-    let weights = &cx.risk.weights;
     let edge = cx.offers.rules.risk_min;
     if window.low < edge && edge < window.high {
         // what falls below the edge ends nothing: only the way up is a moment
-        let risk = risk.unwrap_or_else(|| weights.risk(&inputs.facts_at(from_ms)));
-        window.high = if risk < edge { edge } else { window.high };
+        window.high = if now.risk < edge { edge } else { window.high };
     }
     let soon_ms = from_ms.saturating_add(DAY_MS);
     let found = match look {
-        Look::Roughly if risk_path::stays(inputs, weights, window, from_ms, soon_ms) => {
-            return soon_ms;
-        }
-        Look::Roughly => risk_path::not_before(inputs, weights, window, from_ms),
-        Look::Exactly => risk_path::first_exit(inputs, weights, window, from_ms, NEVER_MS),
+        Look::Roughly if path.stays(now, window, soon_ms) => return soon_ms,
+        Look::Roughly => path.not_before(window, from_ms),
+        Look::Exactly => path.first_exit(window, from_ms, NEVER_MS),
     };
     match found.exit {
         Exit::At { at_ms } | Exit::NotBefore { at_ms } => at_ms.max(from_ms.saturating_add(1)),
@@ -336,18 +335,19 @@ fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
     let Some(more) = profile.more() else { return 0.0 };
     let service = cx.plan.parameters.service;
     let born_ms = profile.born.ms();
-    let first_ms = profile.purchases.as_ref().and_then(|p| p.t_first_ms()).unwrap_or(born_ms);
+    let first_ms = profile.spend_from_ms().unwrap_or(born_ms);
     more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major()
         + more.sums.rate(Sum::Discount365, tau_ms, first_ms)
         + more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major()
 }
 
-/// Until when the first response to a ticket opened at `ts_ms` is promised.
-pub fn respond_by_ms(cx: &Context, profile: &Profile, ts_ms: i64) -> i64 {
+/// How long a first response may take by what is promised, seconds. Key customers are promised another time; who is said to
+/// be one is, for all tickets that are remembered: so the order in which events arrive does not matter.
+pub fn promise_s(cx: &Context, profile: &Profile) -> u32 {
     let service = cx.plan.parameters.service;
     let key = profile.said(Field::Key) == "true";
     let hours = if key { service.response_key_h } else { service.response_h };
-    ts_ms.saturating_add((hours * 3_600_000.0) as i64)
+    (hours * 3_600.0) as u32
 }
 
 /// What stands open; nothing where there was never a ticket.
@@ -384,6 +384,33 @@ mod tests {
             let Base::Constant { p } = base_of_contract(terms) else { panic!() };
             assert!((p - churn).abs() < 1e-12, "{terms}: {p}, not {churn}");
         }
+    }
+
+    /// An opening tells of years, the sums of what was streamed: both rates begin where the stream does.
+    #[test]
+    fn steady_spending_after_an_opening_is_no_rise() {
+        use crate::engine::purchase::Opening;
+        let cx = context();
+        let begin_ms = 20_000 * DAY_MS;
+        let mut profile = Profile::new(begin_ms);
+        let purchases = profile.purchases.get_or_insert_default();
+        purchases.open(Opening {
+            stamp: Stamp::default(),
+            t_first_ms: begin_ms - 900 * DAY_MS,
+            t_last_ms: begin_ms - DAY_MS,
+            last_day: 19_999,
+            n_days: 120,
+            orders: 130,
+            revenue_minor: 90_000,
+        });
+        for week in 1..=8 {
+            purchases.buy(&cx, begin_ms + week * 7 * DAY_MS, 5_000);
+        }
+        profile.as_of_ms = begin_ms + 56 * DAY_MS;
+        let spend = risk_inputs(&cx, &profile).unwrap().spend.unwrap();
+        let trend = spend.trend_at(begin_ms + 59 * DAY_MS).unwrap();
+        assert!(trend.abs() < 0.1, "{trend}");
+        assert_eq!(profile.t_born_ms(), begin_ms - 900 * DAY_MS);
     }
 
     #[test]

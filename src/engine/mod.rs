@@ -19,6 +19,7 @@ pub mod lifecycle;
 pub mod moment;
 pub mod offer;
 mod opportunity_row;
+pub mod owed;
 pub mod profile;
 mod propose;
 pub mod purchase;

@@ -38,7 +38,7 @@ pub struct More {
     /// Contract, answers, deliveries, usage.
     pub terms: Option<Box<Terms>>,
     /// Categories looked at and bought.
-    pub intents: Option<Box<Intents>>,
+    pub intents: Option<Intents>,
     /// Band of the risk, and since when; `None` while there is no risk.
     pub risk_band: Option<(u8, Moment)>,
     /// As of when the row of a customer who has never bought was last refreshed.
@@ -96,7 +96,7 @@ pub struct Profile {
     pub more: Option<Box<More>>,
     /// Last act of the customer; [`Moment::BEFORE_ALL`] when there was none.
     pub last_seen: Moment,
-    /// First event of any type, or the opening's first purchase.
+    /// First event of any type: from here on the stream knows the customer, so rates are measured from here.
     pub born: Moment,
     /// Since when `lifecycle` is what it is.
     pub lifecycle_since: Moment,
@@ -138,7 +138,34 @@ impl Profile {
     /// Something of what an event touches: reading it brings it into the cache.
     pub fn touch(&self) -> u64 {
         let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits) + web.sessions.touch());
-        web + u64::from(self.ids.touch()) + u64::from(self.said.touch())
+        // the lines in which these sections begin; what they point to is a pass of its own
+        let bought = self.purchases.as_ref().map_or(0, |p| u64::from(p.orders()));
+        let more = self.more().map_or(0, |more| more.sums.len() as u64);
+        web + bought + more + u64::from(self.ids.touch()) + u64::from(self.said.touch())
+    }
+
+    /// What an event touches behind the sections that [`Self::touch`] has brought.
+    pub fn touch_more(&self) -> u64 {
+        let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
+        let more = self.more().map_or(0, |more| {
+            let intents = more.intents.as_ref().map_or(0, |intents| u64::from(intents.touch()));
+            let care = more.care.as_ref().map_or(0, |care| u64::from(care.open_complaints()));
+            more.sums.touch().wrapping_add(intents + care)
+        });
+        far.wrapping_add(more)
+    }
+
+    /// First event of any type, or the opening's first purchase.
+    pub fn t_born_ms(&self) -> i64 {
+        let first_ms = self.purchases.as_ref().and_then(|p| p.t_first_ms());
+        first_ms.map_or(self.born.ms(), |first_ms| first_ms.min(self.born.ms()))
+    }
+
+    /// Since when money is summed up: the first purchase, after an opening the first event of the stream. `None` before
+    /// the first purchase.
+    pub fn spend_from_ms(&self) -> Option<i64> {
+        let first_ms = self.purchases.as_ref()?.t_first_ms()?;
+        Some(first_ms.max(self.born.ms()))
     }
 
     /// Whether something in its row ages although nothing happens: who has bought, and who has a risk.
@@ -151,6 +178,12 @@ impl Profile {
     pub fn refreshed_ms(&self) -> i64 {
         let valued = self.purchases.as_ref().map_or(BEFORE_ALL_MS, |p| p.valued.at.ms());
         valued.max(self.more().map_or(BEFORE_ALL_MS, |more| more.refreshed.ms()))
+    }
+
+    /// Whether the next stage may have heard of this customer without an account: only a purchase or a risk is told of.
+    pub fn was_told(&self) -> bool {
+        self.lifecycle() != Lifecycle::Prospect
+            || self.more().is_some_and(|more| more.risk_band.is_some())
     }
 
     /// When the lifecycle changes by itself.

@@ -1,9 +1,11 @@
 //! Rows of customers, events, activity and segments, from profiles and events.
 
 use super::context::Context;
+use super::credit::Statement;
 use super::customer_row;
 use super::history::{self, Scores};
 use super::opportunity_row::{self, OpportunityRow};
+use super::owed;
 use super::shard::activity::Tally;
 use super::shard::segments::{Flow, Grouping, hour_begins_ms};
 use super::shard::words::Words;
@@ -78,6 +80,7 @@ pub struct Rows {
     history: TableRows,
     activity: TableRows,
     events: TableRows,
+    credit: TableRows,
     segments: TableRows,
 }
 
@@ -91,6 +94,7 @@ impl Rows {
             history: TableRows::new(Table::CustomerHistory),
             activity: TableRows::new(Table::Activity),
             events: TableRows::new(Table::Events),
+            credit: TableRows::new(Table::Credit),
             segments: TableRows::new(Table::Segments),
         }
     }
@@ -103,6 +107,7 @@ impl Rows {
             &self.activity,
             &self.events,
             &self.opportunities,
+            &self.credit,
             &self.segments,
         ];
         all.iter().map(|rows| rows.len_bytes()).sum()
@@ -114,6 +119,7 @@ impl Rows {
         self.history.take_into(out);
         self.activity.take_into(out);
         self.events.take_into(out);
+        self.credit.take_into(out);
         self.opportunities.take_into(out);
         self.segments.take_into(out);
     }
@@ -125,6 +131,7 @@ impl Rows {
             Table::CustomerHistory => self.history.recycle(block.bytes),
             Table::Activity => self.activity.recycle(block.bytes),
             Table::Events => self.events.recycle(block.bytes),
+            Table::Credit => self.credit.recycle(block.bytes),
             Table::Opportunities => self.opportunities.recycle(block.bytes),
             Table::Segments => self.segments.recycle(block.bytes),
             _ => {}
@@ -255,6 +262,21 @@ impl Rows {
         let mut row = self.history.row();
         row.text(slot.key.bytes()).u16(day).u16(self.shard).u64(version).u8(0);
         history::write(&mut row, cx, &slot.profile, tier, known);
+    }
+
+    /// The row of what a customer owes through one legal entity.
+    pub fn credit(
+        &mut self,
+        customer: &[u8],
+        version: u64,
+        as_of_ms: i64,
+        statement: &Statement<'_>,
+        deleted: bool,
+    ) {
+        let mut row = self.credit.row();
+        row.text(customer).text(statement.entity.as_bytes());
+        row.u16(self.shard).u64(version).u8(u8::from(deleted));
+        owed::write(&mut row, as_of_ms, statement);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::moment::{Moment, earliest_after};
+use super::compact::Moment;
+use super::moment::earliest_after;
 use super::sums::{Sum, Sums};
 use crate::model::time::{DAY_MS, HOUR_MS};
 
@@ -64,7 +65,7 @@ const _: () = assert!(size_of::<Metric>() <= 48 && size_of::<Order>() <= 24);
 impl Metric {
     /// Since when it has been high without a low between; `None` while it is not.
     fn high_since_ms(&self) -> Option<i64> {
-        self.highs.first().and_then(|at| at.ms())
+        self.highs.first().and_then(|at| at.known_ms())
     }
 
     fn take(&mut self, at: Moment, share: f64) {
@@ -106,13 +107,13 @@ impl Service {
             Ok(at) => at,
             Err(at) => {
                 self.metrics.reserve_exact(1);
-                let none = Moment::NONE;
+                let none = Moment::NEVER;
                 let new = Metric { id: metric, last: none, share: 0.0, low: none, highs: vec![] };
                 self.metrics.insert(at, new);
                 at
             }
         };
-        self.metrics[at].take(Moment::at(ts_ms), quantity / limit);
+        self.metrics[at].take(Moment::new(ts_ms), quantity / limit);
         if self.metrics.len() > METRICS_MAX
             && let Some(oldest) =
                 (0..self.metrics.len()).min_by_key(|&at| (self.metrics[at].last, at))
@@ -137,15 +138,15 @@ impl Service {
                 if self.orders.is_empty() {
                     self.orders.reserve_exact(1);
                 }
-                let none = Moment::NONE;
+                let none = Moment::NEVER;
                 self.orders.insert(at, Order { id: order, promised: none, delivered: none });
                 at
             }
         };
-        let delivered = delivered_ms.map_or(Moment::NONE, |ms| Moment::at(ms.min(ts_ms)));
+        let delivered = delivered_ms.map_or(Moment::NEVER, |ms| Moment::new(ms.min(ts_ms)));
         self.last_delivered = self.last_delivered.later(delivered);
         let held = &mut self.orders[at];
-        let promised = held.promised.earlier(Moment::at(promised_ms));
+        let promised = held.promised.earlier(Moment::new(promised_ms));
         let delivered = held.delivered.later(delivered);
         if (promised, delivered) != (held.promised, held.delivered) {
             let weighed = !held.delivered.is_none();
@@ -199,24 +200,24 @@ impl Service {
     /// Orders not delivered yet, those of them whose promise has come, and the earliest such promise.
     pub fn undelivered(&self, tau_ms: i64) -> (u32, u32, Option<i64>) {
         let open = || self.orders.iter().filter(|held| held.delivered.is_none());
-        let late = || open().filter_map(|held| held.promised.ms()).filter(|ms| *ms <= tau_ms);
+        let late = || open().filter_map(|held| held.promised.known_ms()).filter(|ms| *ms <= tau_ms);
         (open().count() as u32, late().count() as u32, late().min())
     }
 
     /// When something was last delivered.
     pub fn last_delivered_ms(&self) -> Option<i64> {
-        self.last_delivered.ms()
+        self.last_delivered.known_ms()
     }
 
     /// When the delivered orders held arrived; the last ones are.
     pub fn delivered_ms(&self) -> impl Iterator<Item = i64> + '_ {
-        self.orders.iter().filter_map(|held| held.delivered.ms())
+        self.orders.iter().filter_map(|held| held.delivered.known_ms())
     }
 
     /// When the orders not delivered yet were promised for.
     pub fn promised_ms(&self) -> impl Iterator<Item = i64> + '_ {
         let open = self.orders.iter().filter(|held| held.delivered.is_none());
-        open.filter_map(|held| held.promised.ms())
+        open.filter_map(|held| held.promised.known_ms())
     }
 
     /// Orders held, and forgotten because there were too many.
@@ -228,8 +229,8 @@ impl Service {
     /// been high for [`HIGH_FOR_D`]; `NEVER_MS` when none.
     pub fn next_due_ms(&self, after_ms: i64) -> i64 {
         let open = self.orders.iter().filter(|held| held.delivered.is_none());
-        let promised = open.filter_map(|held| held.promised.ms());
-        let asked = self.last_delivered.ms().map(|ms| ms + ASK_AFTER_D * DAY_MS);
+        let promised = open.filter_map(|held| held.promised.known_ms());
+        let asked = self.last_delivered.known_ms().map(|ms| ms + ASK_AFTER_D * DAY_MS);
         let high = self.metrics.iter().filter_map(Metric::high_since_ms);
         let too_small = high.map(|ms| ms + HIGH_FOR_D * DAY_MS);
         earliest_after(after_ms, promised.chain(asked).chain(too_small))
@@ -238,7 +239,8 @@ impl Service {
 
 /// Adds what a delivery weighs, at its arrival, or takes it back (`sign` -1).
 fn weigh(sums: &mut Sums, order: &Order, sign: f64) {
-    let (Some(promised_ms), Some(at_ms)) = (order.promised.ms(), order.delivered.ms()) else {
+    let (Some(promised_ms), Some(at_ms)) = (order.promised.known_ms(), order.delivered.known_ms())
+    else {
         return;
     };
     let late_h = (at_ms - promised_ms).max(0) as f64 / HOUR_MS as f64;

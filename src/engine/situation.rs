@@ -104,7 +104,7 @@ impl OfferRule {
 
     /// How near a prospect is to a first purchase: views of categories, and searches.
     fn prospect_intent(&self, more: &More, tau_ms: i64) -> f64 {
-        let views = more.intents.as_deref().map_or(0.0, |intents| intents.total(tau_ms));
+        let views = more.intents.as_ref().map_or(0.0, |intents| intents.total(tau_ms));
         views + self.plan.search_weight * more.sums.at(Sum::Searches90, tau_ms)
     }
 
@@ -205,7 +205,7 @@ fn know_category(
     s: &mut Situation,
     tau_ms: i64,
 ) -> Option<Named> {
-    let intents = more.intents.as_deref().filter(|_| s.lifecycle == Lifecycle::Active)?;
+    let intents = more.intents.as_ref().filter(|_| s.lifecycle == Lifecycle::Active)?;
     let (category, named) = cx.offers.category(intents, tau_ms)?;
     s.category = Some(category);
     s.mean_spend_hat = mean_spend(cx, profile);
@@ -420,7 +420,7 @@ pub fn may_interest(cx: &Context, profile: &Profile, viewed: Option<u32>, tau_ms
             cx.offers.prospect_intent(more, tau_ms) >= cx.offers.plan.prospect_intent
         }
         Lifecycle::Active => viewed
-            .zip(more.intents.as_deref())
+            .zip(more.intents.as_ref())
             .is_some_and(|(key, intents)| intents.views(key, tau_ms) >= cx.offers.rules.intent_min),
         _ => false,
     }

@@ -50,6 +50,12 @@ impl Sums {
         self.values.len()
     }
 
+    /// Something of the values: reading it brings them into the cache.
+    pub fn touch(&self) -> u64 {
+        let ends = [self.values.first(), self.values.last()];
+        ends.into_iter().flatten().fold(0, |sum, value| sum ^ value.to_bits())
+    }
+
     /// Whether nothing was ever added.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -94,6 +100,11 @@ impl Sums {
             let age = half_lives(sum.half_life_d(), self.landmark_ms(), tau_ms);
             self.values[at] * libm::exp2(-age)
         })
+    }
+
+    /// The sum as of the landmark; 0 when nothing was added.
+    pub fn held(&self, sum: Sum) -> f64 {
+        self.index(sum).map_or(0.0, |at| self.values[at])
     }
 
     /// Rate per day at `tau_ms` of a customer known since `since_ms`: [`Decay::rate_per_day`], hence with an age of

@@ -6,7 +6,7 @@ use super::apply::Engine;
 use super::care::CareEvent;
 use super::context::Context;
 use super::intent::category_key;
-use super::judge::respond_by_ms;
+use super::judge::promise_s;
 use super::profile::Profile;
 use super::propose::note_act;
 use super::purchase::Opening;
@@ -68,6 +68,10 @@ impl Engine {
                 }
             }
             Body::Access { .. } => return Took::default(),
+            Body::Invoice { .. } | Body::Payment { .. } | Body::ExtensionRequest { .. } => {
+                self.take_credit(slot, batch, event);
+                return Took { judged: true, ..Took::default() };
+            }
             _ => {}
         }
         let cx = &self.cx;
@@ -189,7 +193,11 @@ impl Engine {
         if let Some(key) = fields.key {
             profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
         }
+        let promise_s = promise_s(&self.cx, profile);
         let more = profile.more_mut();
+        if let Some(care) = &mut more.care {
+            care.promise(&mut more.sums, promise_s);
+        }
         let origin = batch.str(event.origin);
         more.terms.get_or_insert_default().profile(event.ts_ms, origin);
         let owner = batch.str(fields.owner_id);
@@ -244,7 +252,6 @@ fn take_money(cx: &Context, profile: &mut Profile, body: &Body, stamp: Stamp) ->
             let revenue_minor = revenue.minor;
             let opening =
                 Opening { stamp, t_first_ms, t_last_ms, last_day, n_days, orders, revenue_minor };
-            profile.born.lower_to(t_first_ms);
             profile.as_of_ms = profile.as_of_ms.max(t_last_ms);
             profile.purchases.get_or_insert_default().open(opening);
             false
@@ -268,7 +275,7 @@ fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &
     else {
         return;
     };
-    let opens = action == TicketAction::Opened;
+    let promise_s = promise_s(cx, profile);
     let happened = CareEvent {
         ticket: xxh3_64(batch.bytes(ticket_id)),
         ts_ms: event.ts_ms,
@@ -276,7 +283,6 @@ fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &
         by_agent,
         complaint: kind == Some(TicketKind::Complaint),
         suggestion: kind == Some(TicketKind::Suggestion),
-        respond_by_ms: opens.then(|| respond_by_ms(cx, profile, event.ts_ms)),
         csat,
         expected,
         wait_s,
@@ -284,28 +290,16 @@ fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &
     };
     let more = profile.more_mut();
     let care = more.care.get_or_insert_default();
-    care.apply(&mut more.sums, &happened, cx.plan.limits.tickets_max);
+    care.apply(&mut more.sums, &happened, promise_s, cx.plan.limits.tickets_max);
 }
 
-/// Credit, contacts, contract, answers, deliveries, usage.
+/// Contacts, contract, answers, deliveries, usage.
 fn take_relation(profile: &mut Profile, batch: &EventBatch, event: &Event, stamp: Stamp) {
     let hash = |span| xxh3_64(batch.bytes(span));
     let ts_ms = event.ts_ms;
     let more = profile.more_mut();
     let sums = &mut more.sums;
     match event.body {
-        Body::Invoice { invoice_id, amount, due_ms } => {
-            let entity = batch.str(event.legal_entity_id);
-            let credit = more.credit.get_or_insert_default();
-            credit.invoice(sums, hash(invoice_id), ts_ms, amount.minor, due_ms, entity);
-        }
-        Body::Payment { invoice_id, amount } => {
-            let credit = more.credit.get_or_insert_default();
-            credit.payment(sums, hash(invoice_id), ts_ms, amount.minor);
-        }
-        Body::ExtensionRequest { invoice_id } => {
-            more.credit.get_or_insert_default().extension(sums, hash(invoice_id), ts_ms);
-        }
         Body::Contact { outbound, kind, .. } => {
             let visit = kind == ContactKind::Visit;
             more.contacts.get_or_insert_default().contact(sums, ts_ms, outbound, visit);

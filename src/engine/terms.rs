@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::moment::{Moment, earliest_after};
+use super::compact::Moment;
+use super::moment::earliest_after;
 use super::service::Service;
 use super::sums::{Sum, Sums};
 use crate::model::record::Stamp;
@@ -91,7 +92,7 @@ impl Terms {
 
     /// Takes an answer in, 0 to 10; the latest counts (of one moment the highest).
     pub fn rating(&mut self, ts_ms: i64, nps: u8) {
-        let at = Moment::at(ts_ms);
+        let at = Moment::new(ts_ms);
         if self.rated.is_none() || (self.rated, self.nps) < (at, nps) {
             (self.rated, self.nps) = (at, nps);
         }
@@ -105,7 +106,7 @@ impl Terms {
 
     /// Takes in that master data came, and from where (empty: not said).
     pub fn profile(&mut self, ts_ms: i64, origin: &str) {
-        self.profile = self.profile.later(Moment::at(ts_ms));
+        self.profile = self.profile.later(Moment::new(ts_ms));
         let hash = xxh3_64(origin.as_bytes()) as u32;
         if !origin.is_empty()
             && self.origins.len() < ORIGINS_MAX
@@ -145,18 +146,18 @@ impl Terms {
 
     /// The last answer, 0 to 10, as long as it holds ([`NPS_HOLDS_D`]).
     pub fn nps_last(&self, tau_ms: i64) -> Option<u8> {
-        let rated_ms = self.rated.ms()?;
+        let rated_ms = self.rated.known_ms()?;
         (tau_ms < rated_ms + NPS_HOLDS_D * DAY_MS).then_some(self.nps)
     }
 
     /// The last answer, 0 to 10, and when it was given.
     pub fn rated(&self) -> Option<(u8, i64)> {
-        self.rated.ms().map(|at_ms| (self.nps, at_ms))
+        self.rated.known_ms().map(|at_ms| (self.nps, at_ms))
     }
 
     /// When master data last came.
     pub fn profile_ms(&self) -> Option<i64> {
-        self.profile.ms()
+        self.profile.known_ms()
     }
 
     /// Recommendations ever; their decayed number is [`Sum::Referrals180`].
@@ -166,7 +167,7 @@ impl Terms {
 
     /// Days since master data last came; `None` when they never did.
     pub fn profile_age_days(&self, tau_ms: i64) -> Option<f64> {
-        self.profile.ms().map(|at_ms| days(tau_ms.saturating_sub(at_ms).max(0)))
+        self.profile.known_ms().map(|at_ms| days(tau_ms.saturating_sub(at_ms).max(0)))
     }
 
     /// From how many origins master data came.
@@ -177,8 +178,8 @@ impl Terms {
     /// The next moment after `after_ms` at which an answer expires, master data become old, the renewal is near or there,
     /// or something of [`Service::next_due_ms`] happens; `NEVER_MS` when none.
     pub fn next_due_ms(&self, after_ms: i64) -> i64 {
-        let expiry = self.rated.ms().map(|ms| ms + NPS_HOLDS_D * DAY_MS);
-        let old = self.profile.ms().map(|ms| ms + PROFILE_OLD_D * DAY_MS);
+        let expiry = self.rated.known_ms().map(|ms| ms + NPS_HOLDS_D * DAY_MS);
+        let old = self.profile.known_ms().map(|ms| ms + PROFILE_OLD_D * DAY_MS);
         let renewal = self.running().and_then(|running| running.renewal_ms);
         let near = renewal.map(|ms| ms.saturating_sub(RENEWAL_NEAR_D * DAY_MS));
         let own = [expiry, old, near, renewal].into_iter().flatten();

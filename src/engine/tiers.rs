@@ -20,7 +20,7 @@ use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{AbcShare, Plan};
 use crate::signal::days;
 use crate::signal::tier_moves::{Abc, Decision, Place, Tier, Waiting, decide, wanted};
-use crate::signal::tiers::{AbcBy, Bucket, Cuts, Histogram, Shares, ln_of};
+use crate::signal::tiers::{AbcBy, Bucket, Cuts, Histogram, Shares, apart, ln_of};
 use crate::wire::mail::{self, CutOffs};
 
 /// 2000-01-01: the moment to which all values are carried. It is part of what buckets mean: never to be changed within
@@ -30,7 +30,7 @@ pub const LANDMARK_MS: i64 = 946_684_800_000;
 /// Customers in a page of standings: growing never copies much.
 const PAGE: usize = 4_096;
 
-/// Where a customer stands, in ten bytes.
+/// Where a customer stands, in twelve bytes.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
     bucket: i16,
@@ -39,6 +39,8 @@ struct Standing {
     /// [`Tier::number`] of the best tier ever, 0 for none.
     best: u8,
     since: Moment,
+    /// The day on which it last moved, for the history.
+    day: u16,
 }
 
 const _: () =
@@ -54,7 +56,7 @@ const CHANGED: u8 = 1 << 7;
 const PLACE: u8 = COUNTED - 1;
 
 const NOWHERE: Standing =
-    Standing { bucket: i16::MIN, place: 0, best: 0, since: Moment::BEFORE_ALL };
+    Standing { bucket: i16::MIN, place: 0, best: 0, since: Moment::BEFORE_ALL, day: 0 };
 
 fn pack(place: Place) -> u8 {
     place.tier.number() | place.abc.number() << 2 | u8::from(place.key) << 4
@@ -75,6 +77,8 @@ pub struct Stands {
     pub since_ms: i64,
     /// The move that waits.
     pub waiting: Option<Waiting>,
+    /// The day (since 1970-01-01, in the day zone) on which the history counts its last move.
+    pub day: u16,
     /// The best tier ever; `None` when it was never judged.
     pub best: Option<Tier>,
 }
@@ -212,6 +216,7 @@ impl Tiers {
             waiting: (standing.place & WAITS != 0)
                 .then(|| self.waiting.get(&slot).copied())
                 .flatten(),
+            day: standing.day,
             best: Tier::from_number(standing.best),
         }
     }
@@ -233,9 +238,14 @@ impl Tiers {
         TierColumns { place: Some(place), since_ms: standing.since.known_ms(), version }
     }
 
-    /// Since when a customer stands where it does; before everything for nowhere.
-    pub fn since_ms(&self, slot: u32) -> i64 {
-        self.look(slot).since.ms()
+    /// The day on which the history counts a customer's last move; 0 for none.
+    pub fn day(&self, slot: u32) -> u16 {
+        self.look(slot).day
+    }
+
+    /// Counts a customer's move on a day.
+    pub fn set_day(&mut self, slot: u32, day: u16) {
+        self.at(slot).day = day;
     }
 
     /// A record of the state topic.
@@ -243,6 +253,7 @@ impl Tiers {
         let standing = self.at(slot);
         standing.place = stands.place.map_or(0, pack);
         standing.since = Moment::new(stands.since_ms);
+        standing.day = stands.day;
         standing.best = stands.best.map_or(0, Tier::number);
         self.wait(slot, stands.waiting);
     }
@@ -401,21 +412,23 @@ impl Engine {
         }
     }
 
-    /// Judges a customer by new cut-offs: from the moment they hold, but never before it was last looked at.
+    /// Judges a customer by new cut-offs: from the moment they hold, but never before it was last looked at. They may hold
+    /// from a moment that this shard has not come to: the history counts the move where the shard is.
     fn judge_now(&mut self, slot: u32) {
         let profile = &self.store.get(slot).profile;
         let valid_from_ms = self.tiers.cut_offs().map_or(BEFORE_ALL_MS, |c| c.valid_from_ms);
         let tau_ms = profile.as_of_ms.max(valid_from_ms);
-        self.judge(slot, tau_ms);
+        self.judge(slot, tau_ms, valid_from_ms.min(self.passed_ms));
     }
 
-    fn judge(&mut self, slot: u32, tau_ms: i64) {
+    /// Judges a customer at `tau_ms`; a move counts on the day of `on_ms`, or of the customer's last change.
+    fn judge(&mut self, slot: u32, tau_ms: i64, on_ms: i64) {
         let Some(s) = value_ln(&self.cx, &self.store.get(slot).profile) else {
             return;
         };
         let before = self.tiers.columns(slot);
         if self.tiers.judge(slot, s, tau_ms) {
-            self.tier_changed(slot, before);
+            self.tier_changed(slot, before, on_ms);
             self.mark(slot);
             self.count_tier(slot, before.place.map(|place| place.tier));
         }
@@ -427,7 +440,7 @@ impl Engine {
         let tau_ms = profile.as_of_ms;
         if let Some(s) = value_ln(&self.cx, profile) {
             self.tiers.count(slot, s);
-            self.judge(slot, tau_ms);
+            self.judge(slot, tau_ms, tau_ms);
         }
     }
 
@@ -438,7 +451,7 @@ impl Engine {
         }
         let due_ms = self.tiers.waiting.get(&slot).map(|waiting| self.tiers.due_of(*waiting));
         if let Some(due_ms) = due_ms.filter(|due_ms| *due_ms <= until_ms) {
-            self.judge(slot, due_ms);
+            self.judge(slot, due_ms, due_ms);
         }
     }
 
@@ -450,7 +463,7 @@ impl Engine {
             && let Some((due_ms, slot)) = self.tiers.dues.first().copied()
             && due_ms <= until_ms
         {
-            self.judge(slot, due_ms);
+            self.judge(slot, due_ms, due_ms);
             debug_assert!(!self.tiers.dues.contains(&(due_ms, slot)), "a due must not stand still");
             fired += 1;
         }
@@ -483,17 +496,4 @@ pub fn value_ln(cx: &Context, profile: &Profile) -> Option<f64> {
 fn cuts_of(c: &CutOffs) -> Cuts {
     let [iron, gold, key, a, b] = [c.iron, c.gold, c.key, c.a, c.b].map(Bucket::from_number);
     Cuts { gold, iron, key, a, b }
-}
-
-/// Ranges in order, those that touch as one.
-fn apart(mut ranges: Vec<(i16, i16)>) -> Vec<(i16, i16)> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(i16, i16)> = Vec::new();
-    for (low, high) in ranges {
-        match joined.last_mut() {
-            Some((_, end)) if low <= end.saturating_add(1) => *end = (*end).max(high),
-            _ => joined.push((low, high)),
-        }
-    }
-    joined
 }

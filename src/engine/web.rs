@@ -229,6 +229,11 @@ impl Sessions {
         u64::from(self.near[NEAR - 1].is_some())
     }
 
+    /// Something of the list's other part.
+    pub fn touch_far(&self) -> u64 {
+        self.far.as_ref().map_or(0, |far| far.sessions.len() as u64)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.near[0].is_none()

@@ -145,7 +145,7 @@ fn no_longer_held(f: &Facts<'_>, notes: &mut Vec<Note>) {
             note(notes, "no_longer_held", text);
         }
     }
-    let first_ms = f.folded.map(|profile| profile.born.ms());
+    let first_ms = f.folded.map(|profile| profile.t_born_ms());
     match first_ms {
         Some(ms) if ms <= f.stored.born_ms => {}
         Some(ms) => note(

@@ -279,7 +279,7 @@ fn width(name: &str) -> Option<Width> {
 fn fixed(name: &str) -> Option<usize> {
     match name {
         "UInt8" => Some(1),
-        "UInt16" => Some(2),
+        "UInt16" | "Date" => Some(2),
         "UInt32" => Some(4),
         "UInt64" | "Int64" | "Float64" | "DateTime64(3, 'UTC')" => Some(8),
         _ => None,

@@ -216,6 +216,7 @@ impl Machine {
         };
         self.engine.judge_dirty();
         self.collect_customers(&mut effects, version);
+        self.engine.collect_credit(version);
         self.tell_tiers(&mut effects, clock);
         self.collect_activity(&mut effects, version);
         self.collect_segments(&mut effects, version);
@@ -345,6 +346,7 @@ impl Machine {
             *hash = hash.wrapping_add(progress.id_hash);
         }
         self.state.watermark = self.watermark;
+        self.state.complete_to_ms = self.complete_to_ms().unwrap_or(BEFORE_ALL_MS);
         self.state.last_clock_ms = clock.now_ms;
         effects.sources = std::mem::take(&mut self.cycle.sources);
     }

@@ -223,7 +223,6 @@ impl Machine {
             let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
             let mut passed = self.watermark;
             let broke = passed.record(frontier_ms, self.plan.disorder_ms);
-            self.engine.passed_ms = passed.at_ms;
             if self.engine.next_due_ms(passed.at_ms).is_some() {
                 let budget = self.cycle.budget(&self.plan, &self.engine);
                 let (fired, left) = self.engine.fire_all_until(passed.at_ms, budget);
@@ -233,7 +232,9 @@ impl Machine {
                 }
             }
             self.watermark = passed;
-            self.engine.store.warm(self.merge.upcoming(source, &self.plan, WARM));
+            let Engine { store, tiers, .. } = &self.engine;
+            let upcoming = self.merge.upcoming(source, &self.plan, WARM);
+            store.warm(upcoming, |slot| tiers.stands(slot).since_ms as u64);
             self.consume(source, broke);
         }
         Progress::More

@@ -130,7 +130,6 @@ impl Machine {
         self.state.meta.tenure += 1;
         self.state.meta.owner.clone_from(&self.identity.owner);
         self.watermark = self.state.watermark;
-        self.engine.passed_ms = self.watermark.at_ms;
         self.mailbox.start(self.state.meta.mail_to);
         self.engine.activity.sealed_to = self.state.sealed_to;
         self.engine.segments.sealed_to = self.state.hours_sealed_to;
@@ -153,7 +152,9 @@ impl Machine {
                 self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
                 self.engine.arm_anew(slot);
             } else {
-                self.engine.arm(slot, Look::Roughly, as_of_ms);
+                // what lies before was looked at, and nothing was crossed
+                let from_ms = as_of_ms.max(self.state.complete_to_ms);
+                self.engine.arm(slot, Look::Roughly, from_ms);
             }
             self.engine.list_for_refresh(slot);
         }
@@ -194,6 +195,28 @@ mod tests {
         let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
         let identity = Identity { shard: 0, shards: 1, generation: 1, owner: "test".to_owned() };
         Machine::new(Arc::new(plan), identity)
+    }
+
+    /// A search that begins before what is complete would find again what has been looked at, a due a day.
+    #[test]
+    fn dues_are_looked_for_beyond_what_is_complete() {
+        use crate::engine::context::Context;
+        use crate::engine::judge::risk_step;
+        use crate::model::time::{DAY_MS, NEVER_MS};
+
+        let mut machine = machine();
+        let cx = Context::new(machine.plan.clone());
+        let mut profile = Profile::new(0);
+        profile.purchases.get_or_insert_default().buy(&cx, 5 * DAY_MS, 1_000);
+        profile.as_of_ms = 900 * DAY_MS;
+        let now = risk_step(&cx, &profile, 900 * DAY_MS, Look::Exactly);
+        profile.more_mut().risk_band = now.crosses;
+        let slot = machine.engine.store.insert(b"c", profile);
+        machine.found_meta = true;
+        machine.state.complete_to_ms = 960 * DAY_MS;
+        assert!(matches!(machine.restored().unwrap(), Restored::At { .. }));
+        let due_ms = machine.engine.store.get(slot).due_ms;
+        assert!(due_ms > 960 * DAY_MS && due_ms <= NEVER_MS, "{due_ms}");
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct ShardState {
     pub frontiers_ms: Vec<i64>,
     /// How far time is.
     pub watermark: Watermark,
+    /// Up to here everything that was due has been looked at; [`BEFORE_ALL_MS`] where nothing is known.
+    pub complete_to_ms: i64,
     /// Minutes of activity below this one are sealed.
     pub sealed_to: i64,
     /// Hours of segments below this one are sealed.
@@ -99,6 +101,7 @@ impl ShardState {
             fingerprint: Fingerprint::of(plan),
             frontiers_ms: vec![BEFORE_ALL_MS; n],
             watermark: Watermark::default(),
+            complete_to_ms: BEFORE_ALL_MS,
             sealed_to: BEFORE_ALL_MS,
             hours_sealed_to: BEFORE_ALL_MS,
             refreshed_to: BEFORE_ALL_MS,

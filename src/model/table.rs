@@ -100,6 +100,8 @@ pub enum Table {
     LedgerDaily,
     /// Offsets that retention removed before they were read.
     Gaps,
+    /// What customers owe, one row for each legal entity their invoices name.
+    Credit,
     /// What was worth a contact, one row for each proposal.
     Opportunities,
     /// Flows of customers and events by shard, hour and group.
@@ -129,6 +131,7 @@ const CUSTOMERS: &[Column] = &[
     col("key", T::MaybeUInt8),
     col("name", T::String),
     col("t_born", T::Time),
+    col("streamed_from", T::Time),
     col("profile_at", T::MaybeTime),
     col("profile_sources", T::UInt8),
     col("sums", T::Sums),
@@ -176,6 +179,7 @@ const CUSTOMERS: &[Column] = &[
     col("contract_renewal", T::MaybeTime),
     col("contract_signed", T::MaybeUInt8),
     col("promised_open", T::Int64s),
+    col("respond_by_open", T::Int64s),
     col("usage_share", T::MaybeFloat64),
     col("usage_high_since", T::MaybeTime),
     col("exp_purchases_90", T::MaybeFloat64),
@@ -354,6 +358,24 @@ const GAPS: &[Column] = &[
     col("reason", T::String),
 ];
 
+/// Columns of `credit`. Payments stand decayed as of `as_of`, with a half-life of 180 days; the view moves them, and what
+/// is overdue, to the moment of reading.
+const CREDIT: &[Column] = &[
+    col("customer_id", T::String),
+    col("legal_entity_id", T::String),
+    col("shard", T::UInt16),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("as_of", T::Time),
+    col("open_minor", T::Int64),
+    col("invoice_due", T::Int64s),
+    col("invoice_open", T::Int64s),
+    col("paid_sum_180", T::Float64),
+    col("late_days_sum_180", T::Float64),
+    col("ext_requests_open", T::UInt32),
+    col("last_payment", T::MaybeTime),
+];
+
 /// Columns of `segments`. `late_version` is 0 for the hour's own row, else the version of the cycle that brought what came
 /// after the hour was sealed; the views add them. `net_…` are customers that came to a lifecycle less those that left it.
 const SEGMENTS: &[Column] = &[
@@ -387,7 +409,7 @@ const SEGMENTS: &[Column] = &[
 
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Customers,
         Self::CustomerHistory,
         Self::Activity,
@@ -395,6 +417,7 @@ impl Table {
         Self::Events,
         Self::Opportunities,
         Self::Gaps,
+        Self::Credit,
         Self::LedgerDaily,
         Self::Ledger,
     ];
@@ -409,6 +432,7 @@ impl Table {
             Self::Ledger => "ledger",
             Self::LedgerDaily => "ledger_daily",
             Self::Gaps => "gaps",
+            Self::Credit => "credit",
             Self::Opportunities => "opportunities",
             Self::Segments => "segments",
         }
@@ -429,6 +453,7 @@ impl Table {
             Self::Ledger => LEDGER,
             Self::LedgerDaily => LEDGER_DAILY,
             Self::Gaps => GAPS,
+            Self::Credit => CREDIT,
             Self::Opportunities => OPPORTUNITIES,
             Self::Segments => SEGMENTS,
         }

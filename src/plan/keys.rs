@@ -21,7 +21,7 @@ pub struct Key {
 }
 
 /// The sections, with the brackets they are written in.
-const SECTIONS: [(&str, &str); 18] = [
+pub(super) const SECTIONS: [(&str, &str); 18] = [
     ("source", "[[source]]"),
     ("drop", "[[drop]]"),
     ("clock", "[clock]"),
@@ -107,7 +107,7 @@ const KEYS: &[Key] = &[
         "seal_after",
         "duration, 0s to 3650d",
         "\"10m\"",
-        "how long after its end a minute of `activity` stays open, beyond the disorder",
+        "how long after its end a minute of `activity`, or an hour of `segments`, stays open, beyond the disorder",
     ),
     key(
         "",
@@ -391,7 +391,7 @@ const KEYS: &[Key] = &[
         "dimension_values_max",
         "integer, 1 to 65535",
         "256",
-        "values of a free text (channel, region, industry, segment, origin) per source; the rest is `other`",
+        "values of a free text (channel, region, industry, segment, origin, category) per source; the rest is `other`. The table `segments` counts by so many owners; the customer keeps its own",
     ),
     key("limits", "tickets_max", "integer, 1 to 65535", "256", "tickets remembered per customer"),
     key(

@@ -368,20 +368,21 @@ fn lifts(notes: &mut Notes<'_>, top: &Section<'_>, p_buy: f64) -> Vec<Lift> {
             .expected(format!("at most {LIFTS_MAX} tables [[lift]]"))
             .hint("keep those with the largest lift times p_buy");
     }
-    let mut lifts: Vec<Lift> = Vec::new();
-    for section in sections.iter().take(LIFTS_MAX) {
+    // with its place in the file, for messages
+    let mut lifts: Vec<(usize, Lift)> = Vec::new();
+    for (at, section) in sections.iter().enumerate().take(LIFTS_MAX) {
         let Some(lift) = lift(notes, section, p_buy) else {
             continue;
         };
-        let same = |other: &Lift| (&other.given, &other.category) == (&lift.given, &lift.category);
-        if let Some(twin) = lifts.iter().position(same) {
+        let pair = |lift: &Lift| (lift.given.clone(), lift.category.clone());
+        if let Some((twin, _)) = lifts.iter().find(|(_, other)| pair(other) == pair(&lift)) {
             section
                 .refuse(notes, "category", "a pair of categories named once")
                 .hint(format!("lift[{twin}] is about the same two"));
         }
-        lifts.push(lift);
+        lifts.push((at, lift));
     }
-    lifts
+    lifts.into_iter().map(|(_, lift)| lift).collect()
 }
 
 fn lift(notes: &mut Notes<'_>, section: &Section<'_>, p_buy: f64) -> Option<Lift> {

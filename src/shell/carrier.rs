@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -20,13 +19,12 @@ use crate::flow::carry::Block;
 use crate::flow::names::Names;
 use crate::flow::outbox::mark;
 use crate::model::table::Table;
-use crate::model::time::DAY_MS;
 
 use super::board::Heartbeat;
+use super::clean::{Cleaner, KEEP_MS};
 use super::client::{Link, REQUEST_TIMEOUT};
-use super::clock::wall_ms;
 use super::observe::Observer;
-use super::quiet::{Calm, Quiet};
+use super::quiet::Calm;
 use super::sink::{Sink, Stopped};
 
 /// A batch is carried when it has so many bytes, or when nothing more comes for a moment.
@@ -41,10 +39,8 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(2);
 const MEASURE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Committing offsets may wait so long for a coordinator that is away.
 const ACKNOWLEDGE_LONGEST: Duration = Duration::from_secs(120);
-/// How often acknowledged records are deleted.
+/// How often old records that were read are deleted.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(3_600);
-/// How long records are kept after they were written and read.
-const KEEP_MS: i64 = 7 * DAY_MS;
 
 /// Starts the carrier on a thread of its own. It ends when `quit` is set, or when a table refuses a block.
 ///
@@ -59,12 +55,12 @@ pub fn start(
     tokio: Handle,
 ) -> KafkaResult<std::thread::JoinHandle<()>> {
     let consumer: BaseConsumer = link.carrier(names).create()?;
-    let admin: AdminClient<Quiet> = link.admin().create_with_context(Quiet::default())?;
+    let cleaner = Cleaner::new(link, names, tokio.clone())?;
     let topic = names.rows();
     consumer.subscribe(&[&topic])?;
     let carrier = Carrier {
         consumer,
-        admin,
+        cleaner,
         topic,
         sink,
         tokio,
@@ -107,7 +103,7 @@ struct ReadTo {
 
 struct Carrier {
     consumer: BaseConsumer,
-    admin: AdminClient<Quiet>,
+    cleaner: Cleaner,
     topic: String,
     sink: Arc<Sink>,
     tokio: Handle,
@@ -161,9 +157,9 @@ impl Carrier {
         }
         if self.cleaned.elapsed() >= CLEAN_INTERVAL {
             self.cleaned = Instant::now();
-            self.heartbeat.beat_after(REQUEST_TIMEOUT * 4);
-            if let Err(error) = self.clean() {
-                tracing::warn!(%error, "deleting rows that were carried long ago");
+            self.heartbeat.beat_after(REQUEST_TIMEOUT * 8);
+            if let Err(error) = self.cleaner.clean(&self.acknowledged, KEEP_MS) {
+                tracing::warn!(%error, "deleting rows and mail that were read long ago");
             }
         }
         Ok(())
@@ -317,37 +313,6 @@ impl Carrier {
         }
         self.observer.outbox(&self.acknowledged, &lag);
         Ok(())
-    }
-
-    /// Deletes rows that were carried, and written more than seven days ago. Nothing is deleted unread.
-    fn clean(&self) -> KafkaResult<()> {
-        let acknowledged = &self.acknowledged;
-        let mut times = TopicPartitionList::new();
-        for partition in acknowledged.keys() {
-            let before = Offset::Offset(wall_ms() - KEEP_MS);
-            times.add_partition_offset(&self.topic, *partition, before)?;
-        }
-        if times.count() == 0 {
-            return Ok(());
-        }
-        let found = self.consumer.offsets_for_times(times, REQUEST_TIMEOUT)?;
-        let mut list = TopicPartitionList::new();
-        for element in found.elements() {
-            let carried = acknowledged.get(&element.partition()).copied().unwrap_or(0);
-            let before = match (element.error(), element.offset()) {
-                (Ok(()), Offset::Offset(offset)) => offset.min(carried),
-                // Nothing was written since: everything that was carried is old.
-                (Ok(()), Offset::End) => carried,
-                // Not known: nothing is deleted.
-                _ => continue,
-            };
-            list.add_partition_offset(&self.topic, element.partition(), Offset::Offset(before))?;
-        }
-        if list.count() == 0 {
-            return Ok(());
-        }
-        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
-        self.tokio.block_on(self.admin.delete_records(&list, &options)).map(drop)
     }
 }
 

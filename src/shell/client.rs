@@ -174,6 +174,8 @@ impl Link {
         config.set("transaction.timeout.ms", self.transaction_timeout_ms.to_string());
         config.set("compression.type", "lz4");
         config.set("linger.ms", "0");
+        // A record that no broker took makes the commit fail; that the others were taken need not be told one by one.
+        config.set("delivery.report.only.error", "true");
         // One record may be large (a dead letter of a source with a high limit); a request of many stays below the
         // broker's usual megabyte.
         config.set("message.max.bytes", "67108864");

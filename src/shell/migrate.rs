@@ -47,6 +47,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "segments",
         text: include_str!("../../config/clickhouse/004_segments.sql"),
     },
+    Migration {
+        number: 5,
+        name: "credit",
+        text: include_str!("../../config/clickhouse/005_credit.sql"),
+    },
 ];
 
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.

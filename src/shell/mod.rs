@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod board;
 pub mod carrier;
+pub mod clean;
 pub mod clickhouse_client;
 pub mod client;
 pub mod clock;

@@ -60,9 +60,10 @@ pub struct Transactions {
     reopened: Option<Instant>,
 }
 
-/// How long one poll for delivery reports waits. The crate's own flush waits in slices of 100 ms, eleven times as
-/// long as a whole transaction takes otherwise.
-const POLL: Duration = Duration::from_millis(1);
+/// How long is waited for the brokers between two looks. The crate's own flush waits in slices of 100 ms, eleven times as
+/// long as a whole transaction takes otherwise; its `poll` asks in circles for the last millisecond of its time, which
+/// was more work than sending.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A step that failed, and when its transaction began.
 struct Failed {
@@ -118,13 +119,14 @@ impl Transactions {
         for effects in cycles {
             self.send_effects(effects, began).map_err(step("sending records"))?;
         }
-        // Delivery reports first: the commit would wait for them in slices of 100 ms.
-        while self.producer.in_flight_count() > 0 {
+        // Here, because the commit would wait for the brokers to take the records in slices of 100 ms.
+        let mut waiting = self.producer.in_flight_count();
+        while waiting > 0 {
             if began.elapsed() >= self.timeout {
                 let error = KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut);
                 return Err(Failed { error, step: "waiting for the brokers to take the records" });
             }
-            self.producer.poll(POLL);
+            waiting = self.serve(waiting);
         }
         let offsets = self.offsets(cycles).map_err(step("listing the offsets"))?;
         self.again(began, || {
@@ -133,6 +135,17 @@ impl Transactions {
         .map_err(step("sending the offsets"))?;
         self.again(began, || self.producer.commit_transaction(self.timeout))
             .map_err(step("committing"))
+    }
+
+    /// Takes what the client reports; when it reports nothing, waits a moment. Returns how many records are still on
+    /// their way, given how many there were before.
+    fn serve(&self, before: i32) -> i32 {
+        self.producer.poll(Duration::ZERO);
+        let waiting = self.producer.in_flight_count();
+        if waiting >= before {
+            std::thread::sleep(PAUSE);
+        }
+        waiting
     }
 
     /// Repeats a call for as long as librdkafka says that the same call may be made again.
@@ -195,8 +208,9 @@ impl Transactions {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let poll = || {
+                let mut waiting = self.producer.in_flight_count();
                 while !done.load(Ordering::SeqCst) {
-                    self.producer.poll(POLL);
+                    waiting = self.serve(waiting);
                 }
             };
             let reports = std::thread::Builder::new().name("retain-abort".to_owned());
@@ -297,7 +311,7 @@ impl Transactions {
             })
     }
 
-    /// Queues a record, serving delivery reports while the queue is full.
+    /// Queues a record, waiting for the brokers while the queue is full.
     fn send<K: ToBytes + ?Sized>(
         &self,
         mut record: BaseRecord<'_, K, [u8]>,
@@ -309,7 +323,7 @@ impl Transactions {
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
                     if began.elapsed() < self.timeout =>
                 {
-                    self.producer.poll(POLL);
+                    self.serve(self.producer.in_flight_count());
                     record = back;
                 }
                 Err((error, _)) => return Err(error),

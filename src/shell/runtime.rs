@@ -209,7 +209,6 @@ impl Runtime {
         let begins = Begins { start: options.start, beginning, clock: clock.clone() };
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout);
-        let asker = link.query(&names, true);
         let shard_count = topics.shards;
         let instance = link.instance.clone().unwrap_or_else(random_instance);
         let sources: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
@@ -224,10 +223,9 @@ impl Runtime {
         let mut threads = Vec::new();
         let workers = start_workers(options.workers, &shared, &reports, &mut threads)?;
         let jobs = start_commits(transactions, (&reports, &observer), &quit, &mut threads)?;
-        let carried = link.carried(&names);
         let askers = vec![
-            start_ends(asker, sources, &shared, &mut threads)?,
-            start_outboxes(carried, shard_count, &outboxes, &mut threads)?,
+            start_ends(link.query(&names, true), sources, &shared, &mut threads)?,
+            start_outboxes(link.carried(&names), shard_count, &outboxes, &mut threads)?,
         ];
         observer.begun(&instance);
         // Last, when everything else is ready: from now on the group waits for us.

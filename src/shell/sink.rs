@@ -87,7 +87,7 @@ impl Sink {
             .with_setting("input_format_skip_unknown_fields", "0")
             .with_setting("input_format_with_names_use_header", "1")
             .with_setting("input_format_with_types_use_header", "1")
-            // History of many years may come in one block; `events` has a partition a year.
+            // History of many years may come in one block; `events` has a partition a year, `customer_history` one a month.
             .with_setting("max_partitions_per_insert_block", "0");
         if let Some(quorum) = &options.insert_quorum {
             client = client.with_setting("insert_quorum", quorum);

@@ -1,6 +1,8 @@
 //! The views people read: SQL text from the plan.
 
+mod credit;
 mod customers;
+mod history;
 mod opportunities;
 mod rollups;
 mod segments;
@@ -50,8 +52,16 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("shards", shards_select(plan, tables)),
         view("customers_at", customers::select(plan, &rows, "{at:DateTime64(3, 'UTC')}")),
         view("customers_now", customers::select(plan, &shards, now)),
+        view("credit_at", credit::select(databases, "{at:DateTime64(3, 'UTC')}")),
+        view("credit_now", credit::select(databases, "greatest(e.as_of, ifNull(s.now_at, e.as_of))")),
         view("revenue_at_risk", rollups::revenue_at_risk(views)),
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
+        view("customer_history", history::customer_history(plan, tables)),
+        view("customer_months", history::customer_months(plan, tables)),
+        view("cohort_retention", history::cohort_retention(views)),
+        view("owner_months", history::owner_months(views)),
+        view("tier_migration", history::tier_migration(tables)),
+        view("churn_rate", history::churn_rate(tables)),
         view("opportunities_now", opportunities::now(views, tables)),
         view("opportunity_effect", opportunities::effect(views, tables)),
         view("segments_hourly", segments::hourly(tables)),

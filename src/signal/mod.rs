@@ -4,9 +4,9 @@
 //! milliseconds (`_ms`) or days as `f64` (`_d`). Logarithms and exponentials come from `libm` and not from the
 //! platform, so that a state replayed on another machine has the same bits.
 
+pub mod access;
 pub mod activation;
 pub mod contract;
-pub mod credit;
 pub mod crossing;
 pub mod decay;
 pub mod exit;

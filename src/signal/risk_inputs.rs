@@ -283,3 +283,59 @@ impl RiskInputs {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::DAY_MS;
+    use super::*;
+
+    fn debt(late: f64, paid: f64, open: &[(i64, f64)]) -> Debt {
+        let open =
+            open.iter().map(|(d, amount)| OpenInvoice { due_ms: d * DAY_MS, amount: *amount });
+        Debt {
+            late: DecayedSum { value: late, at_ms: 0, decay: Decay::from_half_life_d(180.0) },
+            paid,
+            open: open.collect(),
+        }
+    }
+
+    #[test]
+    fn days_beyond_terms_by_hand() {
+        let at = |debt: &Debt, day: i64| debt.parts_at(day * DAY_MS).days();
+        let nothing = debt(0.0, 0.0, &[(10, 500.0)]);
+        assert_eq!(at(&nothing, 9), None);
+        assert_eq!(at(&nothing, 10), Some(0.0));
+        assert_eq!(at(&nothing, 17), Some(7.0));
+        // Paid 300, of which 100 were 30 days late: 10 days. It fades, the mean stands.
+        let paid = debt(100.0 * 30.0, 300.0, &[]);
+        assert_eq!(at(&paid, 0), Some(10.0));
+        assert!((at(&paid, 400).unwrap() - 10.0).abs() < 1e-12);
+        // After a half-life 150 of weight remain; 150 open are 20 days overdue.
+        let both = debt(3000.0, 300.0, &[(160, 150.0), (900, 1e6)]);
+        assert!((at(&both, 180).unwrap() - 15.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn bounds_hold_between_two_moments() {
+        let cases = [
+            debt(0.0, 0.0, &[(10, 500.0), (40, 9000.0)]),
+            debt(30_000.0, 1000.0, &[(10, 500.0), (40, 9000.0)]),
+            debt(500.0, 1000.0, &[(10, 500.0), (11, 1.0)]),
+            debt(0.0, 1000.0, &[]),
+        ];
+        for debt in &cases {
+            for (left, right) in [(0, 5), (0, 30), (9, 11), (30, 50), (0, 2000), (39, 40)] {
+                let parts = |day: i64| debt.parts_at(day * DAY_MS);
+                let (low, high) = parts(left).bounds_to(&parts(right));
+                for day in left..=right {
+                    let days = parts(day).days().unwrap_or(0.0);
+                    assert!(
+                        low <= days + 1e-9 && days <= high + 1e-9,
+                        "{debt:?} {left} {right} {day}"
+                    );
+                }
+            }
+        }
+    }
+}

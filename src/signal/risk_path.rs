@@ -8,13 +8,22 @@
 use super::exit::{self, Found, Window};
 use super::risk::{Facts, INPUTS, Input, Weights};
 use super::risk_inputs::{DebtParts, RiskInputs};
-use super::score::{eta_reference, sigmoid};
+use super::score::sigmoid;
 
 /// Added to both bounds of the log-odds: what rounding can make of monotone inputs. Near probabilities of 1 - 1e-6 the
 /// last bit of p_silent is 1e-10 of log-odds.
 const SLACK: f64 = 1e-9;
 
+/// The risk at one moment, and what it is made of.
+#[derive(Debug)]
+pub struct Point {
+    /// The risk, bit for bit that of [`Weights::risk`].
+    pub risk: f64,
+    parts: Parts,
+}
+
 /// The contributions at one moment.
+#[derive(Debug)]
 struct Parts {
     phi: [f64; INPUTS],
     /// Whether the trends of spend and visits are known.
@@ -23,104 +32,105 @@ struct Parts {
 }
 
 /// A customer's risk as a function of time, until the next event.
-struct Path<'a> {
+#[derive(Debug)]
+pub struct Path<'a> {
     inputs: &'a RiskInputs,
     weights: &'a Weights,
+    references: [f64; INPUTS],
     eta0: f64,
 }
 
 impl<'a> Path<'a> {
-    fn new(inputs: &'a RiskInputs, weights: &'a Weights) -> Self {
-        let eta0 = eta_reference(weights.b0, &weights.terms(&Facts::default()));
-        Self { inputs, weights, eta0 }
+    /// The path of a customer under a set of weights.
+    #[must_use]
+    pub fn new(inputs: &'a RiskInputs, weights: &'a Weights) -> Self {
+        let references = Input::ALL.map(|input| weights.reference(input));
+        let weighted = weights.b.iter().zip(&references);
+        let eta0 = weighted.fold(weights.b0, |sum, (weight, reference)| sum + weight * reference);
+        Self { inputs, weights, references, eta0 }
     }
 
-    fn at(&self, tau_ms: i64) -> (f64, Parts) {
+    /// The risk at a moment not before the last event.
+    #[must_use]
+    pub fn at(&self, tau_ms: i64) -> Point {
         let facts = self.inputs.facts_at(tau_ms);
-        let phi = self.weights.terms(&facts).map(|term| term.phi());
+        let phi = Input::ALL.map(|input| {
+            let weight = self.weights.of(input);
+            // as `Term::phi`, without a look at what has no weight
+            match Some(input).filter(|_| weight != 0.0).and_then(|input| facts.z(input)) {
+                Some(z) => weight * (z - self.references[input as usize]),
+                None => 0.0,
+            }
+        });
         let trends = [facts.volume_trend.is_some(), facts.engage_trend.is_some()];
         let debt = self.inputs.debt.as_ref().map(|debt| debt.parts_at(tau_ms));
         let eta = phi.iter().fold(self.eta0, |sum, phi| sum + phi);
-        (sigmoid(eta), Parts { phi, trends, debt })
+        Point { risk: sigmoid(eta), parts: Parts { phi, trends, debt } }
+    }
+
+    /// Whether the risk certainly stays inside `window` from a moment up to and including `until_ms`, in one more
+    /// evaluation. That it does not is not said by `false`.
+    #[must_use]
+    pub fn stays(&self, from: &Point, window: Window, until_ms: i64) -> bool {
+        if !window.holds(from.risk) {
+            return false;
+        }
+        let last = self.at(until_ms);
+        let (low, high) = self.bounds(&from.parts, &last.parts);
+        [last.risk, low, high].into_iter().all(|risk| window.holds(risk))
+    }
+
+    fn sample(&self, tau_ms: i64) -> (f64, Parts) {
+        let Point { risk, parts } = self.at(tau_ms);
+        (risk, parts)
     }
 
     /// Bounds of the risk between two moments.
     fn bounds(&self, left: &Parts, right: &Parts) -> (f64, f64) {
-        let (mut low, mut high) = (self.eta0, self.eta0);
-        for input in Input::ALL {
-            let (a, b) = (left.phi[input as usize], right.phi[input as usize]);
-            let (mut least, mut most) = (a.min(b), a.max(b));
-            let mut reach = |phi: f64| {
-                least = least.min(phi);
-                most = most.max(phi);
-            };
-            let weight = self.weights.of(input);
-            match input {
-                // A trend that ends in between has risen first, to nobody knows where.
-                Input::SpendFalling if left.trends[0] && !right.trends[0] => {
-                    reach(weight * input.range().1);
-                }
-                Input::EngagementFalling if left.trends[1] && !right.trends[1] => {
-                    reach(weight * input.range().1);
-                }
-                Input::LatePayment => {
-                    if let (Some(left), Some(right)) = (&left.debt, &right.debt) {
-                        let (least_d, most_d) = left.bounds_to(right);
-                        let z = |dbt_days: f64| {
-                            let facts = Facts { dbt_days: Some(dbt_days), ..Facts::default() };
-                            facts.z(input).unwrap_or(0.0)
-                        };
-                        reach(weight * z(least_d));
-                        reach(weight * z(most_d));
-                    }
-                }
-                _ => {}
-            }
-            low += least;
-            high += most;
+        let (mut least, mut most) = (left.phi, left.phi);
+        for (at, phi) in right.phi.iter().enumerate() {
+            least[at] = least[at].min(*phi);
+            most[at] = most[at].max(*phi);
         }
-        (sigmoid(low - SLACK), sigmoid(high + SLACK))
+        let mut reach = |input: Input, z: f64| {
+            let (at, phi) = (input as usize, self.weights.of(input) * z);
+            least[at] = least[at].min(phi);
+            most[at] = most[at].max(phi);
+        };
+        // A trend that ends in between has risen first, to nobody knows where.
+        for (trend, input) in
+            [Input::SpendFalling, Input::EngagementFalling].into_iter().enumerate()
+        {
+            if left.trends[trend] && !right.trends[trend] {
+                reach(input, input.range().1);
+            }
+        }
+        if let (Some(left), Some(right)) = (&left.debt, &right.debt) {
+            let (least_d, most_d) = left.bounds_to(right);
+            for dbt_days in [least_d, most_d] {
+                let facts = Facts { dbt_days: Some(dbt_days), ..Facts::default() };
+                reach(Input::LatePayment, facts.z(Input::LatePayment).unwrap_or(0.0));
+            }
+        }
+        let sum = |phi: [f64; INPUTS]| phi.iter().fold(self.eta0, |sum, phi| sum + phi);
+        (sigmoid(sum(least) - SLACK), sigmoid(sum(most) + SLACK))
     }
-}
 
-/// The first moment after `from_ms` at which the risk is outside `window`, looking no further than `until_ms`; exact to the
-/// millisecond, except that an excursion shorter than a second may be missed. For use when a due has fired.
-///
-/// `from_ms` is not before the last event, and nothing has happened since.
-#[must_use]
-pub fn first_exit(
-    inputs: &RiskInputs,
-    weights: &Weights,
-    window: Window,
-    from_ms: i64,
-    until_ms: i64,
-) -> Found {
-    let path = Path::new(inputs, weights);
-    let bounds = |left: &Parts, right: &Parts| path.bounds(left, right);
-    exit::first_exit(window, from_ms, until_ms, |tau_ms| path.at(tau_ms), bounds)
-}
+    /// The first moment after `from_ms` at which the risk is outside `window`, looking no further than `until_ms`; exact to
+    /// the millisecond, except that an excursion shorter than a second may be missed. For use when a due has fired.
+    ///
+    /// `from_ms` is not before the last event, and nothing has happened since.
+    #[must_use]
+    pub fn first_exit(&self, window: Window, from_ms: i64, until_ms: i64) -> Found {
+        let bounds = |left: &Parts, right: &Parts| self.bounds(left, right);
+        exit::first_exit(window, from_ms, until_ms, |tau_ms| self.sample(tau_ms), bounds)
+    }
 
-/// Whether the risk certainly stays inside `window` from `from_ms` up to and including `until_ms`, in two evaluations. That
-/// it does not is not said by `false`.
-#[must_use]
-pub fn stays(
-    inputs: &RiskInputs,
-    weights: &Weights,
-    window: Window,
-    from_ms: i64,
-    until_ms: i64,
-) -> bool {
-    let path = Path::new(inputs, weights);
-    let ((first, left), (last, right)) = (path.at(from_ms), path.at(until_ms));
-    let (low, high) = path.bounds(&left, &right);
-    [first, last, low, high].into_iter().all(|risk| window.holds(risk))
-}
-
-/// A moment before which the risk certainly stays inside `window`, in few evaluations. For use after an event; look again,
-/// with [`first_exit`], when it has come.
-#[must_use]
-pub fn not_before(inputs: &RiskInputs, weights: &Weights, window: Window, from_ms: i64) -> Found {
-    let path = Path::new(inputs, weights);
-    let bounds = |left: &Parts, right: &Parts| path.bounds(left, right);
-    exit::not_before(window, from_ms, |tau_ms| path.at(tau_ms), bounds)
+    /// A moment before which the risk certainly stays inside `window`, in few evaluations. For use after an event; look
+    /// again, with [`Path::first_exit`], when it has come.
+    #[must_use]
+    pub fn not_before(&self, window: Window, from_ms: i64) -> Found {
+        let bounds = |left: &Parts, right: &Parts| self.bounds(left, right);
+        exit::not_before(window, from_ms, |tau_ms| self.sample(tau_ms), bounds)
+    }
 }

@@ -131,7 +131,7 @@ impl SatBand {
     pub fn name(self) -> &'static str {
         match self {
             Self::Dissatisfied => "dissatisfied",
-            Self::Satisfied => "basically_satisfied",
+            Self::Satisfied => "satisfied",
             Self::Delighted => "delighted",
         }
     }
@@ -252,8 +252,8 @@ mod tests {
     fn bands_of_satisfaction() {
         let at = |gap| sat_band(gap).map(SatBand::name);
         assert_eq!(at(-0.11), Some("dissatisfied"));
-        assert_eq!(at(-0.1), Some("basically_satisfied"));
-        assert_eq!(at(0.1), Some("basically_satisfied"));
+        assert_eq!(at(-0.1), Some("satisfied"));
+        assert_eq!(at(0.1), Some("satisfied"));
         assert_eq!(at(0.11), Some("delighted"));
         assert_eq!(at(f64::NAN), None);
         let all: Vec<_> = SatBand::ALL.iter().map(|b| SatBand::from_number(b.number())).collect();

@@ -333,3 +333,17 @@ impl Cuts {
         apart.into_iter().map(|(low, high)| low..=high).collect()
     }
 }
+
+/// Ranges of bucket numbers in order, those that touch as one.
+#[must_use]
+pub fn apart(mut ranges: Vec<(i16, i16)>) -> Vec<(i16, i16)> {
+    ranges.sort_unstable();
+    let mut joined: Vec<(i16, i16)> = Vec::new();
+    for (low, high) in ranges {
+        match joined.last_mut() {
+            Some((_, end)) if low <= end.saturating_add(1) => *end = (*end).max(high),
+            _ => joined.push((low, high)),
+        }
+    }
+    joined
+}

@@ -20,7 +20,6 @@ fn event(ticket: u64, ts_ms: i64, action: TicketAction) -> CareEvent {
         by_agent: false,
         complaint: false,
         suggestion: false,
-        respond_by_ms: None,
         csat: None,
         expected: None,
         wait_s: None,
@@ -40,9 +39,6 @@ fn history(random: &mut Random) -> Vec<CareEvent> {
             e.by_agent = random.percent(40);
             e.complaint = random.percent(15);
             e.suggestion = random.percent(15);
-            if action == Opened && random.percent(80) {
-                e.respond_by_ms = Some(ts_ms + *random.pick(&[4, 24, 60]) * HOUR_MS);
-            }
             e.csat = random.percent(20).then(|| random.below(7) as u8);
             e.expected = random.percent(10).then(|| random.below(7) as u8);
             e.wait_s = random.percent(20).then(|| random.below(100_000) as f32);
@@ -55,7 +51,7 @@ fn history(random: &mut Random) -> Vec<CareEvent> {
 /// One ticket from all its events.
 struct Whole {
     first: i64,
-    opened: Option<(i64, Option<i64>)>,
+    opened: Option<i64>,
     last_open: Option<i64>,
     replied: Option<i64>,
     responded: Option<i64>,
@@ -70,11 +66,12 @@ impl Whole {
     }
 
     fn since(&self) -> Option<i64> {
-        self.opened.map(|o| o.0).or(self.last_open).filter(|_| self.is_open())
+        self.opened.or(self.last_open).filter(|_| self.is_open())
     }
 
-    fn response_due(&self) -> Option<i64> {
-        self.opened?.1.filter(|_| self.responded.is_none())
+    fn response_due(&self, promise_s: u32) -> Option<i64> {
+        let opened = self.opened.filter(|_| self.responded.is_none());
+        opened.map(|at| at + i64::from(promise_s) * 1_000)
     }
 }
 
@@ -86,12 +83,10 @@ fn whole(events: &[CareEvent]) -> Vec<Whole> {
             let times = |wanted: &dyn Fn(&CareEvent) -> bool| {
                 list.iter().filter(|e| wanted(e)).map(|e| e.ts_ms).collect::<Vec<_>>()
             };
-            let opened = list.iter().filter(|e| e.action == Opened);
-            let opened = opened.map(|e| (e.ts_ms, e.respond_by_ms.unwrap_or(i64::MAX))).min();
             let agent = |e: &CareEvent| e.action == Replied && e.by_agent;
             Whole {
                 first: times(&|_| true).into_iter().min().unwrap(),
-                opened: opened.map(|(at, by)| (at, (by != i64::MAX).then_some(by))),
+                opened: times(&|e| e.action == Opened).into_iter().min(),
                 last_open: times(&|e| matches!(e.action, Opened | Reopened)).into_iter().max(),
                 replied: times(&agent).into_iter().min(),
                 responded: times(&|e| agent(e) || e.action == Resolved).into_iter().min(),
@@ -107,18 +102,19 @@ fn ln_hours(from_ms: i64, to_ms: i64) -> f64 {
     (1.0 + (to_ms - from_ms).max(0) as f64 / HOUR_MS as f64).ln()
 }
 
-fn naive(events: &[CareEvent], tickets: &[Whole]) -> Naive {
+fn naive(events: &[CareEvent], tickets: &[Whole], promise_s: u32) -> Naive {
     let mut n = Naive::default();
     for t in tickets {
-        if let (Some((opened, _)), Some(at)) = (t.opened, t.replied) {
+        if let (Some(opened), Some(at)) = (t.opened, t.replied) {
             n.add(Sum::ReplyLn90, at, ln_hours(opened, at));
             n.add(Sum::Replies90, at, 1.0);
         }
-        if let (Some((opened, _)), Some(at)) = (t.opened, t.solved) {
+        if let (Some(opened), Some(at)) = (t.opened, t.solved) {
             n.add(Sum::ResolveLn90, at, ln_hours(opened, at));
             n.add(Sum::Resolves90, at, 1.0);
         }
-        if let (Some((opened, Some(by))), Some(at)) = (t.opened, t.responded) {
+        if let (Some(opened), Some(at)) = (t.opened, t.responded) {
+            let by = opened + i64::from(promise_s) * 1_000;
             n.add(Sum::SlaDue180, at, 1.0);
             n.add(Sum::SlaMissed180, at, f64::from(u8::from(at > by)));
             let minutes = |ms: i64| ms as f64 / 60_000.0;
@@ -175,17 +171,24 @@ fn any_order_gives_what_the_list_says() {
     histories("care", |random| {
         let mut events = history(random);
         let tickets = whole(&events);
-        let naive = naive(&events, &tickets);
+        let mut promises = [4, 24, 60].map(|hours| hours * 3_600);
+        shuffle(random, &mut promises);
+        let promise_s = promises[0];
+        let naive = naive(&events, &tickets, promise_s);
         let newest_ms = events.iter().map(|e| e.ts_ms).max().unwrap_or(0);
         let tau_ms = newest_ms + random.between(0, 10 * DAY_MS);
         let mut before = None;
         for _ in 0..3 {
             shuffle(random, &mut events);
             let (mut care, mut sums) = (Care::default(), Sums::default());
-            events.iter().for_each(|e| care.apply(&mut sums, e, 256));
+            // the promise changes now and then: the last one counts for all
+            for e in &events {
+                care.apply(&mut sums, e, *random.pick(&promises), 256);
+            }
+            care.promise(&mut sums, promise_s);
             naive.check(&sums, tau_ms);
             assert_eq!(care.open(), open(&tickets));
-            let dues = || tickets.iter().filter_map(Whole::response_due);
+            let dues = || tickets.iter().filter_map(|t| t.response_due(promise_s));
             let unanswered = dues().filter(|by_ms| tau_ms > *by_ms).count();
             assert_eq!(care.unanswered(tau_ms) as usize, unanswered);
             let missed = naive.at(Sum::SlaMissed180, tau_ms).0 + unanswered as f64;
@@ -206,7 +209,7 @@ fn nothing_changes_between_dues() {
     histories("care's dues", |random| {
         let (mut care, mut sums) = (Care::default(), Sums::default());
         let events = history(random);
-        events.iter().for_each(|e| care.apply(&mut sums, e, 256));
+        events.iter().for_each(|e| care.apply(&mut sums, e, 86_400, 256));
         let mut at_ms = events.iter().map(|e| e.ts_ms).max().unwrap_or(0) - 3 * DAY_MS;
         for _ in 0..5 {
             let due_ms = care.next_due_ms(at_ms, 72 * HOUR_MS);
@@ -220,20 +223,41 @@ fn nothing_changes_between_dues() {
     });
 }
 
+/// Also with tickets that are forgotten: what they weighed was taken in by the promise of their time.
+#[test]
+fn another_promise_judges_what_is_held_anew() {
+    let (mut care, mut sums) = (Care::default(), Sums::default());
+    for n in 0..12 {
+        let from_ms = n as i64 * DAY_MS;
+        care.apply(&mut sums, &event(n, from_ms, Opened), 86_400, 8);
+        care.apply(&mut sums, &event(n, from_ms + 5 * HOUR_MS, Resolved), 86_400, 8);
+    }
+    assert_eq!(care.held(), (8, 4));
+    let missed = |sums: &Sums| sums.at(Sum::SlaMissed180, 0);
+    let due = sums.at(Sum::SlaDue180, 0);
+    assert!(missed(&sums).abs() < 1e-9);
+    care.promise(&mut sums, 4 * 3_600);
+    let held: f64 = (4..12).map(|n| (f64::from(n) + 5.0 / 24.0) / 180.0).map(f64::exp2).sum();
+    assert!((missed(&sums) - held).abs() < 1e-9, "{} {held}", missed(&sums));
+    assert!((sums.at(Sum::SlaDue180, 0) - due).abs() < 1e-9);
+    care.promise(&mut sums, 86_400);
+    assert!(missed(&sums).abs() < 1e-9);
+}
+
 #[test]
 fn closed_tickets_are_forgotten_first_and_what_they_weighed_stays() {
     let (mut care, mut sums) = (Care::default(), Sums::default());
     for n in 0..20 {
-        care.apply(&mut sums, &event(n, n as i64 * HOUR_MS, Opened), 8);
+        care.apply(&mut sums, &event(n, n as i64 * HOUR_MS, Opened), 86_400, 8);
         if n % 4 != 0 {
-            care.apply(&mut sums, &event(n, n as i64 * HOUR_MS + 5, Resolved), 8);
+            care.apply(&mut sums, &event(n, n as i64 * HOUR_MS + 5, Resolved), 86_400, 8);
         }
     }
     assert_eq!(care.held(), (8, 12));
     assert_eq!((care.open().tickets, care.open().oldest_ms), (5, Some(0)));
     assert!((sums.at(Sum::Tickets90, 20 * HOUR_MS) - 20.0).abs() < 0.1);
     for n in 20..40 {
-        care.apply(&mut sums, &event(n, n as i64 * HOUR_MS, Opened), 8);
+        care.apply(&mut sums, &event(n, n as i64 * HOUR_MS, Opened), 86_400, 8);
     }
     assert_eq!(care.open().oldest_ms, Some(32 * HOUR_MS));
 }

@@ -95,7 +95,7 @@ fn known(events: &[Event]) -> Vec<Known> {
             });
             let mut paid: Vec<_> = payments.collect();
             paid.sort_unstable();
-            Some(Known { amount, due_ms: due_ms.max(0), entity, paid })
+            Some(Known { amount, due_ms, entity, paid })
         })
         .collect()
 }
@@ -148,8 +148,7 @@ fn any_order_gives_what_the_list_says() {
             let (credit, sums) = apply(&events);
             naive.check(&sums, tau_ms);
             assert_eq!(credit.exposure(tau_ms), exposure(known.iter(), tau_ms));
-            let found: Vec<_> = credit.by_entity(tau_ms).map(|(e, x)| (e.to_owned(), x)).collect();
-            assert_eq!(found, entities(&known, tau_ms));
+            check_entities(&credit, &known, tau_ms);
             near(credit.dbt_days(tau_ms, &sums), dbt_days(&known, &naive, tau_ms));
             assert_eq!(credit.next_due_ms(tau_ms), next_due_ms(&known, tau_ms));
             assert_eq!(again(&credit), credit);
@@ -159,13 +158,32 @@ fn any_order_gives_what_the_list_says() {
     });
 }
 
-fn entities(known: &[Known], tau_ms: i64) -> Vec<(String, Exposure)> {
+/// What every legal entity owes and has paid, by the list of events.
+fn check_entities(credit: &Credit, known: &[Known], tau_ms: i64) {
     let mut of: BTreeMap<&str, Vec<&Known>> = BTreeMap::new();
     known.iter().for_each(|k| of.entry(&k.entity).or_default().push(k));
-    of.into_iter()
-        .map(|(entity, list)| (entity.to_owned(), exposure(list.into_iter(), tau_ms)))
-        .filter(|(_, exposure)| exposure.open_minor > 0)
-        .collect()
+    let found: Vec<_> = credit.by_entity(tau_ms).collect();
+    let names: Vec<&str> = found.iter().map(|statement| statement.entity).collect();
+    assert_eq!(names, of.keys().copied().collect::<Vec<_>>());
+    assert_eq!(names, credit.entities().collect::<Vec<_>>());
+    for statement in &found {
+        let list = &of[statement.entity];
+        let mut open: Vec<_> = list.iter().map(|k| (k.due_ms, k.open())).collect();
+        open.retain(|(_, minor)| *minor > 0);
+        open.sort_unstable();
+        assert_eq!(statement.open, open);
+        let payments = || list.iter().flat_map(|k| k.paid.iter().map(|p| (k.due_ms, p.0, p.1)));
+        assert_eq!(statement.last_payment_ms, payments().map(|p| p.1).max());
+        let (mut paid, mut late, mut absolute) = (0.0, 0.0, 0.0);
+        for (due_ms, at_ms, minor) in payments() {
+            let left = minor as f64 * 0.5_f64.powf(days(tau_ms - at_ms) / 180.0);
+            paid += left;
+            late += left * days((at_ms - due_ms).max(0));
+            absolute += left.abs() * (1.0 + days((at_ms - due_ms).max(0)));
+        }
+        assert!((statement.paid - paid).abs() <= 1e-9 * absolute, "{statement:?} {paid}");
+        assert!((statement.late_days - late).abs() <= 1e-9 * absolute, "{statement:?} {late}");
+    }
 }
 
 fn dbt_days(known: &[Known], naive: &Naive, tau_ms: i64) -> Option<f64> {
@@ -253,8 +271,8 @@ fn an_invoice_paid_too_much_pays_for_no_other() {
     assert_eq!(credit.dbt_days(5, &sums), None);
     credit.invoice(&mut sums, 1, 0, 1_000, 10, "a");
     credit.invoice(&mut sums, 2, 0, 300, 10, "b");
-    let found: Vec<_> = credit.by_entity(10).map(|(e, x)| (e, x.overdue_minor)).collect();
-    assert_eq!(found, [("b", 300)]);
+    let found: Vec<_> = credit.by_entity(10).map(|s| (s.entity, s.open)).collect();
+    assert_eq!(found, [("a", vec![]), ("b", vec![(10, 300)])]);
     assert_eq!(credit.exposure(9).overdue_ratio(), Some(0.0));
     assert_eq!(credit.exposure(10).overdue_ratio(), Some(1.0));
 }

@@ -32,11 +32,15 @@ pub fn moment(text: &str) -> i64 {
     if text.len() == 10 { time_of(&format!("{text}T00:00:00Z")) } else { time_of(text) }
 }
 
-fn of<'a>(events: &'a [&Event], kind: &'static str) -> impl Iterator<Item = &'a Event> {
+pub(super) fn of<'a>(events: &'a [&Event], kind: &'static str) -> impl Iterator<Item = &'a Event> {
     events.iter().copied().filter(move |e| e.kind == kind)
 }
 
-fn groups<'a>(events: &'a [&Event], kinds: &[&str], id: &str) -> BTreeMap<&'a str, Vec<&'a Event>> {
+pub(super) fn groups<'a>(
+    events: &'a [&Event],
+    kinds: &[&str],
+    id: &str,
+) -> BTreeMap<&'a str, Vec<&'a Event>> {
     let mut groups: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
     for e in events.iter().filter(|e| kinds.contains(&e.kind.as_str())) {
         groups.entry(e.text(id)).or_default().push(e);
@@ -53,7 +57,7 @@ pub fn fill(c: &mut Customer, plan: &Plan, events: &[&Event]) {
     let mut parts = Parts::default();
     orders(&mut parts, plan, events);
     care_events(&mut parts, events);
-    tickets(&mut parts, plan, events);
+    tickets(c, &mut parts, plan, events);
     web(c, &mut parts, events);
     people(c, &mut parts, events);
     credit(c, &mut parts, events);
@@ -124,19 +128,16 @@ fn care_events(parts: &mut Parts, events: &[&Event]) {
     }
 }
 
-/// Whether the customer was known as a key customer when a ticket's opening was read. The histories say so in the source
-/// of the tickets only, so what was read before it is what stands before it in its log.
-fn is_key(events: &[&Event], opening: &Event) -> bool {
-    let says = |e: &&Event| {
-        e.json["key"].is_boolean() && e.source == opening.source && e.offset < opening.offset
-    };
-    let said = of(events, "profile").filter(says).max_by_key(|e| e.stamp());
-    said.is_some_and(|e| e.json["key"] == true)
+/// Whether the customer is known as a key customer: by the last statement.
+fn is_key(events: &[&Event]) -> bool {
+    let said = of(events, "profile").filter(|e| e.json["key"].is_boolean());
+    said.max_by_key(|e| e.stamp()).is_some_and(|e| e.json["key"] == true)
 }
 
 /// What tickets say as wholes.
-fn tickets(parts: &mut Parts, plan: &Plan, events: &[&Event]) {
+fn tickets(c: &mut Customer, parts: &mut Parts, plan: &Plan, events: &[&Event]) {
     let service = &plan.parameters.service;
+    let hours = if is_key(events) { service.response_key_h } else { service.response_h };
     for ticket in groups(events, &["support"], "ticket_id").values() {
         let times = |wanted: &dyn Fn(&Event) -> bool| {
             ticket.iter().filter(|e| wanted(e)).map(|e| e.ts_ms).collect::<Vec<i64>>()
@@ -151,13 +152,8 @@ fn tickets(parts: &mut Parts, plan: &Plan, events: &[&Event]) {
         if ticket.iter().any(|e| e.text("kind") == "suggestion") {
             parts.add("suggestions_365", first, 1.0);
         }
-        let promise = |e: &Event| {
-            let key = is_key(events, e);
-            let hours = if key { service.response_key_h } else { service.response_h };
-            (e.ts_ms, e.ts_ms + (hours * HOUR_MS) as i64)
-        };
-        let opened = ticket.iter().filter(|e| is(e, "opened")).map(|e| promise(e)).min();
-        let Some((opened, respond_by)) = opened else { continue };
+        let Some(opened) = times(&|e| is(e, "opened")).into_iter().min() else { continue };
+        let respond_by = opened + (hours * HOUR_MS) as i64;
         if let Some(at) = replies.iter().min() {
             parts.add("reply_ln_90", *at, ln_hours(opened, *at));
             parts.add("replies_90", *at, 1.0);
@@ -166,7 +162,11 @@ fn tickets(parts: &mut Parts, plan: &Plan, events: &[&Event]) {
             parts.add("resolve_ln_90", *at, ln_hours(opened, *at));
             parts.add("resolves_90", *at, 1.0);
         }
-        if let Some(at) = replies.iter().chain(&solved).min() {
+        let answered = replies.iter().chain(&solved).min();
+        if answered.is_none() {
+            c.respond_by.push(respond_by.into());
+        }
+        if let Some(at) = answered {
             let wait = (*at - opened).max(60_000) as f64 / (respond_by - opened) as f64;
             parts.add("effort_ln_90", *at, wait.ln().clamp(-3.0, 3.0));
             parts.add_to(&["efforts_90"], *at, 1.0);
@@ -176,6 +176,7 @@ fn tickets(parts: &mut Parts, plan: &Plan, events: &[&Event]) {
             }
         }
     }
+    c.respond_by.sort_unstable();
 }
 
 fn web(c: &mut Customer, parts: &mut Parts, events: &[&Event]) {
@@ -235,6 +236,7 @@ fn people(c: &mut Customer, parts: &mut Parts, events: &[&Event]) {
 fn credit(c: &mut Customer, parts: &mut Parts, events: &[&Event]) {
     let kinds = ["invoice", "payment", "extension_request"];
     let bills = groups(events, &kinds, "invoice_id");
+    c.owed = super::owed::recompute(events);
     c.known.credit = !bills.is_empty();
     for e in of(events, "extension_request") {
         parts.add("extensions_180", e.ts_ms, 1.0);

@@ -4,6 +4,8 @@
 
 #[path = "compare_catalogue.rs"]
 pub mod catalogue;
+#[path = "compare_history.rs"]
+pub mod history;
 #[path = "segments.rs"]
 pub mod segments;
 
@@ -12,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use retain::model::outcome::Outcome;
 use retain::plan::Plan;
 
+use crate::oracle::owed;
 use crate::oracle::{Customer, Expected, Minute, Tally};
 use crate::rowbinary::{Row, Tables};
 use crate::sim::Runner;
@@ -29,6 +32,9 @@ pub fn check_shard(plan: &Plan, runner: &Runner, expected: &Expected) {
     assert_eq!(runner.id_hashes, expected.id_hashes, "applied ids, {seed}");
     check_letters(runner, expected);
     check_tables(plan, &runner.tables, expected, runner.order_breaks == 0, &seed);
+    if runner.order_breaks == 0 {
+        history::check_days(plan, &runner.tables, expected, &seed);
+    }
     check_events(plan, runner, expected);
     check_ledger(plan, runner);
 }
@@ -47,6 +53,8 @@ pub fn check_tables(plan: &Plan, tables: &Tables, expected: &Expected, in_order:
         check_customer(row, want, &place);
         catalogue::check(plan, row, want, in_order, &place);
     }
+    owed::check(tables, expected, seed);
+    history::check_last(plan, tables, seed);
     assert_eq!(activity(tables), expected.activity, "activity, {seed}");
     segments::check(tables, expected, seed);
 }

@@ -12,12 +12,12 @@ use crate::rowbinary::Row;
 const STEP_MS: i64 = 2_048 * 86_400_000;
 
 /// Columns held against the recomputation here or in `compare.rs`.
-const CHECKED: &str = "customer_id as_of account_id legal_entity_id region industry segment owner_id key name t_born \
+const CHECKED: &str = "customer_id as_of account_id legal_entity_id region industry segment owner_id key name t_born streamed_from \
     profile_at profile_sources sums sums_at t_first t_last n_days x orders refunds revenue_minor spend_sum_30 \
     spend_sum_180 spend_sums_at spend_bucket_ids spend_bucket_minor activated_at breadth gap_mean gap_k mean_spend_hat \
     open_tickets open_complaints oldest_open_at tickets visits visit_sum_7 visit_sum_60 visit_sums_at last_seen opted_out \
     nps nps_at intent_names intent_views intent_at last_contact last_visit open_minor invoice_due invoice_open \
-    contract_start contract_renewal contract_signed promised_open usage_share usage_high_since exp_purchases_90 \
+    contract_start contract_renewal contract_signed promised_open respond_by_open usage_share usage_high_since exp_purchases_90 \
     gap_surprise clv valued_at judged_at risk risk_band risk_since risk_contributions risk_missing loyalty \
     loyalty_contributions quadrant";
 /// Those of the delivery, and those that are paths with tests of their own (lifecycle, tiers, model version).
@@ -87,6 +87,9 @@ fn lists(row: &Row, expected: &Customer, as_of: i64, place: &str) {
     let mut promised = row.ints("promised_open").to_vec();
     promised.sort_unstable();
     assert_eq!(promised, expected.promised, "promised_open of {place}");
+    let mut respond_by = row.ints("respond_by_open").to_vec();
+    respond_by.sort_unstable();
+    assert_eq!(respond_by, expected.respond_by, "respond_by_open of {place}");
     let share = row.maybe_float("usage_share");
     let want = expected.usage_share.map(|share| f64::from(share as f32));
     assert_eq!(share, want, "usage_share of {place}");

@@ -91,16 +91,17 @@ pub fn live(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)>
 fn service(row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> {
     let sum = |number| sum(row, number, at);
     let shrunk = |some: f64, all: f64, weight: f64| Some(((some + 0.5) / (all + weight)).min(1.0));
+    let unanswered = row.respond_by.iter().filter(|by| **by < at).count() as f64;
     let (csat_n, since) = (row.csat.1, row.csat.2);
     let nps = row.nps.filter(|(_, said_at)| at - said_at < 365 * DAY);
     vec![
         ("reopen_share", shrunk(sum(27), sum(28), 5.0)),
-        ("sla_breach_share", shrunk(sum(29), sum(30), 5.0)),
+        ("sla_breach_share", shrunk(sum(29) + unanswered, sum(30) + unanswered, 5.0)),
         ("suggest_share", shrunk(sum(39), sum(39) + sum(40), 1.0)),
         ("csat_n", Some(csat_n * 0.5_f64.powf(days(at - since) / 180.0))),
         ("nps_last", nps.map(|(answer, _)| answer as f64)),
         ("cancel_intent", Some(sum(53))),
-        ("contact_pressure", Some(7.0 * rate(row, 60, at, row.t_born))),
+        ("contact_pressure", Some(7.0 * rate(row, 60, at, row.streamed_from))),
         ("visit_gap_d", row.last_visit.map(|t| days(at - t))),
         ("owner_changes", Some(sum(63))),
         ("profile_age_d", row.profile_at.map(|t| days(at - t))),
@@ -123,7 +124,7 @@ fn credit(row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> {
         ("orders_overdue", Some(overdue_orders as f64)),
         (
             "usage_trend",
-            trend(rate(row, 83, at, row.t_born), rate(row, 84, at, row.t_born), 0.0, 3.0),
+            trend(rate(row, 83, at, row.streamed_from), rate(row, 84, at, row.streamed_from), 0.0, 3.0),
         ),
     ]
 }
@@ -132,16 +133,16 @@ fn money(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f64>)> {
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
     let spent = |sum: f64, half_life: f64| {
         let value = sum * 0.5_f64.powf(days(at - row.spend.2) / half_life);
-        row.t_first.map(|born| per_day(value, half_life, at - born) / major)
+        row.spend_from().map(|born| per_day(value, half_life, at - born) / major)
     };
     let volume = spent(row.spend.0, 30.0)
         .zip(spent(row.spend.1, 180.0))
         .filter(|_| row.orders >= 4)
         .and_then(|(s, l)| trend(s, l, plan.parameters.trends.spend_floor, 3.0));
-    let since_first = |number| row.t_first.map(|born| rate(row, number, at, born));
-    let known_since = row.t_first.unwrap_or(row.t_born);
+    let since_first = |number| row.spend_from().map(|born| rate(row, number, at, born));
+    let known_since = row.spend_from().unwrap_or(row.streamed_from);
     let service = plan.parameters.service;
-    let cost = rate(row, 43, at, row.t_born) * service.minute_cost
+    let cost = rate(row, 43, at, row.streamed_from) * service.minute_cost
         + rate(row, 9, at, known_since) / major
         + rate(row, 12, at, known_since) * service.return_cost;
     vec![

@@ -211,14 +211,14 @@ impl Customer {
         let waited_d = ((tau_ms - self.time("t_last")?) as f64 / DAY_MS).max(0.0);
         let model = repurchase(plan);
         let p = &plan.parameters;
-        let born = self.time("t_born")?;
+        let (born, from) = (self.time("streamed_from")?, self.spend_from()?);
         let cost = 100.0
             * p.service.minute_cost
             * rate(self.sum("handling_min_180", tau_ms), 180.0, tau_ms - born)
-            + rate(self.sum("discount_365", tau_ms), 365.0, tau_ms - first)
+            + rate(self.sum("discount_365", tau_ms), 365.0, tau_ms - from)
             + 100.0
                 * p.service.return_cost
-                * rate(self.sum("returns_365", tau_ms), 365.0, tau_ms - first);
+                * rate(self.sum("returns_365", tau_ms), 365.0, tau_ms - from);
         let rule = ValueRule {
             steps: p.value.months as u16,
             discount: p.value.discount_rate,
@@ -259,8 +259,13 @@ impl Customer {
         (short > 0.0 && long > 0.0 && long >= floor).then(|| (short / long).ln())
     }
 
+    /// Since when the stream has the customer's money.
+    fn spend_from(&self) -> Option<i64> {
+        Some(self.time("t_first")?.max(self.time("streamed_from")?))
+    }
+
     fn volume_trend(&self, plan: &Plan, tau_ms: i64) -> Option<f64> {
-        let age_ms = tau_ms - self.time("t_first")?;
+        let age_ms = tau_ms - self.spend_from()?;
         (self.int("orders")? >= 4).then_some(())?;
         let names = ["spend_sum_30", "spend_sum_180"];
         let floor = plan.parameters.trends.spend_floor * 100.0;
@@ -268,7 +273,7 @@ impl Customer {
     }
 
     fn engage_trend(&self, plan: &Plan, tau_ms: i64) -> Option<f64> {
-        let age_ms = tau_ms - self.time("t_born")?;
+        let age_ms = tau_ms - self.time("streamed_from")?;
         (self.int("visits")? >= 1).then_some(())?;
         let names = ["visit_sum_7", "visit_sum_60"];
         let floor = plan.parameters.trends.visit_floor;

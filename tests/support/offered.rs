@@ -72,7 +72,7 @@ impl Stretch<'_> {
 
     fn suppressed(&self, tau_ms: i64) -> bool {
         let o = &self.plan.parameters.opportunities;
-        let age_ms = tau_ms - self.int("t_born").unwrap();
+        let age_ms = tau_ms - self.int("streamed_from").unwrap();
         let pressure = 7.0 * rate(self.c.sum("outbound_7", tau_ms), 7.0, age_ms);
         !o.consent
             || self.int("opted_out") == Some(1)

@@ -3,10 +3,14 @@
 
 #[path = "catalogue.rs"]
 pub mod catalogue;
+#[path = "oracle_days.rs"]
+pub mod days;
 #[path = "judged.rs"]
 pub mod judged;
 #[path = "offered.rs"]
 pub mod offered;
+#[path = "owed.rs"]
+pub mod owed;
 #[path = "trajectory.rs"]
 pub mod trajectory;
 
@@ -61,6 +65,10 @@ pub struct Customer {
     pub intents: BTreeMap<String, Sum>,
     /// Due and open part of bills not paid, sorted.
     pub invoices: Vec<(i64, i128)>,
+    /// What is owed by legal entity.
+    pub owed: BTreeMap<String, owed::Owed>,
+    /// Until when first answers are promised that have not come, sorted.
+    pub respond_by: Vec<i128>,
     /// When orders on their way are promised for, sorted.
     pub promised: Vec<i128>,
     /// The largest used part of a plan.
@@ -98,10 +106,15 @@ pub struct Expected {
     pub outcomes: BTreeMap<(usize, i64), usize>,
     /// Records that the events table keeps whole: source and offset.
     pub kept: BTreeSet<(usize, i64)>,
+    /// What was applied, by customer, in the order of the merge.
+    pub events: BTreeMap<String, Vec<Event>>,
 }
 
 /// An accepted event.
+#[derive(Debug)]
 pub struct Event {
+    /// How far its partition had come with it.
+    frontier_ms: i64,
     source: usize,
     offset: i64,
     ts_ms: i64,
@@ -143,7 +156,7 @@ fn accept(plan: &Plan, shard: (u16, u16), source: usize, entry: &Entry) -> Optio
         Some(amount) => money(plan, amount, json["currency"].as_str()?)?,
         None => 0,
     };
-    Some(Event { source, offset: entry.offset, ts_ms, kind, json, minor })
+    Some(Event { frontier_ms: i64::MIN, source, offset: entry.offset, ts_ms, kind, json, minor })
 }
 
 /// The ids remembered of one customer in one source: (second, hash).
@@ -187,12 +200,14 @@ pub fn recompute(plan: &Plan, shard: (u16, u16), logs: &[Log]) -> Expected {
         id_hashes: vec![0; logs.len()],
         ..Expected::default()
     };
-    let applied = applied(plan, shard, logs, &mut expected);
-    for (id, events) in &applied {
+    let mut applied = applied(plan, shard, logs, &mut expected);
+    for (id, events) in &mut applied {
+        events.sort_by_key(|e| (e.frontier_ms, e.source, e.offset));
         let events: Vec<&Event> = events.iter().collect();
         expected.customers.insert(id.clone(), customer(plan, &events));
         events.iter().for_each(|event| expected.count(plan, event));
     }
+    expected.events = applied;
     expected.flows.retain(|_, cell| *cell != Cell::default());
     expected
 }
@@ -210,11 +225,12 @@ pub fn applied(
         let mut frontier_ms = i64::MIN;
         let limits = (plan.sources[source].dedup_window_ms, plan.sources[source].dedup_ids_max);
         for entry in &log.entries {
-            let Some(event) = accept(plan, shard, source, entry) else {
+            let Some(mut event) = accept(plan, shard, source, entry) else {
                 expected.decide(source, entry.offset, 4);
                 continue;
             };
             frontier_ms = frontier_ms.max(event.ts_ms.min(entry.kafka_ms));
+            event.frontier_ms = frontier_ms;
             let customer = event.text("customer_id").to_owned();
             if customer.starts_with("test-") {
                 expected.decide(source, entry.offset, 3);
@@ -353,8 +369,8 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[&Event]) {
     let after = opened("t_last").map(day);
     let days: BTreeSet<i32> = times().map(day).filter(|d| after.is_none_or(|o| *d > o)).collect();
     let n_days = number("n_days") + days.len() as i128;
-    let born =
-        events.iter().map(|e| e.ts_ms).chain(of("opening").map(|o| time(o, "t_first"))).min();
+    let streamed = events.iter().map(|e| e.ts_ms).min();
+    let born = streamed.into_iter().chain(opened("t_first")).min();
     let spent: Vec<(i64, i128)> = events
         .iter()
         .filter_map(|e| match e.kind.as_str() {
@@ -368,6 +384,7 @@ fn purchases(c: &mut Customer, plan: &Plan, events: &[&Event]) {
         ("t_first", first.map(i128::from)),
         ("t_last", last.map(i128::from)),
         ("t_born", born.map(i128::from)),
+        ("streamed_from", streamed.map(i128::from)),
         ("n_days", Some(n_days)),
         ("x", Some((n_days - 1).max(0))),
         ("orders", Some(of("purchase").count() as i128 + number("orders"))),

@@ -102,6 +102,18 @@ impl Maker {
         }
     }
 
+    /// Bills of a few legal entities, of a dozen numbers.
+    pub(super) fn bill_of_entity(&mut self, ts_ms: i64, customer: &str) {
+        let fields = self.bill(ts_ms);
+        let r = &mut self.random;
+        let entity = match r.below(4) {
+            0 => String::new(),
+            n => format!(r#","legal_entity_id":"le-{n}""#),
+        };
+        let source = *r.pick(&[PURCHASES, SUPPORT, WEB]);
+        self.put(source, ts_ms, customer, &(fields + &entity));
+    }
+
     fn contract(&mut self) -> String {
         let r = &mut self.random;
         let start_ms = self.begin_ms + r.between(-900, 100) * DAY_MS;

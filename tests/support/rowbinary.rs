@@ -259,6 +259,7 @@ fn key_columns(table: &str) -> &'static [&'static str] {
         "events" => &["customer_id", "ts", "source", "partition", "offset"],
         "ledger" => &["shard", "source", "version"],
         "ledger_daily" => &["shard", "source", "day"],
+        "credit" => &["customer_id", "legal_entity_id"],
         "segments" => &["dimension", "value", "hour", "shard", "late_version"],
         "gaps" => &["shard", "source", "offset_from"],
         "opportunities" => &["customer_id", "goal", "proposed_at"],

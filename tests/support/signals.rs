@@ -18,7 +18,7 @@ pub const START: i64 = 1_767_225_600_000;
 pub struct Row {
     pub id: String,
     pub as_of: i64,
-    pub t_born: i64,
+    pub streamed_from: i64,
     pub t_first: Option<i64>,
     pub t_last: Option<i64>,
     pub n_days: i64,
@@ -40,6 +40,8 @@ pub struct Row {
     pub invoices: Vec<(i64, i64)>,
     /// Promises of orders not delivered.
     pub promised: Vec<i64>,
+    /// Until when first answers are promised that have not come.
+    pub respond_by: Vec<i64>,
     /// Account, legal entity, region, industry, segment, owner, name.
     pub master: [&'static str; 7],
     pub key: Option<i64>,
@@ -78,6 +80,11 @@ impl Row {
         sums
     }
 
+    /// Since when its money is summed up.
+    pub fn spend_from(&self) -> Option<i64> {
+        self.t_first.map(|first| if first < self.streamed_from { self.streamed_from } else { first })
+    }
+
     /// Named columns of the row.
     pub fn values(&self) -> Values {
         const MASTER: [&str; 7] =
@@ -90,7 +97,8 @@ impl Row {
             ("shard", 1.into()),
             ("version", (version(1, 1) as i64).into()),
             ("as_of", self.as_of.into()),
-            ("t_born", self.t_born.into()),
+            ("t_born", self.t_first.map_or(self.streamed_from, |t| t.min(self.streamed_from)).into()),
+            ("streamed_from", self.streamed_from.into()),
             ("t_first", self.t_first.into()),
             ("t_last", self.t_last.into()),
             ("n_days", self.n_days.into()),
@@ -120,6 +128,7 @@ impl Row {
             ("invoice_due", V::I64s(due)),
             ("invoice_open", V::I64s(open)),
             ("promised_open", V::I64s(self.promised.clone())),
+            ("respond_by_open", V::I64s(self.respond_by.clone())),
             ("key", self.key.into()),
         ]);
         values
@@ -138,11 +147,11 @@ pub fn expected(plan: &Plan, row: &Row, at: i64) -> Vec<(&'static str, Option<f6
     };
     let major = 10_f64.powi(plan.currency.minor_digits() as i32);
     let money =
-        |sum, half_life| row.t_first.map(|born| rate(sum, row.spend.2, half_life, born) / major);
-    let count = |(sum, since), half_life| Some(rate(sum, since, half_life, row.t_born));
+        |sum, half_life| row.spend_from().map(|born| rate(sum, row.spend.2, half_life, born) / major);
+    let count = |(sum, since), half_life| Some(rate(sum, since, half_life, row.streamed_from));
     let (week, months) = (
-        rate(row.visits.0, row.visits.2, 7.0, row.t_born),
-        rate(row.visits.1, row.visits.2, 60.0, row.t_born),
+        rate(row.visits.0, row.visits.2, 7.0, row.streamed_from),
+        rate(row.visits.1, row.visits.2, 60.0, row.streamed_from),
     );
     let floor = plan.parameters.trends.visit_floor;
     let trend = (week > 0.0 && months > 0.0 && months >= floor)
@@ -298,6 +307,7 @@ fn catalogue(dice: &mut Dice, as_of: i64) -> Row {
             .map(|_| (ago(dice, 200) + 90 * DAY, 1 + dice.below(900_000)))
             .collect(),
         promised: (0..dice.below(4)).map(|_| ago(dice, 90) + 45 * DAY).collect(),
+        respond_by: (0..dice.below(4)).map(|_| ago(dice, 90) + 45 * DAY).collect(),
         master: [(); 7].map(|()| texts[dice.below(3) as usize]),
         key: [None, Some(0), Some(1)][dice.below(3) as usize],
         ..Row::default()
@@ -310,8 +320,8 @@ pub fn customers() -> Vec<Row> {
     let mut rows: Vec<Row> = (0..400)
         .map(|n| {
             let as_of = START + dice.below(60 * DAY);
-            let t_born = as_of - dice.below(900 * DAY);
-            let since = |dice: &mut Dice| t_born + dice.below(as_of - t_born + 1);
+            let streamed_from = as_of - dice.below(900 * DAY);
+            let since = |dice: &mut Dice| streamed_from + dice.below(as_of - streamed_from + 1);
             let (one, two) = (since(&mut dice), since(&mut dice));
             let n_days = [0, 1, 2, 7, 120, 5_000][n % 6];
             let bought = n_days > 0;
@@ -329,7 +339,7 @@ pub fn customers() -> Vec<Row> {
             Row {
                 id: format!("c{n:03}"),
                 as_of,
-                t_born,
+                streamed_from,
                 t_first: bought.then_some(one.min(two)),
                 t_last: bought.then_some(t_last),
                 n_days,
@@ -351,7 +361,7 @@ pub fn customers() -> Vec<Row> {
 pub fn corners() -> Vec<Row> {
     let base = Row {
         as_of: START,
-        t_born: START - 100 * DAY,
+        streamed_from: START - 100 * DAY,
         t_first: Some(START - 90 * DAY),
         t_last: Some(START - DAY),
         n_days: 4,
@@ -379,9 +389,9 @@ pub fn corners() -> Vec<Row> {
             },
         ),
         named(
-            "just_born",
+            "jusstreamed_from",
             Row {
-                t_born: START,
+                streamed_from: START,
                 t_first: Some(START),
                 t_last: Some(START),
                 n_days: 1,
@@ -389,6 +399,8 @@ pub fn corners() -> Vec<Row> {
                 ..base.clone()
             },
         ),
+        // bought long before the stream: an opening says so
+        named("opened", Row { streamed_from: START - 10 * DAY, ..base.clone() }),
         named("no_visits", Row { visits: (0.0, 0.0, 0), ..base.clone() }),
         named("came_back", Row { visits: (500.0, 1.0, START), ..base.clone() }),
         named("stays_away", Row { visits: (1e-9, 50.0, START), ..base.clone() }),

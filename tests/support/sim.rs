@@ -129,6 +129,8 @@ pub struct Runner {
     /// Lifecycles as committed rows showed them.
     pub transitions: Vec<Transition>,
     lifecycles: BTreeMap<String, (String, i128)>,
+    /// All rows of customers as they were committed, if they are to be kept.
+    pub shown: Option<Vec<Row>>,
     /// By customer the bands of the risk as committed rows showed them, and since when.
     pub risk_moves: BTreeMap<String, Vec<(usize, i64)>>,
     /// Committed cycles.
@@ -188,6 +190,7 @@ impl Runner {
             order_breaks: 0,
             transitions: Vec::new(),
             lifecycles: BTreeMap::new(),
+            shown: None,
             risk_moves: BTreeMap::new(),
             cycles: Vec::new(),
             waiting_max: vec![0; n],
@@ -376,6 +379,9 @@ impl Runner {
     fn watch(&mut self, table: Table, rows: &[Row]) {
         if table != Table::Customers {
             return;
+        }
+        if let Some(shown) = &mut self.shown {
+            shown.extend_from_slice(rows);
         }
         for row in rows {
             let customer = row.text("customer_id").to_owned();

@@ -1,6 +1,8 @@
 //! Invented histories of customers, spelled as producers spell them, and the ways in which topics deliver them.
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[path = "families.rs"]
+pub mod families;
 #[path = "relations.rs"]
 mod relations;
 
@@ -134,6 +136,8 @@ impl Maker {
             2 => r#","colour":{"not":["in","the contract"]}"#.to_owned(),
             _ => String::new(),
         };
+        // what speaks of a legal entity itself says it once
+        let links = if fields.contains("legal_entity_id") { String::new() } else { links };
         let mut payload = Some(format!(
             r#"{{"event_id":"{id}","customer_id":{customer_json},"ts":"{ts}"{links},{fields}}}"#
         ));
@@ -222,8 +226,10 @@ impl Maker {
                 (SUPPORT, format!(r#""type":"profile","region":"r{region}","owner_id":"u{owner}""#))
             }
             6 => (PURCHASES, format!(r#""type":"profile","segment":"s{}""#, r.below(3))),
-            // beside the tickets: what a ticket is promised depends on who is known as a key customer when it is opened
-            7 => (SUPPORT, format!(r#""type":"profile","key":{}"#, r.percent(50))),
+            7 => {
+                let source = *r.pick(&[PURCHASES, SUPPORT, WEB]);
+                (source, format!(r#""type":"profile","key":{}"#, r.percent(50)))
+            }
             _ => (
                 SUPPORT,
                 format!(

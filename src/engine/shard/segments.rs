@@ -325,3 +325,76 @@ impl Segments {
 pub fn hour_begins_ms(number: i64) -> i64 {
     number.saturating_mul(HOUR_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn orders(n: u64) -> Flow {
+        Flow { orders: n, ..Flow::default() }
+    }
+
+    /// Hour, group, orders.
+    fn changed(segments: &mut Segments) -> Vec<(i64, Group, u64)> {
+        let changed = segments.take_changed();
+        changed.into_iter().map(|((hour, group), flow)| (hour, group, flow.orders)).collect()
+    }
+
+    #[test]
+    fn a_text_is_another_group_in_another_grouping() {
+        let mut segments = Segments::default();
+        let [north, other, none] =
+            [(Grouping::Region, "north"), (Grouping::Owner, "north"), (Grouping::Region, "")]
+                .map(|(grouping, text)| segments.group(grouping, text));
+        assert!(north != other && north != none && none != segments.all());
+        assert_eq!(segments.group(Grouping::Region, "north"), north);
+        assert_eq!(segments.named(other), (Grouping::Owner, "north"));
+    }
+
+    #[test]
+    fn an_open_hour_is_told_whole_and_a_sealed_one_by_what_came() {
+        let mut segments = Segments::default();
+        let (all, north) = (segments.all(), segments.group(Grouping::Region, "north"));
+        segments.add(5 * HOUR_MS, &[all, north], &orders(1));
+        segments.add(6 * HOUR_MS, &[all], &orders(2));
+        assert_eq!(changed(&mut segments), [(5, all, 1), (5, north, 1), (6, all, 2)]);
+        assert!([(5, all), (5, north), (6, all)].iter().all(|cell| segments.store(*cell)));
+        segments.add(6 * HOUR_MS - 1, &[north], &orders(3));
+        assert_eq!(changed(&mut segments), [(5, north, 4)]);
+        // the hour is over, but not for as long as is to be waited
+        assert!(segments.seal(6 * HOUR_MS + 6, 7).is_empty());
+        assert_eq!(segments.seal(6 * HOUR_MS + 7, 7), [(5, all), (5, north)]);
+        assert!(!segments.store((5, north)));
+        assert_eq!((segments.len(), segments.sealed_to), (1, 6));
+        segments.add(5 * HOUR_MS, &[all], &orders(8));
+        segments.add(5 * HOUR_MS, &[all], &orders(9));
+        assert_eq!(segments.take_late().into_iter().collect::<Vec<_>>(), [((5, all), orders(17))]);
+        assert!(segments.take_late().is_empty() && segments.take_changed().is_empty());
+        // time that steps back opens nothing
+        assert!(segments.seal(0, 7).is_empty());
+        assert_eq!(segments.sealed_to, 6);
+    }
+
+    #[test]
+    fn what_a_state_record_held_goes_on() {
+        let mut segments = Segments::default();
+        let all = segments.all();
+        segments.restore((7, all), orders(4));
+        segments.restore((8, all), orders(5));
+        segments.forget(8);
+        assert!(segments.take_changed().is_empty());
+        segments.add(7 * HOUR_MS, &[all], &orders(1));
+        assert_eq!(changed(&mut segments), [(7, all, 5)]);
+        assert_eq!((segments.len(), segments.seal(9 * HOUR_MS, 0)), (1, vec![(7, all)]));
+    }
+
+    #[test]
+    fn too_many_open_cells_seal_the_oldest_hours() {
+        let mut segments = Segments::default();
+        let all = segments.all();
+        let hours = OPEN_CELLS_MAX as i64 + 3;
+        (0..hours).for_each(|hour| segments.add(hour * HOUR_MS, &[all], &orders(1)));
+        assert!(segments.seal(0, 0).is_empty(), "no record held them");
+        assert_eq!((segments.len(), segments.sealed_to), (OPEN_CELLS_MAX, 3));
+    }
+}

@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::engine::index::Index;
 use crate::engine::intent::category_key;
 use crate::model::record::SourceIndex;
 
@@ -62,10 +65,41 @@ pub struct Values {
     texts: Vec<Box<str>>,
 }
 
+/// Values, and where each is found: looked for with every event that names one.
+#[derive(Debug, Default)]
+struct Known {
+    values: Values,
+    index: Index,
+}
+
+impl Known {
+    fn find(&self, text: &str, hash: u64) -> Option<usize> {
+        let at = self.index.candidates(hash).map(|at| at as usize);
+        at.into_iter().find(|at| self.values.texts.get(*at).is_some_and(|known| **known == *text))
+    }
+
+    fn add(&mut self, text: &str, hash: u64) -> usize {
+        let at = self.values.texts.len();
+        self.values.texts.push(text.into());
+        self.index.insert(hash, at as u32);
+        at
+    }
+}
+
+impl From<Values> for Known {
+    fn from(values: Values) -> Self {
+        let mut known = Self::default();
+        for text in &values.texts {
+            known.add(text, xxh3_64(text.as_bytes()));
+        }
+        known
+    }
+}
+
 /// All dimensions of a shard.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Words {
-    values: BTreeMap<(SourceIndex, Dimension), Values>,
+    values: BTreeMap<(SourceIndex, Dimension), Known>,
     changed: Vec<(SourceIndex, Dimension)>,
     /// Texts of categories by what profiles keep of them; follows from the values.
     categories: BTreeMap<u32, Box<str>>,
@@ -81,17 +115,17 @@ impl Words {
         if text == "other" {
             return Word::OTHER;
         }
-        let values = self.values.entry((source, dim)).or_default();
-        let found = values.texts.iter().position(|t| **t == *text);
-        let at = match found {
+        let known = self.values.entry((source, dim)).or_default();
+        let hash = xxh3_64(text.as_bytes());
+        let at = match known.find(text, hash) {
             Some(at) => at,
-            None if values.texts.len() < max.min(usize::from(u16::MAX) - 1) => {
-                values.texts.push(text.into());
+            None if known.values.texts.len() < max.min(usize::from(u16::MAX) - 1) => {
+                let at = known.add(text, hash);
                 if dim == Dimension::Category {
                     self.categories.insert(category_key(text), text.into());
                 }
                 self.changed.push((source, dim));
-                values.texts.len() - 1
+                at
             }
             None => return Word::OTHER,
         };
@@ -106,7 +140,7 @@ impl Words {
             Word(n) => self
                 .values
                 .get(&(source, dim))
-                .and_then(|v| v.texts.get(usize::from(n) - 1))
+                .and_then(|known| known.values.texts.get(usize::from(n) - 1))
                 .map_or("other", |t| t),
         }
     }
@@ -137,7 +171,7 @@ impl Words {
             let texts = values.texts.iter().map(|text| (category_key(text), text.clone()));
             self.categories.extend(texts);
         }
-        self.values.insert((source, dim), values);
+        self.values.insert((source, dim), values.into());
     }
 
     /// The dimensions that learned something since the last call, each once, with all their values.
@@ -145,13 +179,33 @@ impl Words {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
-        changed.into_iter().filter_map(|id| self.values.get(&id).map(|v| (id, v))).collect()
+        changed
+            .into_iter()
+            .filter_map(|id| self.values.get(&id).map(|known| (id, &known.values)))
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_texts_are_found_again_also_after_a_restart() {
+        let text = |n: u32| format!("value {n}");
+        let mut words = Words::default();
+        let learn = |words: &mut Words, n: u32| words.learn(2, Dimension::Region, &text(n), 5_000);
+        let first: Vec<Word> = (0..5_000).map(|n| learn(&mut words, n)).collect();
+        assert_eq!(learn(&mut words, 5_000), Word::OTHER);
+        let held = words.take_changed().first().map(|(_, values)| (*values).clone());
+        let mut again = Words::default();
+        again.restore(2, Dimension::Region, held.unwrap_or_default());
+        for (n, word) in (0..).zip(first) {
+            assert_eq!([learn(&mut words, n), learn(&mut again, n)], [word, word]);
+            assert_eq!(again.text(2, Dimension::Region, word), text(n));
+        }
+        assert!(words.take_changed().is_empty() && again.take_changed().is_empty());
+    }
 
     #[test]
     fn one_text_has_one_word() {

@@ -38,19 +38,19 @@ pub(super) const SIGNALS: &[Signal] = &[
     signal("revenue_minor", "minor units", Event, "What the customer has brought in, net of refunds.", "sum of purchases - sum of refunds, plus the opening's revenue; reporting currency")
         .window("all")
         .verified("recomputed from the event list at random moments, after permutation; exact"),
-    signal("spend_rate_30", "currency/day", Live, "What the customer spends a day, looking back about a month.", "D_30(amounts) * lambda / (1 - e^(-lambda * max(tau - t_first, 1 d)))")
+    signal("spend_rate_30", "currency/day", Live, "What the customer spends a day, looking back about a month.", "D_30(amounts) * lambda / (1 - e^(-lambda * max(tau - max(t_first, streamed_from), 1 d)))")
         .window("half-life 30 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("spend_rate_180", "currency/day", Live, "What the customer spends a day, looking back about half a year.", "D_180(amounts) * lambda / (1 - e^(-lambda * max(tau - t_first, 1 d)))")
+    signal("spend_rate_180", "currency/day", Live, "What the customer spends a day, looking back about half a year.", "D_180(amounts) * lambda / (1 - e^(-lambda * max(tau - max(t_first, streamed_from), 1 d)))")
         .window("half-life 180 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("spend_rate_365", "currency/day", Live, "What the customer spends a day, looking back about a year.", "D_365(amounts) * lambda / (1 - e^(-lambda * max(tau - t_first, 1 d)))")
+    signal("spend_rate_365", "currency/day", Live, "What the customer spends a day, looking back about a year.", "D_365(amounts) * lambda / (1 - e^(-lambda * max(tau - max(t_first, streamed_from), 1 d)))")
         .window("half-life 365 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("order_rate_90", "orders/day", Live, "How many orders a day, looking back about a quarter.", "D_90(orders) * lambda / (1 - e^(-lambda * max(tau - t_first, 1 d)))")
+    signal("order_rate_90", "orders/day", Live, "How many orders a day, looking back about a quarter.", "D_90(orders) * lambda / (1 - e^(-lambda * max(tau - max(t_first, streamed_from), 1 d)))")
         .range("0..")
         .window("half-life 90 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")

@@ -19,7 +19,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     signal("oldest_open_at", "time", Event, "Since when the oldest open ticket waits.", "min opening time of open tickets")
         .window("all")
         .verified("recomputed from the event list at random moments, after permutation; exact"),
-    signal("ticket_rate_90", "tickets/day", Live, "How many tickets a day, looking back about a quarter.", "D_90(opened) * lambda / (1 - e^(-lambda * max(tau - t_born, 1 d)))")
+    signal("ticket_rate_90", "tickets/day", Live, "How many tickets a day, looking back about a quarter.", "D_90(opened) * lambda / (1 - e^(-lambda * max(tau - streamed_from, 1 d)))")
         .range("0..")
         .window("half-life 90 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")
@@ -43,7 +43,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         .window("half-life 180 d")
         .source("own shrinkage (prior)")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("sla_breach_share", "0..1", Live, "How often the first answer came too late.", "(D_180(missed) + 0.5) / (D_180(promised) + 5)")
+    signal("sla_breach_share", "0..1", Live, "How often the first answer came too late.", "(D_180(missed) + unanswered + 0.5) / (D_180(promised) + unanswered + 5), unanswered: beyond their promise and still open")
         .range("0..1")
         .window("half-life 180 d")
         .source("own shrinkage (prior)")
@@ -84,12 +84,12 @@ pub(super) const SIGNALS: &[Signal] = &[
         .window("365 d")
         .source("Reichheld, HBR 2003; never shown as NPS of one customer")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("visit_rate_7", "visits/day", Live, "How many visits a day, looking back about a week.", "D_7(visits) * lambda / (1 - e^(-lambda * max(tau - t_born, 1 d)))")
+    signal("visit_rate_7", "visits/day", Live, "How many visits a day, looking back about a week.", "D_7(visits) * lambda / (1 - e^(-lambda * max(tau - streamed_from, 1 d)))")
         .range("0..")
         .window("half-life 7 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")
         .verified("recomputed from the event list at random moments, after permutation"),
-    signal("visit_rate_60", "visits/day", Live, "How many visits a day, looking back about two months.", "D_60(visits) * lambda / (1 - e^(-lambda * max(tau - t_born, 1 d)))")
+    signal("visit_rate_60", "visits/day", Live, "How many visits a day, looking back about two months.", "D_60(visits) * lambda / (1 - e^(-lambda * max(tau - streamed_from, 1 d)))")
         .range("0..")
         .window("half-life 60 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")
@@ -117,7 +117,7 @@ pub(super) const SIGNALS: &[Signal] = &[
         .window("half-life 14 d")
         .verified("exact while there are at most 16 categories")
         .limits("16 categories, space saving"),
-    signal("contact_pressure", "messages/week", Live, "How many messages a week we send.", "7 * D_7(outbound) * lambda / (1 - e^(-lambda * max(tau - t_born, 1 d)))")
+    signal("contact_pressure", "messages/week", Live, "How many messages a week we send.", "7 * D_7(outbound) * lambda / (1 - e^(-lambda * max(tau - streamed_from, 1 d)))")
         .range("0..")
         .window("half-life 7 d")
         .source("Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009")

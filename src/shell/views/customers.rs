@@ -16,7 +16,7 @@ const BUCKET_MS: i64 = 3 * DAY_MS;
 /// Whole buckets of the window; one more counts in part.
 const BUCKETS: i64 = 30;
 /// Ratings the prior of `csat` counts for.
-const CSAT_PRIOR_WEIGHT: f64 = 3.0;
+pub(super) const CSAT_PRIOR_WEIGHT: f64 = 3.0;
 /// Where trends of visits, and of money and usage, are clipped.
 const VISIT_CLIP: f64 = 2.0;
 const MONEY_CLIP: f64 = 3.0;
@@ -29,7 +29,7 @@ const INTENT_HALF_LIFE_D: f64 = 14.0;
 
 /// Columns of `customers` that the customer views show as they are, before the signals.
 const MASTER: &str = "customer_id, shard, version, account_id, legal_entity_id, region, industry, segment, \
-                      owner_id, key, name, t_born, profile_at, tickets, visits";
+                      owner_id, key, name, t_born, streamed_from, profile_at, tickets, visits";
 
 /// Signals that stand in the row, and what belongs to them.
 const STANDING: &str = "n_days, x, t_first, t_last, orders, refunds, revenue_minor, activated_at, breadth, \
@@ -59,6 +59,7 @@ FROM
     SELECT c.*, {at} AS at, at >= c.as_of AS known,
         toUnixTimestamp64Milli(at) AS at_ms,
         toUnixTimestamp64Milli(t_first) AS first_ms, toUnixTimestamp64Milli(t_last) AS last_ms,
+        if(isNull(t_first), NULL, greatest(assumeNotNull(t_first), streamed_from)) AS spend_from,
         if(x = 0, 0, (last_ms - first_ms) / {DAY_MS}) AS t_x_d,
         (greatest(at_ms, assumeNotNull(last_ms)) - first_ms) / {DAY_MS} AS age_d,
         (at_ms - toUnixTimestamp64Milli(sums_at)) / {DAY_MS} AS sums_age_d,
@@ -108,7 +109,7 @@ fn event_signals() -> Vec<(&'static str, String)> {
 fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     let mut all = purchase_signals(plan);
     all.extend(service_signals(plan));
-    let [month, half_year] = [Sum::Usage30, Sum::Usage180].map(|sum| rate(sum, "t_born"));
+    let [month, half_year] = [Sum::Usage30, Sum::Usage180].map(|sum| rate(sum, "streamed_from"));
     all.extend([
         ("overdue_minor", overdue("o")),
         ("overdue_ratio", "if(open_minor > 0, overdue_minor / open_minor, NULL)".to_owned()),
@@ -124,7 +125,7 @@ fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
 
 fn purchase_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     let major = major(plan);
-    let money = |sum| format!("{} / {major:?}", rate(sum, "t_first"));
+    let money = |sum| format!("{} / {major:?}", rate(sum, "spend_from"));
     let volume =
         trend("spend_rate_30", "spend_rate_180", plan.parameters.trends.spend_floor, MONEY_CLIP);
     vec![
@@ -132,7 +133,7 @@ fn purchase_signals(plan: &Plan) -> Vec<(&'static str, String)> {
         ("spend_rate_30", money(Sum::Spend30)),
         ("spend_rate_180", money(Sum::Spend180)),
         ("spend_rate_365", money(Sum::Spend365)),
-        ("order_rate_90", rate(Sum::Orders90, "t_first")),
+        ("order_rate_90", rate(Sum::Orders90, "spend_from")),
         ("spend_90d_minor", window_sum()),
         ("volume_trend", format!("if(orders < {TREND_ORDERS_MIN}, NULL, {volume})")),
         ("p_alive", p_alive(&plan.model)),
@@ -159,23 +160,30 @@ fn service_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     };
     let speaks = format!("{} + {}", now(Sum::Suggestions365), now(Sum::Complaints365));
     vec![
-        ("ticket_rate_90", rate(Sum::Tickets90, "t_born")),
+        ("ticket_rate_90", rate(Sum::Tickets90, "streamed_from")),
         ("reopen_share", shrunk(&now(Sum::Reopened180), &now(Sum::Solved180), 5.0)),
-        // as far as the row knows: what is missed and still unanswered is in no sum
-        ("sla_breach_share", shrunk(&now(Sum::SlaMissed180), &now(Sum::SlaDue180), 5.0)),
+        (
+            "sla_breach_share",
+            shrunk(&responses(Sum::SlaMissed180), &responses(Sum::SlaDue180), 5.0),
+        ),
         ("suggest_share", shrunk(&now(Sum::Suggestions365), &format!("({speaks})"), 1.0)),
         ("csat", csat),
         ("csat_n", now(Sum::CsatN180)),
         ("nps_last", nps_last()),
-        ("visit_rate_7", rate(Sum::Visits7, "t_born")),
-        ("visit_rate_60", rate(Sum::Visits60, "t_born")),
+        ("visit_rate_7", rate(Sum::Visits7, "streamed_from")),
+        ("visit_rate_60", rate(Sum::Visits60, "streamed_from")),
         ("engage_trend", engage),
         ("cancel_intent", now(Sum::Cancels14)),
-        ("contact_pressure", format!("7 * {}", rate(Sum::Outbound7, "t_born"))),
+        ("contact_pressure", format!("7 * {}", rate(Sum::Outbound7, "streamed_from"))),
         ("visit_gap_d", since("last_visit")),
         ("owner_changes", now(Sum::OwnerChanges90)),
         ("profile_age_d", since("profile_at")),
     ]
+}
+
+/// First responses, with those that are beyond their promise and have not come: these are in no sum.
+fn responses(sum: Sum) -> String {
+    format!("({} + arrayCount(t -> t < at_ms, respond_by_open))", now(sum))
 }
 
 /// The last answer, as long as it stands.
@@ -279,12 +287,12 @@ fn dbt_days() -> String {
 
 /// Handling, discounts and returns a day; who never bought is known since birth only.
 fn cost_to_serve(plan: &Plan) -> String {
-    const FIRST: &str = "ifNull(t_first, t_born)";
+    const FIRST: &str = "ifNull(spend_from, streamed_from)";
     let service = plan.parameters.service;
     let major = major(plan);
     format!(
         "{} * {:?} + {} / {major:?} + {} * {:?}",
-        rate(Sum::HandlingMin180, "t_born"),
+        rate(Sum::HandlingMin180, "streamed_from"),
         service.minute_cost,
         rate(Sum::Discount365, FIRST),
         rate(Sum::Returns365, FIRST),
