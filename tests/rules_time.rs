@@ -303,6 +303,23 @@ fn commands_are_heeded_once_and_only_by_their_episode() {
 }
 
 #[test]
+fn an_alert_that_never_was_need_not_be_kept() {
+    let pace = Pace { dwell_ms: 10, cooldown_ms: 0 };
+    let (mut alert, mut out) = (Alert::default(), Vec::new());
+    alert.tell(pace, 1, false, true, &mut out);
+    assert!(alert.is_blank());
+    alert.tell(pace, 2, true, false, &mut out);
+    assert!(!alert.is_blank(), "its dwell has begun");
+    alert.tell(pace, 3, false, true, &mut out);
+    assert!(alert.is_blank(), "{alert:?}");
+    alert.tell(pace, 4, true, false, &mut out);
+    alert.tell(pace, 20, false, true, &mut out);
+    assert!(!alert.is_blank(), "its episodes are counted");
+    let bytes = postcard::to_stdvec(&alert).unwrap();
+    assert_eq!(postcard::from_bytes::<Alert>(&bytes).unwrap(), alert);
+}
+
+#[test]
 fn an_alerts_id_is_its_rule_subject_and_episode() {
     // fixed for ever: it stands in tables and at receivers
     assert_eq!(
