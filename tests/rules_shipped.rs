@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use retain::plan::{Diagnostic, RuleFile, Rules, Severity, rule_keys, rules};
+use retain::rule::definition::severity;
 use retain::rule::junit::junit;
 use retain::rule::trial::{Verdict, run};
 
@@ -182,6 +183,24 @@ fn references_lead_to_rules_about_the_same_subject_and_not_in_a_circle() {
         let said = said(&text);
         assert!(!said.is_empty() && said.iter().all(|line| line.contains(words)), "{said:?}");
     }
+}
+
+#[test]
+fn a_large_revenue_at_risk_is_critical_by_the_owners_cut_off() {
+    let (rules, _) = read(&shipped());
+    let set = rules.unwrap().set;
+    let key = set.find("key_at_risk").unwrap();
+    for (at_risk, cut_off, expected) in [
+        (Some(500), Some(500), "critical"),
+        (Some(499), Some(500), "high"),
+        (Some(0), Some(0), "high"),
+        (Some(500), None, "high"),
+        (None, Some(500), "high"),
+    ] {
+        assert_eq!(severity(key, at_risk, cut_off).name(), expected, "{at_risk:?} {cut_off:?}");
+    }
+    let silence = set.find("silence").unwrap();
+    assert_eq!(severity(silence, Some(9), Some(1)).name(), "low", "the rule names no number");
 }
 
 #[test]

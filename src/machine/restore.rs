@@ -202,7 +202,7 @@ mod tests {
     fn dues_are_looked_for_beyond_what_is_complete() {
         use crate::engine::context::Context;
         use crate::engine::judge::risk_step;
-        use crate::model::time::{DAY_MS, NEVER_MS};
+        use crate::model::time::DAY_MS;
 
         let mut machine = machine();
         let cx = Context::new(machine.plan.clone());

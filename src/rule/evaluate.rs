@@ -70,7 +70,8 @@ pub fn lasting_in(condition: &Condition) -> usize {
 }
 
 /// Evaluates a condition. `memory` has [`lasting_in`] entries, which are brought up to the moment; the condition has to be
-/// evaluated after each event of its subject and at each due.
+/// evaluated after each event of its subject, whenever the machine itself changes a signal (a tier, the lifecycle), and at
+/// each due.
 pub fn evaluate<'c>(
     condition: &'c Condition,
     memory: &mut [Lasting],

@@ -19,7 +19,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Looks at the subject at `world.tau_ms`: after each event, and at each due. Returns the next due.
+    /// Looks at the subject at `world.tau_ms`: after each event, whenever the machine itself changes a
+    /// signal, and at each due. Returns the next due.
     pub fn look(&mut self, rule: &Rule, world: &mut World<'_>, out: &mut Vec<Transition>) -> i64 {
         let mut level = |condition: &Condition, memory: &mut Vec<Lasting>| {
             memory.resize_with(lasting_in(condition), Lasting::default);
