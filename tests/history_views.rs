@@ -372,13 +372,16 @@ async fn who_was_active_is_lost_at_a_rate() {
     }
 }
 
+/// The figures of an owner and month, in the order of the view's columns.
+type OwnerMonth = (i64, i64, i64, f64, f64);
+
 #[tokio::test]
 async fn months_of_owners_are_those_of_their_customers() {
     let plan = plan();
     let lives = lives(&plan);
     let engine = engine_of(&plan, &lives).await;
     // customers, revenue, activated, sum of ratings, number
-    let mut want: BTreeMap<(&str, Date), (i64, i64, i64, f64, f64)> = BTreeMap::new();
+    let mut want: BTreeMap<(&str, Date), OwnerMonth> = BTreeMap::new();
     for days in by_customer(&lives).values() {
         let months: BTreeSet<Date> = days.iter().map(|s| s.day.first_of_month()).collect();
         for month in months {
@@ -397,7 +400,7 @@ async fn months_of_owners_are_those_of_their_customers() {
     }
     let shown = engine.rows("SELECT * FROM retain.owner_months").await;
     assert_eq!(shown.len(), want.len());
-    let total = |of: &dyn Fn(&(i64, i64, i64, f64, f64)) -> f64| want.values().map(of).sum::<f64>();
+    let total = |of: &dyn Fn(&OwnerMonth) -> f64| want.values().map(of).sum::<f64>();
     assert!(total(&|c| c.2 as f64) > 5.0 && total(&|c| c.4) > 50.0);
     for row in &shown {
         let (owner, month) = (text(&row["owner_id"]), text(&row["month"]).parse::<Date>().unwrap());
