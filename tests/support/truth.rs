@@ -129,11 +129,7 @@ impl Truth {
 /// Waits until the ledger in `database` has reached the ends of all sources, then compares everything.
 pub fn verify(stage: &mut Stage, database: &str) {
     await_ledger(stage, database);
-    let mut tables = Tables::default();
-    let compared = [Table::Customers, Table::CustomerHistory, Table::Activity, Table::Segments];
-    for table in compared.into_iter().chain([Table::Ledger, Table::Gaps]) {
-        insert_all(stage, database, table, &mut tables);
-    }
+    let tables = read_tables(stage, database);
     for gap in tables.rows("gaps") {
         let (from, to) = (gap.int("offset_from") as i64, gap.int("offset_to") as i64);
         stage.truth.without(place(gap), from, to);
@@ -167,6 +163,39 @@ fn await_ledger(stage: &Stage, database: &str) {
     let ends: BTreeMap<_, _> =
         stage.truth.ranges.iter().map(|(place, range)| (*place, range.1)).collect();
     until_within(LONG, &format!("{database} to have everything"), &mut || carried(stage) == ends);
+}
+
+/// All tables as they stand after the same cycles. Mail goes on moving tiers when everything is consumed: what was
+/// carried while the tables were read makes them no picture of one moment, and they are read again.
+fn read_tables(stage: &Stage, database: &str) -> Tables {
+    let compared = [Table::Customers, Table::CustomerHistory, Table::Activity, Table::Segments];
+    let more = [Table::Credit, Table::Opportunities, Table::Ledger, Table::Gaps];
+    let all: Vec<Table> = compared.into_iter().chain(more).collect();
+    let latest = || {
+        let of = |table: &Table| {
+            format!(
+                "SELECT shard, max(version) AS v FROM {database}.{} GROUP BY shard",
+                table.name()
+            )
+        };
+        let tables: Vec<String> = all.iter().map(of).collect();
+        let sql =
+            format!("SELECT shard, max(v) FROM ({}) GROUP BY shard", tables.join(" UNION ALL "));
+        let ledger = format!("{} ORDER BY shard", of(&Table::Ledger));
+        let answers = [format!("{sql} ORDER BY shard"), ledger];
+        answers.map(|sql| stage.bytes(&sql, "TabSeparated"))
+    };
+    let mut read = None;
+    until_within(LONG, &format!("{database} to stand still while it is read"), &mut || {
+        let before = latest();
+        let mut tables = Tables::default();
+        all.iter().for_each(|table| insert_all(stage, database, *table, &mut tables));
+        // the ledger is written last: a cycle that it does not name yet may be carried in part
+        let whole = before[0] == before[1] && before == latest();
+        read = whole.then_some(tables);
+        whole
+    });
+    read.unwrap()
 }
 
 /// All rows of a table as they stand.

@@ -14,7 +14,7 @@ pub(super) fn select(databases: &Databases, at: &str) -> String {
         )
     };
     let (overdue_minor, overdue_days) =
-        (overdue("o"), overdue(&format!("o * (at_ms - d) / {DAY_MS}")));
+        (overdue("o"), overdue(&format!("toFloat64(o) * (at_ms - d) / {DAY_MS}")));
     format!(
         "SELECT customer_id, legal_entity_id, account_id, shard, version, at, as_of,
     open_minor, open_invoices, ext_requests_open, last_payment,
