@@ -278,7 +278,8 @@ fn overdue(what: &str) -> String {
 /// Days beyond terms: payments of the past, and what is overdue with its days so far.
 fn dbt_days() -> String {
     let (late, paid) = (now(Sum::LateDays180), now(Sum::Paid180));
-    let (open_late, open) = (overdue(&format!("toFloat64(o) * (at_ms - d) / {DAY_MS}")), overdue("o"));
+    let (open_late, open) =
+        (overdue(&format!("toFloat64(o) * (at_ms - d) / {DAY_MS}")), overdue("o"));
     format!(
         "if(greatest({paid}, 0) + {open} > 0, \
          (greatest({late}, 0) + {open_late}) / (greatest({paid}, 0) + {open}), NULL)"
