@@ -303,7 +303,10 @@ impl TakeOver {
         let mut places = Vec::new();
         for (index, source) in self.plan.sources.iter().enumerate() {
             let committed = group.get(index).copied().flatten();
-            places.push(self.place(clients, &source.topic, shard, committed)?);
+            let place = self.place(clients, &source.topic, shard, committed)?;
+            // nobody makes our own topics again under us: only those of the sources are told apart
+            let id = topic_id(&clients.uncommitted, &source.topic, REQUEST_TIMEOUT)?;
+            places.push(Place { id, ..place });
         }
         let committed = group.last().copied().flatten();
         let mail = self.place(clients, &self.names.mail(), shard, committed)?;
@@ -330,8 +333,7 @@ impl TakeOver {
                 offset_at(clients, topic, partition, ms)?.unwrap_or(high).max(low)
             }
         };
-        let id = topic_id(&clients.uncommitted, topic, REQUEST_TIMEOUT)?;
-        Ok(Place { topic: topic.to_owned(), id, group, low, high, start })
+        Ok(Place { topic: topic.to_owned(), id: None, group, low, high, start })
     }
 }
 

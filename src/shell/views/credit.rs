@@ -4,17 +4,26 @@ use super::Databases;
 use crate::engine::sums::Sum;
 use crate::model::time::DAY_MS;
 
+/// What is open of invoices that are due, minor units: over the columns `invoice_due` and `invoice_open`, at `at_ms`.
+pub(super) fn overdue_minor() -> String {
+    overdue("o")
+}
+
+/// The same, each times its days beyond the due: as Float64, for the product passes what an Int64 holds.
+pub(super) fn overdue_minor_days() -> String {
+    overdue(&format!("toFloat64(o) * (at_ms - d) / {DAY_MS}"))
+}
+
+/// A sum over invoices that are due: `o` is what is open of one, `d` its due in milliseconds.
+fn overdue(what: &str) -> String {
+    format!("arraySum(arrayMap((d, o) -> if(d <= at_ms, {what}, 0), invoice_due, invoice_open))")
+}
+
 /// Rows of `credit` with their customers' accounts, seen at `at`. What moves with time is NULL before `as_of`.
 pub(super) fn select(databases: &Databases, at: &str) -> String {
     let Databases { views, tables } = databases;
     let half_life_d = Sum::Paid180.half_life_d();
-    let overdue = |what: &str| {
-        format!(
-            "arraySum(arrayMap((d, o) -> if(d <= at_ms, {what}, 0), invoice_due, invoice_open))"
-        )
-    };
-    let (overdue_minor, overdue_days) =
-        (overdue("o"), overdue(&format!("toFloat64(o) * (at_ms - d) / {DAY_MS}")));
+    let (overdue_minor, overdue_days) = (overdue_minor(), overdue_minor_days());
     format!(
         "SELECT customer_id, legal_entity_id, account_id, shard, version, at, as_of,
     open_minor, open_invoices, ext_requests_open, last_payment,

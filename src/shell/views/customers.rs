@@ -6,6 +6,7 @@
 use std::f64::consts::LN_2;
 use std::fmt::Write as _;
 
+use super::credit::{overdue_minor, overdue_minor_days};
 use super::silence::{p_alive, p_silent};
 use crate::engine::sums::Sum;
 use crate::model::time::DAY_MS;
@@ -111,7 +112,7 @@ fn live_signals(plan: &Plan) -> Vec<(&'static str, String)> {
     all.extend(service_signals(plan));
     let [month, half_year] = [Sum::Usage30, Sum::Usage180].map(|sum| rate(sum, "streamed_from"));
     all.extend([
-        ("overdue_minor", overdue("o")),
+        ("overdue_minor", overdue_minor()),
         ("overdue_ratio", "if(open_minor > 0, overdue_minor / open_minor, NULL)".to_owned()),
         ("dbt_days", dbt_days()),
         ("ext_requests", now(Sum::Extensions180)),
@@ -270,16 +271,10 @@ fn since(column: &str) -> String {
     format!("(at_ms - toUnixTimestamp64Milli({column})) / {DAY_MS}")
 }
 
-/// A sum over invoices that are due: `o` is what is open of one, `d` its due in milliseconds.
-fn overdue(what: &str) -> String {
-    format!("arraySum(arrayMap((d, o) -> if(d <= at_ms, {what}, 0), invoice_due, invoice_open))")
-}
-
 /// Days beyond terms: payments of the past, and what is overdue with its days so far.
 fn dbt_days() -> String {
     let (late, paid) = (now(Sum::LateDays180), now(Sum::Paid180));
-    let (open_late, open) =
-        (overdue(&format!("toFloat64(o) * (at_ms - d) / {DAY_MS}")), overdue("o"));
+    let (open_late, open) = (overdue_minor_days(), overdue_minor());
     format!(
         "if(greatest({paid}, 0) + {open} > 0, \
          (greatest({late}, 0) + {open_late}) / (greatest({paid}, 0) + {open}), NULL)"
