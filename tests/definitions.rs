@@ -85,6 +85,7 @@ fn source(name: &str, default_type: EventType, window_ms: i64, ids: usize) -> So
         default_type: Some(default_type),
         dedup_window_ms: window_ms,
         dedup_ids_max: ids,
+        speaker: None,
     }
 }
 
@@ -128,6 +129,7 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
         csat_prior: 0.75,
         parameters: plan(SMALLEST).parameters,
         tiers: retain::plan::Tiers::default(),
+        accounts: None,
         limits: Limits {
             dimension_values_max: 256,
             tickets_max: 256,

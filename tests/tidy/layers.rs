@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 7] = [
     &["model"],
     &["rule"],
     &["wire", "decode", "plan", "signal", "generate"],
-    &["flow", "engine"],
+    &["flow", "engine", "account"],
     &["snapshot", "invariants", "explain"],
     &["machine"],
     &["shell", "lab"],
