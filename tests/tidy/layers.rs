@@ -7,7 +7,7 @@ use crate::scan::{code_only, identifier, line_of, matching_brace, words};
 const LAYERS: [&[&str]; 7] = [
     &["model"],
     &["rule"],
-    &["wire", "decode", "plan", "signal", "generate"],
+    &["wire", "decode", "plan", "signal", "generate", "api"],
     &["flow", "engine", "account"],
     &["snapshot", "invariants", "explain"],
     &["machine"],
