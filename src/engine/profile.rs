@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::Alerts;
 use super::care::Care;
 use super::compact::Moment;
 use super::contact::Contacts;
@@ -47,6 +48,8 @@ pub struct More {
     pub offers: Option<Box<Offers>>,
     /// What the account was told last, see `member.rs`; 0 before.
     pub told: u32,
+    /// Alerts.
+    pub alerts: Option<Box<Alerts>>,
     /// When the risk must be looked at again. Follows from the rest, so it is no part of the state.
     #[serde(skip, default = "never")]
     pub risk_due: Moment,
@@ -69,6 +72,7 @@ impl Default for More {
             refreshed: Moment::BEFORE_ALL,
             offers: None,
             told: 0,
+            alerts: None,
             risk_due: Moment::NEVER,
         }
     }
@@ -78,7 +82,8 @@ impl More {
     fn bytes_guess(&self) -> usize {
         let tickets = self.care.as_ref().map_or(0, |care| care.held().0);
         let invoices = self.credit.as_ref().map_or(0, |credit| credit.held().0);
-        600 + self.sums.len() * 20 + (tickets + invoices) * 60
+        let alerts = self.alerts.as_ref().map_or(0, |alerts| alerts.bytes_guess());
+        600 + self.sums.len() * 20 + (tickets + invoices) * 60 + alerts
     }
 }
 
@@ -211,6 +216,12 @@ impl Profile {
         if let Some(more) = &mut self.more {
             more.risk_due = Moment::new(at_ms);
         }
+    }
+
+    /// When the alerts must be looked at again; never, where nothing is due.
+    pub fn alerts_due_ms(&self) -> i64 {
+        let alerts = self.more().and_then(|more| more.alerts.as_deref());
+        alerts.map_or(NEVER_MS, Alerts::due_ms)
     }
 
     /// Something of what events seldom touch, see [`Self::touch`].
