@@ -314,6 +314,27 @@ impl Engine {
         }
     }
 
+    /// What a look at a customer's alerts at `tau_ms` would find that no due has found: nothing, once everything that was due by
+    /// then has been fired. Changes nothing.
+    pub fn unnoticed(&self, slot: u32, tau_ms: i64) -> Option<String> {
+        let ruled = self.cx.alerts.as_ref()?;
+        let entry = self.store.get(slot);
+        let held = entry.profile.more().and_then(|more| more.alerts.as_deref());
+        let mut copy = held.cloned().unwrap_or_default();
+        let subject = (&self.cx, &entry.profile, self.tiers.columns(slot));
+        let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, tau_ms);
+        looking.look = Look::Roughly;
+        looking.all(None);
+        let rules = |alerts: &Alerts| -> Vec<String> {
+            alerts.held.iter().map(|held| held.rule.to_string()).collect()
+        };
+        let found = looking.changed;
+        let told: Vec<&str> = looking.told.iter().map(|word| word.rule.as_str()).collect();
+        let why = format!("told of {told:?} at {tau_ms}");
+        drop(looking);
+        found.then(|| format!("{why}, held of {:?}", rules(&copy)))
+    }
+
     /// Finds, after the state was read, when a customer's alerts must be looked at again; with `anew` at once.
     pub fn arm_alerts(&mut self, slot: u32, from_ms: i64, anew: bool) {
         let Self { cx, store, tiers, .. } = self;
@@ -329,8 +350,7 @@ impl Engine {
             // what lies before was looked at: nothing happens here
             let mut copy = held.as_deref().cloned().unwrap_or_default();
             let subject = (&*cx, &entry.profile, tier);
-            let mut looking =
-                Looking::new(ruled, entry.key.bytes(), subject, &mut copy, from_ms);
+            let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, from_ms);
             looking.look = Look::Roughly;
             looking.all(None);
             looking.due_ms
@@ -450,8 +470,7 @@ impl<'a> Looking<'a> {
                 _ => Some((episode, What::Resolved)),
             };
             if let Some((episode, what)) = what {
-                let transition =
-                    Transition { at_ms: self.tau_ms, episode, what, by: By::Signals };
+                let transition = Transition { at_ms: self.tau_ms, episode, what, by: By::Signals };
                 let word = self.word(&mut held, &transition, "the rule has changed");
                 self.told.push(word);
             }
@@ -500,12 +519,7 @@ impl<'a> Looking<'a> {
         }
     }
 
-    fn with_world<T>(
-        &self,
-        rule: &Rule,
-        ticket: u64,
-        act: impl FnOnce(&mut World<'_>) -> T,
-    ) -> T {
+    fn with_world<T>(&self, rule: &Rule, ticket: u64, act: impl FnOnce(&mut World<'_>) -> T) -> T {
         let firing = |name: &str| {
             let is_it = |held: &&Held| held.ticket == ticket && *held.rule == *name;
             self.alerts.held.iter().find(is_it).is_some_and(|held| held.watch.alert.is_on())

@@ -124,11 +124,7 @@ impl<'a> Facts<'a> {
             "quadrant" => {
                 word(judge(self.cx, self.profile, tau_ms).quadrant.map(|quadrant| quadrant.name()))
             }
-            "sat_band" => word(
-                self.inputs_sat_gap()
-                    .and_then(sat_band)
-                    .map(|band| band.name()),
-            ),
+            "sat_band" => word(self.inputs_sat_gap().and_then(sat_band).map(|band| band.name())),
             name => self.number(name, tau_ms).map(Value::Number),
         }
     }
@@ -196,9 +192,7 @@ impl<'a> Facts<'a> {
                 let horizon_d = name.trim_start_matches("p_silent_").parse().ok()?;
                 Some(self.cx.model.p_silent(history, age_d, horizon_d))
             }
-            "mean_spend_hat" => {
-                Some(mean_spend_minor(self.cx, self.bought()?)? / self.cx.major())
-            }
+            "mean_spend_hat" => Some(mean_spend_minor(self.cx, self.bought()?)? / self.cx.major()),
             "activated_at" => {
                 let cycle_d = self.cx.plan.parameters.regularity.new_cycle_d;
                 let day = self.bought()?.activated_day(cycle_d)?;
@@ -305,7 +299,9 @@ impl<'a> Facts<'a> {
             "csat_n" => Some(self.sum(Sum::CsatN180, tau_ms)),
             "sat_gap" => self.inputs_sat_gap(),
             "nps_last" => self.terms()?.nps_last(tau_ms).map(f64::from),
-            "visit_rate_7" => Some(self.visits().map_or(0.0, |(r, s)| r.rates_per_day(&s, tau_ms).0)),
+            "visit_rate_7" => {
+                Some(self.visits().map_or(0.0, |(r, s)| r.rates_per_day(&s, tau_ms).0))
+            }
             "visit_rate_60" => {
                 Some(self.visits().map_or(0.0, |(r, s)| r.rates_per_day(&s, tau_ms).1))
             }

@@ -33,10 +33,8 @@ impl Looking<'_> {
         if transition.what == What::Raised {
             held.raised_ms = Some(transition.at_ms);
         }
-        let calls = matches!(
-            transition.what,
-            What::Pending | What::Raised | What::Woken | What::Reopened
-        );
+        let calls =
+            matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened);
         if let Some(rule) = rule.filter(|_| calls) {
             let said = self.reasons(rule, held);
             if !said.is_empty() {
@@ -77,7 +75,9 @@ impl Looking<'_> {
             by,
             by_kind: by_kind.to_owned(),
             note: note.to_owned(),
-            severity: rule.map_or("info", |rule| severity(rule, at_risk_minor, None).name()).to_owned(),
+            severity: rule
+                .map_or("info", |rule| severity(rule, at_risk_minor, None).name())
+                .to_owned(),
             at_ms: transition.at_ms,
             call: transition.pages(),
             raised_ms: held.raised_ms,
@@ -115,9 +115,12 @@ impl Looking<'_> {
         });
         let mut told = Vec::new();
         // measured things before what somebody merely is
-        let (plain, measured): (Vec<&Test>, Vec<&Test>) = found.iter().partition(|test| is_plain(test));
+        let (plain, measured): (Vec<&Test>, Vec<&Test>) =
+            found.iter().partition(|test| is_plain(test));
         for test in measured.into_iter().chain(plain) {
-            if is_signal(&test.term, "risk") && !told.iter().any(|text: &String| text.starts_with("risk")) {
+            if is_signal(&test.term, "risk")
+                && !told.iter().any(|text: &String| text.starts_with("risk"))
+            {
                 told.push(self.reason(test));
                 told.extend(self.of_risk());
             } else {
@@ -134,7 +137,8 @@ impl Looking<'_> {
         let own = match &test.term {
             Term::Signal(signal) if signal.name == "gap_surprise" => self.stayed_away(),
             Term::Signal(signal) if signal.name == "key_customer" => {
-                let is = if self.facts.is_key() { "a key customer" } else { "no key customer any more" };
+                let is =
+                    if self.facts.is_key() { "a key customer" } else { "no key customer any more" };
                 Some(is.to_owned())
             }
             Term::Firing(rule) => Some(format!("also {}", rule.replace('_', " "))),
@@ -230,7 +234,11 @@ impl Looking<'_> {
                 && (now - was).abs() >= CHANGE_MIN
             {
                 let [was, now] = [was, now].map(|number| shown(&rising.signal, number));
-                told.push(format!("{} {was} -> {now} since {}", spelled(&rising.signal), date(day)));
+                told.push(format!(
+                    "{} {was} -> {now} since {}",
+                    spelled(&rising.signal),
+                    date(day)
+                ));
             }
         }
         told
