@@ -183,10 +183,11 @@ impl Profile {
         valued.max(self.more().map_or(BEFORE_ALL_MS, |more| more.refreshed.ms()))
     }
 
-    /// Whether the next stage may have heard of this customer without an account: only a purchase or a risk is told of.
+    /// Whether the next stage may have heard of this customer without an account: only a purchase, a risk or a proposal
+    /// is told of.
     pub fn was_told(&self) -> bool {
         self.lifecycle() != Lifecycle::Prospect
-            || self.more().is_some_and(|more| more.risk_band.is_some())
+            || self.more().is_some_and(|more| more.risk_band.is_some() || more.offers.is_some())
     }
 
     /// When the lifecycle changes by itself.

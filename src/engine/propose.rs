@@ -61,10 +61,9 @@ impl Engine {
         true
     }
 
-    /// Arms what time alone may begin for a customer of whom nothing else is due.
-    pub fn arm_offers(&mut self, slot: u32) {
-        let entry = self.store.get(slot);
-        let at_ms = due_after_ms(&self.cx, &entry.profile, entry.profile.as_of_ms);
+    /// Arms what time alone may begin after `from_ms` for a customer of whom nothing else is due.
+    pub fn arm_offers(&mut self, slot: u32, from_ms: i64) {
+        let at_ms = due_after_ms(&self.cx, &self.store.get(slot).profile, from_ms);
         self.arm_at(slot, at_ms);
     }
 }

@@ -8,6 +8,7 @@ use super::judge::{clv_minor, csat, mean_spend_minor, rhythm, risk_inputs};
 use super::moment::first_ms;
 use super::profile::{More, Profile};
 use super::service::Service;
+use super::shard::words::OTHER;
 use super::sums::{Sum, Sums};
 use super::terms::Terms;
 use crate::model::time::{DAY_MS, NEVER_MS};
@@ -41,6 +42,8 @@ pub struct OfferRule {
     first_gaps: FirstGaps,
     /// Keys of the categories of the table of lifts: bought, and bought likelier then.
     lifts: Vec<[u32; 2]>,
+    /// Key of the categories beyond the limit.
+    other: u32,
 }
 
 /// What is known of a customer's tiers.
@@ -98,6 +101,7 @@ impl OfferRule {
             },
             first_gaps: FirstGaps { p25_d: gaps.first_gap_p25_d, p75_d: gaps.first_gap_p75_d },
             lifts: keys.collect(),
+            other: category_key(OTHER),
             plan: p.clone(),
         }
     }
@@ -120,7 +124,9 @@ impl OfferRule {
                     && !intents.has_bought(*to)
             })
         };
-        if let Some((key, intent)) = intents.top(tau_ms).filter(|t| t.1 >= self.rules.intent_min) {
+        // `other` is many categories: looking at each of them once is no interest in one
+        let watched = intents.top(tau_ms).filter(|t| t.0 != self.other);
+        if let Some((key, intent)) = watched.filter(|t| t.1 >= self.rules.intent_min) {
             let told = holding().filter(|(_, (_, [_, to]))| *to == key).map(|(_, (l, _))| l.p_buy);
             let p_buy = told.fold(None, |most: Option<f64>, p| Some(most.map_or(p, |m| m.max(p))));
             let p_buy = p_buy.unwrap_or(self.plan.p_buy);

@@ -159,8 +159,10 @@ impl Machine {
             self.engine.restore_tier(slot);
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
+            // what lies before was looked at, and nothing was crossed
+            let from_ms = as_of_ms.max(self.state.complete_to_ms);
             if !profile.ages() {
-                self.engine.arm_offers(slot);
+                self.engine.arm_offers(slot, from_ms);
                 continue;
             }
             if anew {
@@ -168,8 +170,6 @@ impl Machine {
                 self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
                 self.engine.arm_anew(slot);
             } else {
-                // what lies before was looked at, and nothing was crossed
-                let from_ms = as_of_ms.max(self.state.complete_to_ms);
                 self.engine.arm(slot, Look::Roughly, from_ms);
             }
             self.engine.list_for_refresh(slot);

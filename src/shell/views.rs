@@ -66,7 +66,7 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("tier_migration", history::tier_migration(tables)),
         view("churn_rate", history::churn_rate(tables)),
         view("opportunities_now", opportunities::now(views, tables)),
-        view("opportunity_effect", opportunities::effect(views, tables)),
+        view("opportunity_effect", opportunities::effect(plan, databases)),
         view("segments_hourly", segments::hourly(tables)),
         view("segments_between", segments::between(views)),
         view("segments_now", segments::now(views)),
