@@ -8,6 +8,7 @@ mod engine;
 use std::sync::Arc;
 
 use engine::Engine;
+use retain::flow::carry::Block;
 use retain::machine::{ClockReading, Identity, Machine, Progress, Restored};
 use retain::model::effects::{RowBlock, SignalWord};
 use retain::model::record::Record;
@@ -89,10 +90,18 @@ impl Shard {
     }
 
     /// The rows of a cycle after which the shard is complete to a day.
-    fn until(&mut self, plan: &Plan, day: i64) -> Vec<RowBlock> {
+    fn until(&mut self, plan: &Plan, day: i64) -> Vec<Block> {
         let confirmed = BEGIN_MS + day * DAY_MS + plan.idle_timeout_ms + plan.disorder_ms;
         let clock = ClockReading { now_ms: confirmed, ends_confirmed_ms: Some(confirmed) };
-        self.0.end_cycle(clock).rows
+        let rows = self.0.end_cycle(clock).rows.into_iter();
+        let block = |RowBlock { table, count, bytes }| Block {
+            table,
+            count,
+            bytes,
+            partition: 0,
+            offset: 0,
+        };
+        rows.map(block).collect()
     }
 }
 
