@@ -7,8 +7,8 @@ use crate::scan::{code_only, identifier, line_of, matching_brace, words};
 const LAYERS: [&[&str]; 7] = [
     &["model"],
     &["rule"],
-    &["wire", "decode", "plan", "signal", "generate"],
-    &["flow", "engine"],
+    &["wire", "decode", "plan", "signal", "generate", "api"],
+    &["flow", "engine", "account"],
     &["snapshot", "invariants", "explain"],
     &["machine"],
     &["shell", "lab"],
