@@ -299,7 +299,10 @@ fn sizes(plan: &Arc<Plan>, events: u64, customers: u64) {
         small += bytes;
         classes += each * size_class(size) as f64;
         if bytes >= 1.0 {
-            println!("{size:5} bytes: {each:6.3} times, {bytes:6.1} bytes, {:6.1} in classes", each * size_class(size) as f64);
+            println!(
+                "{size:5} bytes: {each:6.3} times, {bytes:6.1} bytes, {:6.1} in classes",
+                each * size_class(size) as f64
+            );
         }
     }
     let large = LARGE_BYTES.load(Ordering::Relaxed) as f64 / seen;

@@ -63,7 +63,7 @@ impl Engine {
             return;
         }
         let day = self.day_of_change(slot, at_ms);
-        if self.store.get(slot).profile.changed_on != Some(day) {
+        if self.store.get(slot).changed_on() != Some(day) {
             let tier = self.tiers.columns(slot);
             self.turn_to(slot, day, tier);
         }
@@ -85,14 +85,14 @@ impl Engine {
     /// Writes the day that is open, if it is an earlier one, and opens `day`.
     fn turn_to(&mut self, slot: u32, day: u16, tier: TierColumns) {
         let entry = self.store.get_mut(slot);
-        match entry.profile.changed_on {
+        match entry.changed_on() {
             Some(open) if open < day => {
                 self.rows.history(&self.cx, entry, tier, None, open, self.version);
             }
             Some(_) => return,
             None => self.dirty_bytes += ROW_BYTES,
         }
-        entry.profile.changed_on = Some(day);
+        entry.change_on(day);
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) fn write(
     let scores = known.filter(|scores| scores.at_ms == as_of_ms);
     let scores = scores.unwrap_or_else(|| Scores::of(&judge(cx, p, as_of_ms), as_of_ms));
     row.maybe_f64(scores.risk)
-        .u8(more.risk_band.map_or(0, |(band, _)| band))
+        .u8(p.risk_band().map_or(0, |(band, _)| band))
         .maybe_f64(scores.loyalty)
         .text(scores.quadrant.map_or("", |quadrant| quadrant.name()).as_bytes());
     tier_columns(row, p, tier);

@@ -65,7 +65,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
     let sums = &more.sums;
     let bought = profile.purchases.as_deref();
     let web = profile.web.as_deref();
-    let terms = more.terms.as_deref();
+    let terms = more.rare().terms.as_deref();
     let share = |part, whole| share(sums, part, whole);
     Some(RiskInputs {
         base,
@@ -93,7 +93,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
             prior: 0.0,
             prior_weight: 0.0,
         }),
-        debt: more.credit.as_ref().map(|credit| Debt {
+        debt: more.rare().credit.as_ref().map(|credit| Debt {
             late: decayed(sums, Sum::LateDays180),
             paid: sums.held(Sum::Paid180).max(0.0),
             open: credit
@@ -101,7 +101,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
                 .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
                 .collect(),
         }),
-        extensions: more.credit.as_ref().map(|_| {
+        extensions: more.rare().credit.as_ref().map(|_| {
             let both = [Sum::Extensions180, Sum::Partials180].map(|sum| decayed(sums, sum));
             DecayedSum { value: both[0].value + both[1].value, ..both[0] }
         }),
@@ -112,13 +112,13 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         renewal_ms: terms
             .and_then(|terms| terms.running())
             .and_then(|running| running.renewal_ms.filter(|_| !running.signed)),
-        contact_left: more.contacts.as_ref().map(|_| decayed(sums, Sum::OwnerChanges90)),
+        contact_left: more.rare().contacts.as_ref().map(|_| decayed(sums, Sum::OwnerChanges90)),
     })
 }
 
 /// A contract is judged at its renewal, everybody else by the silence.
 fn base(cx: &Context, profile: &Profile) -> Option<Base> {
-    let running = profile.more().and_then(|more| more.terms.as_ref()?.running());
+    let running = profile.more().and_then(|more| more.rare().terms.as_ref()?.running());
     if let (Some(contract), Some(running)) = (&cx.contract, running)
         && let Some(renewal_ms) = running.renewal_ms
     {
@@ -191,7 +191,7 @@ fn loyalty_facts(
     let now = |sum| more.sums.at(sum, tau_ms);
     let bought = profile.purchases.as_deref();
     let (suggestions, complaints) = (now(Sum::Suggestions365), now(Sum::Complaints365));
-    let breadth = more.intents.as_ref().map_or(0, |intents| intents.breadth());
+    let breadth = more.intents.breadth();
     loyalty::Facts {
         x: bought.and_then(Purchases::x).map(f64::from),
         p_silent: facts.p_silent,
@@ -199,8 +199,8 @@ fn loyalty_facts(
         categories: (breadth > 0).then(|| f64::from(breadth)),
         disc_share: facts.disc_share,
         return_rate: facts.return_rate,
-        referrals_365: more.terms.as_ref().map(|_| now(Sum::Referrals180)),
-        nps_last: more.terms.as_ref().and_then(|t| t.nps_last(tau_ms)).map(f64::from),
+        referrals_365: more.rare().terms.as_ref().map(|_| now(Sum::Referrals180)),
+        nps_last: more.rare().terms.as_ref().and_then(|t| t.nps_last(tau_ms)).map(f64::from),
         engage_trend: facts.engage_trend,
         k_hat: bought.filter(|p| p.x() > Some(0)).map(|p| rhythm(cx, p).k_hat),
         adopt_new_365: bought.map(|_| now(Sum::NewProducts365)),
@@ -241,7 +241,7 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
     };
     let path = Path::new(&inputs, &cx.risk.weights);
     let now = path.at(tau_ms);
-    let before = profile.more().and_then(|more| more.risk_band);
+    let before = profile.risk_band();
     let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, now.risk);
     let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
@@ -251,7 +251,7 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
 
 /// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
 pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64) -> i64 {
-    let band = profile.more().and_then(|more| more.risk_band);
+    let band = profile.risk_band();
     let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
             let path = Path::new(&inputs, &cx.risk.weights);
@@ -376,7 +376,7 @@ mod tests {
     fn base_of_contract(terms: i64) -> Base {
         let mut profile = Profile::new(0);
         let renewal_ms = Some(terms * 365 * DAY_MS);
-        let held = profile.more_mut().terms.get_or_insert_default();
+        let held = profile.more_mut().rare_mut().terms.get_or_insert_default();
         held.contract(Stamp::default(), 0, renewal_ms, None);
         risk_inputs(&context(), &profile).unwrap().base
     }

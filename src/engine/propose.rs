@@ -16,7 +16,7 @@ impl Engine {
         let tau_ms = self.store.get(slot).profile.as_of_ms;
         if self.propose(slot, tau_ms, risk) {
             let entry = self.store.get(slot);
-            let at_ms = entry.due_ms.min(due_after_ms(&self.cx, &entry.profile, tau_ms));
+            let at_ms = entry.due_ms().min(due_after_ms(&self.cx, &entry.profile, tau_ms));
             self.arm_at(slot, at_ms);
         }
     }
@@ -32,7 +32,7 @@ impl Engine {
         for opportunity in &found.opportunities {
             let profile = &mut self.store.get_mut(slot).profile;
             profile.as_of_ms = profile.as_of_ms.max(tau_ms);
-            let offers = profile.more_mut().offers.get_or_insert_default();
+            let offers = &mut profile.more_mut().offers;
             offers.put(Offer::new(opportunity, tau_ms), self.cx.offers.rules.cooldown_ms);
             let category = match found.category.filter(|_| opportunity.goal == Goal::CrossSell) {
                 Some(Named::Watched(key)) => self.words.category(key),
@@ -77,10 +77,9 @@ pub(super) fn note_act(profile: &mut Profile, ts_ms: i64, silence_ms: i64) -> bo
     }
     let last_ms = profile.last_seen.known_ms();
     let long = |last_ms: i64| ts_ms.saturating_sub(last_ms) >= silence_ms;
-    let held = profile.more().is_some_and(|more| more.offers.is_some());
+    let held = profile.more().is_some_and(|more| !more.rare().life.is_none());
     if !held && !last_ms.is_none_or(long) {
         return false;
     }
-    let offers = profile.more_mut().offers.get_or_insert_default();
-    offers.act(ts_ms, last_ms, silence_ms)
+    profile.more_mut().rare_mut().life.act(ts_ms, last_ms, silence_ms)
 }
