@@ -9,7 +9,7 @@ use super::context::Context;
 use super::dues::DueQueue;
 use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
-use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value};
+use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value, value_again};
 use super::lifecycle::{due_ms, enter, moves_to, step};
 use super::owed::Owed;
 use super::profile::Profile;
@@ -208,29 +208,32 @@ impl Engine {
         counted: Option<(Before, Word)>,
     ) -> bool {
         let born = self.store.get(slot).profile.born;
-        let Took { bought, visit, judged, begins } = self.add(slot, batch, event, position, visits);
+        let took = self.add(slot, batch, event, position, visits);
         let money = matches!(
             event.body,
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
         );
+        // rates look back to the first event
+        let born_earlier = self.store.get(slot).profile.born != born;
         if money {
-            self.after_purchase(slot, bought);
+            self.after_purchase(slot, took.bought);
+        } else if took.costs || born_earlier {
+            value_again(&self.cx, &mut self.store.get_mut(slot).profile);
         }
         if let Some((before, channel)) = counted {
             self.count_event(slot, event, before, (position.source, channel));
         }
-        // trends look back to the first event
         let mut risk = None;
-        if judged || self.store.get(slot).profile.born != born {
+        if took.judged || born_earlier {
             risk = self.judge_risk(slot);
         }
         if money {
             self.value_changed(slot);
         }
-        if begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
+        if took.begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
             self.propose_after(slot, risk);
         }
-        visit
+        took.visit
     }
 
     /// What an event changes in a profile by itself.

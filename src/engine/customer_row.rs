@@ -99,7 +99,7 @@ fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
         .u16(open.complaints.min(u32::from(u16::MAX)) as u16)
         .maybe_time(open.oldest_ms)
         .u32(more.care.as_deref().map_or(0, |care| care.count()))
-        .u32(web.visits)
+        .u32(web.visits())
         .f64(web.sums[0])
         .f64(web.sums[1])
         .i64(web.sums_at.ms())

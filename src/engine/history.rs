@@ -19,6 +19,7 @@ use super::purchase::Purchases;
 use super::said::Field;
 use super::sums::Sum;
 use super::tiers::TierColumns;
+use super::web::Web;
 use crate::signal::quadrant::Quadrant;
 use crate::wire::rows::Row;
 
@@ -120,7 +121,7 @@ pub(super) fn write(
         .u16(open.tickets.min(u32::from(u16::MAX)) as u16)
         .u16(open.complaints.min(u32::from(u16::MAX)) as u16)
         .u32(more.care.as_deref().map_or(0, |care| care.count()))
-        .u32(p.web.as_deref().map_or(0, |web| web.visits))
+        .u32(p.web.as_deref().map_or(0, Web::visits))
         .f64(sum(Sum::Csat180))
         .f64(sum(Sum::CsatN180));
     let scores = known.filter(|scores| scores.at_ms == as_of_ms);
@@ -144,15 +145,5 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
         .i64(p.revenue_minor())
         .i64(p.opening.as_ref().map_or(0, |opening| opening.revenue_minor))
         .maybe_time(activated.map(|day| cx.day_start_ms(day)))
-        .maybe_f64(clv(cx, profile).map(|minor| minor / cx.major()));
-}
-
-/// The lifetime value as of the profile's moment, minor units. Beside purchases only tickets move it.
-fn clv(cx: &Context, profile: &Profile) -> Option<f64> {
-    let valued = profile.purchases.as_deref()?.valued;
-    let tickets = profile.more().is_some_and(|more| more.care.is_some());
-    if valued.at.ms() == profile.as_of_ms && !tickets {
-        return valued.clv_minor;
-    }
-    clv_minor(cx, profile, profile.as_of_ms)
+        .maybe_f64(clv_minor(cx, profile, profile.as_of_ms).map(|minor| minor / cx.major()));
 }

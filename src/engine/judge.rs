@@ -20,6 +20,7 @@ use crate::signal::risk_path::{Path, Point};
 use crate::signal::score::Explained;
 use crate::signal::service::{self, Ratings};
 use crate::signal::trend::TrendSums;
+use crate::signal::value::Outlook;
 use crate::signal::{loyalty, risk};
 
 /// Horizon of the expected purchases, days.
@@ -81,7 +82,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
                 long: web.sums[1],
                 landmark_ms: web.sums_at.ms(),
                 first_ms: profile.born.ms(),
-                events: web.visits,
+                events: web.visits(),
             },
         }),
         open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open_complaints()))),
@@ -297,35 +298,53 @@ fn crossing_ms(
 
 /// Computes what ages between events, as of `tau_ms`. Returns whether there was anything to compute.
 pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
-    let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
-    let Some(purchases) = profile.purchases.as_deref_mut() else {
-        return false;
-    };
-    let (Some((first_ms, history)), Some(last_ms)) = (purchases.history(), purchases.t_last_ms())
-    else {
-        return false;
-    };
-    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
-    let mean_minor = mean_spend_minor(cx, purchases);
-    let seen = (history, age_d);
-    let outlook = cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor);
-    purchases.valued = Valued {
+    let valued = valued_at(cx, profile, tau_ms);
+    if let (Some(purchases), Some(valued)) = (profile.purchases.as_deref_mut(), valued) {
+        purchases.valued = valued;
+    }
+    valued.is_some()
+}
+
+/// To be called when what serving costs has changed but no money moved: a value that is as of now must be of now.
+pub fn value_again(cx: &Context, profile: &mut Profile) {
+    if is_valued(profile, profile.as_of_ms) {
+        value(cx, profile, profile.as_of_ms);
+    }
+}
+
+/// Whether what ages between events stands as of `tau_ms`.
+fn is_valued(profile: &Profile, tau_ms: i64) -> bool {
+    profile.purchases.as_ref().is_some_and(|purchases| purchases.valued.at.ms() == tau_ms)
+}
+
+fn valued_at(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<Valued> {
+    let purchases = profile.purchases.as_deref()?;
+    let (outlook, last_ms) = (outlook(cx, profile, tau_ms)?, purchases.t_last_ms()?);
+    Some(Valued {
         at: Moment::new(tau_ms),
         expected: outlook.expected,
         clv_minor: outlook.value_minor,
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
-    };
-    true
+    })
 }
 
-/// The lifetime value at `tau_ms`, minor units; `None` before the first purchase.
-pub fn clv_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+fn outlook(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<Outlook> {
     let purchases = profile.purchases.as_deref()?;
     let (first_ms, history) = purchases.history()?;
-    let mean_minor = mean_spend_minor(cx, purchases)?;
+    let seen = (history, days(tau_ms - first_ms).max(history.t_x_d));
+    let mean_minor = mean_spend_minor(cx, purchases);
     let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
-    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
-    Some(cx.value.customer_value(&cx.model, (history, age_d), mean_minor, cost_minor))
+    Some(cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor))
+}
+
+/// The lifetime value at `tau_ms`, minor units; `None` before the first purchase. Of the moment of the last purchase it is
+/// known already.
+pub fn clv_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+    let purchases = profile.purchases.as_deref()?;
+    if is_valued(profile, tau_ms) && tau_ms == profile.as_of_ms {
+        return purchases.valued.clv_minor;
+    }
+    outlook(cx, profile, tau_ms)?.value_minor
 }
 
 /// What a purchase is worth on average, minor units.

@@ -165,7 +165,7 @@ impl Profile {
 
     /// Something of what an event touches: reading it brings it into the cache.
     pub fn touch(&self) -> u64 {
-        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits) + web.sessions.touch());
+        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits()) + web.sessions.touch());
         // the lines in which these sections begin; what they point to is a pass of its own
         let bought = self.purchases.as_ref().map_or(0, |p| u64::from(p.orders()));
         let more = self.more().map_or(0, |more| more.sums.len() as u64);

@@ -69,6 +69,8 @@ pub struct Found {
     pub opportunities: Vec<Opportunity>,
     /// What a cross-sale is about.
     pub category: Option<Named>,
+    /// The lifetime value at that moment, reporting currency, where it had to be looked at.
+    pub clv: Option<f64>,
 }
 
 impl OfferRule {
@@ -186,7 +188,7 @@ pub fn look(
     if !rests(Goal::AfterSale) {
         know_service(cx, profile, more, valued, &mut s, tau_ms);
     }
-    Found { opportunities: opportunities(&s, &offers.rules, tau_ms), category }
+    Found { opportunities: opportunities(&s, &offers.rules, tau_ms), category, clv: s.clv_365 }
 }
 
 fn proposed_ms(more: &More) -> [Option<i64>; GOALS] {

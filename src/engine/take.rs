@@ -36,6 +36,8 @@ pub(super) struct Took {
     pub judged: bool,
     /// It may have made something worth a contact.
     pub begins: bool,
+    /// It may have changed what serving costs a day.
+    pub costs: bool,
 }
 
 impl Engine {
@@ -76,20 +78,18 @@ impl Engine {
         }
         let cx = &self.cx;
         let profile = &mut self.store.get_mut(slot).profile;
-        let bought = match event.body {
+        let mut took = Took { judged: true, begins: true, ..Took::default() };
+        match event.body {
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. } => {
-                take_money(cx, profile, &event.body, stamp)
+                took.bought = take_money(cx, profile, &event.body, stamp);
             }
-            Body::Support { .. } => {
+            Body::Support { handling_min, .. } => {
                 take_ticket(cx, profile, batch, event);
-                false
+                took.costs = handling_min.is_some();
             }
-            _ => {
-                take_relation(profile, batch, event, stamp);
-                false
-            }
-        };
-        Took { bought, visit: false, judged: true, begins: true }
+            _ => take_relation(profile, batch, event, stamp),
+        }
+        took
     }
 
     fn take_item(
@@ -155,7 +155,9 @@ impl Engine {
         }
         let looked = category.is_some() || sum.is_some();
         let begins = looked && may_interest(cx, profile, category, profile.as_of_ms);
-        Took { bought: false, visit, judged: counted || action.is_intent(), begins }
+        // of what is looked at the risk knows the visits and the wish to leave
+        let leaves = matches!(action, WebAction::CancelPage | WebAction::OptOut);
+        Took { visit, judged: counted || leaves, begins, ..Took::default() }
     }
 
     fn take_profile(
