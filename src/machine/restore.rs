@@ -229,12 +229,12 @@ mod tests {
         profile.purchases.get_or_insert_default().buy(&cx, 5 * DAY_MS, 1_000);
         profile.as_of_ms = 900 * DAY_MS;
         let now = risk_step(&cx, &profile, 900 * DAY_MS, Look::Exactly);
-        profile.more_mut().risk_band = now.crosses;
+        profile.set_risk_band(now.crosses);
         let slot = machine.engine.store.insert(b"c", profile);
         machine.found_meta = true;
         machine.state.complete_to_ms = 960 * DAY_MS;
         assert!(matches!(machine.restored().unwrap(), Restored::At { .. }));
-        let due_ms = machine.engine.store.get(slot).due_ms;
+        let due_ms = machine.engine.store.get(slot).due_ms();
         assert!(due_ms > 960 * DAY_MS, "{due_ms}");
     }
 
