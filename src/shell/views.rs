@@ -87,6 +87,8 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("segments_hourly", segments::hourly(tables)),
         view("segments_between", segments::between(views)),
         view("segments_now", segments::now(views)),
+        view("alerts_now", plain_select(tables, Table::Alerts, "")),
+        view("alert_history", plain_select(tables, Table::AlertHistory, "")),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),
