@@ -87,6 +87,11 @@ impl Offers {
         self.list = list.into_boxed_slice();
     }
 
+    /// Whether nothing was ever proposed: the latest proposal stays.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// When each goal was last proposed, in the order of [`Goal::ALL`].
     pub fn proposed_ms(&self) -> [Option<i64>; GOALS] {
         let mut at_ms = [None; GOALS];

@@ -211,7 +211,7 @@ impl Profile {
     pub fn was_told(&self) -> bool {
         self.lifecycle() != Lifecycle::Prospect
             || self.risk_band().is_some()
-            || self.more().is_some_and(|more| !more.offers.is_none())
+            || self.more().is_some_and(|more| !more.offers.is_empty())
     }
 
     /// Band of the risk, and since when; `None` while there is no risk.
