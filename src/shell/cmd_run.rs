@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::api::Api;
+use super::api::act::Commands;
 use super::board::Status;
 use super::clickhouse_client::CaFileError;
 use super::client::Link;
@@ -214,7 +216,7 @@ async fn run_chosen(
 /// The observer, and the pages that show what it is told.
 async fn pages(
     settings: &Settings,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     generation: u32,
     parts: Parts,
 ) -> Result<(Observer, Server), CommandError> {
@@ -231,7 +233,10 @@ async fn pages(
         metrics: Arc::clone(&observer.metrics),
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
-    let server = Server::bind(&settings.http.listen, pages).await?;
+    let sections = (&settings.http, &settings.clickhouse);
+    let api = Api::new(sections, plan, &observer.board, Commands::unconnected());
+    let api = api.map_err(CommandError::Other)?;
+    let server = Server::bind(&settings.http.listen, pages).await?.with(api.router());
     tracing::info!(address = %server.local_addr()?, "http");
     Ok((observer, server))
 }
