@@ -4,6 +4,8 @@
 //! is pure: values in, values out, no clock, no IO, no randomness.
 
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod account;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod api;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod decode;

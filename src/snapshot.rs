@@ -38,6 +38,10 @@ pub enum StateKey<'a> {
     Population(u16),
     /// `q`: the cut-offs that shard 0 has made last.
     Published,
+    /// `a` + id: an account.
+    Account(&'a str),
+    /// `n` + source + length of the account's id (2 bytes, big endian) + the id + customer: a member of an account.
+    Member(&'a str, SourceIndex, &'a str),
 }
 
 impl<'a> StateKey<'a> {
@@ -84,6 +88,17 @@ impl<'a> StateKey<'a> {
                 out.extend_from_slice(&shard.to_be_bytes());
             }
             Self::Published => out.push(b'q'),
+            Self::Account(id) => {
+                out.push(b'a');
+                out.extend_from_slice(id.as_bytes());
+            }
+            Self::Member(account, source, customer) => {
+                out.extend_from_slice(&[b'n', *source]);
+                // no id of the contract is longer than a few hundred bytes
+                out.extend_from_slice(&(account.len() as u16).to_be_bytes());
+                out.extend_from_slice(account.as_bytes());
+                out.extend_from_slice(customer.as_bytes());
+            }
         }
     }
 
@@ -113,6 +128,16 @@ impl<'a> StateKey<'a> {
                 let grouping = Grouping::from_number(*grouping).ok_or_else(unknown)?;
                 let value = str::from_utf8(value).map_err(|_| unknown())?;
                 Ok(Self::Flow(i64::from_be_bytes(*hour), grouping, value))
+            }
+            (b'a', id) if !id.is_empty() => {
+                Ok(Self::Account(str::from_utf8(id).map_err(|_| unknown())?))
+            }
+            (b'n', [source, rest @ ..]) => {
+                let (length, rest) = rest.split_first_chunk().ok_or_else(unknown)?;
+                let at = usize::from(u16::from_be_bytes(*length));
+                let rest = str::from_utf8(rest).map_err(|_| unknown())?;
+                let (account, customer) = rest.split_at_checked(at).ok_or_else(unknown)?;
+                Ok(Self::Member(account, *source, customer))
             }
             (b'w', [source, dimension]) => {
                 let dimension = Dimension::ALL

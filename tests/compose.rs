@@ -210,10 +210,22 @@ fn prometheus_and_grafana_look_at_the_right_places() {
     assert_eq!(metrics["url"], "http://prometheus:9090");
     let rows = &yaml("config/grafana/provisioning/datasources/clickhouse.yaml")["datasources"][0];
     service(&compose, text(&rows["jsonData"]["host"], "host"));
-    assert_eq!(
-        rows["jsonData"]["username"],
-        service(&compose, "clickhouse")["environment"]["CLICKHOUSE_USER"]
-    );
+    // a user of its own that only reads, with the password that both are told
+    let user = read("config/clickhouse-server/dashboards.xml");
+    let name = text(&rows["jsonData"]["username"], "username");
+    assert!(user.contains(&format!("<users>\n    <{name}>")), "{name} is no user of {user}");
+    let password = text(&rows["secureJsonData"]["password"], "password").trim_start_matches('$');
+    assert!(user.contains(&format!("from_env=\"{password}\"")), "{password} is not in {user}");
+    let told = |name: &str| service(&compose, name)["environment"][password].clone();
+    assert!(told("clickhouse").is_string());
+    assert_eq!(told("clickhouse"), told("grafana"));
+    let rules =
+        text(&prometheus["rule_files"][0], "rule files").trim_end_matches("*.yml").to_owned();
+    let mounted = |name: &str, place: &str| {
+        let volumes = service(&compose, name)["volumes"].as_array().unwrap().iter();
+        volumes.filter_map(Value::as_str).any(|v| v.split(':').nth(1).unwrap().starts_with(place))
+    };
+    assert!(mounted("prometheus", &rules) && mounted("grafana", "/etc/grafana/dashboards"));
 }
 
 #[test]

@@ -10,8 +10,8 @@ use retain::model::event::EventType;
 use retain::model::money::{Currency, Rate};
 use retain::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use retain::plan::{
-    Bands, Clock, Diagnostic, DropField, DropRule, DropTest, KeyField, KeyFormat, Limits, Model,
-    ModelKind, Partitioner, Plan, Severity, Source, guarantees, keys, parse,
+    AccountRules, Bands, Clock, Diagnostic, DropField, DropRule, DropTest, KeyField, KeyFormat,
+    Limits, Model, ModelKind, Partitioner, Plan, Severity, Source, guarantees, keys, parse,
 };
 
 const SMALLEST: &str = "name = \"customers\"\ncurrency = \"USD\"\n\n[[source]]\nname = \"purchases\"\ntopic = \"purchases\"\n";
@@ -85,6 +85,7 @@ fn source(name: &str, default_type: EventType, window_ms: i64, ids: usize) -> So
         default_type: Some(default_type),
         dedup_window_ms: window_ms,
         dedup_ids_max: ids,
+        speaker: None,
     }
 }
 
@@ -128,6 +129,7 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
         csat_prior: 0.75,
         parameters: plan(SMALLEST).parameters,
         tiers: retain::plan::Tiers::default(),
+        accounts: None,
         limits: Limits {
             dimension_values_max: 256,
             tickets_max: 256,
@@ -148,7 +150,8 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
 fn the_documented_defaults_are_the_defaults() {
     let (mut top, mut source) = (String::new(), String::new());
     let mut tables: std::collections::BTreeMap<&str, String> = Default::default();
-    for key in keys().filter(|key| !key.default.is_empty()) {
+    // those of accounts have no place beside events
+    for key in keys().filter(|key| !key.default.is_empty() && key.section != "accounts") {
         let table = match key.section {
             "" => &mut top,
             "source" => &mut source,
@@ -159,6 +162,29 @@ fn the_documented_defaults_are_the_defaults() {
     let tables: String = tables.into_values().collect();
     let written_out = format!("{top}{SMALLEST}{source}{tables}");
     assert_eq!(plan(&written_out), plan(SMALLEST), "{written_out}");
+
+    let mut of_accounts = "[accounts]\n".to_owned();
+    for key in keys().filter(|key| key.section == "accounts") {
+        writeln!(of_accounts, "{} = {}", key.name, key.default).unwrap();
+    }
+    let smallest = "name = \"a\"\ncurrency = \"USD\"\nkey = \"account_id\"\n[[source]]\nname = \"c\"\n\
+                    kind = \"signals\"\npipeline = \"customers\"\n";
+    assert_eq!(plan(&format!("{smallest}{of_accounts}")), plan(smallest));
+}
+
+#[test]
+fn the_shipped_definition_of_accounts_hears_the_shipped_customers() {
+    let accounts = plan(&file("pipelines/accounts.toml"));
+    let rules = AccountRules { active_ms: 90 * DAY_MS, members_max: 10_000 };
+    assert_eq!((accounts.accounts, accounts.key), (Some(rules), KeyField::Account));
+    let customers = plan(&file("pipelines/customers.toml"));
+    let same = |plan: &Plan| (plan.currency, plan.clock, plan.day_zone_name.clone());
+    assert_eq!(same(&accounts), same(&customers));
+    let topic = retain::flow::names::Names::new(&customers.name, 1).signals();
+    assert_eq!(accounts.sources[0].topic, topic);
+    assert_eq!(accounts.sources[0].speaker.as_deref(), Some(&*customers.name));
+    let third = accounts.fed_by(|_| Ok::<_, ()>(3)).unwrap();
+    assert_eq!(third.sources[0].topic, "customers.g3.signals");
 }
 
 #[test]
@@ -202,7 +228,7 @@ fn zones_come_from_the_bundled_database_under_their_own_names() {
 
 #[test]
 fn the_shipped_comments_explain_every_key() {
-    let text = file("pipelines/customers.toml");
+    let text = file("pipelines/customers.toml") + "\n\n" + &file("pipelines/accounts.toml");
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     for key in keys().filter(|key| key.name != "CODE") {
         let explained = text.split("\n\n").any(|paragraph| {
@@ -243,6 +269,14 @@ fn guarantees_are_said_in_plain_words() {
         omit_expression => true,
     }, {
         insta::assert_snapshot!("guarantees_of_customers", said);
+    });
+    let said = guarantees(&plan(&file("pipelines/accounts.toml"))).join("\n");
+    insta::with_settings!({
+        snapshot_path => "definitions/snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!("guarantees_of_accounts", said);
     });
     let custom = plan(&format!("partitioner = \"custom\"\n{SMALLEST}"));
     assert!(guarantees(&custom)[0].contains("NOT checked"));
@@ -314,6 +348,7 @@ fn mutate(text: &str, dice: &mut Dice) -> String {
 fn no_text_makes_the_reader_panic() {
     let mut texts: Vec<String> = broken().into_iter().map(|(_, text)| text).collect();
     texts.push(file("pipelines/customers.toml"));
+    texts.push(file("pipelines/accounts.toml"));
     texts.retain(|text| !text.is_empty());
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
     let (mut plans, mut refused) = (0, 0);

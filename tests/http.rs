@@ -201,6 +201,7 @@ fn source(name: &str) -> Source {
         default_type: None,
         dedup_window_ms: 1,
         dedup_ids_max: 1,
+        speaker: None,
     }
 }
 

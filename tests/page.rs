@@ -4,7 +4,7 @@
 
 #[path = "page/browser.rs"]
 mod browser;
-#[path = "page/fixtures.rs"]
+#[path = "page/fixtures/mod.rs"]
 mod fixtures;
 #[path = "page/markup.rs"]
 mod markup;

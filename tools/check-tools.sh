@@ -57,6 +57,7 @@ look() {
     fi
     have openssl || missing "openssl is missing (the tests make keys for a secured Kafka)" openssl
     have mvn || missing "Maven is missing (fetches Kafka)" maven
+    have promtool || missing "promtool is missing (tests Prometheus' rules)" prometheus
     have ps || missing "ps is missing (stops Kafka)" procps
   fi
 }
@@ -72,6 +73,11 @@ esac
 look
 if [ ${#packages[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && have apt-get; then
   echo "check-tools: installing ${packages[*]}" >&2
+  # The tests need programs, not the services that come with them (prometheus): none is started.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+  fi
   # The log is shown only when it explains a failure.
   if log=$( (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}") 2>&1); then
     hash -r

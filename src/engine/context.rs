@@ -137,15 +137,7 @@ impl Context {
 
     /// The number of the day (since 1970-01-01) in the definition's day zone.
     pub fn day(&self, ms: i64) -> u16 {
-        let local_ms = if self.plan.day_zone == TimeZone::UTC {
-            ms
-        } else {
-            let offset = Timestamp::from_millisecond(ms)
-                .map_or(0, |t| self.plan.day_zone.to_offset(t).seconds());
-            ms + i64::from(offset) * 1_000
-        };
-        let day = local_ms.div_euclid(DAY_MS).clamp(0, i64::from(u16::MAX));
-        day as u16
+        self.plan.day(ms)
     }
 }
 

@@ -44,6 +44,16 @@ impl Scores {
             quadrant: judgement.quadrant,
         }
     }
+
+    /// The moment they are of, milliseconds.
+    pub fn at_ms(&self) -> i64 {
+        self.at_ms
+    }
+
+    /// The churn risk; `None` for who has none.
+    pub fn risk(&self) -> Option<f64> {
+        self.risk
+    }
 }
 
 impl Engine {

@@ -16,6 +16,7 @@ mod index;
 pub mod intent;
 pub mod judge;
 pub mod lifecycle;
+pub mod member;
 pub mod moment;
 pub mod offer;
 mod opportunity_row;

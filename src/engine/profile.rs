@@ -45,6 +45,8 @@ pub struct More {
     pub refreshed: Moment,
     /// What was proposed.
     pub offers: Option<Box<Offers>>,
+    /// What the account was told last, see `member.rs`; 0 before.
+    pub told: u32,
     /// When the risk must be looked at again. Follows from the rest, so it is no part of the state.
     #[serde(skip, default = "never")]
     pub risk_due: Moment,
@@ -66,6 +68,7 @@ impl Default for More {
             risk_band: None,
             refreshed: Moment::BEFORE_ALL,
             offers: None,
+            told: 0,
             risk_due: Moment::NEVER,
         }
     }

@@ -7,12 +7,15 @@ use crate::model::outcome::{Reason, Reject};
 use crate::model::partition::{crc32, murmur2};
 use crate::model::record::Record;
 use crate::plan::{DropField, DropRule, DropTest, KeyField, KeyFormat, Partitioner, Plan, Source};
+use crate::wire::signals::{Heard, Says, read, read_deleted};
 
 /// What became of a record at intake.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Taken {
     /// An event; `raw` is the whole record in the batch's arena.
     Event(Event),
+    /// What another pipeline says of a customer.
+    Word(Box<Heard>),
     /// Against the contract.
     Reject(Box<Refused>),
 }
@@ -46,8 +49,12 @@ pub fn take(
     batch: &mut EventBatch,
 ) -> Taken {
     let mark = batch.mark();
-    match try_take(plan, source, place, record, batch) {
-        Ok(event) => Taken::Event(event),
+    let taken = match source.speaker {
+        None => try_take(plan, source, place, record, batch).map(Taken::Event),
+        Some(_) => take_word(plan, place, record).map(|heard| Taken::Word(Box::new(heard))),
+    };
+    match taken {
+        Ok(taken) => taken,
         Err(reject) => {
             batch.truncate(mark);
             let key = record.key.map(<[u8]>::to_vec);
@@ -85,6 +92,30 @@ fn try_take(
     Ok(event)
 }
 
+/// Reads a word and checks it against its key and its partition; a deleted one has a key alone.
+fn take_word(plan: &Plan, place: Place, record: &Record<'_>) -> Result<Heard, Reject> {
+    let key = record.key.unwrap_or_default();
+    let heard = match record.payload {
+        Some(value) => read(value).map_err(|why| Reject::new(Reason::BadJson, why))?,
+        None => read_deleted(key).map_err(|why| Reject::new(Reason::WrongKey, why))?,
+    };
+    if heard.key() != key {
+        let detail = "the key is not the account and customer of the word";
+        return Err(Reject::new(Reason::WrongKey, detail));
+    }
+    if let Says::Joined { part: Some(part), .. } = &heard.says
+        && part.currency != plan.currency.as_str()
+    {
+        let (said, own) = (&part.currency, plan.currency);
+        let detail =
+            format!("the word is in {said}, this definition in {own}: write currency = \"{said}\"");
+        return Err(Reject::new(Reason::UnknownCurrency, detail));
+    }
+    let hash = murmur2(heard.partition_key()) & 0x7fff_ffff;
+    check_partition(place, hash, "the account, or the customer without one,")?;
+    Ok(heard)
+}
+
 /// The subject of an event under the definition's key.
 pub fn subject(plan: &Plan, event: &Event) -> Span {
     match plan.key {
@@ -120,16 +151,20 @@ fn check_key(plan: &Plan, place: Place, record: &Record<'_>, id: &[u8]) -> Resul
         Partitioner::Crc32 => crc32(key),
         Partitioner::Custom => return Ok(()),
     };
+    check_partition(place, hash, "the key")
+}
+
+fn check_partition(place: Place, hash: u32, what: &str) -> Result<(), Reject> {
     let expected = hash % u32::from(place.shards.max(1));
-    if expected != u32::from(place.shard) {
-        let detail = format!(
-            "the key hashes to partition {expected} of {}, the record is in {}: \
-             set the producer's partitioner to the definition's",
-            place.shards, place.shard
-        );
-        return Err(Reject::new(Reason::WrongPartition, detail));
+    if expected == u32::from(place.shard) {
+        return Ok(());
     }
-    Ok(())
+    let detail = format!(
+        "{what} hashes to partition {expected} of {}, the record is in {}: \
+         set the producer's partitioner to the definition's",
+        place.shards, place.shard
+    );
+    Err(Reject::new(Reason::WrongPartition, detail))
 }
 
 /// The first `[[drop]]` rule that an event meets.

@@ -228,7 +228,7 @@ impl Merge {
         run.filter(|run| run.at.is_multiple_of(ahead)).into_iter().flat_map(move |run| {
             run.records[run.at..].iter().take(ahead).filter_map(|waiting| match &waiting.taken {
                 Taken::Event(event) => Some(run.batch.bytes(subject(plan, event))),
-                Taken::Reject(_) => None,
+                Taken::Word(_) | Taken::Reject(_) => None,
             })
         })
     }

@@ -13,17 +13,25 @@ use crate::plan::KeyFormat;
 impl Machine {
     /// Takes the head of a source and gives it its outcome.
     pub(super) fn consume(&mut self, source: SourceIndex, broke: bool) {
-        let Self { merge, engine, cycle, plan, state, stop, .. } = self;
+        let Self { merge, engine, book, cycle, plan, state, stop, .. } = self;
         merge.take(source, |batch, waiting| {
             let progress = &mut cycle.sources[usize::from(source)];
             // a reject has no time of its own; it stands at the frontier of the record before it
-            let timed = matches!(waiting.taken, Taken::Event(_));
+            let timed = !matches!(waiting.taken, Taken::Reject(_));
             progress.order_breaks += u64::from(broke && timed);
             if waiting.kafka_ms >= 0 {
                 cycle.newest_kafka_ms = cycle.newest_kafka_ms.max(Some(waiting.kafka_ms));
             }
             let outcome = match &waiting.taken {
                 Taken::Reject(_) => Outcome::Rejected,
+                Taken::Word(heard) => match book {
+                    Some(book) => {
+                        let outcome = book.hear(source, heard);
+                        cycle.book_bytes = book.changed_bytes();
+                        outcome
+                    }
+                    None => Outcome::Filtered,
+                },
                 Taken::Event(event) if dropped(plan, source, batch, event).is_some() => {
                     Outcome::Filtered
                 }
@@ -35,11 +43,12 @@ impl Machine {
                 }
             };
             progress.counts.count(outcome);
-            if outcome == Outcome::Applied
-                && let Taken::Event(event) = &waiting.taken
-            {
-                progress.id_hash = progress.id_hash.wrapping_add(event.id_hash);
-            }
+            let id_hash = match &waiting.taken {
+                Taken::Event(event) if outcome == Outcome::Applied => event.id_hash,
+                Taken::Word(heard) if outcome == Outcome::Applied => heard.id_hash(),
+                _ => 0,
+            };
+            progress.id_hash = progress.id_hash.wrapping_add(id_hash);
             let l = plan.limits;
             let rejected = outcome == Outcome::Rejected;
             let reason = state.limits[usize::from(source)].count(
@@ -77,6 +86,8 @@ fn dead_letter(
             let detail = std::mem::take(&mut refused.reject.detail);
             (refused.reject.reason, detail, refused.key.take(), refused.payload.take())
         }
+        // a word is heard or not, and never put aside
+        Taken::Word(heard) => (Reason::BelowFloor, String::new(), Some(heard.key()), None),
         Taken::Event(event) => {
             let id = key_of(event);
             // the key was checked at intake to be exactly this spelling of the subject

@@ -1,19 +1,15 @@
 //! The end of a cycle: everything that changed becomes state records, rows and words for the next stage.
 
-use std::collections::BTreeMap;
-
-use super::left::DELETED_MAX;
 use super::{ClockReading, Identity, Machine, ShardState};
-use crate::engine::apply::Engine;
+use crate::engine::apply::{Engine, Moved};
 use crate::engine::compact::Moment;
 use crate::engine::judge::value;
-use crate::engine::offer::Offer;
+use crate::engine::member::tell;
 use crate::engine::rows::{ActivityRow, source_name};
-use crate::engine::said::Field;
 use crate::engine::shard::activity::MinuteKey;
 use crate::engine::shard::words::Dimension;
-use crate::engine::store::{Slot, WARM};
-use crate::model::effects::{DeadLetter, Effects, SignalWord, SourceProgress};
+use crate::engine::store::WARM;
+use crate::model::effects::{DeadLetter, Effects, SourceProgress};
 use crate::model::outcome::Outcome;
 use crate::model::record::SourceIndex;
 use crate::model::table::{Table, version};
@@ -21,7 +17,6 @@ use crate::model::time::{BEFORE_ALL_MS, HOUR_MS, MINUTE_MS, day_of, minute_of};
 use crate::plan::Plan;
 use crate::snapshot::{StateKey, write};
 use crate::wire::rows::TableRows;
-use crate::wire::signals::{Offered, Word, joined, left};
 
 /// Offsets that retention removed before they were read, ahead of the merge.
 #[derive(Debug)]
@@ -49,6 +44,8 @@ pub(super) struct OpenCycle {
     gap_count: usize,
     dues: usize,
     records: usize,
+    /// About how many bytes the accounts that changed will have.
+    pub book_bytes: usize,
 }
 
 /// A guess of what a due costs, in the state and the row of a profile of usual size, bytes.
@@ -71,6 +68,7 @@ impl OpenCycle {
             gap_count: 0,
             dues: 0,
             records: 0,
+            book_bytes: 0,
         }
     }
 
@@ -93,6 +91,7 @@ impl OpenCycle {
     fn bytes(&self, engine: &Engine) -> usize {
         engine.rows.len_bytes()
             + self.letter_bytes
+            + self.book_bytes
             + engine.dirty_bytes
             + engine.activity.changed_bytes()
             + engine.segments.changed_bytes()
@@ -217,7 +216,10 @@ impl Machine {
         self.engine.judge_dirty();
         self.collect_customers(&mut effects, version);
         self.engine.collect_credit(version);
-        self.tell_tiers(&mut effects, clock);
+        match self.book {
+            Some(_) => self.collect_accounts(&mut effects),
+            None => self.tell_tiers(&mut effects, clock),
+        }
         self.collect_activity(&mut effects, version);
         self.collect_segments(&mut effects, version);
         for ((source, dimension), values) in self.engine.words.take_changed() {
@@ -248,7 +250,6 @@ impl Machine {
     }
 
     fn collect_customers(&mut self, effects: &mut Effects, version: u64) {
-        self.collect_words(effects);
         let Self { engine, .. } = self;
         effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
         engine.dirty_bytes = 0;
@@ -256,13 +257,16 @@ impl Machine {
         for slots in dirty.chunks(WARM) {
             engine.store.warm_all(slots);
             for slot in slots {
-                let Engine { cx, store, tiers, words, rows, .. } = &mut *engine;
+                let Engine { cx, store, tiers, words, rows, moved, .. } = &mut *engine;
                 let entry = store.get_mut(*slot);
                 entry.dirty = false;
-                let key = StateKey::Profile(entry.key.bytes());
-                effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
                 let tier = tiers.columns(*slot);
                 let scores = rows.customer(cx, words, entry, tier, version);
+                if tell(cx, &mut entry.profile, tier, &scores) {
+                    moved.push(Moved { slot: *slot, left_account: None });
+                }
+                let key = StateKey::Profile(entry.key.bytes());
+                effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
                 if let Some(day) = entry.profile.changed_on.take() {
                     rows.history(cx, entry, tier, Some(scores), day, version);
                 }
@@ -270,31 +274,7 @@ impl Machine {
         }
         dirty.clear();
         engine.dirty = dirty;
-    }
-
-    /// One word per customer and account: `left` for accounts that were left, then how things stand.
-    fn collect_words(&mut self, effects: &mut Effects) {
-        let mut words: BTreeMap<Vec<u8>, SignalWord> = BTreeMap::new();
-        let moved = std::mem::take(&mut self.engine.moved);
-        let stamp = (self.identity.generation, self.state.meta.cycle);
-        for (slot, account) in
-            moved.iter().filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
-        {
-            let slot = self.engine.store.get(slot);
-            let word = left(account, slot.key.bytes(), stamp);
-            self.left.keep(&word, slot.profile.as_of_ms.max(self.watermark.at_ms));
-            words.insert(word.key.clone(), word);
-        }
-        for slot in moved.iter().map(|m| m.slot) {
-            let offered = offered(&self.engine, slot);
-            let word = joined(&word_of(self.engine.store.get(slot), &offered), stamp);
-            self.left.cancel(&word);
-            words.insert(word.key.clone(), word);
-        }
-        let deleted = (0..DELETED_MAX).map_while(|_| self.left.delete_next(self.watermark.at_ms));
-        words.extend(deleted.map(|word| (word.key.clone(), word)));
-        effects.signals.extend(words.into_values());
-        self.left.save(&mut effects.state);
+        self.collect_words(effects);
     }
 
     fn collect_activity(&mut self, effects: &mut Effects, version: u64) {
@@ -378,33 +358,5 @@ impl Machine {
         }
         days.take_into(&mut effects.rows);
         ledger.take_into(&mut effects.rows);
-    }
-}
-
-fn offered(engine: &Engine, slot: u32) -> Vec<Offered> {
-    let Slot { key, profile, .. } = engine.store.get(slot);
-    let Some(offers) = profile.more().and_then(|more| more.offers.as_deref()) else {
-        return Vec::new();
-    };
-    let held_out = engine.cx.offers.rules.is_held_out(key.bytes());
-    let told = |offer: &Offer| {
-        let reason = offer.reason()?;
-        let (goal, reason) = (reason.goal().name(), reason.name());
-        let (score, since_ms, until_ms) = (offer.score(), offer.at_ms(), offer.until_ms());
-        Some(Offered { goal, reason, score, since_ms, until_ms, held_out })
-    };
-    offers.open(profile.as_of_ms).filter_map(told).collect()
-}
-
-fn word_of<'a>(slot: &'a Slot, opportunities: &'a [Offered]) -> Word<'a> {
-    let profile = &slot.profile;
-    Word {
-        customer: slot.key.bytes(),
-        account: profile.said(Field::AccountId),
-        lifecycle: profile.lifecycle().name(),
-        risk_band: profile.more().and_then(|more| more.risk_band).map(|(band, _)| band),
-        as_of_ms: profile.as_of_ms,
-        revenue_minor: profile.purchases.as_ref().map_or(0, |p| p.revenue_minor()),
-        opportunities,
     }
 }

@@ -3,6 +3,7 @@
 //! Order within a cycle: mail first; before a record, all dues up to the watermark in (due, key) order; then the dues of the record's
 //! own customer up to its time; then the record. A cycle's effects are values; they are committed whole or not at all.
 
+mod accounts;
 mod check;
 mod consume;
 mod cycle;
@@ -10,11 +11,13 @@ mod flows;
 mod left;
 mod mail;
 mod restore;
+mod speak;
 mod state;
 mod tiers;
 
 use std::sync::Arc;
 
+use crate::account::book::Book;
 use crate::engine::apply::Engine;
 use crate::engine::shard::population::Population;
 use crate::engine::store::WARM;
@@ -69,6 +72,8 @@ pub struct Machine {
     cycle: OpenCycle,
     mailbox: Mailbox,
     left: Left,
+    /// Accounts, in a pipeline of accounts.
+    book: Option<Book>,
     population: Population,
     /// When the shard has last told its histogram, on the clock; `None` in a new tenure.
     told_ms: Option<i64>,
@@ -99,6 +104,7 @@ impl Machine {
             cycle: OpenCycle::new(sources),
             mailbox: Mailbox::default(),
             left: Left::default(),
+            book: plan.accounts.map(|rules| Book::new(plan.clone(), rules, identity.shard)),
             population: Population::default(),
             told_ms: None,
             state: ShardState::new(&plan, &identity),
@@ -180,6 +186,14 @@ impl Machine {
                     };
                     frontier_ms = frontier_ms.max(shown);
                     run.batch.len_bytes() - before
+                }
+                Taken::Word(heard) => {
+                    let shown = heard.as_of_ms().map(|ms| match record.kafka_ms {
+                        kafka_ms if kafka_ms < 0 => ms,
+                        kafka_ms => ms.min(kafka_ms),
+                    });
+                    frontier_ms = frontier_ms.max(shown.unwrap_or(frontier_ms));
+                    record.payload.map_or(0, <[u8]>::len)
                 }
                 Taken::Reject(refused) => {
                     let held = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
@@ -322,6 +336,11 @@ impl Machine {
     /// Dues pending.
     pub fn dues_pending(&self) -> usize {
         self.engine.dues.len()
+    }
+
+    /// The accounts, in a pipeline of accounts.
+    pub fn book(&self) -> Option<&Book> {
+        self.book.as_ref()
     }
 
     /// The cut-offs of tiers in force.

@@ -1,6 +1,7 @@
 //! Taking a shard over: state records in, a machine that goes on where the last owner committed.
 
 use super::{Machine, Meta};
+use crate::account::book::{Book, MemberKey};
 use crate::engine::judge::Look;
 use crate::engine::profile::Profile;
 use crate::engine::shard::activity::Minute;
@@ -105,11 +106,26 @@ impl Machine {
                 self.population.restore_published(read("published cut-offs", value)?);
             }
             (StateKey::Left(key), None) => self.left.restore(key, None),
+            (StateKey::Account(id), value) => {
+                let standing = value.map(|value| read("account", value)).transpose()?;
+                self.book_mut()?.restore(id, standing);
+            }
+            (StateKey::Member(id, source, customer), value) => {
+                let member = value.map(|value| read("member", value)).transpose()?;
+                let key = MemberKey { source, customer: customer.into() };
+                self.book_mut()?.restore_member(id, key, member);
+            }
             (other, None) => {
                 return Err(format!("the state topic deletes {other:?}, which no version does"));
             }
         }
         Ok(())
+    }
+
+    fn book_mut(&mut self) -> Result<&mut Book, String> {
+        self.book.as_mut().ok_or_else(|| {
+            "the state holds accounts, the definition makes none: restore its [[source]] kind = \"signals\"".to_owned()
+        })
     }
 
     /// Ends restoring: rebuilds indexes and re-times dues under the definition at hand.
@@ -170,6 +186,9 @@ impl Machine {
         self.cycle = super::OpenCycle::new(sources);
         self.mailbox.reopen();
         self.engine.version = self.version();
+        if let Some(book) = &mut self.book {
+            book.version = self.engine.version;
+        }
         for source in 0..sources {
             self.cycle.sources[source].offset_from = self.merge.merged_to(source as u8);
         }

@@ -3,6 +3,8 @@
 //! Every row is absolute (it says what is, not what to add) and carries `version = generation << 40 | cycle`;
 //! every table is `ReplacingMergeTree(version, is_deleted)`, so that writing a row again changes nothing.
 
+mod accounts;
+
 /// A column type. The names are those of `RowBinaryWithNamesAndTypes` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -106,6 +108,10 @@ pub enum Table {
     Opportunities,
     /// Flows of customers and events by shard, hour and group.
     Segments,
+    /// Current roll-up of every account, one row each.
+    Accounts,
+    /// How an account stood at the end of each day on which something changed, one row per account and day.
+    AccountHistory,
 }
 
 const fn col(name: &'static str, ty: ColumnType) -> Column {
@@ -113,6 +119,7 @@ const fn col(name: &'static str, ty: ColumnType) -> Column {
 }
 
 use ColumnType as T;
+use accounts::{ACCOUNT_HISTORY, ACCOUNTS};
 
 /// Columns of `customers`. Decayed sums stand by number, each as it was at `sums_at`: the views decay them to the moment
 /// of reading. What has no closed form in SQL stands as it was at `judged_at`.
@@ -409,7 +416,7 @@ const SEGMENTS: &[Column] = &[
 
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Customers,
         Self::CustomerHistory,
         Self::Activity,
@@ -418,6 +425,8 @@ impl Table {
         Self::Opportunities,
         Self::Gaps,
         Self::Credit,
+        Self::Accounts,
+        Self::AccountHistory,
         Self::LedgerDaily,
         Self::Ledger,
     ];
@@ -435,6 +444,8 @@ impl Table {
             Self::Credit => "credit",
             Self::Opportunities => "opportunities",
             Self::Segments => "segments",
+            Self::Accounts => "accounts",
+            Self::AccountHistory => "account_history",
         }
     }
 
@@ -456,6 +467,8 @@ impl Table {
             Self::Credit => CREDIT,
             Self::Opportunities => OPPORTUNITIES,
             Self::Segments => SEGMENTS,
+            Self::Accounts => ACCOUNTS,
+            Self::AccountHistory => ACCOUNT_HISTORY,
         }
     }
 }

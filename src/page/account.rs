@@ -64,15 +64,13 @@ pub fn account(answer: &Account, frame: &Frame) -> String {
 }
 
 fn head(row: &AccountRow) -> Markup {
-    let place: Vec<&str> =
-        [&row.region, &row.industry].iter().map(|w| w.as_str()).filter(|w| !w.is_empty()).collect();
+    let members = words::plural(u64::from(row.members), "customer", "customers");
     html! {
         div {
             p .crumbs { a href=(links::ACCOUNTS) { "Accounts" } }
             div .title { h1 { (account_name(row)) } (parts::key(row.key)) @if row.single_threaded { span .tag.medium { (icon(Icon::Person)) "Only one contact" } } }
             p .lead {
-                (words::plural(u64::from(row.members), "customer", "customers"))
-                @for word in place { " · " (word) }
+                (parts::place(&[&members, &row.region, &row.industry]))
                 " · looked after by " @if row.owner_id.is_empty() { span .high.strong { "nobody" } } @else { (row.owner_id) }
                 @if row.key && !row.key_reason.is_empty() { " · key because: " (row.key_reason) }
             }

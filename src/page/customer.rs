@@ -54,11 +54,7 @@ pub fn customer(answer: &Customer, frame: &Frame) -> String {
 }
 
 fn head(row: &CustomerRow) -> Markup {
-    let place: Vec<&str> = [&row.region, &row.industry, &row.segment]
-        .iter()
-        .map(|w| w.as_str())
-        .filter(|w| !w.is_empty())
-        .collect();
+    let place = parts::place(&[&row.region, &row.industry, &row.segment]);
     html! {
         div {
             p .crumbs {
@@ -71,7 +67,7 @@ fn head(row: &CustomerRow) -> Markup {
             }
             p .lead {
                 span .mono { (row.customer_id) }
-                @for word in place { " · " (word) }
+                @if !place.is_empty() { " · " (place) }
                 " · looked after by " @if row.owner_id.is_empty() { "nobody" } @else { (row.owner_id) }
             }
         }

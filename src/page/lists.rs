@@ -87,13 +87,12 @@ pub fn accounts(answer: &Listed<AccountRow>, frame: &Frame) -> String {
 }
 
 fn account_row(pen: &Pen<'_>, row: &AccountRow) -> Markup {
-    let place: Vec<&str> =
-        [&row.region, &row.industry].iter().map(|w| w.as_str()).filter(|w| !w.is_empty()).collect();
+    let members = words::plural(u64::from(row.members), "customer", "customers");
     html! {
         tr data-key=(row.account_id) {
             th scope="row" {
                 a href=(links::account(&row.account_id)) { (account_name(row)) } " " (parts::key(row.key))
-                span .sub { (words::plural(u64::from(row.members), "customer", "customers")) @for word in place { " · " (word) } }
+                span .sub { (parts::place(&[&members, &row.region, &row.industry])) }
             }
             td .num { (pen.money(row.at_risk_minor)) }
             td { (parts::risk(row.risk)) }

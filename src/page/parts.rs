@@ -196,6 +196,12 @@ pub(super) fn name_or_id<'a>(name: &'a str, id: &'a str) -> &'a str {
     if name.is_empty() { id } else { name }
 }
 
+/// What is known of where somebody belongs, in one line; empty where nothing is.
+pub(super) fn place(words: &[&str]) -> String {
+    let known: Vec<&str> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+    known.join(" · ")
+}
+
 /// Satisfaction of 0 to 1 as percent.
 pub(super) fn satisfaction(value: Option<f64>) -> Markup {
     value.map_or_else(super::pen::unknown, |v| html! { (words::percent(v)) })

@@ -103,9 +103,8 @@ fn item(pen: &Pen<'_>, row: &TodayRow) -> Markup {
 }
 
 fn where_it_is(account: &AccountRow) -> Markup {
-    let known = [&account.region, &account.industry];
-    let said: Vec<&str> = known.iter().map(|w| w.as_str()).filter(|w| !w.is_empty()).collect();
-    html! { @if !said.is_empty() { span .small.quiet { (said.join(" · ")) } } }
+    let place = parts::place(&[&account.region, &account.industry]);
+    html! { @if !place.is_empty() { span .small.quiet { (place) } } }
 }
 
 fn more(alerts: &[Alert]) -> Markup {

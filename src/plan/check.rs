@@ -5,8 +5,8 @@ use toml::de::DeTable;
 use super::notes::Notes;
 use super::raw::Section;
 use super::{
-    Diagnostic, KeyField, KeyFormat, Limits, Partitioner, Plan, check_money, check_parameters,
-    check_signals, check_sources, check_tiers, check_time, scalar,
+    Diagnostic, KeyField, KeyFormat, Limits, Partitioner, Plan, check_accounts, check_money,
+    check_parameters, check_signals, check_sources, check_tiers, check_time, scalar,
 };
 
 /// Longest definition that is read, bytes: far beyond any honest one.
@@ -52,6 +52,7 @@ fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
     let (clock, clock_jump_max_ms) = check_time::clock(notes, top);
     let zone = check_time::day_zone(notes, top);
     let sources = check_sources::sources(notes, top, name.unwrap_or(""), times.disorder_ms);
+    let accounts = check_accounts::accounts(notes, top, &sources);
     let drops = check_sources::drops(notes, top, &sources);
     let money = check_money::money(notes, top);
     let model = check_signals::model(notes, top);
@@ -84,6 +85,7 @@ fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
         csat_prior,
         parameters,
         tiers,
+        accounts,
         limits,
     })
 }

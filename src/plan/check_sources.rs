@@ -2,7 +2,7 @@
 
 use super::notes::Notes;
 use super::raw::Section;
-use super::{DropField, DropRule, DropTest, Source, scalar};
+use super::{DropField, DropRule, DropTest, Source, scalar, words_topic};
 use crate::model::event::EventType;
 use crate::model::time::DAY_MS;
 
@@ -29,9 +29,7 @@ pub(super) fn name<'d>(
 ) -> Option<&'d str> {
     let expected = format!("{whose}: a-z, then up to 40 of a-z, 0-9, _ and -");
     let name = section.required(notes, "name", &expected)?;
-    let letters = name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-    let begins = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-    if letters && begins && name.len() <= NAME_BYTES_MAX {
+    if is_name(name) {
         return Some(name);
     }
     let cure = suggested_name(name);
@@ -41,6 +39,12 @@ pub(super) fn name<'d>(
         None => note.hint("it names topics, tables and metrics: choose a short plain word"),
     };
     None
+}
+
+fn is_name(name: &str) -> bool {
+    let letters = name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    let begins = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+    letters && begins && name.len() <= NAME_BYTES_MAX
 }
 
 /// The nearest allowed name, where there is one.
@@ -100,6 +104,14 @@ fn source<'d>(
     disorder_ms: i64,
 ) -> Source {
     let source_name = name(notes, section, "the source's name").unwrap_or("");
+    if section.word(notes, "kind", &[("events", false), ("signals", true)]) == Some(true) {
+        return words(notes, section, pipeline, source_name);
+    }
+    if section.has("pipeline") {
+        section
+            .refuse(notes, "pipeline", "no pipeline beside a topic of events")
+            .hint("add `kind = \"signals\"` to hear what that pipeline says of its customers");
+    }
     let topic = topic(notes, section, pipeline).unwrap_or("");
     let types = EventType::ALL.map(|event_type| (event_type.name(), event_type));
     let default_type = section.word(notes, "default_type", &types);
@@ -123,6 +135,36 @@ fn source<'d>(
         default_type,
         dedup_window_ms,
         dedup_ids_max: ids as usize,
+        speaker: None,
+    }
+}
+
+/// A source of words: its topic follows from the pipeline that speaks.
+fn words(notes: &mut Notes<'_>, section: &Section<'_>, own: &str, source_name: &str) -> Source {
+    let expected = "the name of the pipeline that speaks";
+    let mut speaker = section.required(notes, "pipeline", expected).unwrap_or("");
+    if !speaker.is_empty() && !is_name(speaker) {
+        section.refuse(notes, "pipeline", expected).hint("it is the `name` of its definition");
+        speaker = "";
+    } else if !speaker.is_empty() && speaker == own {
+        section
+            .refuse(notes, "pipeline", "the name of another pipeline")
+            .hint("no pipeline hears itself: make a second definition with a name of its own");
+    }
+    for key in ["topic", "default_type", "dedup_window", "dedup_ids_max"] {
+        if section.has(key) {
+            section
+                .refuse(notes, key, "none of it beside kind = \"signals\"")
+                .hint("leave it out: topic and order of the words follow from `pipeline`");
+        }
+    }
+    Source {
+        name: source_name.to_owned(),
+        topic: if speaker.is_empty() { String::new() } else { words_topic(speaker, 1) },
+        default_type: None,
+        dedup_window_ms: DEDUP_WINDOW_MS,
+        dedup_ids_max: DEDUP_IDS as usize,
+        speaker: Some(speaker.to_owned()),
     }
 }
 

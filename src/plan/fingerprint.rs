@@ -55,6 +55,10 @@ impl Fingerprint {
             put(&format!("rates.{code}"), rate_text(*rate));
         }
         put_signals(plan, &mut put);
+        if let Some(rules) = &plan.accounts {
+            put("accounts.active", duration_text(rules.active_ms));
+            put("accounts.members_max", rules.members_max.to_string());
+        }
         put_limits(plan, &mut put);
         Self { values }
     }

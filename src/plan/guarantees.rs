@@ -1,7 +1,9 @@
 //! What a plan promises, in plain words: derived from its values, printed by `retain check`.
 
 use super::scalar::{duration_words, rate_text, size_text};
-use super::{Clock, DropRule, DropTest, KeyField, KeyFormat, ModelKind, Partitioner, Plan};
+use super::{
+    AccountRules, Clock, DropRule, DropTest, KeyField, KeyFormat, ModelKind, Partitioner, Plan,
+};
 
 /// Texts of a drop rule that are said one by one; the rest is said as a number and a hash.
 const TEXTS_SHOWN_MAX: usize = 8;
@@ -9,6 +11,9 @@ const TEXTS_SHOWN_MAX: usize = 8;
 /// The promises of a plan, one sentence each, in the order of a record's way: placed, filtered, counted once,
 /// ordered, converted, judged, limited.
 pub fn guarantees(plan: &Plan) -> Vec<String> {
+    if let Some(rules) = &plan.accounts {
+        return accounts(plan, rules);
+    }
     let mut said = vec![keys(plan)];
     said.extend(plan.drops.iter().map(|rule| drop_rule(plan, rule)));
     said.extend(repeats(plan));
@@ -17,6 +22,34 @@ pub fn guarantees(plan: &Plan) -> Vec<String> {
     said.push(money(plan));
     said.extend(judgements(plan));
     said.extend(limits(plan));
+    said
+}
+
+/// The promises of a pipeline of accounts.
+fn accounts(plan: &Plan, rules: &AccountRules) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for source in &plan.sources {
+        let speaker = source.speaker.as_deref().unwrap_or_default();
+        said.push(format!(
+            "accounts are made of what pipeline {speaker} says of its customers; a word counts once, and only after the member's last one"
+        ));
+    }
+    said.push(
+        "an account is what its members said last, in whatever order words come: sums are exact, a member that moves counts in one account only once both words are heard"
+            .to_owned(),
+    );
+    said.push(format!(
+        "a member who did something within {} is an active contact; of an account {} members are held, more are left out and the account says so",
+        duration_words(rules.active_ms),
+        rules.members_max
+    ));
+    said.push(format!(
+        "words in another currency than {} are rejected; days are counted in {}",
+        plan.currency, plan.day_zone_name
+    ));
+    said.push(clock(plan));
+    // the others are about customers and their events
+    said.extend(limits(plan).drain(1..3));
     said
 }
 

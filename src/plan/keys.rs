@@ -21,7 +21,7 @@ pub struct Key {
 }
 
 /// The sections, with the brackets they are written in.
-pub(super) const SECTIONS: [(&str, &str); 18] = [
+pub(super) const SECTIONS: [(&str, &str); 19] = [
     ("source", "[[source]]"),
     ("drop", "[[drop]]"),
     ("clock", "[clock]"),
@@ -39,6 +39,7 @@ pub(super) const SECTIONS: [(&str, &str); 18] = [
     ("loyalty", "[loyalty]"),
     ("opportunities", "[opportunities]"),
     ("lift", "[[lift]]"),
+    ("accounts", "[accounts]"),
     ("limits", "[limits]"),
 ];
 
@@ -131,7 +132,21 @@ const KEYS: &[Key] = &[
         "",
         "short name of the source, a label of metrics and tables; 1 to 8 sources, their order decides ties",
     ),
-    key("source", "topic", "Kafka topic; required", "", "the topic to read"),
+    key(
+        "source",
+        "kind",
+        "events, signals",
+        "\"events\"",
+        "what the records are: events of customers, or what another pipeline says of its customers; `signals` makes a pipeline of accounts",
+    ),
+    key("source", "topic", "Kafka topic; required for events, only there", "", "the topic to read"),
+    key(
+        "source",
+        "pipeline",
+        "name of a pipeline; required for signals, only there",
+        "",
+        "the pipeline that speaks: its topic of signals is read, that of its current generation",
+    ),
     key(
         "source",
         "default_type",
@@ -385,6 +400,20 @@ const KEYS: &[Key] = &[
         SHARE,
         "",
         "P(buy the category, given the other); else `p_buy` of [opportunities]",
+    ),
+    key(
+        "accounts",
+        "active",
+        "duration, 1d to 3650d",
+        "\"90d\"",
+        "a member who did something within this time is an active contact (prior)",
+    ),
+    key(
+        "accounts",
+        "members_max",
+        "integer, 1 to 1000000",
+        "10000",
+        "members of one account that are held; more are left out, and the account says so",
     ),
     key(
         "limits",

@@ -3,6 +3,7 @@
 
 mod change;
 mod check;
+mod check_accounts;
 mod check_calendars;
 mod check_cases;
 mod check_money;

@@ -6,6 +6,7 @@ use super::check_tiers::Tiers;
 use super::parameters::Parameters;
 use crate::model::event::EventType;
 use crate::model::money::{Currency, Rate};
+use crate::model::time::DAY_MS;
 
 /// Which hash the producers place a key with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,22 @@ pub struct Source {
     pub dedup_window_ms: i64,
     /// How many ids are remembered for one customer at most (the oldest are forgotten first).
     pub dedup_ids_max: usize,
+    /// The pipeline whose words about customers the topic holds; `None` for a topic of events.
+    pub speaker: Option<String>,
+}
+
+/// The topic of a pipeline's words, in one of its generations.
+pub fn words_topic(pipeline: &str, generation: u32) -> String {
+    format!("{pipeline}.g{generation}.signals")
+}
+
+/// How accounts are made of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountRules {
+    /// A member who did something within this time is an active contact.
+    pub active_ms: i64,
+    /// Members of one account that are held; more are left out.
+    pub members_max: usize,
 }
 
 /// What a `[[drop]]` rule looks at.
@@ -246,11 +263,40 @@ pub struct Plan {
     pub parameters: Parameters,
     /// Where the tiers are cut.
     pub tiers: Tiers,
+    /// How accounts are made, in a pipeline of accounts: it hears words and no events. `None` in one of events.
+    pub accounts: Option<AccountRules>,
     /// Limits.
     pub limits: Limits,
 }
 
 impl Plan {
+    /// The same, its words from the generations that are current: `generation_of` a pipeline that speaks.
+    ///
+    /// # Errors
+    /// Those of `generation_of`.
+    pub fn fed_by<E>(&self, generation_of: impl Fn(&str) -> Result<u32, E>) -> Result<Self, E> {
+        let mut plan = self.clone();
+        for source in &mut plan.sources {
+            if let Some(speaker) = &source.speaker {
+                source.topic = words_topic(speaker, generation_of(speaker)?);
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The number of the day (since 1970-01-01) in the definition's day zone.
+    pub fn day(&self, ms: i64) -> u16 {
+        let local_ms = if self.day_zone == TimeZone::UTC {
+            ms
+        } else {
+            let offset = jiff::Timestamp::from_millisecond(ms)
+                .map_or(0, |t| self.day_zone.to_offset(t).seconds());
+            ms + i64::from(offset) * 1_000
+        };
+        let day = local_ms.div_euclid(DAY_MS).clamp(0, i64::from(u16::MAX));
+        day as u16
+    }
+
     /// The rate of a currency; `None` when the definition has none.
     pub fn rate(&self, currency: Currency) -> Option<Rate> {
         let at = self.rates.binary_search_by_key(&currency, |(c, _)| *c).ok()?;

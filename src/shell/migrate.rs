@@ -52,6 +52,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "credit",
         text: include_str!("../../config/clickhouse/005_credit.sql"),
     },
+    Migration {
+        number: 7,
+        name: "accounts",
+        text: include_str!("../../config/clickhouse/007_accounts.sql"),
+    },
 ];
 
 /// For how many days rows are kept; 0 = for ever. With a simulated clock everything is kept: its days are not ours.

@@ -16,6 +16,7 @@ pub fn plan() -> Plan {
         default_type: Some(default_type),
         dedup_window_ms: 30 * 86_400_000,
         dedup_ids_max: 10_000,
+        speaker: None,
     };
     let currency = Currency::parse("USD").unwrap();
     Plan {
@@ -50,6 +51,7 @@ pub fn plan() -> Plan {
         csat_prior: 0.75,
         parameters: defaults(),
         tiers: retain::plan::Tiers::default(),
+        accounts: None,
         limits: Limits {
             dimension_values_max: 1_000,
             tickets_max: 256,

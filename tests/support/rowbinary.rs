@@ -255,6 +255,8 @@ fn key_columns(table: &str) -> &'static [&'static str] {
     match table {
         "customers" => &["customer_id"],
         "customer_history" => &["customer_id", "day"],
+        "accounts" => &["account_id"],
+        "account_history" => &["account_id", "day"],
         "activity" => &["shard", "source", "minute", "type", "channel", "late_offset"],
         "events" => &["customer_id", "ts", "source", "partition", "offset"],
         "ledger" => &["shard", "source", "version"],

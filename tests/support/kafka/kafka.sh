@@ -69,7 +69,8 @@ free_port() {
 }
 
 # Written anew for each attempt to find free ports; quick rebalances, because the defaults (5 s heartbeats, 45 s sessions,
-# 3 s before the first rebalance, 10 s between looks for abandoned transactions) would make every test wait.
+# 3 s before the first rebalance, 10 s between looks for abandoned transactions) would make every test wait. Nothing is removed for
+# its age: what tests and benches write is older than the week a broker keeps, and it looks half a minute after its start.
 write_properties() {
   local dir=$1 broker=$2 controller=$3
   shift 3
@@ -83,6 +84,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:$broker
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs=$dir/data
+log.retention.ms=-1
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4

@@ -1,0 +1,91 @@
+//! What a cycle says to the next stage: one word per customer and account.
+
+use std::collections::BTreeMap;
+
+use super::Machine;
+use super::left::DELETED_MAX;
+use crate::engine::apply::Engine;
+use crate::engine::history::Scores;
+use crate::engine::judge::judge;
+use crate::engine::member::part;
+use crate::engine::offer::Offer;
+use crate::engine::said::Field;
+use crate::engine::store::Slot;
+use crate::model::effects::{Effects, SignalWord};
+use crate::wire::signals::{AccountPart, Offered, Word, joined, left};
+
+impl Machine {
+    /// `left` for accounts that were left, then how things stand.
+    pub(super) fn collect_words(&mut self, effects: &mut Effects) {
+        let mut words: BTreeMap<Vec<u8>, SignalWord> = BTreeMap::new();
+        let mut moved = std::mem::take(&mut self.engine.moved);
+        let stamp = (self.identity.generation, self.state.meta.cycle);
+        for (slot, account) in
+            moved.iter().filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
+        {
+            let slot = self.engine.store.get(slot);
+            let as_of_ms = slot.profile.as_of_ms;
+            let word = left(account, slot.key.bytes(), as_of_ms, stamp);
+            self.left.keep(&word, as_of_ms.max(self.watermark.at_ms));
+            words.insert(word.key.clone(), word);
+        }
+        moved.sort_unstable_by_key(|m| m.slot);
+        moved.dedup_by_key(|m| m.slot);
+        for slot in moved.iter().map(|m| m.slot) {
+            let (offered, part) = (offered(&self.engine, slot), part_of(&self.engine, slot));
+            let word = word_of(self.engine.store.get(slot), part.as_ref(), &offered);
+            let word = joined(&word, stamp);
+            self.left.cancel(&word);
+            words.insert(word.key.clone(), word);
+        }
+        let deleted = (0..DELETED_MAX).map_while(|_| self.left.delete_next(self.watermark.at_ms));
+        words.extend(deleted.map(|word| (word.key.clone(), word)));
+        effects.signals.extend(words.into_values());
+        self.left.save(&mut effects.state);
+    }
+}
+
+fn offered(engine: &Engine, slot: u32) -> Vec<Offered> {
+    let Slot { key, profile, .. } = engine.store.get(slot);
+    let Some(offers) = profile.more().and_then(|more| more.offers.as_deref()) else {
+        return Vec::new();
+    };
+    let held_out = engine.cx.offers.rules.is_held_out(key.bytes());
+    let told = |offer: &Offer| {
+        let reason = offer.reason()?;
+        let (goal, reason) = (reason.goal().name(), reason.name());
+        let (score, since_ms, until_ms) = (offer.score(), offer.at_ms(), offer.until_ms());
+        Some(Offered { goal, reason, score, since_ms, until_ms, held_out })
+    };
+    offers.open(profile.as_of_ms).filter_map(told).collect()
+}
+
+/// What the customer brings to its account, if it has one: as its row says it.
+fn part_of(engine: &Engine, slot: u32) -> Option<AccountPart> {
+    let profile = &engine.store.get(slot).profile;
+    if profile.said(Field::AccountId).is_empty() {
+        return None;
+    }
+    let at_ms = profile.refreshed_ms().max(profile.as_of_ms);
+    let scores = Scores::of(&judge(&engine.cx, profile, at_ms), at_ms);
+    Some(part(&engine.cx, profile, engine.tiers.columns(slot), &scores))
+}
+
+fn word_of<'a>(
+    slot: &'a Slot,
+    part: Option<&'a AccountPart>,
+    opportunities: &'a [Offered],
+) -> Word<'a> {
+    let profile = &slot.profile;
+    let refreshed_ms = if part.is_some() { profile.refreshed_ms() } else { profile.as_of_ms };
+    Word {
+        customer: slot.key.bytes(),
+        account: profile.said(Field::AccountId),
+        lifecycle: profile.lifecycle().name(),
+        risk_band: profile.more().and_then(|more| more.risk_band).map(|(band, _)| band),
+        as_of_ms: profile.as_of_ms.max(refreshed_ms),
+        revenue_minor: profile.purchases.as_ref().map_or(0, |p| p.revenue_minor()),
+        part,
+        opportunities,
+    }
+}
