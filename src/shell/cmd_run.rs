@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::api::Api;
+use super::api::act::Commands;
 use super::board::Status;
 use super::clickhouse_client::CaFileError;
 use super::client::Link;
@@ -195,7 +197,7 @@ async fn run_chosen(
 /// Where a pipeline's parts write what they do.
 fn observer(
     settings: &Settings,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     generation: u32,
     parts: Parts,
 ) -> Result<Observer, CommandError> {
@@ -209,14 +211,21 @@ fn observer(
     observer.map_err(|e| CommandError::Other(e.to_string()))
 }
 
-/// The pages that show what an observer, and those beside it, are told.
-async fn pages(settings: &Settings, observer: &Observer) -> Result<Server, CommandError> {
+/// The pages that show what an observer, and those beside it, are told, and the interface to what `plan` has found.
+async fn pages(
+    settings: &Settings,
+    plan: &Arc<Plan>,
+    observer: &Observer,
+) -> Result<Server, CommandError> {
     let pages = Pages {
         board: Arc::clone(&observer.board),
         metrics: Arc::clone(&observer.metrics),
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
-    let server = Server::bind(&settings.http.listen, pages).await?;
+    let sections = (&settings.http, &settings.clickhouse);
+    let api = Api::new(sections, plan, &observer.board, Commands::unconnected());
+    let api = api.map_err(CommandError::Other)?;
+    let server = Server::bind(&settings.http.listen, pages).await?.with(api.router());
     tracing::info!(address = %server.local_addr()?, "http");
     Ok(server)
 }
