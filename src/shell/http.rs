@@ -115,6 +115,10 @@ async fn status(State(pages): State<Pages>) -> Response {
             value["ready"] = ready.into();
             value["not_ready"] = why.all().into();
             value["stuck"] = stuck.into();
+            let beside: Vec<_> = pages.board.beside().iter().map(|b| b.snapshot()).collect();
+            if !beside.is_empty() {
+                value["beside"] = serde_json::to_value(beside).unwrap_or_default();
+            }
             Json(value).into_response()
         }
         Err(error) => {
