@@ -24,6 +24,9 @@ use super::web::Web;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::lifecycle::Lifecycle;
 
+/// A guess of what an account is told of a member, bytes.
+const PART_BYTES: usize = 900;
+
 /// Sections that nearly every customer has one of: one line of memory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct More {
@@ -154,13 +157,14 @@ impl Profile {
         }
     }
 
-    /// About how many bytes its state record and its row have together, from above.
+    /// About how many bytes its state record, its row and what its account is told have together, from above.
     pub fn bytes_guess(&self) -> usize {
         let purchases =
             self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
         let more = self.more().map_or(0, More::bytes_guess);
         let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len());
-        800 + self.ids.len() * 15 + purchases + sessions * 40 + more
+        let told = if self.said.get_bytes(Field::AccountId).is_empty() { 0 } else { PART_BYTES };
+        800 + self.ids.len() * 15 + purchases + sessions * 40 + more + told
     }
 
     /// Something of what an event touches: reading it brings it into the cache.

@@ -211,7 +211,7 @@ fn observer(
     observer.map_err(|e| CommandError::Other(e.to_string()))
 }
 
-/// The pages that show what an observer, and those beside it, are told.
+/// The pages that show what an observer, and those beside it, are told, and the interface to what `plan` has found.
 async fn pages(
     settings: &Settings,
     plan: &Arc<Plan>,

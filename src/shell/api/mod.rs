@@ -118,9 +118,7 @@ impl Api {
             .merge(self.pages())
             .layer(from_fn(guard::headers))
     }
-}
 
-impl Api {
     fn pages(&self) -> Router {
         pages::routes(self)
             .layer(DefaultBodyLimit::max(self.body_bytes_max))
@@ -165,6 +163,7 @@ pub fn openapi() -> Description {
         (name = "marketing", description = "Where value is and where it is going"),
         (name = "pipeline", description = "Whether the numbers can be trusted, and up to when"),
     ),
+    components(schemas(Problem)),
     security(("token" = [])),
     modifiers(&Tokens)
 )]

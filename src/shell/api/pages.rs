@@ -11,13 +11,13 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::Api;
 use super::access::{Caller, cookie};
 use super::act::{Said, Until, act};
 use super::guard::{now_ms, within};
 use super::read::{accounts, alerts, customers, marketing, pipeline, today};
 use super::respond::status;
 use super::sign_in::{self, own_path};
-use super::Api;
 use crate::api::access::hex;
 use crate::api::answer::Act;
 use crate::api::filter::id;
