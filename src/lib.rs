@@ -24,6 +24,10 @@ pub mod machine;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod notify;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod page;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod rule;

@@ -30,6 +30,7 @@ async fn migrations_are_applied_once_and_never_edited() {
         ("opportunities", 400),
         ("ledger", 30),
         ("customer_history", 400),
+        ("account_history", 400),
         ("alert_history", 400),
     ];
     let kept = kept.map(|(table, days)| format!("retain_g1.{table} is kept for {days} days"));
@@ -43,6 +44,7 @@ async fn migrations_are_applied_once_and_never_edited() {
             "retain_g1.opportunities is kept for ever",
             "retain_g1.ledger is kept for 60 days",
             "retain_g1.customer_history is kept for ever",
+            "retain_g1.account_history is kept for ever",
             "retain_g1.alert_history is kept for ever"
         ]
     );

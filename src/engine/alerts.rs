@@ -258,7 +258,7 @@ impl Engine {
                 daily.fill(rising.days, until_ms, |ms| number(&facts, rising.signal, ms));
             }
         }
-        if let Some(alerts) = profile.more_mut().alerts.as_deref_mut() {
+        if let Some(alerts) = profile.more_mut().alerts_mut() {
             alerts.days = days;
         }
     }
@@ -309,7 +309,7 @@ impl Engine {
         if changed {
             self.mark(slot);
         }
-        if at_ms < self.store.get(slot).due_ms {
+        if at_ms < self.store.get(slot).due_ms() {
             self.arm_at(slot, at_ms);
         }
     }
@@ -363,18 +363,18 @@ impl Engine {
 }
 
 fn take(profile: &mut Profile) -> Option<Box<Alerts>> {
-    profile.more.as_mut().and_then(|more| more.alerts.take())
+    profile.more.as_mut()?.take_alerts()
 }
 
 fn take_days(profile: &mut Profile) -> Option<Days> {
-    let alerts = profile.more.as_mut()?.alerts.as_deref_mut()?;
+    let alerts = profile.more.as_mut()?.alerts_mut()?;
     Some(std::mem::take(&mut alerts.days))
 }
 
 fn put(profile: &mut Profile, held: Option<Box<Alerts>>) {
     let held = held.filter(|alerts| !alerts.is_blank());
     if held.is_some() || profile.more.is_some() {
-        profile.more_mut().alerts = held;
+        profile.more_mut().put_alerts(held);
     }
 }
 

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::dues::DueQueue;
 use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
-use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value};
+use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value, value_again};
 use super::lifecycle::{due_ms, enter, moves_to, step};
 use super::owed::Owed;
 use super::profile::Profile;
@@ -27,7 +27,7 @@ use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, TicketAction};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
-use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
+use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
 use crate::signal::lifecycle::Step;
 use crate::wire::alert::AlertWord;
@@ -127,7 +127,7 @@ impl Engine {
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         let is_new = self.store.len() > known;
         self.confirm_tier(slot, event.ts_ms);
-        if self.store.get(slot).due_ms <= event.ts_ms {
+        if self.store.get(slot).due_ms() <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
         let source = usize::from(origin.position.source);
@@ -218,29 +218,32 @@ impl Engine {
         counted: Option<(Before, Word)>,
     ) -> bool {
         let born = self.store.get(slot).profile.born;
-        let Took { bought, visit, judged, begins } = self.add(slot, batch, event, position, visits);
+        let took = self.add(slot, batch, event, position, visits);
         let money = matches!(
             event.body,
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
         );
+        // rates look back to the first event
+        let born_earlier = self.store.get(slot).profile.born != born;
         if money {
-            self.after_purchase(slot, bought);
+            self.after_purchase(slot, took.bought);
+        } else if took.costs || born_earlier {
+            value_again(&self.cx, &mut self.store.get_mut(slot).profile);
         }
         if let Some((before, channel)) = counted {
             self.count_event(slot, event, before, (position.source, channel));
         }
-        // trends look back to the first event
         let mut risk = None;
-        if judged || self.store.get(slot).profile.born != born {
+        if took.judged || born_earlier {
             risk = self.judge_risk(slot);
         }
         if money {
             self.value_changed(slot);
         }
-        if begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
+        if took.begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
             self.propose_after(slot, risk);
         }
-        visit
+        took.visit
     }
 
     /// What an event changes in a profile by itself.
@@ -306,7 +309,7 @@ impl Engine {
         let RiskStep { crosses, risk, due_ms: risk_ms } =
             risk_step(&self.cx, &entry.profile, tau_ms, Look::Roughly);
         if crosses.is_some() {
-            entry.profile.more_mut().risk_band = crosses;
+            entry.profile.set_risk_band(crosses);
         }
         entry.profile.set_risk_due_ms(risk_ms);
         let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
@@ -357,16 +360,16 @@ impl Engine {
         let entry = self.store.get_mut(slot);
         let at_ms = at_ms.min(entry.profile.alerts_due_ms());
         // what the queue's entry cannot say is never due
-        entry.due_ms = Moment::new(at_ms).ms();
-        if entry.due_ms < entry.queued.ms() {
-            entry.queued = Moment::new(entry.due_ms);
-            self.dues.push(entry.due_ms, slot);
+        entry.due = Moment::new(at_ms);
+        if entry.due < entry.queued {
+            entry.queued = entry.due;
+            self.dues.push(entry.due.ms(), slot);
         }
     }
 
     /// Fires the dues of one profile up to `until_ms`.
     pub(super) fn fire_slot(&mut self, slot: u32, until_ms: i64) {
-        while self.store.get(slot).due_ms <= until_ms {
+        while self.store.get(slot).due_ms() <= until_ms {
             self.fire(slot);
         }
     }
@@ -374,8 +377,8 @@ impl Engine {
     /// Evaluates a profile at its due. A due re-arms strictly later; one that finds nothing leaves no trace, for where it
     /// lay depends on when it was last looked for.
     fn fire(&mut self, slot: u32) {
-        let Slot { due_ms: tau_ms, profile, .. } = self.store.get(slot);
-        let tau_ms = *tau_ms;
+        let Slot { due, profile, .. } = self.store.get(slot);
+        let tau_ms = due.ms();
         let was = profile.lifecycle();
         let retimed = profile.lifecycle_due_ms() <= tau_ms;
         let enters = if retimed { moves_to(&self.cx, profile, tau_ms, Step::Time) } else { None };
@@ -390,7 +393,7 @@ impl Engine {
                 enter(profile, state, tau_ms);
             }
             if crosses.is_some() {
-                profile.more_mut().risk_band = crosses;
+                profile.set_risk_band(crosses);
             }
             profile.as_of_ms = profile.as_of_ms.max(tau_ms);
             value(&self.cx, profile, tau_ms);
@@ -418,7 +421,7 @@ impl Engine {
         let profile = &self.store.get(slot).profile;
         let at_ms = profile.lifecycle_due_ms().min(profile.risk_due_ms());
         self.arm_at(slot, at_ms.min(due_after_ms(&self.cx, profile, tau_ms)));
-        debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
+        debug_assert!(self.store.get(slot).due_ms() > tau_ms, "a due must re-arm later");
     }
 
     /// Fires at most `budget` dues up to `until_ms`, in order of (due, key). Returns how many, and whether any is left.
@@ -446,10 +449,10 @@ impl Engine {
                     continue; // overtaken by an earlier entry
                 }
                 entry.queued = Moment::NEVER;
-                if entry.due_ms > at_ms {
-                    entry.queued = Moment::new(entry.due_ms);
-                    if entry.due_ms != NEVER_MS {
-                        self.dues.push(entry.due_ms, slot);
+                if entry.due_ms() > at_ms {
+                    entry.queued = entry.due;
+                    if entry.due != Moment::NEVER {
+                        self.dues.push(entry.due.ms(), slot);
                     }
                 } else {
                     self.fire(slot);
@@ -483,6 +486,7 @@ fn tally(body: &Body) -> Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::NEVER_MS;
 
     #[test]
     fn a_budget_holds_for_many_dues_of_one_millisecond() {
@@ -496,7 +500,7 @@ mod tests {
         assert_eq!(engine.fire_until(6, 10), (0, false));
         assert_eq!(engine.fire_until(7, 2), (2, true));
         // in the order of keys: the last one is left
-        let due = |key: &[u8]| engine.store.get(engine.store.find(key).unwrap_or(0)).due_ms;
+        let due = |key: &[u8]| engine.store.get(engine.store.find(key).unwrap_or(0)).due_ms();
         assert_eq!([due(b"a"), due(b"b"), due(b"c")], [NEVER_MS, NEVER_MS, 7]);
         assert_eq!(engine.fire_until(7, 2), (1, false));
     }

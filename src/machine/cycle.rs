@@ -197,7 +197,7 @@ impl Machine {
             return;
         }
         if !value(cx, profile, tau_ms) {
-            profile.more_mut().refreshed = Moment::new(tau_ms);
+            profile.more_mut().rare_mut().refreshed = Moment::new(tau_ms);
         }
         self.engine.mark(slot);
     }
@@ -272,7 +272,7 @@ impl Machine {
                 }
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
-                if let Some(day) = entry.profile.changed_on.take() {
+                if let Some(day) = entry.take_changed_on() {
                     rows.history(cx, entry, tier, Some(scores), day, version);
                 }
             }

@@ -2,6 +2,8 @@
 //!
 //! Units are base units (seconds, bytes), counters end in `_total`, and no label ever holds a customer.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -196,6 +198,8 @@ pub struct Metrics {
     restores: IntCounterVec,
     restore_duration: Histogram,
     restore_progress: GaugeVec,
+    /// Of other pipelines of the process, shown with these.
+    beside: Mutex<Vec<Arc<Metrics>>>,
 }
 
 /// Upper bounds of latencies, seconds: 1 ms to 2 minutes.
@@ -246,7 +250,19 @@ impl Metrics {
     /// # Errors
     /// Names or labels that Prometheus refuses; a test shows that these are none.
     pub fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+        Self::in_registry(Registry::new())
+    }
+
+    /// The same for a pipeline of that name: each metric has it as the label `pipeline`.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
+    pub fn of(pipeline: &str) -> prometheus::Result<Self> {
+        let label = [("pipeline".to_owned(), pipeline.to_owned())];
+        Self::in_registry(Registry::new_custom(None, Some(label.into()))?)
+    }
+
+    fn in_registry(registry: Registry) -> prometheus::Result<Self> {
         let r = Registrar(&registry);
         let of_source = &["source"][..];
         let of_shard = &["shard"][..];
@@ -299,6 +315,7 @@ impl Metrics {
                 "share of the state read back",
                 of_shard,
             )?,
+            beside: Mutex::default(),
             registry,
         };
         // From the first scrape on, so that the first of them is a rise.
@@ -319,7 +336,20 @@ impl Metrics {
     /// # Errors
     /// Those of the encoder; none for well-formed families.
     pub fn text(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut other in beside.iter().flat_map(|metrics| metrics.registry.gather()) {
+            match families.iter_mut().find(|family| family.name() == other.name()) {
+                Some(family) => family.mut_metric().extend(other.take_metric()),
+                None => families.push(other),
+            }
+        }
+        TextEncoder::new().encode_to_string(&families)
+    }
+
+    /// Shows the metrics of another pipeline of the process together with these.
+    pub fn show_beside(&self, other: Arc<Self>) {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner).push(other);
     }
 
     /// Counts a cycle that was committed at `now_ms` (wall clock). `sources` are those of the plan, in its order. Call it

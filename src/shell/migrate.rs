@@ -71,7 +71,7 @@ pub struct Retention {
     pub events_days: u32,
     /// `ledger`, by the clock of its cycle; the daily roll-up is kept for ever.
     pub ledger_days: u32,
-    /// `customer_history` and `alert_history`, by day.
+    /// `customer_history`, `account_history` and `alert_history`, by day.
     pub history_days: u32,
 }
 
@@ -146,6 +146,7 @@ pub async fn migrate_tables(
         ("opportunities", "toDate(proposed_at)", kept.events_days),
         ("ledger", "clock", kept.ledger_days),
         ("customer_history", "day", kept.history_days),
+        ("account_history", "day", kept.history_days),
         ("alert_history", "toDate(at)", kept.history_days),
     ];
     for (table, time, days) in tables {

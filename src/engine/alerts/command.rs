@@ -4,6 +4,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Looking, put, take};
 use crate::engine::apply::Engine;
+use crate::engine::profile::More;
 use crate::rule::lifecycle::{Action, Command, Ignored};
 use crate::wire::mail::{Act, Said};
 
@@ -48,7 +49,7 @@ impl Engine {
         let slot = self.store.find(said.customer.as_bytes()).ok_or(Refused::NoAlert)?;
         let seen_ms = {
             let profile = &self.store.get(slot).profile;
-            let alerts = profile.more().and_then(|more| more.alerts.as_deref());
+            let alerts = profile.more().and_then(More::alerts);
             profile.as_of_ms.max(alerts.ok_or(Refused::NoAlert)?.seen.ms())
         };
         let tau_ms = now_ms.max(seen_ms);

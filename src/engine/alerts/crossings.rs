@@ -69,7 +69,7 @@ impl View<'_> {
 
     fn of_signal(&self, signal: &Signal, test: &Test) -> i64 {
         let facts = &self.facts;
-        let credit = facts.more().and_then(|more| more.credit.as_deref());
+        let credit = facts.more().and_then(|more| more.rare().credit.as_deref());
         let due_ms = || {
             let open = credit.into_iter().flat_map(|credit| credit.open_parts());
             earliest_after(self.tau_ms, open.map(|(due_ms, _)| due_ms))

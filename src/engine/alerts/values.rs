@@ -94,7 +94,7 @@ impl<'a> Facts<'a> {
     }
 
     pub fn terms(&self) -> Option<&'a Terms> {
-        self.more().and_then(|more| more.terms.as_deref())
+        self.more().and_then(|more| more.rare().terms.as_deref())
     }
 
     /// The signal at a moment not before the last event; `None` where it is unknown.
@@ -198,11 +198,7 @@ impl<'a> Facts<'a> {
                 let day = self.bought()?.activated_day(cycle_d)?;
                 Some(self.cx.day_start_ms(day) as f64)
             }
-            "breadth" => Some(
-                self.more()
-                    .and_then(|more| more.intents.as_ref())
-                    .map_or(0.0, |intents| f64::from(intents.breadth())),
-            ),
+            "breadth" => Some(self.more().map_or(0.0, |more| f64::from(more.intents.breadth()))),
             "disc_share" => self.share(Sum::Discount365, Sum::Gross365),
             "return_rate" => self.share(Sum::Refund365, Sum::Gross365),
             "adopt_new" => Some(self.sum(Sum::NewProducts365, tau_ms)),
@@ -250,7 +246,7 @@ impl<'a> Facts<'a> {
             long: web.sums[1],
             landmark_ms: web.sums_at.ms(),
             first_ms: self.profile.born.ms(),
-            events: web.visits,
+            events: web.visits(),
         };
         Some((self.cx.trends[1], sums))
     }
@@ -332,7 +328,7 @@ impl<'a> Facts<'a> {
     }
 
     fn contacts(&self) -> Option<&'a crate::engine::contact::Contacts> {
-        self.more()?.contacts.as_deref()
+        self.more()?.rare().contacts.as_deref()
     }
 
     /// Satisfaction; the population's without a rating.
@@ -342,7 +338,7 @@ impl<'a> Facts<'a> {
     }
 
     fn of_credit(&self, name: &str, tau_ms: i64) -> Option<f64> {
-        let credit = self.more().and_then(|more| more.credit.as_deref());
+        let credit = self.more().and_then(|more| more.rare().credit.as_deref());
         let exposure = || credit.map(|credit| credit.exposure(tau_ms)).unwrap_or_default();
         let service = || self.terms()?.service();
         match name {
@@ -377,7 +373,7 @@ impl<'a> Facts<'a> {
 
     fn of_scores(&self, name: &str, tau_ms: i64) -> Option<f64> {
         match name {
-            "risk_band" => self.more()?.risk_band.map(|(band, _)| f64::from(band)),
+            "risk_band" => self.profile.risk_band().map(|(band, _)| f64::from(band)),
             "loyalty" => Some(100.0 * judge(self.cx, self.profile, tau_ms).loyalty?.score),
             "clv" => Some(clv_minor(self.cx, self.profile, tau_ms)? / self.cx.major()),
             "exp_purchases_90" => {

@@ -87,10 +87,12 @@ impl Engine {
     /// Money moved: the customer's value may be another one.
     pub(in crate::engine) fn value_changed(&mut self, slot: u32) {
         let profile = &self.store.get(slot).profile;
-        let tau_ms = profile.as_of_ms;
+        let as_of_ms = profile.as_of_ms;
         if let Some(s) = value_ln(&self.cx, profile) {
             self.tiers.count(slot, s);
-            self.judge(slot, tau_ms, tau_ms);
+            // cut-offs may hold from a moment that this shard has not come to: as for whom the sweep reaches
+            let valid_from_ms = self.tiers.cut_offs().map_or(BEFORE_ALL_MS, |c| c.valid_from_ms);
+            self.judge(slot, as_of_ms.max(valid_from_ms), as_of_ms);
         }
     }
 

@@ -1,0 +1,57 @@
+//! Who hears of an alert through a receiver.
+
+use crate::plan::{OTHERS, OWNER, Receiver, Receivers, Way};
+use crate::rule::definition::Severity;
+use crate::wire::alert::AlertWord;
+
+/// For whom a receiver is told of an alert: owners' ids, or empty for the receiver itself. More than one only where they are
+/// reached apart from each other, by mail. Empty: it is not told.
+#[must_use]
+pub fn addressees(word: &AlertWord, receivers: &Receivers, receiver: &Receiver) -> Vec<String> {
+    if rank(&word.severity) < Some(receiver.severity_min) {
+        return Vec::new();
+    }
+    let named = |name: &str| word.receivers.iter().any(|other| other == name);
+    let itself = receiver.all || named(&receiver.name);
+    let owner = receivers
+        .owner(&word.owner_id)
+        .filter(|owner| named(OWNER) && owner.to.contains(&receiver.name));
+    let owner_id = match word.owner_id.as_str() {
+        "" => OTHERS,
+        id => id,
+    };
+    let Way::Email(mail) = &receiver.way else {
+        // one place for both: the owner's budget decides
+        return match (owner, itself) {
+            (Some(_), _) => vec![owner_id.to_owned()],
+            (None, true) => vec![String::new()],
+            (None, false) => Vec::new(),
+        };
+    };
+    let mut all = Vec::new();
+    if owner.is_some_and(|owner| owner.email.is_some()) {
+        all.push(owner_id.to_owned());
+    }
+    // an owner without an address is written to where the receiver itself is
+    let instead = owner.is_some_and(|owner| owner.email.is_none());
+    if (itself || instead) && !mail.to.is_empty() {
+        all.push(String::new());
+    }
+    all
+}
+
+fn rank(name: &str) -> Option<Severity> {
+    // a severity that this version does not know is better told than kept quiet
+    let found = Severity::ALL.iter().find(|(known, _)| *known == name);
+    Some(found.map_or(Severity::Critical, |(_, severity)| *severity))
+}
+
+/// Where mail to an addressee goes.
+#[must_use]
+pub fn addresses<'a>(to: &str, receivers: &'a Receivers, receiver: &'a Receiver) -> Vec<&'a str> {
+    let Way::Email(mail) = &receiver.way else { return Vec::new() };
+    match receivers.owner(to).and_then(|owner| owner.email.as_deref()).filter(|_| !to.is_empty()) {
+        Some(address) => vec![address],
+        None => mail.to.iter().map(String::as_str).collect(),
+    }
+}
