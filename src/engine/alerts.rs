@@ -17,7 +17,7 @@ use super::apply::Engine;
 use super::care::TicketView;
 use super::compact::Moment;
 use super::judge::Look;
-use super::profile::Profile;
+use super::profile::{More, Profile};
 use super::tiers::TierColumns;
 use crate::model::registry::Subject;
 use crate::model::time::NEVER_MS;
@@ -319,7 +319,7 @@ impl Engine {
     pub fn unnoticed(&self, slot: u32, tau_ms: i64) -> Option<String> {
         let ruled = self.cx.alerts.as_ref()?;
         let entry = self.store.get(slot);
-        let held = entry.profile.more().and_then(|more| more.alerts.as_deref());
+        let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
         let subject = (&self.cx, &entry.profile, self.tiers.columns(slot));
         let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, tau_ms);
