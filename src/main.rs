@@ -66,6 +66,9 @@ enum Command {
         /// Leave carrying the rows to `retain sink`
         #[arg(long)]
         no_sink: bool,
+        /// Leave telling people of alerts to `retain notify`
+        #[arg(long)]
+        no_notify: bool,
         /// Build the next generation beside the current one, and switch to it when it has caught up (docs/rebuild.md)
         #[arg(long, conflicts_with = "generation")]
         rebuild: bool,
@@ -75,6 +78,8 @@ enum Command {
     },
     /// Only carry committed rows to ClickHouse
     Sink(Pipeline),
+    /// Only tell people and their tools of alerts (docs/notifications.md)
+    Notify(Pipeline),
     /// Say why a customer's scores are what they are: contributions, the events behind each, what would change them
     Explain(cmd_explain::Args),
     /// Show it all on real purchases: nothing to install or to start, under 3 minutes
@@ -147,12 +152,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 writeln!(io::stdout(), "{line}")?;
             }
         }
-        Command::Run { pipeline, no_sink, rebuild, accept_loss } => {
+        Command::Run { pipeline, no_sink, no_notify, rebuild, accept_loss } => {
             let parts = if *no_sink { Parts::Machines } else { Parts::All };
             let rebuild = rebuild.then_some(Choice::Rebuild { accept_loss: *accept_loss });
-            start(cli, pipeline, rebuild, parts)?;
+            start(cli, pipeline, rebuild, (parts, !no_notify))?;
         }
-        Command::Sink(pipeline) => start(cli, pipeline, None, Parts::Carrier)?,
+        Command::Sink(pipeline) => start(cli, pipeline, None, (Parts::Carrier, false))?,
+        Command::Notify(pipeline) => start(cli, pipeline, None, (Parts::Notifier, true))?,
         Command::Explain(args) => {
             let (settings, definition) = ready(cli, &args.definition)?;
             let asking = cmd_explain::ask(&settings.clickhouse, &definition, args);
@@ -186,9 +192,12 @@ fn start(
     cli: &Cli,
     pipeline: &Pipeline,
     rebuild: Option<Choice>,
-    parts: Parts,
+    (parts, notifies): (Parts, bool),
 ) -> anyhow::Result<()> {
-    let (settings, definition) = ready(cli, &pipeline.file)?;
+    let (mut settings, definition) = ready(cli, &pipeline.file)?;
+    if !notifies {
+        settings.notify.receivers_file = None;
+    }
     let choice = rebuild.unwrap_or(pipeline.generation.map_or(Choice::Current, Choice::Given));
     let running = cmd_run::run(&settings, &definition, choice, parts);
     Ok(tokio()?.block_on(running)?)

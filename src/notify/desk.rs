@@ -323,6 +323,12 @@ impl Desk {
         (std::mem::take(&mut self.suppressed), std::mem::take(&mut self.forgotten))
     }
 
+    /// Whether something changed since that was last taken.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// What changed since this was last asked: each entry as it stands now, `None` where it is gone.
     pub fn take_changes(&mut self) -> Vec<(Entry, Option<Vec<u8>>)> {
         let changed = std::mem::take(&mut self.changed);
@@ -335,6 +341,12 @@ impl Desk {
             }
         };
         changed.into_iter().map(|entry| (value(&entry), entry)).map(|(v, e)| (e, v)).collect()
+    }
+
+    /// What was read is another generation's: all of it is to be written again, in this one.
+    pub fn adopt(&mut self) {
+        self.changed.extend(self.opens.keys().cloned().map(Entry::Open));
+        self.changed.extend(self.spent.keys().cloned().map(Entry::Spent));
     }
 
     /// Takes an entry back, as it was written; `None`: it is gone.

@@ -2,6 +2,8 @@
 //!
 //! Units are base units (seconds, bytes), counters end in `_total`, and no label ever holds a customer.
 
+mod notify;
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -73,8 +75,10 @@ pub const RESTORE_PROGRESS: &str = "retain_restore_progress_ratio";
 /// 1, with the version as a label. Alert when copies differ for longer than a roll-out takes.
 pub const BUILD_INFO: &str = "retain_build_info";
 
+pub use notify::NotifyMetrics;
+
 /// Every name, for the documentation and the dashboards' tests.
-pub const NAMES: [&str; 27] = [
+pub const NAMES: [&str; 33] = [
     EVENTS_CONSUMED,
     EVENTS,
     REJECTS,
@@ -101,6 +105,12 @@ pub const NAMES: [&str; 27] = [
     RESTORES,
     RESTORE_DURATION,
     RESTORE_PROGRESS,
+    notify::NAMES[0],
+    notify::NAMES[1],
+    notify::NAMES[2],
+    notify::NAMES[3],
+    notify::NAMES[4],
+    notify::NAMES[5],
     BUILD_INFO,
 ];
 
@@ -170,6 +180,8 @@ pub struct ShardGauges {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// The notifier's.
+    pub notify: NotifyMetrics,
     consumed: IntCounterVec,
     events: IntCounterVec,
     rejects: IntCounterVec,
@@ -257,6 +269,7 @@ impl Metrics {
             Opts::new(BUILD_INFO, "always 1").const_label("version", env!("CARGO_PKG_VERSION"));
         r.add(Gauge::with_opts(build)?)?.set(1.0);
         let metrics = Self {
+            notify: NotifyMetrics::new(&registry)?,
             consumed: r.counters(EVENTS_CONSUMED, "records consumed", &["topic", "partition"])?,
             events: r.counters(EVENTS, "records by outcome", &["source", "outcome"])?,
             rejects: r.counters(REJECTS, "rejected or late records", &["source", "reason"])?,
