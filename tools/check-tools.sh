@@ -57,6 +57,7 @@ look() {
     fi
     have openssl || missing "openssl is missing (the tests make keys for a secured Kafka)" openssl
     have mvn || missing "Maven is missing (fetches Kafka)" maven
+    have prometheus-alertmanager || missing "Alertmanager is missing (the tests tell it of alerts)" prometheus-alertmanager
     have promtool || missing "promtool is missing (tests Prometheus' rules)" prometheus
     have ps || missing "ps is missing (stops Kafka)" procps
   fi
