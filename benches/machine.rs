@@ -3,10 +3,16 @@
 //! `cargo bench --bench machine -- [EVENTS] [CUSTOMERS] [ROUNDS]`. Everything runs on one thread; only the machine's and
 //! the decoders' own work is timed, the generator's is not. Ratios are between figures of the same round. Then, once:
 //! the bytes of a customer who does everything, and how long a shard with many customers takes to be restored.
+//!
+//! `cargo bench --bench machine --no-default-features -- sizes [EVENTS] [CUSTOMERS]` tells instead what is allocated at the
+//! end of a round, by size: the sections of a profile can be told by theirs.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(unsafe_code)] // the allocator that counts
 
+use std::alloc::{GlobalAlloc, Layout};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use retain::decode::{DecodeContext, decode};
@@ -18,7 +24,58 @@ use retain::model::record::Record;
 use retain::plan::{Plan, parse};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Counting = Counting(mimalloc::MiMalloc);
+
+/// The program's allocator, which counts what is live by size once it is told to.
+struct Counting(mimalloc::MiMalloc);
+
+/// Sizes told apart; what is larger counts as the last.
+const SIZES: usize = 1_025;
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+static LIVE: [AtomicI64; SIZES] = [const { AtomicI64::new(0) }; SIZES];
+static LARGE_BYTES: AtomicI64 = AtomicI64::new(0);
+
+fn count(size: usize, by: i64) {
+    if IS_COUNTING.load(Ordering::Relaxed) {
+        LIVE[size.min(SIZES - 1)].fetch_add(by, Ordering::Relaxed);
+        if size >= SIZES - 1 {
+            LARGE_BYTES.fetch_add(by * size as i64, Ordering::Relaxed);
+        }
+    }
+}
+
+// Every call goes to the allocator below with what it was called with.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 1);
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 1);
+        unsafe { self.0.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(layout.size(), -1);
+        unsafe { self.0.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(layout.size(), -1);
+        count(size, 1);
+        unsafe { self.0.realloc(at, layout, size) }
+    }
+}
+
+/// The allocator's size for a request: eighths of powers of two from 64 bytes on, and even numbers of words before.
+fn size_class(size: usize) -> usize {
+    match size {
+        0..=8 => 8,
+        9..=64 => size.next_multiple_of(16),
+        _ => size.next_multiple_of((size - 1).next_power_of_two().max(128) / 8),
+    }
+}
 
 const CHUNK: usize = 100_000;
 const STEP: usize = 2_000;
@@ -217,6 +274,41 @@ fn restore(plan: &Arc<Plan>, customers: u64) {
     );
 }
 
+/// What a machine holds after a round, by size of allocation, a customer.
+fn sizes(plan: &Arc<Plan>, events: u64, customers: u64) {
+    IS_COUNTING.store(true, Ordering::Relaxed);
+    let mut machine = empty_machine(plan);
+    machine.start_at(&[0, 0, 0], 0);
+    let mut generator = Generator::new(options(events, customers, 100.0)).expect("options");
+    let mut offsets = [0; 3];
+    loop {
+        let chunk: Vec<Generated> = generator.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        drop(feed(&mut machine, &chunk, &mut offsets, &mut Figures::default()));
+    }
+    drop(generator);
+    IS_COUNTING.store(false, Ordering::Relaxed);
+    let seen = machine.customers() as f64;
+    let (mut small, mut classes) = (0.0, 0.0);
+    println!("{seen} customers seen; allocated for each, by size:");
+    for (size, live) in LIVE.iter().enumerate().take(SIZES - 1) {
+        let each = live.load(Ordering::Relaxed) as f64 / seen;
+        let bytes = each * size as f64;
+        small += bytes;
+        classes += each * size_class(size) as f64;
+        if bytes >= 1.0 {
+            println!(
+                "{size:5} bytes: {each:6.3} times, {bytes:6.1} bytes, {:6.1} in classes",
+                each * size_class(size) as f64
+            );
+        }
+    }
+    let large = LARGE_BYTES.load(Ordering::Relaxed) as f64 / seen;
+    println!("small ones together {small:.1}, {classes:.1} in classes; larger ones {large:.1}");
+}
+
 fn baselines(plan: &Plan, chunk: &[Generated], f: &mut Figures) {
     let mut batch = EventBatch::default();
     time(&mut f.decode, || {
@@ -247,6 +339,10 @@ fn main() {
     let text = include_str!("../pipelines/customers.toml");
     let plan = Arc::new(parse(text).0.expect("the shipped definition is right"));
     println!("events {events}, customers {customers}, rounds {rounds}");
+    if std::env::args().any(|argument| argument == "sizes") {
+        sizes(&plan, events, customers);
+        return;
+    }
     for n in 1..=rounds {
         let f = round(&plan, events, customers);
         let ns = |d: Duration| d.as_nanos() as f64 / f.events as f64;

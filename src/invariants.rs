@@ -89,13 +89,13 @@ pub fn offsets_chain(ended: &[i64], cycle: &[SourceProgress]) -> Result<(), Stri
 /// # Errors
 /// The customer whose due does not.
 pub fn due_lies_ahead(slot: &Slot) -> Result<(), String> {
-    if slot.due_ms > slot.profile.as_of_ms {
+    if slot.due_ms() > slot.profile.as_of_ms {
         return Ok(());
     }
     Err(format!(
         "customer {} is due at {}, and was looked at as of {}",
         slot.key.bytes().escape_ascii(),
-        slot.due_ms,
+        slot.due_ms(),
         slot.profile.as_of_ms
     ))
 }

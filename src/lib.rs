@@ -26,6 +26,8 @@ pub mod model;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod notify;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod page;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod plan;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod rule;

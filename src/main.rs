@@ -59,10 +59,10 @@ enum Command {
     },
     /// Bring ClickHouse's tables and views to what a definition needs
     Migrate(Pipeline),
-    /// Run a pipeline: consume, compute, commit, and carry the rows to ClickHouse
+    /// Run pipelines: consume, compute, commit, and carry the rows to ClickHouse
     Run {
         #[command(flatten)]
-        pipeline: Pipeline,
+        pipelines: Pipelines,
         /// Leave carrying the rows to `retain sink`
         #[arg(long)]
         no_sink: bool,
@@ -77,9 +77,9 @@ enum Command {
         accept_loss: bool,
     },
     /// Only carry committed rows to ClickHouse
-    Sink(Pipeline),
+    Sink(Pipelines),
     /// Only tell people and their tools of alerts (docs/notifications.md)
-    Notify(Pipeline),
+    Notify(Pipelines),
     /// Say why a customer's scores are what they are: contributions, the events behind each, what would change them
     Explain(cmd_explain::Args),
     /// Show it all on real purchases: nothing to install or to start, under 3 minutes
@@ -92,6 +92,17 @@ struct Pipeline {
     /// The definition
     #[arg(default_value = "pipelines/customers.toml")]
     file: PathBuf,
+    /// Generation of the pipeline's topics and tables, instead of the current one
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=0x00ff_ffff))]
+    generation: Option<u32>,
+}
+
+/// Which pipelines, in one process.
+#[derive(Debug, clap::Args)]
+struct Pipelines {
+    /// The definitions; several run side by side, as customers.toml and accounts.toml
+    #[arg(default_value = "pipelines/customers.toml")]
+    files: Vec<PathBuf>,
     /// Generation of the pipeline's topics and tables, instead of the current one
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=0x00ff_ffff))]
     generation: Option<u32>,
@@ -152,13 +163,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 writeln!(io::stdout(), "{line}")?;
             }
         }
-        Command::Run { pipeline, no_sink, no_notify, rebuild, accept_loss } => {
+        Command::Run { pipelines, no_sink, no_notify, rebuild, accept_loss } => {
             let parts = if *no_sink { Parts::Machines } else { Parts::All };
             let rebuild = rebuild.then_some(Choice::Rebuild { accept_loss: *accept_loss });
-            start(cli, pipeline, rebuild, (parts, !no_notify))?;
+            start(cli, pipelines, rebuild, (parts, !no_notify))?;
         }
-        Command::Sink(pipeline) => start(cli, pipeline, None, (Parts::Carrier, false))?,
-        Command::Notify(pipeline) => start(cli, pipeline, None, (Parts::Notifier, true))?,
+        Command::Sink(pipelines) => start(cli, pipelines, None, (Parts::Carrier, false))?,
+        Command::Notify(pipelines) => start(cli, pipelines, None, (Parts::Notifier, true))?,
         Command::Explain(args) => {
             let (settings, definition) = ready(cli, &args.definition)?;
             let asking = cmd_explain::ask(&settings.clickhouse, &definition, args);
@@ -190,16 +201,20 @@ fn ready(cli: &Cli, file: &Path) -> anyhow::Result<(Settings, Definition)> {
 
 fn start(
     cli: &Cli,
-    pipeline: &Pipeline,
+    pipelines: &Pipelines,
     rebuild: Option<Choice>,
     (parts, notifies): (Parts, bool),
 ) -> anyhow::Result<()> {
-    let (mut settings, definition) = ready(cli, &pipeline.file)?;
+    let mut loaded = settings(cli)?;
+    logs::init(&loaded.settings.log)?;
     if !notifies {
-        settings.notify.receivers_file = None;
+        loaded.settings.notify.receivers_file = None;
     }
-    let choice = rebuild.unwrap_or(pipeline.generation.map_or(Choice::Current, Choice::Given));
-    let running = cmd_run::run(&settings, &definition, choice, parts);
+    let definitions: Result<Vec<_>, _> =
+        pipelines.files.iter().map(|file| Definition::read(file)).collect();
+    let definitions = definitions?;
+    let choice = rebuild.unwrap_or(pipelines.generation.map_or(Choice::Current, Choice::Given));
+    let running = cmd_run::run(&loaded.settings, &definitions, choice, parts);
     Ok(tokio()?.block_on(running)?)
 }
 
@@ -210,7 +225,9 @@ fn check(file: &Path) -> anyhow::Result<()> {
     let findings: Vec<String> = findings.iter().map(|d| d.render(&name)).collect();
     let sentences = plan.as_ref().map(|plan| {
         let mut sentences = guarantees(plan);
-        sentences.push(cmd_check::one_time_buyer(plan));
+        if plan.accounts.is_none() {
+            sentences.push(cmd_check::one_time_buyer(plan));
+        }
         sentences
     });
     cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;

@@ -129,7 +129,7 @@ fn table<'r>(runner: &'r Runner, name: &str) -> Vec<&'r rowbinary::Row> {
 fn rows(runner: &Runner) -> Vec<Vec<(String, rowbinary::Value)>> {
     let rows = table(runner, "accounts");
     // the days before are a path: they depend on when words came
-    let path = ["version", "past_days", "past_risk_ppm", "past_value_minor"];
+    let path = ["version", "past_days", "past_risk_ppm", "past_revenue_minor"];
     rows.iter().map(|row| row.without(&path)).collect()
 }
 

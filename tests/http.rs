@@ -14,6 +14,7 @@ use retain::plan::Source;
 use retain::shell::board::{Moment, ShardState, SourceStatus, Status, StatusBoard};
 use retain::shell::http::{Pages, Server};
 use retain::shell::metrics::{self, CommitResult, Metrics, RestoreResult, ShardGauges};
+use retain::shell::observe::Observer;
 
 struct Running {
     address: SocketAddr,
@@ -239,6 +240,41 @@ fn touch_everything(metrics: &Metrics) {
     metrics.set_outbox_lag(2, 3);
     metrics.set_restore_progress(2, 0.5);
     metrics.observe_restore(RestoreResult::Restored, 4.0);
+}
+
+#[test]
+fn pipelines_of_one_process_are_shown_together() {
+    let running = start(LONG);
+    let observed = |name: &str| {
+        let status = Status { pipeline: name.into(), ..Status::default() };
+        Observer::new(status).unwrap()
+    };
+    let (customers, accounts) = (observed("customers"), observed("accounts"));
+    customers.show_beside(&accounts);
+    customers.metrics.observe_commit(CommitResult::Committed, 0.01);
+    accounts.metrics.observe_commit(CommitResult::Committed, 0.01);
+    accounts.metrics.observe_commit(CommitResult::Committed, 0.01);
+    let text = customers.metrics.text().unwrap();
+    for line in [
+        r#"retain_commits_total{pipeline="customers",result="committed"} 1"#,
+        r#"retain_commits_total{pipeline="accounts",result="committed"} 2"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert_eq!(text.matches("# TYPE retain_commits_total").count(), 1, "{text}");
+
+    let board = &running.pages.board;
+    board.update(|status| status.assigned = true);
+    board.show_beside(Arc::clone(&accounts.board));
+    assert_eq!(running.get("/readyz").0, 200);
+    accounts.board.update(|status| status.stop_reasons.push("a reason".into()));
+    let (code, reasons) = running.get("/readyz");
+    assert_eq!((code, reasons.as_str()), (503, "pipeline accounts: a reason\n"));
+    let status: serde_json::Value = serde_json::from_str(&running.get("/status").1).unwrap();
+    assert_eq!(
+        (&status["pipeline"], &status["beside"][0]["pipeline"]),
+        (&"customers".into(), &"accounts".into())
+    );
 }
 
 #[test]

@@ -25,7 +25,14 @@ async fn migrations_are_applied_once_and_never_edited() {
 
     let first = migrate(&client, &plan, &databases, KEPT).await.unwrap();
     let applied = MIGRATIONS.iter().map(|m| format!("applied {:03}_{}", m.number, m.name));
-    let kept = [("events", 400), ("opportunities", 400), ("ledger", 30), ("customer_history", 400)];
+    let kept = [
+        ("events", 400),
+        ("opportunities", 400),
+        ("ledger", 30),
+        ("customer_history", 400),
+        ("account_history", 400),
+        ("alert_history", 400),
+    ];
     let kept = kept.map(|(table, days)| format!("retain_g1.{table} is kept for {days} days"));
     assert_eq!(first, applied.chain(kept).collect::<Vec<_>>());
     assert!(migrate(&client, &plan, &databases, KEPT).await.unwrap().is_empty());
@@ -36,7 +43,9 @@ async fn migrations_are_applied_once_and_never_edited() {
             "retain_g1.events is kept for ever",
             "retain_g1.opportunities is kept for ever",
             "retain_g1.ledger is kept for 60 days",
-            "retain_g1.customer_history is kept for ever"
+            "retain_g1.customer_history is kept for ever",
+            "retain_g1.account_history is kept for ever",
+            "retain_g1.alert_history is kept for ever"
         ]
     );
     assert!(migrate(&client, &plan, &databases, longer).await.unwrap().is_empty());

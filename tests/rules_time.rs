@@ -60,6 +60,18 @@ fn days_on_which_the_clocks_change_have_the_hours_they_have() {
         assert_eq!(hours(&night), part * HOUR_MS, "{day}");
         assert_eq!(hours(&late), gap_min * MINUTE_MS, "{day}");
     }
+    // hours that begin or end at the very minute that the clocks jump over
+    let sunday = at("2026-03-29T00:00:00+01:00");
+    for (line, hours) in [("sun 02:00-06:00", 3), ("sun 00:00-02:00", 2)] {
+        let calendar = calendar("Europe/Berlin", &[line], &[]);
+        assert_eq!(calendar.between_ms(sunday, sunday + 23 * HOUR_MS), hours * HOUR_MS, "{line}");
+    }
+    let cairo = calendar("Africa/Cairo", &["mon-sun 00:00-24:00"], &[]);
+    let before = at("2026-04-23T00:00:00+02:00");
+    for (from_h, to_h) in [(0, 24), (24, 47), (0, 71)] {
+        let between = cairo.between_ms(before + from_h * HOUR_MS, before + to_h * HOUR_MS);
+        assert_eq!(between, (to_h - from_h) * HOUR_MS, "from {from_h} h to {to_h} h");
+    }
 }
 
 #[test]

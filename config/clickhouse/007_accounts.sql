@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS {database}.accounts
     `last_seen` Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
     `past_days` Array(UInt16),
     `past_risk_ppm` Array(Int64),
-    `past_value_minor` Array(Int64)
+    `past_revenue_minor` Array(Int64)
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (`account_id`)

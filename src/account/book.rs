@@ -242,8 +242,8 @@ impl Book {
             return;
         }
         let roll = account.roll(id, self.plan.csat_prior);
-        let (risk_ppm, value_minor) = (roll.risk_ppm(), roll.value_minor);
-        account.standing.past.end_of_day(Point { day, risk_ppm, value_minor }, today);
+        let (risk_ppm, revenue_365_minor) = (roll.risk_ppm(), roll.revenue_365_minor);
+        account.standing.past.end_of_day(Point { day, risk_ppm, revenue_365_minor }, today);
         if account.dirty {
             self.rows.day(id, day, account, &roll, &self.rules, self.version);
         }

@@ -12,8 +12,8 @@ pub struct Point {
     pub day: u16,
     /// Churn risk, millionths.
     pub risk_ppm: Option<u32>,
-    /// Value, minor units.
-    pub value_minor: i64,
+    /// Revenue a year at the pace of then, minor units.
+    pub revenue_365_minor: i64,
 }
 
 /// Points by day: those of the last [`LOOK_BACK_D`] days on which something changed, and the last one before them.
@@ -45,8 +45,8 @@ impl Past {
 mod tests {
     use super::*;
 
-    fn point(day: u16, value_minor: i64) -> Point {
-        Point { day, risk_ppm: None, value_minor }
+    fn point(day: u16, revenue_365_minor: i64) -> Point {
+        Point { day, risk_ppm: None, revenue_365_minor }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl AccountRows {
         let past = standing.past.points();
         row.u16s(past.iter().map(|point| point.day))
             .i64s(past.iter().map(|point| point.risk_ppm.map_or(-1, i64::from)))
-            .i64s(past.iter().map(|point| point.value_minor));
+            .i64s(past.iter().map(|point| point.revenue_365_minor));
     }
 
     /// The row of an account's day.

@@ -2,6 +2,8 @@
 //!
 //! The shell reads the answers from ClickHouse and sends them as JSON; the page renders the same structs as HTML.
 
+pub mod access;
 pub mod answer;
 pub mod cursor;
+pub mod filter;
 pub mod problem;

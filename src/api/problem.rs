@@ -28,6 +28,8 @@ pub enum Kind {
     TooMany,
     /// What the answer is read from, or written to, is away.
     Unavailable,
+    /// What the answer is read from has not been made yet.
+    NotReady,
     /// It took too long.
     Timeout,
     /// A mistake of ours.
@@ -36,7 +38,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::BadCursor,
         Self::Unauthorized,
@@ -48,6 +50,7 @@ impl Kind {
         Self::UnsupportedMediaType,
         Self::TooMany,
         Self::Unavailable,
+        Self::NotReady,
         Self::Timeout,
         Self::Internal,
     ];
@@ -68,6 +71,7 @@ impl Kind {
             }
             Self::TooMany => (429, "too_many_requests", "Too many requests"),
             Self::Unavailable => (503, "unavailable", "Something this needs is away"),
+            Self::NotReady => (503, "not_ready", "It has not been made yet"),
             Self::Timeout => (504, "timeout", "It took too long"),
             Self::Internal => (500, "internal", "Something went wrong here"),
         }
@@ -105,6 +109,11 @@ impl Problem {
             status,
             detail: detail.into(),
         }
+    }
+
+    /// Whether it is a problem of that kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.kind.strip_prefix("urn:retain:problem:") == Some(kind.row().1)
     }
 
     /// A parameter, header or body that cannot be used.

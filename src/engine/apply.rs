@@ -9,7 +9,7 @@ use super::context::Context;
 use super::dues::DueQueue;
 use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
-use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value};
+use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value, value_again};
 use super::lifecycle::{due_ms, enter, moves_to, step};
 use super::owed::Owed;
 use super::profile::Profile;
@@ -27,9 +27,10 @@ use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, TicketAction};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
-use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
+use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
 use crate::signal::lifecycle::Step;
+use crate::wire::alert::AlertWord;
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,8 @@ pub struct Engine {
     pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
+    /// What happened to alerts in this cycle, in order.
+    pub alerted: Vec<AlertWord>,
     /// Customers whose credit has changed in this cycle.
     pub owed: Vec<Owed>,
     /// Version of the open cycle's rows; 0 where no history is written.
@@ -103,6 +106,7 @@ impl Engine {
             dirty: Vec::new(),
             dirty_bytes: 0,
             moved: Vec::new(),
+            alerted: Vec::new(),
             owed: Vec::new(),
             version: 0,
             passed_ms: BEFORE_ALL_MS,
@@ -122,10 +126,10 @@ impl Engine {
         let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         let is_new = self.store.len() > known;
-        if self.store.get(slot).due_ms <= event.ts_ms {
+        self.confirm_tier(slot, event.ts_ms);
+        if self.store.get(slot).due_ms() <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
-        self.confirm_tier(slot, event.ts_ms);
         let source = usize::from(origin.position.source);
         let memory = match self.cx.plan.sources.get(source) {
             Some(source) => Memory {
@@ -174,11 +178,17 @@ impl Engine {
         before: Before,
     ) {
         self.will_change(slot, event.ts_ms);
+        self.fill_days(slot, event.ts_ms);
         let source = origin.position.source;
         let channel = self.channel(batch, event, source);
         let told = Visits::Remembered { horizon_ms };
         let counted = Some((before, channel));
         let visit = self.change(slot, batch, event, origin.position, told, counted);
+        let ticket = match event.body {
+            Body::Support { ticket_id, .. } => Some(batch.str(ticket_id)),
+            _ => None,
+        };
+        self.look_after_event(slot, ticket.map(|id| (xxh3_64(id.as_bytes()), id)));
         let tally = tally(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let version = self.version;
@@ -208,29 +218,32 @@ impl Engine {
         counted: Option<(Before, Word)>,
     ) -> bool {
         let born = self.store.get(slot).profile.born;
-        let Took { bought, visit, judged, begins } = self.add(slot, batch, event, position, visits);
+        let took = self.add(slot, batch, event, position, visits);
         let money = matches!(
             event.body,
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
         );
+        // rates look back to the first event
+        let born_earlier = self.store.get(slot).profile.born != born;
         if money {
-            self.after_purchase(slot, bought);
+            self.after_purchase(slot, took.bought);
+        } else if took.costs || born_earlier {
+            value_again(&self.cx, &mut self.store.get_mut(slot).profile);
         }
         if let Some((before, channel)) = counted {
             self.count_event(slot, event, before, (position.source, channel));
         }
-        // trends look back to the first event
         let mut risk = None;
-        if judged || self.store.get(slot).profile.born != born {
+        if took.judged || born_earlier {
             risk = self.judge_risk(slot);
         }
         if money {
             self.value_changed(slot);
         }
-        if begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
+        if took.begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
             self.propose_after(slot, risk);
         }
-        visit
+        took.visit
     }
 
     /// What an event changes in a profile by itself.
@@ -296,7 +309,7 @@ impl Engine {
         let RiskStep { crosses, risk, due_ms: risk_ms } =
             risk_step(&self.cx, &entry.profile, tau_ms, Look::Roughly);
         if crosses.is_some() {
-            entry.profile.more_mut().risk_band = crosses;
+            entry.profile.set_risk_band(crosses);
         }
         entry.profile.set_risk_due_ms(risk_ms);
         let at_ms = entry.profile.lifecycle_due_ms().min(risk_ms);
@@ -345,17 +358,18 @@ impl Engine {
     /// Makes a profile due at `at_ms`, and sure that the queue wakes by then.
     pub fn arm_at(&mut self, slot: u32, at_ms: i64) {
         let entry = self.store.get_mut(slot);
+        let at_ms = at_ms.min(entry.profile.alerts_due_ms());
         // what the queue's entry cannot say is never due
-        entry.due_ms = Moment::new(at_ms).ms();
-        if entry.due_ms < entry.queued.ms() {
-            entry.queued = Moment::new(entry.due_ms);
-            self.dues.push(entry.due_ms, slot);
+        entry.due = Moment::new(at_ms);
+        if entry.due < entry.queued {
+            entry.queued = entry.due;
+            self.dues.push(entry.due.ms(), slot);
         }
     }
 
     /// Fires the dues of one profile up to `until_ms`.
     pub(super) fn fire_slot(&mut self, slot: u32, until_ms: i64) {
-        while self.store.get(slot).due_ms <= until_ms {
+        while self.store.get(slot).due_ms() <= until_ms {
             self.fire(slot);
         }
     }
@@ -363,8 +377,8 @@ impl Engine {
     /// Evaluates a profile at its due. A due re-arms strictly later; one that finds nothing leaves no trace, for where it
     /// lay depends on when it was last looked for.
     fn fire(&mut self, slot: u32) {
-        let Slot { due_ms: tau_ms, profile, .. } = self.store.get(slot);
-        let tau_ms = *tau_ms;
+        let Slot { due, profile, .. } = self.store.get(slot);
+        let tau_ms = due.ms();
         let was = profile.lifecycle();
         let retimed = profile.lifecycle_due_ms() <= tau_ms;
         let enters = if retimed { moves_to(&self.cx, profile, tau_ms, Step::Time) } else { None };
@@ -379,7 +393,7 @@ impl Engine {
                 enter(profile, state, tau_ms);
             }
             if crosses.is_some() {
-                profile.more_mut().risk_band = crosses;
+                profile.set_risk_band(crosses);
             }
             profile.as_of_ms = profile.as_of_ms.max(tau_ms);
             value(&self.cx, profile, tau_ms);
@@ -400,10 +414,14 @@ impl Engine {
         if retimed || may_begin(&self.cx, &self.store.get(slot).profile, tau_ms, risk) {
             self.propose(slot, tau_ms, risk);
         }
+        let alerts_ms = self.store.get(slot).profile.alerts_due_ms();
+        if retimed || crosses.is_some() || alerts_ms <= tau_ms {
+            self.look_at_due(slot, tau_ms);
+        }
         let profile = &self.store.get(slot).profile;
         let at_ms = profile.lifecycle_due_ms().min(profile.risk_due_ms());
         self.arm_at(slot, at_ms.min(due_after_ms(&self.cx, profile, tau_ms)));
-        debug_assert!(self.store.get(slot).due_ms > tau_ms, "a due must re-arm later");
+        debug_assert!(self.store.get(slot).due_ms() > tau_ms, "a due must re-arm later");
     }
 
     /// Fires at most `budget` dues up to `until_ms`, in order of (due, key). Returns how many, and whether any is left.
@@ -431,10 +449,10 @@ impl Engine {
                     continue; // overtaken by an earlier entry
                 }
                 entry.queued = Moment::NEVER;
-                if entry.due_ms > at_ms {
-                    entry.queued = Moment::new(entry.due_ms);
-                    if entry.due_ms != NEVER_MS {
-                        self.dues.push(entry.due_ms, slot);
+                if entry.due_ms() > at_ms {
+                    entry.queued = entry.due;
+                    if entry.due != Moment::NEVER {
+                        self.dues.push(entry.due.ms(), slot);
                     }
                 } else {
                     self.fire(slot);
@@ -468,6 +486,7 @@ fn tally(body: &Body) -> Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::NEVER_MS;
 
     #[test]
     fn a_budget_holds_for_many_dues_of_one_millisecond() {
@@ -481,7 +500,7 @@ mod tests {
         assert_eq!(engine.fire_until(6, 10), (0, false));
         assert_eq!(engine.fire_until(7, 2), (2, true));
         // in the order of keys: the last one is left
-        let due = |key: &[u8]| engine.store.get(engine.store.find(key).unwrap_or(0)).due_ms;
+        let due = |key: &[u8]| engine.store.get(engine.store.find(key).unwrap_or(0)).due_ms();
         assert_eq!([due(b"a"), due(b"b"), due(b"c")], [NEVER_MS, NEVER_MS, 7]);
         assert_eq!(engine.fire_until(7, 2), (1, false));
     }

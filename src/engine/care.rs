@@ -5,14 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compact::Moment;
+use super::compact::{Moment, insert};
 use super::moment::earliest_after;
 use super::sums::{Sum, Sums};
 use crate::model::event::TicketAction;
 use crate::signal::satisfaction::score_share;
 use crate::signal::service::{ln_hours, ln_wait_ratio};
 
-const _: () = assert!(size_of::<Care>() <= 40 && size_of::<Ticket>() <= 56);
+const _: () = assert!(size_of::<Care>() <= 32 && size_of::<Ticket>() <= 46);
 
 /// The sums that tickets as wholes weigh on; the others are of single events.
 const OF_TICKETS: [Sum; 10] = [
@@ -31,8 +31,8 @@ const OF_TICKETS: [Sum; 10] = [
 /// One ticket: moments of its life, each the first or the last of its kind, so that order of arrival does not matter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Ticket {
-    /// xxh3-64 of its id.
-    id: u64,
+    /// xxh3-64 of its id: as bytes, which need no padding.
+    id: [u8; 8],
     /// First event of any kind: a complaint or a suggestion weighs from there.
     first: Moment,
     /// First opening.
@@ -53,7 +53,7 @@ struct Ticket {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Care {
     /// By id.
-    tickets: Vec<Ticket>,
+    tickets: Box<[Ticket]>,
     /// Tickets forgotten because there were too many.
     forgotten: u32,
     /// How long a first response may take, seconds: what the held tickets have been weighed by.
@@ -87,6 +87,21 @@ pub struct CareEvent {
     pub handling_min: Option<f32>,
 }
 
+/// One ticket, as rules see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketView {
+    /// xxh3-64 of its id.
+    pub id: u64,
+    /// Since when it waits, or waited: its first opening, or the last if that is all that is known.
+    pub opened_ms: i64,
+    /// Whether it is open.
+    pub open: bool,
+    /// Whether it is a complaint.
+    pub complaint: bool,
+    /// Whether an agent has replied.
+    pub answered: bool,
+}
+
 /// What is open at present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenTickets {
@@ -101,7 +116,7 @@ pub struct OpenTickets {
 }
 
 impl Ticket {
-    fn new(id: u64) -> Self {
+    fn new(id: [u8; 8]) -> Self {
         let none = Moment::NEVER;
         Self {
             id,
@@ -121,6 +136,10 @@ impl Ticket {
         !self.last_open.is_none() && (self.solved.is_none() || self.solved < self.last_open)
     }
 
+    fn is_open_complaint(&self) -> bool {
+        self.complaint && self.open_since_ms().is_some()
+    }
+
     /// Since when it waits: its first opening, or the last reopening if that is all that is known.
     fn open_since_ms(&self) -> Option<i64> {
         self.opened.known_ms().or(self.last_open.known_ms()).filter(|_| self.is_open())
@@ -130,6 +149,13 @@ impl Ticket {
     fn response_due_ms(&self, promise_ms: i64) -> Option<i64> {
         let opened_ms = self.opened.known_ms().filter(|_| self.responded.is_none());
         opened_ms.map(|opened_ms| opened_ms.saturating_add(promise_ms))
+    }
+
+    fn view(&self) -> Option<TicketView> {
+        let opened_ms = self.opened.known_ms().or(self.last_open.known_ms())?;
+        let (open, complaint, answered) =
+            (self.is_open(), self.complaint, self.replied.known_ms().is_some());
+        Some(TicketView { id: u64::from_be_bytes(self.id), opened_ms, open, complaint, answered })
     }
 
     fn take(&mut self, event: &CareEvent) {
@@ -209,26 +235,26 @@ impl Care {
     ) {
         count(sums, event);
         self.promise(sums, promise_s);
-        let at = match self.tickets.binary_search_by_key(&event.ticket, |t| t.id) {
+        let id = event.ticket.to_be_bytes();
+        let at = match self.tickets.binary_search_by_key(&id, |t| t.id) {
             Ok(at) => at,
             Err(at) => {
-                if self.tickets.is_empty() {
-                    self.tickets.reserve_exact(1);
-                }
-                self.tickets.insert(at, Ticket::new(event.ticket));
+                insert(&mut self.tickets, at, Ticket::new(id));
                 at
             }
         };
         let before = self.tickets[at].clone();
+        let before_open = u32::from(before.is_open_complaint());
         self.tickets[at].take(event);
         if self.tickets[at] != before {
             self.weigh_anew(sums, &before, at);
         }
+        let is_open = u32::from(self.tickets[at].is_open_complaint());
+        let others = self.open_complaints.saturating_sub(before_open);
+        self.open_complaints = others + is_open;
         if self.tickets.len() > tickets_max.max(1) {
             self.forget_one();
         }
-        let open = |ticket: &&Ticket| ticket.complaint && ticket.open_since_ms().is_some();
-        self.open_complaints = self.tickets.iter().filter(open).count() as u32;
     }
 
     /// Judges all first responses by this promise, seconds: those that came, and those that are still to come. What
@@ -290,9 +316,18 @@ impl Care {
             (ticket.is_open(), last(ticket), ticket.id)
         });
         if let Some(at) = oldest {
-            self.tickets.remove(at);
+            let mut tickets = std::mem::take(&mut self.tickets).into_vec();
+            let gone = tickets.remove(at);
+            let one = u32::from(gone.is_open_complaint());
+            self.open_complaints = self.open_complaints.saturating_sub(one);
+            self.tickets = tickets.into_boxed_slice();
             self.forgotten = self.forgotten.saturating_add(1);
         }
+    }
+
+    /// The tickets held that were ever opened, by id.
+    pub fn tickets(&self) -> impl Iterator<Item = TicketView> + '_ {
+        self.tickets.iter().filter_map(Ticket::view)
     }
 
     /// What is open.

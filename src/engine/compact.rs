@@ -107,6 +107,14 @@ impl fmt::Debug for Moment {
     }
 }
 
+/// Puts a value into a short list that is mostly read: no spare room.
+pub(super) fn insert<T>(list: &mut Box<[T]>, at: usize, value: T) {
+    let mut values = std::mem::take(list).into_vec();
+    values.reserve_exact(1);
+    values.insert(at, value);
+    *list = values.into_boxed_slice();
+}
+
 /// A [`Stamp`] in 15 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompactStamp {

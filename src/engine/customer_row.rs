@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::history::Scores;
-use super::intent::Intents;
 use super::judge::{Judgement, judge, mean_spend_minor, open_tickets, rhythm};
 use super::profile::{More, Profile};
 use super::purchase::Purchases;
@@ -34,7 +33,7 @@ pub(super) fn write(
     purchase_columns(row, cx, p, more);
     service_columns(row, words, p, more);
     credit_columns(row, more);
-    let scores = score_columns(row, cx, p, more);
+    let scores = score_columns(row, cx, p);
     tier_columns(row, p, tier);
     scores
 }
@@ -51,7 +50,7 @@ fn master_columns(row: &mut Row<'_>, p: &Profile, more: &More) {
         row.text(p.said.get_bytes(field));
     }
     let key = p.said(Field::Key);
-    let terms = more.terms.as_deref();
+    let terms = more.rare().terms.as_deref();
     row.maybe_flag((!key.is_empty()).then_some(key == "true"))
         .text(p.said.get_bytes(Field::Name))
         .i64(p.t_born_ms())
@@ -68,7 +67,7 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile, more: &M
     let activated = p.activated_day(cycle_d).map(|day| cx.day_start_ms(day));
     let rhythm = bought.filter(|p| p.x().is_some()).map(|p| rhythm(cx, p));
     let mean = bought.and_then(|p| mean_spend_minor(cx, p)).map(|minor| minor / cx.major());
-    let breadth = more.intents.as_ref().map_or(0, Intents::breadth);
+    let breadth = more.intents.breadth();
     row.maybe_time(p.t_first_ms())
         .maybe_time(p.t_last_ms())
         .u32(p.n_days())
@@ -94,13 +93,13 @@ fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
     let open = open_tickets(p);
     let no_visits = Web::default();
     let web = p.web.as_deref().unwrap_or(&no_visits);
-    let rated = more.terms.as_deref().and_then(Terms::rated);
-    let contacts = more.contacts.as_deref();
+    let rated = more.rare().terms.as_deref().and_then(Terms::rated);
+    let contacts = more.rare().contacts.as_deref();
     row.u16(open.tickets.min(u32::from(u16::MAX)) as u16)
         .u16(open.complaints.min(u32::from(u16::MAX)) as u16)
         .maybe_time(open.oldest_ms)
         .u32(more.care.as_deref().map_or(0, |care| care.count()))
-        .u32(web.visits)
+        .u32(web.visits())
         .f64(web.sums[0])
         .f64(web.sums[1])
         .i64(web.sums_at.ms())
@@ -108,11 +107,8 @@ fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
         .u8(u8::from(web.opted_out))
         .maybe_u8(rated.map(|(nps, _)| nps))
         .maybe_time(rated.map(|(_, at_ms)| at_ms));
-    let mut watched = Vec::new();
-    if let Some(intents) = more.intents.as_ref() {
-        watched = intents.watched(p.as_of_ms);
-        watched.truncate(INTENTS);
-    }
+    let mut watched = more.intents.watched(p.as_of_ms);
+    watched.truncate(INTENTS);
     row.texts(watched.iter().map(|(key, _)| words.category(*key)))
         .f64s(watched.iter().map(|(_, views)| *views))
         .i64(p.as_of_ms)
@@ -121,9 +117,13 @@ fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
 }
 
 fn credit_columns(row: &mut Row<'_>, more: &More) {
-    let open: Vec<(i64, i64)> =
-        more.credit.as_deref().map(|credit| credit.open_parts().collect()).unwrap_or_default();
-    let terms = more.terms.as_deref();
+    let open: Vec<(i64, i64)> = more
+        .rare()
+        .credit
+        .as_deref()
+        .map(|credit| credit.open_parts().collect())
+        .unwrap_or_default();
+    let terms = more.rare().terms.as_deref();
     let running = terms.and_then(Terms::running);
     let service = terms.and_then(Terms::service);
     let respond_by: Vec<i64> =
@@ -141,7 +141,7 @@ fn credit_columns(row: &mut Row<'_>, more: &More) {
         .maybe_time(service.and_then(|s| s.high_since_ms()));
 }
 
-fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) -> Scores {
+fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile) -> Scores {
     let valued = p.purchases.as_deref().map(|purchases| purchases.valued);
     let valued = valued.filter(|valued| valued.at.known_ms().is_some());
     let judged_ms = p.refreshed_ms().max(p.as_of_ms);
@@ -154,8 +154,8 @@ fn score_columns(row: &mut Row<'_>, cx: &Context, p: &Profile, more: &More) -> S
         .maybe_time(valued.map(|valued| valued.at.ms()))
         .i64(judged_ms)
         .maybe_f64(risk.as_ref().map(|risk| risk.score))
-        .u8(more.risk_band.map_or(0, |(band, _)| band))
-        .maybe_time(more.risk_band.map(|(_, since)| since.ms()));
+        .u8(p.risk_band().map_or(0, |(band, _)| band))
+        .maybe_time(p.risk_band().map(|(_, since)| since.ms()));
     contributions(row, risk.as_ref(), |input| input.id());
     // an input without weight is not missed
     let weights = &cx.risk.weights;

@@ -19,6 +19,7 @@ use super::purchase::Purchases;
 use super::said::Field;
 use super::sums::Sum;
 use super::tiers::TierColumns;
+use super::web::Web;
 use crate::signal::quadrant::Quadrant;
 use crate::wire::rows::Row;
 
@@ -63,7 +64,7 @@ impl Engine {
             return;
         }
         let day = self.day_of_change(slot, at_ms);
-        if self.store.get(slot).profile.changed_on != Some(day) {
+        if self.store.get(slot).changed_on() != Some(day) {
             let tier = self.tiers.columns(slot);
             self.turn_to(slot, day, tier);
         }
@@ -85,14 +86,14 @@ impl Engine {
     /// Writes the day that is open, if it is an earlier one, and opens `day`.
     fn turn_to(&mut self, slot: u32, day: u16, tier: TierColumns) {
         let entry = self.store.get_mut(slot);
-        match entry.profile.changed_on {
+        match entry.changed_on() {
             Some(open) if open < day => {
                 self.rows.history(&self.cx, entry, tier, None, open, self.version);
             }
             Some(_) => return,
             None => self.dirty_bytes += ROW_BYTES,
         }
-        entry.profile.changed_on = Some(day);
+        entry.change_on(day);
     }
 }
 
@@ -120,13 +121,13 @@ pub(super) fn write(
         .u16(open.tickets.min(u32::from(u16::MAX)) as u16)
         .u16(open.complaints.min(u32::from(u16::MAX)) as u16)
         .u32(more.care.as_deref().map_or(0, |care| care.count()))
-        .u32(p.web.as_deref().map_or(0, |web| web.visits))
+        .u32(p.web.as_deref().map_or(0, Web::visits))
         .f64(sum(Sum::Csat180))
         .f64(sum(Sum::CsatN180));
     let scores = known.filter(|scores| scores.at_ms == as_of_ms);
     let scores = scores.unwrap_or_else(|| Scores::of(&judge(cx, p, as_of_ms), as_of_ms));
     row.maybe_f64(scores.risk)
-        .u8(more.risk_band.map_or(0, |(band, _)| band))
+        .u8(p.risk_band().map_or(0, |(band, _)| band))
         .maybe_f64(scores.loyalty)
         .text(scores.quadrant.map_or("", |quadrant| quadrant.name()).as_bytes());
     tier_columns(row, p, tier);
@@ -144,15 +145,5 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile) {
         .i64(p.revenue_minor())
         .i64(p.opening.as_ref().map_or(0, |opening| opening.revenue_minor))
         .maybe_time(activated.map(|day| cx.day_start_ms(day)))
-        .maybe_f64(clv(cx, profile).map(|minor| minor / cx.major()));
-}
-
-/// The lifetime value as of the profile's moment, minor units. Beside purchases only tickets move it.
-fn clv(cx: &Context, profile: &Profile) -> Option<f64> {
-    let valued = profile.purchases.as_deref()?.valued;
-    let tickets = profile.more().is_some_and(|more| more.care.is_some());
-    if valued.at.ms() == profile.as_of_ms && !tickets {
-        return valued.clv_minor;
-    }
-    clv_minor(cx, profile, profile.as_of_ms)
+        .maybe_f64(clv_minor(cx, profile, profile.as_of_ms).map(|minor| minor / cx.major()));
 }

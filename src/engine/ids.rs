@@ -59,14 +59,30 @@ pub struct Memory {
 pub type Id = (u32, u64);
 
 /// The remembered ids of a customer.
-#[derive(Clone, Debug, Default)]
-pub struct Ids {
+#[derive(Clone, Debug)]
+pub enum Ids {
     /// Runs of sources in ascending order: head, then ids in ascending order. Where an id stands does not depend on
     /// when it arrived.
+    Few(Box<[u8]>),
+    /// Some sources have outgrown that, which few customers have: the others pay nothing for it.
+    Large(Box<Large>),
+}
+
+const _: () = assert!(size_of::<Ids>() == 16, "every customer has this");
+
+/// The ids of a customer with very many of them.
+#[derive(Clone, Debug, Default)]
+pub struct Large {
+    /// As [`Ids::Few`].
     few: Box<[u8]>,
-    /// Sources that have outgrown that, in ascending order.
-    #[allow(clippy::box_collection)] // few customers have any: the others pay for one pointer
-    many: Option<Box<Vec<Many>>>,
+    /// The sources that have outgrown that, in ascending order.
+    many: Vec<Many>,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::Few(Box::default())
+    }
 }
 
 /// Whole seconds, rounded down; those after 2106 are all the last one that 32 bits hold.
@@ -103,7 +119,9 @@ impl Ids {
 
     /// Something of the ids: reading it brings them into the cache.
     pub fn touch(&self) -> u8 {
-        let ends = [self.few.first(), self.few.last()];
+        // what lies in a large one is not waited for
+        let Self::Few(few) = self else { return 0 };
+        let ends = [few.first(), few.last()];
         ends.into_iter().flatten().fold(0, |sum, byte| sum ^ byte)
     }
 
@@ -118,7 +136,7 @@ impl Ids {
     /// Second and hash of each id held of a source, in the order in which they are kept.
     pub fn entries(&self, source: SourceIndex) -> impl Iterator<Item = Id> + '_ {
         let many = self.many().iter().filter(move |many| many.source == source);
-        self.run_of(source).ids(&self.few).chain(many.flat_map(Many::entries))
+        self.run_of(source).ids(self.few()).chain(many.flat_map(Many::entries))
     }
 
     /// The sources of which something is known, in ascending order.
@@ -138,17 +156,17 @@ impl Ids {
         ts_ms: i64,
         memory: Memory,
     ) -> Admitted {
-        if let Some(many) = &mut self.many
-            && let Some(at) = many.iter().position(|many| many.source == source)
+        if let Self::Large(large) = self
+            && let Some(at) = large.many.iter().position(|many| many.source == source)
         {
-            let admitted = many[at].admit(hash, ts_ms, memory);
-            if many[at].len() < MANY_FROM / 2 {
+            let admitted = large.many[at].admit(hash, ts_ms, memory);
+            if large.many[at].len() < MANY_FROM / 2 {
                 self.move_to_few(at);
             }
             return admitted;
         }
         let mut run = self.run_of(source);
-        let mut bytes = std::mem::take(&mut self.few).into_vec();
+        let mut bytes = std::mem::take(self.few_mut()).into_vec();
         let horizon_s = seconds(memory.horizon_ms);
         let spare = run.count.saturating_sub(IDS_KEPT_MIN);
         let old = run.ids(&bytes).take(spare).take_while(|id| id.0 < horizon_s).count();
@@ -166,21 +184,38 @@ impl Ids {
             beyond = run.count.saturating_sub(memory.ids_max.max(IDS_KEPT_MIN));
             run.forget(&mut bytes, beyond);
         }
-        self.few = bytes.into_boxed_slice();
+        *self.few_mut() = bytes.into_boxed_slice();
         if run.count >= MANY_FROM {
             self.move_to_many(run);
         }
         Admitted { seen, forgot: old + beyond > 0 }
     }
 
+    fn few(&self) -> &[u8] {
+        match self {
+            Self::Few(few) => few,
+            Self::Large(large) => &large.few,
+        }
+    }
+
+    fn few_mut(&mut self) -> &mut Box<[u8]> {
+        match self {
+            Self::Few(few) => few,
+            Self::Large(large) => &mut large.few,
+        }
+    }
+
     fn many(&self) -> &[Many] {
-        self.many.as_ref().map_or(&[], |many| many)
+        match self {
+            Self::Few(_) => &[],
+            Self::Large(large) => &large.many,
+        }
     }
 
     fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let mut at = 0;
         std::iter::from_fn(move || {
-            let run = Run::read(&self.few, at)?;
+            let run = Run::read(self.few(), at)?;
             at = run.end();
             Some(run)
         })
@@ -202,49 +237,54 @@ impl Ids {
     }
 
     fn move_to_many(&mut self, run: Run) {
-        let ids = run.ids(&self.few);
+        let ids = run.ids(self.few());
         let many = Many::new(run.source, run.floor_s, ids);
-        let mut bytes = std::mem::take(&mut self.few).into_vec();
+        let mut bytes = std::mem::take(self.few_mut()).into_vec();
         bytes.drain(run.at..run.end());
-        self.few = bytes.into_boxed_slice();
+        *self.few_mut() = bytes.into_boxed_slice();
         self.insert_many(many);
     }
 
     fn insert_many(&mut self, many: Many) {
-        let all = self.many.get_or_insert_default();
-        let at = all.partition_point(|other| other.source < many.source);
-        all.insert(at, many);
+        if let Self::Few(few) = self {
+            let few = std::mem::take(few);
+            *self = Self::Large(Box::new(Large { few, many: Vec::new() }));
+        }
+        if let Self::Large(large) = self {
+            let at = large.many.partition_point(|other| other.source < many.source);
+            large.many.insert(at, many);
+        }
     }
 
     fn move_to_few(&mut self, at: usize) {
-        let Some(all) = &mut self.many else {
+        let Self::Large(large) = self else {
             return;
         };
-        let many = all.remove(at);
-        if all.is_empty() {
-            self.many = None;
+        let many = large.many.remove(at);
+        if large.many.is_empty() {
+            *self = Self::Few(std::mem::take(&mut large.few));
         }
         let place = self.run_of(many.source).at;
         let mut run = Vec::with_capacity(SHORT_HEAD + FLOOR_BYTES + many.len() * ID_BYTES);
         put_run(&mut run, many.source, many.floor_s, many.entries());
-        let mut bytes = std::mem::take(&mut self.few).into_vec();
+        let mut bytes = std::mem::take(self.few_mut()).into_vec();
         bytes.reserve_exact(run.len());
         drop(bytes.splice(place..place, run));
-        self.few = bytes.into_boxed_slice();
+        *self.few_mut() = bytes.into_boxed_slice();
     }
 
     /// All runs as bytes, the large ones too: what the state holds.
     fn encoded(&self) -> Cow<'_, [u8]> {
-        if self.many.is_none() {
-            return Cow::Borrowed(&self.few);
+        if let Self::Few(few) = self {
+            return Cow::Borrowed(few);
         }
-        let mut bytes = Vec::with_capacity(self.few.len() + 64 + self.len() * ID_BYTES);
+        let mut bytes = Vec::with_capacity(self.few().len() + 64 + self.len() * ID_BYTES);
         for source in self.sources() {
             match self.many().iter().find(|many| many.source == source) {
                 Some(many) => put_run(&mut bytes, source, many.floor_s, many.entries()),
                 None => {
                     let run = self.run_of(source);
-                    bytes.extend_from_slice(&self.few[run.at..run.end()]);
+                    bytes.extend_from_slice(&self.few()[run.at..run.end()]);
                 }
             }
         }
@@ -269,7 +309,7 @@ impl Ids {
             }
             (at, least) = (run.end(), run.source + 1);
         }
-        ids.few = few.into_boxed_slice();
+        *ids.few_mut() = few.into_boxed_slice();
         Some(ids)
     }
 }

@@ -20,6 +20,7 @@ use crate::signal::risk_path::{Path, Point};
 use crate::signal::score::Explained;
 use crate::signal::service::{self, Ratings};
 use crate::signal::trend::TrendSums;
+use crate::signal::value::Outlook;
 use crate::signal::{loyalty, risk};
 
 /// Horizon of the expected purchases, days.
@@ -65,7 +66,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
     let sums = &more.sums;
     let bought = profile.purchases.as_deref();
     let web = profile.web.as_deref();
-    let terms = more.terms.as_deref();
+    let terms = more.rare().terms.as_deref();
     let share = |part, whole| share(sums, part, whole);
     Some(RiskInputs {
         base,
@@ -81,7 +82,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
                 long: web.sums[1],
                 landmark_ms: web.sums_at.ms(),
                 first_ms: profile.born.ms(),
-                events: web.visits,
+                events: web.visits(),
             },
         }),
         open_complaints: Some(more.care.as_deref().map_or(0.0, |c| f64::from(c.open_complaints()))),
@@ -93,7 +94,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
             prior: 0.0,
             prior_weight: 0.0,
         }),
-        debt: more.credit.as_ref().map(|credit| Debt {
+        debt: more.rare().credit.as_ref().map(|credit| Debt {
             late: decayed(sums, Sum::LateDays180),
             paid: sums.held(Sum::Paid180).max(0.0),
             open: credit
@@ -101,7 +102,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
                 .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
                 .collect(),
         }),
-        extensions: more.credit.as_ref().map(|_| {
+        extensions: more.rare().credit.as_ref().map(|_| {
             let both = [Sum::Extensions180, Sum::Partials180].map(|sum| decayed(sums, sum));
             DecayedSum { value: both[0].value + both[1].value, ..both[0] }
         }),
@@ -112,13 +113,13 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
         renewal_ms: terms
             .and_then(|terms| terms.running())
             .and_then(|running| running.renewal_ms.filter(|_| !running.signed)),
-        contact_left: more.contacts.as_ref().map(|_| decayed(sums, Sum::OwnerChanges90)),
+        contact_left: more.rare().contacts.as_ref().map(|_| decayed(sums, Sum::OwnerChanges90)),
     })
 }
 
 /// A contract is judged at its renewal, everybody else by the silence.
 fn base(cx: &Context, profile: &Profile) -> Option<Base> {
-    let running = profile.more().and_then(|more| more.terms.as_ref()?.running());
+    let running = profile.more().and_then(|more| more.rare().terms.as_ref()?.running());
     if let (Some(contract), Some(running)) = (&cx.contract, running)
         && let Some(renewal_ms) = running.renewal_ms
     {
@@ -191,7 +192,7 @@ fn loyalty_facts(
     let now = |sum| more.sums.at(sum, tau_ms);
     let bought = profile.purchases.as_deref();
     let (suggestions, complaints) = (now(Sum::Suggestions365), now(Sum::Complaints365));
-    let breadth = more.intents.as_ref().map_or(0, |intents| intents.breadth());
+    let breadth = more.intents.breadth();
     loyalty::Facts {
         x: bought.and_then(Purchases::x).map(f64::from),
         p_silent: facts.p_silent,
@@ -199,8 +200,8 @@ fn loyalty_facts(
         categories: (breadth > 0).then(|| f64::from(breadth)),
         disc_share: facts.disc_share,
         return_rate: facts.return_rate,
-        referrals_365: more.terms.as_ref().map(|_| now(Sum::Referrals180)),
-        nps_last: more.terms.as_ref().and_then(|t| t.nps_last(tau_ms)).map(f64::from),
+        referrals_365: more.rare().terms.as_ref().map(|_| now(Sum::Referrals180)),
+        nps_last: more.rare().terms.as_ref().and_then(|t| t.nps_last(tau_ms)).map(f64::from),
         engage_trend: facts.engage_trend,
         k_hat: bought.filter(|p| p.x() > Some(0)).map(|p| rhythm(cx, p).k_hat),
         adopt_new_365: bought.map(|_| now(Sum::NewProducts365)),
@@ -241,7 +242,7 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
     };
     let path = Path::new(&inputs, &cx.risk.weights);
     let now = path.at(tau_ms);
-    let before = profile.more().and_then(|more| more.risk_band);
+    let before = profile.risk_band();
     let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, now.risk);
     let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
@@ -251,7 +252,7 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
 
 /// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
 pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64) -> i64 {
-    let band = profile.more().and_then(|more| more.risk_band);
+    let band = profile.risk_band();
     let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
             let path = Path::new(&inputs, &cx.risk.weights);
@@ -297,35 +298,53 @@ fn crossing_ms(
 
 /// Computes what ages between events, as of `tau_ms`. Returns whether there was anything to compute.
 pub fn value(cx: &Context, profile: &mut Profile, tau_ms: i64) -> bool {
-    let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
-    let Some(purchases) = profile.purchases.as_deref_mut() else {
-        return false;
-    };
-    let (Some((first_ms, history)), Some(last_ms)) = (purchases.history(), purchases.t_last_ms())
-    else {
-        return false;
-    };
-    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
-    let mean_minor = mean_spend_minor(cx, purchases);
-    let seen = (history, age_d);
-    let outlook = cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor);
-    purchases.valued = Valued {
+    let valued = valued_at(cx, profile, tau_ms);
+    if let (Some(purchases), Some(valued)) = (profile.purchases.as_deref_mut(), valued) {
+        purchases.valued = valued;
+    }
+    valued.is_some()
+}
+
+/// To be called when what serving costs has changed but no money moved: a value that is as of now must be of now.
+pub fn value_again(cx: &Context, profile: &mut Profile) {
+    if is_valued(profile, profile.as_of_ms) {
+        value(cx, profile, profile.as_of_ms);
+    }
+}
+
+/// Whether what ages between events stands as of `tau_ms`.
+fn is_valued(profile: &Profile, tau_ms: i64) -> bool {
+    profile.purchases.as_ref().is_some_and(|purchases| purchases.valued.at.ms() == tau_ms)
+}
+
+fn valued_at(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<Valued> {
+    let purchases = profile.purchases.as_deref()?;
+    let (outlook, last_ms) = (outlook(cx, profile, tau_ms)?, purchases.t_last_ms()?);
+    Some(Valued {
         at: Moment::new(tau_ms),
         expected: outlook.expected,
         clv_minor: outlook.value_minor,
         gap_surprise: rhythm(cx, purchases).gap_surprise(days(tau_ms - last_ms).max(0.0)),
-    };
-    true
+    })
 }
 
-/// The lifetime value at `tau_ms`, minor units; `None` before the first purchase.
-pub fn clv_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+fn outlook(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<Outlook> {
     let purchases = profile.purchases.as_deref()?;
     let (first_ms, history) = purchases.history()?;
-    let mean_minor = mean_spend_minor(cx, purchases)?;
+    let seen = (history, days(tau_ms - first_ms).max(history.t_x_d));
+    let mean_minor = mean_spend_minor(cx, purchases);
     let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
-    let age_d = days(tau_ms - first_ms).max(history.t_x_d);
-    Some(cx.value.customer_value(&cx.model, (history, age_d), mean_minor, cost_minor))
+    Some(cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor))
+}
+
+/// The lifetime value at `tau_ms`, minor units; `None` before the first purchase. Of the moment of the last purchase it is
+/// known already.
+pub fn clv_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<f64> {
+    let purchases = profile.purchases.as_deref()?;
+    if is_valued(profile, tau_ms) && tau_ms == profile.as_of_ms {
+        return purchases.valued.clv_minor;
+    }
+    outlook(cx, profile, tau_ms)?.value_minor
 }
 
 /// What a purchase is worth on average, minor units.
@@ -335,7 +354,7 @@ pub fn mean_spend_minor(cx: &Context, purchases: &Purchases) -> Option<f64> {
 }
 
 /// What serving costs a day as seen at `tau_ms`, minor units: handling, discounts, returns.
-fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
+pub(super) fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
     let Some(more) = profile.more() else { return 0.0 };
     let service = cx.plan.parameters.service;
     let born_ms = profile.born.ms();
@@ -376,7 +395,7 @@ mod tests {
     fn base_of_contract(terms: i64) -> Base {
         let mut profile = Profile::new(0);
         let renewal_ms = Some(terms * 365 * DAY_MS);
-        let held = profile.more_mut().terms.get_or_insert_default();
+        let held = profile.more_mut().rare_mut().terms.get_or_insert_default();
         held.contract(Stamp::default(), 0, renewal_ms, None);
         risk_inputs(&context(), &profile).unwrap().base
     }

@@ -31,8 +31,8 @@ pub fn part(cx: &Context, profile: &Profile, tier: TierColumns, scores: &Scores)
     let at_ms = scores.at_ms();
     let text = |field| profile.said(field).to_owned();
     let open = open_tickets(profile);
-    let contacts = more.contacts.as_deref();
-    let running = more.terms.as_deref().and_then(|terms| terms.running());
+    let contacts = more.rare().contacts.as_deref();
+    let running = more.rare().terms.as_deref().and_then(|terms| terms.running());
     AccountPart {
         currency: cx.plan.currency.to_string(),
         name: text(Field::Name),
@@ -49,7 +49,11 @@ pub fn part(cx: &Context, profile: &Profile, tier: TierColumns, scores: &Scores)
         open_tickets: open.tickets,
         open_complaints: open.complaints,
         oldest_complaint_ms: open.oldest_complaint_ms,
-        invoices: more.credit.as_deref().map_or_else(Vec::new, |credit| invoices(credit, at_ms)),
+        invoices: more
+            .rare()
+            .credit
+            .as_deref()
+            .map_or_else(Vec::new, |credit| invoices(credit, at_ms)),
         renewal_ms: running.and_then(|r| r.renewal_ms.filter(|_| !r.signed)),
         last_contact_ms: contacts.and_then(|contacts| contacts.last_ms()),
         last_visit_ms: contacts.and_then(|contacts| contacts.last_visit_ms()),
@@ -64,10 +68,8 @@ pub fn tell(cx: &Context, profile: &mut Profile, tier: TierColumns, scores: &Sco
         return false;
     }
     let now = steps(cx, profile, tier, scores);
-    let told = profile.more().map_or(0, |more| more.told);
-    if told != now {
-        profile.more_mut().told = now;
-    }
+    let told = profile.said.told();
+    profile.said.set_told(now);
     told != now
 }
 
@@ -84,14 +86,14 @@ fn steps(cx: &Context, profile: &Profile, tier: TierColumns, scores: &Scores) ->
         bytes.push(0);
     }
     let open = open_tickets(profile);
-    let running = more.terms.as_deref().and_then(|terms| terms.running());
-    let contacts = more.contacts.as_deref();
+    let running = more.rare().terms.as_deref().and_then(|terms| terms.running());
+    let contacts = more.rare().contacts.as_deref();
     let share = |share: Option<f64>| share.map(|share| (share * STEPS).floor() as i64);
     let satisfaction = csat(cx, &more.sums).and_then(|mean| mean.at(at_ms));
     let numbers = [
         Some(i64::from(tier.place.is_some_and(|place| place.key))),
         Some(i64::from(profile.lifecycle)),
-        more.risk_band.map(|(band, _)| i64::from(band)),
+        profile.risk_band().map(|(band, _)| i64::from(band)),
         share(scores.risk()),
         value_minor(profile).map(amount_step),
         revenue_365_minor(profile, more, at_ms).map(amount_step),
@@ -109,7 +111,7 @@ fn steps(cx: &Context, profile: &Profile, tier: TierColumns, scores: &Scores) ->
         bytes.extend_from_slice(&number.unwrap_or(0).to_le_bytes());
     };
     numbers.into_iter().for_each(&mut number);
-    for invoice in more.credit.iter().flat_map(|credit| invoices(credit, at_ms)) {
+    for invoice in more.rare().credit.iter().flat_map(|credit| invoices(credit, at_ms)) {
         number(Some(invoice.due_ms));
         number(Some(invoice.open_minor));
         number(Some(xxh3_64(invoice.entity.as_bytes()) as i64));

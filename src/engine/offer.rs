@@ -17,7 +17,7 @@ pub struct Offer {
     score: [u8; 8],
 }
 
-const _: () = assert!(size_of::<Offer>() == 21 && size_of::<Offers>() <= 32);
+const _: () = assert!(size_of::<Offer>() == 21 && size_of::<Offers>() <= 16);
 
 impl Offer {
     /// What was found at a moment.
@@ -56,21 +56,20 @@ impl Offer {
     }
 }
 
-/// Everything about proposals.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// All proposals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offers {
     /// The latest of each goal, in order of goals; those that neither stand nor rest are left out in time.
     list: Box<[Offer]>,
+}
+
+/// The first act after silence of one who was gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignOfLife {
     /// The last act before the silence that `woke` ended.
     silent_since: Moment,
     /// The first visit, click or reply after it; [`Moment::BEFORE_ALL`] when there was none.
     woke: Moment,
-}
-
-impl Default for Offers {
-    fn default() -> Self {
-        Self { list: Box::default(), silent_since: Moment::BEFORE_ALL, woke: Moment::BEFORE_ALL }
-    }
 }
 
 impl Offers {
@@ -88,6 +87,11 @@ impl Offers {
         self.list = list.into_boxed_slice();
     }
 
+    /// Whether nothing was ever proposed: the latest proposal stays.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// When each goal was last proposed, in the order of [`Goal::ALL`].
     pub fn proposed_ms(&self) -> [Option<i64>; GOALS] {
         let mut at_ms = [None; GOALS];
@@ -102,6 +106,16 @@ impl Offers {
     /// Those that stand at a moment, in order of goals.
     pub fn open(&self, tau_ms: i64) -> impl Iterator<Item = &Offer> {
         self.list.iter().filter(move |offer| offer.until_ms() > tau_ms)
+    }
+}
+
+impl SignOfLife {
+    /// There was none.
+    pub const NONE: Self = Self { silent_since: Moment::BEFORE_ALL, woke: Moment::BEFORE_ALL };
+
+    /// Whether there was none.
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
     }
 
     /// An act at `ts_ms` of one who is gone, the last before it at `last_ms` (`None`: there was none). A sign of life is the
@@ -120,14 +134,14 @@ impl Offers {
             } else if long(since_ms, ts_ms) {
                 self.woke = Moment::new(ts_ms);
             } else {
-                (self.silent_since, self.woke) = (Moment::BEFORE_ALL, Moment::BEFORE_ALL);
+                *self = Self::NONE;
             }
         }
         false
     }
 
     /// The last sign of life, and the act before the silence that it ended.
-    pub fn signs_of_life_ms(&self) -> Option<(i64, Option<i64>)> {
+    pub fn told_ms(&self) -> Option<(i64, Option<i64>)> {
         self.woke.known_ms().map(|woke_ms| (woke_ms, self.silent_since.known_ms()))
     }
 }
@@ -162,12 +176,12 @@ mod tests {
     fn a_late_act_moves_the_sign_of_life() {
         for (first, second) in [(40, 90), (40, 60), (20, 45), (20, 60), (10, 30)] {
             let of = |acts: [i64; 2]| {
-                let (mut offers, mut last) = (Offers::default(), Some(0));
+                let (mut life, mut last) = (SignOfLife::NONE, Some(0));
                 for ts_ms in acts {
-                    offers.act(ts_ms, last, 30);
+                    life.act(ts_ms, last, 30);
                     last = last.max(Some(ts_ms));
                 }
-                offers.signs_of_life_ms()
+                life.told_ms()
             };
             assert_eq!(of([first, second]), of([second, first]), "{first} {second}");
         }

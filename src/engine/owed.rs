@@ -43,10 +43,10 @@ fn take(credit: &mut Credit, sums: &mut Sums, batch: &EventBatch, event: &Event)
 impl Engine {
     /// Applies an event of credit and notes whose rows it changes.
     pub(super) fn take_credit(&mut self, slot: u32, batch: &EventBatch, event: &Event) {
-        let more = self.store.get_mut(slot).profile.more_mut();
-        let credit = more.credit.get_or_insert_default();
+        let (rare, sums) = self.store.get_mut(slot).profile.more_mut().rare_and_sums();
+        let credit = rare.credit.get_or_insert_default();
         let before: Vec<Box<str>> = credit.entities().map(Box::from).collect();
-        take(credit, &mut more.sums, batch, event);
+        take(credit, sums, batch, event);
         let after: BTreeSet<&str> = credit.entities().collect();
         self.dirty_bytes += after.len() * ROW_BYTES;
         let gone = before.into_iter().filter(|entity| !after.contains(&**entity)).collect();
@@ -69,7 +69,7 @@ impl Engine {
             let entry = self.store.get(slot);
             let as_of_ms = entry.profile.as_of_ms;
             let mut deleted = gone.remove(&slot).unwrap_or_default();
-            let credit = entry.profile.more().and_then(|more| more.credit.as_deref());
+            let credit = entry.profile.more().and_then(|more| more.rare().credit.as_deref());
             for statement in credit.iter().flat_map(|credit| credit.by_entity(as_of_ms)) {
                 deleted.remove(statement.entity);
                 self.rows.credit(entry.key.bytes(), version, as_of_ms, &statement, false);

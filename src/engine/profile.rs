@@ -1,21 +1,22 @@
 //! The profile: everything remembered of one customer. Sections exist from the first event that needs them.
 //!
 //! How to add a section: write its struct into a file of its own, as `care.rs` does, with times as [`Moment`] and one
-//! landmark for all decayed sums that always change together; add an `Option<Box<…>>` of it to [`More`], as the last
+//! landmark for all decayed sums that always change together; add an `Option<Box<…>>` of it to [`Rare`], as the last
 //! field, and raise `snapshot::FORMAT`, for the state follows the order of the fields; add what a record of it takes to
-//! [`Profile::bytes_guess`]. Events reach it by `profile.more_mut().NAME.get_or_insert_default()`, rows by
-//! `profile.more().and_then(|more| more.NAME.as_deref())`. Customers without any such section pay nothing for it; those
-//! with one pay eight bytes for each of the others.
+//! [`Profile::bytes_guess`]. Events reach it by `profile.more_mut().rare_mut().NAME.get_or_insert_default()`, rows by
+//! `more.rare().NAME.as_deref()`. Customers without any rare section pay nothing for it; those with one pay eight bytes
+//! for each of the others. [`More`] is what nearly every customer has: a byte there is a byte for each of them.
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::Alerts;
 use super::care::Care;
 use super::compact::Moment;
 use super::contact::Contacts;
 use super::credit::Credit;
 use super::ids::Ids;
 use super::intent::Intents;
-use super::offer::Offers;
+use super::offer::{Offers, SignOfLife};
 use super::purchase::Purchases;
 use super::said::{Field, Said};
 use super::sums::Sums;
@@ -24,62 +25,109 @@ use super::web::Web;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::lifecycle::Lifecycle;
 
-/// Sections that few customers have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A guess of what an account is told of a member, bytes.
+const PART_BYTES: usize = 900;
+
+/// Sections that nearly every customer has one of: one line of memory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct More {
     /// Decayed sums, but for the most frequent, which stand in their sections.
     pub sums: Sums,
+    /// Categories looked at and bought.
+    pub intents: Intents,
     /// Tickets.
     pub care: Option<Box<Care>>,
+    /// What was proposed.
+    pub offers: Offers,
+    rare: Option<Box<Rare>>,
+}
+
+const _: () = assert!(size_of::<More>() <= 64, "nearly every customer has this section");
+
+/// Sections that few customers have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rare {
     /// Invoices.
     pub credit: Option<Box<Credit>>,
     /// Who spoke to whom.
     pub contacts: Option<Box<Contacts>>,
     /// Contract, answers, deliveries, usage.
     pub terms: Option<Box<Terms>>,
-    /// Categories looked at and bought.
-    pub intents: Option<Intents>,
-    /// Band of the risk, and since when; `None` while there is no risk.
-    pub risk_band: Option<(u8, Moment)>,
+    /// The last sign of life of one who was gone.
+    pub life: SignOfLife,
     /// As of when the row of a customer who has never bought was last refreshed.
     pub refreshed: Moment,
-    /// What was proposed.
-    pub offers: Option<Box<Offers>>,
-    /// What the account was told last, see `member.rs`; 0 before.
-    pub told: u32,
-    /// When the risk must be looked at again. Follows from the rest, so it is no part of the state.
-    #[serde(skip, default = "never")]
-    pub risk_due: Moment,
+    /// Alerts.
+    pub alerts: Option<Box<Alerts>>,
 }
 
-fn never() -> Moment {
-    Moment::NEVER
+impl Rare {
+    /// Of customers without any of it.
+    const NONE: Self = Self {
+        credit: None,
+        contacts: None,
+        terms: None,
+        life: SignOfLife::NONE,
+        refreshed: Moment::BEFORE_ALL,
+        alerts: None,
+    };
 }
 
-impl Default for More {
+impl Default for Rare {
     fn default() -> Self {
-        Self {
-            sums: Sums::default(),
-            care: None,
-            credit: None,
-            contacts: None,
-            terms: None,
-            intents: None,
-            risk_band: None,
-            refreshed: Moment::BEFORE_ALL,
-            offers: None,
-            told: 0,
-            risk_due: Moment::NEVER,
-        }
+        Self::NONE
     }
 }
 
 impl More {
+    /// The rare sections; empty ones where there are none.
+    pub fn rare(&self) -> &Rare {
+        static NONE: Rare = Rare::NONE;
+        self.rare.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The rare sections, to change.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Alerts.
+    pub fn alerts(&self) -> Option<&Alerts> {
+        self.rare().alerts.as_deref()
+    }
+
+    /// Alerts, to change; `None` where there are none.
+    pub fn alerts_mut(&mut self) -> Option<&mut Alerts> {
+        self.rare.as_mut()?.alerts.as_deref_mut()
+    }
+
+    /// Takes the alerts out.
+    pub fn take_alerts(&mut self) -> Option<Box<Alerts>> {
+        self.rare.as_mut()?.alerts.take()
+    }
+
+    /// Puts alerts back, or their absence.
+    pub fn put_alerts(&mut self, held: Option<Box<Alerts>>) {
+        if held.is_some() || self.rare.is_some() {
+            self.rare_mut().alerts = held;
+        }
+    }
+
+    /// The rare sections, and the sums that they add to.
+    pub fn rare_and_sums(&mut self) -> (&mut Rare, &mut Sums) {
+        (self.rare.get_or_insert_default(), &mut self.sums)
+    }
+
     fn bytes_guess(&self) -> usize {
         let tickets = self.care.as_ref().map_or(0, |care| care.held().0);
-        let invoices = self.credit.as_ref().map_or(0, |credit| credit.held().0);
-        600 + self.sums.len() * 20 + (tickets + invoices) * 60
+        let invoices = self.rare().credit.as_ref().map_or(0, |credit| credit.held().0);
+        let alerts = self.rare().alerts.as_ref().map_or(0, |alerts| alerts.bytes_guess());
+        600 + self.sums.len() * 20 + (tickets + invoices) * 60 + alerts
     }
+}
+
+fn never() -> Moment {
+    Moment::NEVER
 }
 
 /// One customer. Sections that many have stand here, all others in [`More`].
@@ -103,13 +151,18 @@ pub struct Profile {
     pub born: Moment,
     /// Since when `lifecycle` is what it is.
     pub lifecycle_since: Moment,
+    /// Since when the risk is in its band; [`Moment::NEVER`] while there is no risk.
+    risk_since: Moment,
+    /// When the risk must be looked at again. Follows from the rest, so it is no part of the state.
+    #[serde(skip, default = "never")]
+    risk_due: Moment,
+    /// Band of the risk; 0 while there is none.
+    risk_band: u8,
     /// [`Lifecycle::number`].
     pub lifecycle: u8,
-    /// The day whose history the open cycle is still to write, see `history.rs`. Ends with the cycle, so it is no part of
-    /// the state.
-    #[serde(skip)]
-    pub changed_on: Option<u16>,
 }
+
+const _: () = assert!(size_of::<Profile>() <= 96, "with its bookkeeping it fills two lines");
 
 impl Profile {
     /// A customer nobody has seen before.
@@ -124,23 +177,26 @@ impl Profile {
             last_seen: Moment::new(BEFORE_ALL_MS),
             born: Moment::new(ts_ms),
             lifecycle_since: Moment::new(ts_ms),
+            risk_since: Moment::NEVER,
+            risk_due: Moment::NEVER,
+            risk_band: 0,
             lifecycle: Lifecycle::Prospect.number(),
-            changed_on: None,
         }
     }
 
-    /// About how many bytes its state record and its row have together, from above.
+    /// About how many bytes its state record, its row and what its account is told have together, from above.
     pub fn bytes_guess(&self) -> usize {
         let purchases =
             self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
         let more = self.more().map_or(0, More::bytes_guess);
         let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len());
-        800 + self.ids.len() * 15 + purchases + sessions * 40 + more
+        let told = if self.said.get_bytes(Field::AccountId).is_empty() { 0 } else { PART_BYTES };
+        800 + self.ids.len() * 15 + purchases + sessions * 40 + more + told
     }
 
     /// Something of what an event touches: reading it brings it into the cache.
     pub fn touch(&self) -> u64 {
-        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits) + web.sessions.touch());
+        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits()) + web.sessions.touch());
         // the lines in which these sections begin; what they point to is a pass of its own
         let bought = self.purchases.as_ref().map_or(0, |p| u64::from(p.orders()));
         let more = self.more().map_or(0, |more| more.sums.len() as u64);
@@ -151,9 +207,8 @@ impl Profile {
     pub fn touch_more(&self) -> u64 {
         let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
         let more = self.more().map_or(0, |more| {
-            let intents = more.intents.as_ref().map_or(0, |intents| u64::from(intents.touch()));
             let care = more.care.as_ref().map_or(0, |care| u64::from(care.open_complaints()));
-            more.sums.touch().wrapping_add(intents + care)
+            more.sums.touch().wrapping_add(u64::from(more.intents.touch()) + care)
         });
         far.wrapping_add(more)
     }
@@ -173,20 +228,31 @@ impl Profile {
 
     /// Whether something in its row ages although nothing happens: who has bought, and who has a risk.
     pub fn ages(&self) -> bool {
-        self.purchases.as_ref().is_some_and(|p| p.history().is_some())
-            || self.more().is_some_and(|more| more.risk_band.is_some())
+        self.purchases.as_ref().is_some_and(|p| p.history().is_some()) || self.risk_band().is_some()
     }
 
     /// As of when its row was last refreshed, or valued.
     pub fn refreshed_ms(&self) -> i64 {
         let valued = self.purchases.as_ref().map_or(BEFORE_ALL_MS, |p| p.valued.at.ms());
-        valued.max(self.more().map_or(BEFORE_ALL_MS, |more| more.refreshed.ms()))
+        valued.max(self.more().map_or(BEFORE_ALL_MS, |more| more.rare().refreshed.ms()))
     }
 
-    /// Whether the next stage may have heard of this customer without an account: only a purchase or a risk is told of.
+    /// Whether the next stage may have heard of this customer without an account: only a purchase, a risk or a proposal
+    /// is told of.
     pub fn was_told(&self) -> bool {
         self.lifecycle() != Lifecycle::Prospect
-            || self.more().is_some_and(|more| more.risk_band.is_some())
+            || self.risk_band().is_some()
+            || self.more().is_some_and(|more| !more.offers.is_empty())
+    }
+
+    /// Band of the risk, and since when; `None` while there is no risk.
+    pub fn risk_band(&self) -> Option<(u8, Moment)> {
+        (!self.risk_since.is_none()).then_some((self.risk_band, self.risk_since))
+    }
+
+    /// The risk is in another band; `None`: there is none.
+    pub fn set_risk_band(&mut self, band: Option<(u8, Moment)>) {
+        (self.risk_band, self.risk_since) = band.unwrap_or((0, Moment::NEVER));
     }
 
     /// When the lifecycle changes by itself.
@@ -203,14 +269,18 @@ impl Profile {
 
     /// When the risk must be looked at again; never, for who has none.
     pub fn risk_due_ms(&self) -> i64 {
-        self.more().map_or(NEVER_MS, |more| more.risk_due.ms())
+        self.risk_due.ms()
     }
 
     /// Notes when the risk must be looked at again.
     pub fn set_risk_due_ms(&mut self, at_ms: i64) {
-        if let Some(more) = &mut self.more {
-            more.risk_due = Moment::new(at_ms);
-        }
+        self.risk_due = Moment::new(at_ms);
+    }
+
+    /// When the alerts must be looked at again; never, where nothing is due.
+    pub fn alerts_due_ms(&self) -> i64 {
+        let alerts = self.more().and_then(More::alerts);
+        alerts.map_or(NEVER_MS, Alerts::due_ms)
     }
 
     /// Something of what events seldom touch, see [`Self::touch`].

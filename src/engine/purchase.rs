@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compact::Moment;
+use super::compact::{Moment, insert};
 use super::context::Context;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::days;
@@ -123,14 +123,6 @@ impl Default for Purchases {
             valued: Valued::default(),
         }
     }
-}
-
-/// Puts a value into a short list that is mostly read: no spare capacity.
-fn insert<T>(list: &mut Box<[T]>, at: usize, value: T) {
-    let mut values = std::mem::take(list).into_vec();
-    values.reserve_exact(1);
-    values.insert(at, value);
-    *list = values.into_boxed_slice();
 }
 
 impl Purchases {

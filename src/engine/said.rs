@@ -1,6 +1,7 @@
 //! Master data of one customer: texts, each with the stamp of the event that said it; the latest stamp wins.
 //!
-//! Most customers have one or two of these texts: they lie as bytes in one allocation.
+//! Most customers have one or two of these texts: they lie as bytes in one allocation. Before them stands what the
+//! customer's account was told last, for only who names an account is told of to one.
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,6 +30,9 @@ pub enum Field {
 /// Bytes before a text: field, length (two bytes), stamp.
 const HEAD: usize = 3 + CompactStamp::BYTES;
 
+/// Bytes before the first head: what the account was told last.
+const TOLD: usize = 4;
+
 /// What was said, in the order of [`Field`]: head and text, one after the other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Said {
@@ -52,6 +56,18 @@ impl Said {
     /// Something of the bytes: reading it brings them into the cache.
     pub fn touch(&self) -> u8 {
         self.bytes.first().copied().unwrap_or(0)
+    }
+
+    /// What the customer's account was told last, see `member.rs`; 0 before.
+    pub fn told(&self) -> u32 {
+        self.bytes.first_chunk().map_or(0, |told| u32::from_le_bytes(*told))
+    }
+
+    /// Notes what the account was told; nothing where nothing was said, for there is no account then.
+    pub fn set_told(&mut self, now: u32) {
+        if let Some(told) = self.bytes.first_chunk_mut() {
+            *told = now.to_le_bytes();
+        }
     }
 
     /// The value of a field; empty when nobody said it.
@@ -104,7 +120,11 @@ impl Said {
     ) {
         // no field of the contract is longer than a few hundred bytes
         let len = value.len().min(usize::from(u16::MAX));
-        let mut bytes = Vec::with_capacity(self.bytes.len() - (to - from) + HEAD + len);
+        let held = self.bytes.len().max(TOLD);
+        let mut bytes = Vec::with_capacity(held - (to - from) + HEAD + len);
+        if self.bytes.is_empty() {
+            self.bytes = Box::new([0; TOLD]);
+        }
         bytes.extend_from_slice(&self.bytes[..from]);
         bytes.push(field as u8);
         bytes.extend_from_slice(&(len as u16).to_le_bytes());
@@ -115,7 +135,7 @@ impl Said {
     }
 
     fn find(&self, field: Field) -> At {
-        let mut at = 0;
+        let mut at = TOLD;
         while let Some(held) = self.bytes.get(at) {
             if *held == field as u8 {
                 return At::Here(at);
@@ -144,7 +164,10 @@ impl Said {
 
     /// Whether the bytes are such a list.
     fn is_sound(&self) -> bool {
-        let (mut at, mut least) = (0, 0);
+        let (mut at, mut least) = (TOLD, 0);
+        if self.bytes.len() <= TOLD {
+            return self.is_empty();
+        }
         while at < self.bytes.len() {
             let field = self.bytes[at];
             if field < least || self.bytes.len() < at + HEAD {
@@ -208,6 +231,12 @@ mod tests {
         assert!(said.say(Field::AccountId, "a longer one", stamp(7)));
         let fields = [Field::AccountId, Field::LegalEntityId, Field::Region, Field::Name];
         assert_eq!(fields.map(|f| said.get(f)), ["a longer one", "", "north", "Zoe"]);
+        said.set_told(7);
+        said.say(Field::Name, "Zoe B.", stamp(9));
+        assert_eq!((said.told(), said.get(Field::Name)), (7, "Zoe B."));
+        let mut nothing = Said::default();
+        nothing.set_told(7);
+        assert_eq!((nothing.told(), nothing.get(Field::Name)), (0, ""));
     }
 
     #[test]
@@ -221,7 +250,7 @@ mod tests {
             let short = postcard::to_stdvec(&bytes[1..=cut].to_vec()).unwrap();
             let read = postcard::from_bytes::<Said>(&short);
             // a cut between the two texts is a list of one
-            assert_eq!(read.is_ok(), cut == HEAD + "north".len(), "{cut}");
+            assert_eq!(read.is_ok(), cut == TOLD + HEAD + "north".len(), "{cut}");
         }
     }
 }

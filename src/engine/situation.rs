@@ -2,12 +2,14 @@
 //!
 //! Most events and most dues can begin nothing: what is dear is looked at last, and only for goals that do not rest.
 
+use super::care::Care;
 use super::context::Context;
 use super::intent::{Intents, category_key};
 use super::judge::{clv_minor, csat, mean_spend_minor, rhythm, risk_inputs};
 use super::moment::first_ms;
 use super::profile::{More, Profile};
 use super::service::Service;
+use super::shard::words::OTHER;
 use super::sums::{Sum, Sums};
 use super::terms::Terms;
 use crate::model::time::{DAY_MS, NEVER_MS};
@@ -41,6 +43,8 @@ pub struct OfferRule {
     first_gaps: FirstGaps,
     /// Keys of the categories of the table of lifts: bought, and bought likelier then.
     lifts: Vec<[u32; 2]>,
+    /// Key of the categories beyond the limit.
+    other: u32,
 }
 
 /// What is known of a customer's tiers.
@@ -68,6 +72,8 @@ pub struct Found {
     pub opportunities: Vec<Opportunity>,
     /// What a cross-sale is about.
     pub category: Option<Named>,
+    /// The lifetime value at that moment, reporting currency, where it had to be looked at.
+    pub clv: Option<f64>,
 }
 
 impl OfferRule {
@@ -98,13 +104,14 @@ impl OfferRule {
             },
             first_gaps: FirstGaps { p25_d: gaps.first_gap_p25_d, p75_d: gaps.first_gap_p75_d },
             lifts: keys.collect(),
+            other: category_key(OTHER),
             plan: p.clone(),
         }
     }
 
     /// How near a prospect is to a first purchase: views of categories, and searches.
     fn prospect_intent(&self, more: &More, tau_ms: i64) -> f64 {
-        let views = more.intents.as_ref().map_or(0.0, |intents| intents.total(tau_ms));
+        let views = more.intents.total(tau_ms);
         views + self.plan.search_weight * more.sums.at(Sum::Searches90, tau_ms)
     }
 
@@ -120,7 +127,9 @@ impl OfferRule {
                     && !intents.has_bought(*to)
             })
         };
-        if let Some((key, intent)) = intents.top(tau_ms).filter(|t| t.1 >= self.rules.intent_min) {
+        // `other` is many categories: looking at each of them once is no interest in one
+        let watched = intents.top(tau_ms).filter(|t| t.0 != self.other);
+        if let Some((key, intent)) = watched.filter(|t| t.1 >= self.rules.intent_min) {
             let told = holding().filter(|(_, (_, [_, to]))| *to == key).map(|(_, (l, _))| l.p_buy);
             let p_buy = told.fold(None, |most: Option<f64>, p| Some(most.map_or(p, |m| m.max(p))));
             let p_buy = p_buy.unwrap_or(self.plan.p_buy);
@@ -159,7 +168,7 @@ pub fn look(
         consent: offers.plan.consent,
         opted_out: profile.web.as_ref().is_some_and(|web| web.opted_out),
         contact_pressure: pressure(profile, more, tau_ms),
-        open_complaints: more.care.as_deref().map_or(0, |care| care.open().complaints),
+        open_complaints: more.care.as_deref().map_or(0, Care::open_complaints),
         proposed_ms,
         ..Situation::new(profile.lifecycle())
     };
@@ -185,15 +194,16 @@ pub fn look(
     if !rests(Goal::AfterSale) {
         know_service(cx, profile, more, valued, &mut s, tau_ms);
     }
-    Found { opportunities: opportunities(&s, &offers.rules, tau_ms), category }
+    Found { opportunities: opportunities(&s, &offers.rules, tau_ms), category, clv: s.clv_365 }
 }
 
 fn proposed_ms(more: &More) -> [Option<i64>; GOALS] {
-    more.offers.as_deref().map_or([None; GOALS], |offers| offers.proposed_ms())
+    more.offers.proposed_ms()
 }
 
 fn pressure(profile: &Profile, more: &More, tau_ms: i64) -> f64 {
-    more.contacts
+    more.rare()
+        .contacts
         .as_deref()
         .map_or(0.0, |contacts| contacts.contact_pressure(tau_ms, &more.sums, profile.born.ms()))
 }
@@ -205,8 +215,10 @@ fn know_category(
     s: &mut Situation,
     tau_ms: i64,
 ) -> Option<Named> {
-    let intents = more.intents.as_ref().filter(|_| s.lifecycle == Lifecycle::Active)?;
-    let (category, named) = cx.offers.category(intents, tau_ms)?;
+    if s.lifecycle != Lifecycle::Active {
+        return None;
+    }
+    let (category, named) = cx.offers.category(&more.intents, tau_ms)?;
     s.category = Some(category);
     s.mean_spend_hat = mean_spend(cx, profile);
     Some(named)
@@ -250,7 +262,7 @@ fn know_orders(cx: &Context, profile: &Profile, more: &More, s: &mut Situation, 
 fn know_risk(cx: &Context, profile: &Profile, s: &mut Situation, tau_ms: i64, risk: Option<f64>) {
     let risk_min = cx.offers.rules.risk_min;
     // a band that ends below the edge needs no look
-    let band = profile.more().and_then(|more| more.risk_band).map(|(band, _)| usize::from(band));
+    let band = profile.risk_band().map(|(band, _)| usize::from(band));
     let below = |band| cx.risk.bands.limits(band).rises_from.is_some_and(|high| high <= risk_min);
     if band.is_none_or(below) {
         return;
@@ -293,7 +305,7 @@ fn know_sign_of_life(
     if !is_gone(s.lifecycle) {
         return;
     }
-    s.signs_of_life_ms = more.offers.as_deref().and_then(|offers| offers.signs_of_life_ms());
+    s.signs_of_life_ms = more.rare().life.told_ms();
     let recent = |woke_ms: i64| tau_ms - woke_ms < cx.offers.rules.follow_up_ms;
     if !s.signs_of_life_ms.is_some_and(|(woke_ms, _)| recent(woke_ms)) {
         return;
@@ -336,13 +348,13 @@ fn know_service(
 }
 
 fn service_of(more: &More) -> Option<&Service> {
-    more.terms.as_deref().and_then(Terms::service)
+    more.rare().terms.as_deref().and_then(Terms::service)
 }
 
 /// The first delivery that is not rated and whose moment has not passed.
 fn delivered_unrated_ms(cx: &Context, more: &More, tau_ms: i64) -> Option<i64> {
     let rules = &cx.offers.rules;
-    let rated_ms = more.terms.as_deref().and_then(Terms::rated).map(|(_, at_ms)| at_ms);
+    let rated_ms = more.rare().terms.as_deref().and_then(Terms::rated).map(|(_, at_ms)| at_ms);
     let past_ms = tau_ms - rules.rating_after_ms - rules.follow_up_ms;
     let delivered = service_of(more)?.delivered_ms();
     delivered.filter(|ms| *ms > past_ms && rated_ms.is_none_or(|rated| rated < *ms)).min()
@@ -430,9 +442,9 @@ pub fn may_interest(cx: &Context, profile: &Profile, viewed: Option<u32>, tau_ms
         Lifecycle::Prospect => {
             cx.offers.prospect_intent(more, tau_ms) >= cx.offers.plan.prospect_intent
         }
-        Lifecycle::Active => viewed
-            .zip(more.intents.as_ref())
-            .is_some_and(|(key, intents)| intents.views(key, tau_ms) >= cx.offers.rules.intent_min),
+        Lifecycle::Active => {
+            viewed.is_some_and(|key| more.intents.views(key, tau_ms) >= cx.offers.rules.intent_min)
+        }
         _ => false,
     }
 }

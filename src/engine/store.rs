@@ -5,7 +5,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::compact::Moment;
 use super::index::Index;
 use super::profile::Profile;
-use crate::model::time::NEVER_MS;
 
 /// Slots in a page: large enough to be cheap, small enough that growing never copies much. One less than a power of two:
 /// with its alignment a whole one takes the allocator's next larger size, a fifth more.
@@ -58,12 +57,14 @@ impl From<&[u8]> for Key {
 pub struct Slot {
     /// The subject's id.
     pub key: Key,
-    /// When it must be looked at again.
-    pub due_ms: i64,
     /// The state.
     pub profile: Profile,
+    /// When it must be looked at again.
+    pub due: Moment,
     /// Time of the entry in the queue that counts; others are stale.
     pub queued: Moment,
+    /// The day whose history the open cycle is still to write, see `history.rs`, plus one; 0 for none.
+    changed_on: u16,
     /// Changed in this cycle.
     pub dirty: bool,
     /// Listed for the daily refresh.
@@ -76,8 +77,36 @@ const _: () =
 impl Slot {
     /// A profile that nothing is due of.
     pub fn new(key: &[u8], profile: Profile) -> Self {
-        let (due_ms, queued) = (NEVER_MS, Moment::NEVER);
-        Self { key: key.into(), due_ms, profile, queued, dirty: false, refreshed: false }
+        let (due, queued) = (Moment::NEVER, Moment::NEVER);
+        Self {
+            key: key.into(),
+            profile,
+            due,
+            queued,
+            changed_on: 0,
+            dirty: false,
+            refreshed: false,
+        }
+    }
+
+    /// When it must be looked at again, milliseconds.
+    pub fn due_ms(&self) -> i64 {
+        self.due.ms()
+    }
+
+    /// The day whose history the open cycle is still to write.
+    pub fn changed_on(&self) -> Option<u16> {
+        self.changed_on.checked_sub(1)
+    }
+
+    /// Opens a day of the history; the last day of all (in 2149) counts for the one before it.
+    pub fn change_on(&mut self, day: u16) {
+        self.changed_on = day.saturating_add(1);
+    }
+
+    /// The open day, which is written now.
+    pub fn take_changed_on(&mut self) -> Option<u16> {
+        std::mem::take(&mut self.changed_on).checked_sub(1)
     }
 }
 

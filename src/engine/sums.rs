@@ -4,6 +4,8 @@
 //! happened at `t` with amount `y` is kept as `y * 2^((t - L) / h)`. Adding touches one value, order does not matter,
 //! and what was added is taken back by adding its negative at the same moment.
 
+use std::fmt;
+
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -20,17 +22,23 @@ const GRID_MS: i64 = 2_048 * DAY_MS;
 /// After so many half-lives nothing that a float can hold is left.
 const FORGOTTEN_HALF_LIVES: f64 = 2_200.0;
 
-const _: () = assert!(SUMS <= 64, "the set of bits must grow before a sum can be added");
+const _: () = assert!(SUMS <= STEP_BIT as usize, "the head must grow before a sum can be added");
 
 /// The decayed sums of one customer; those never added to take no room.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Sums {
-    /// Which are present, by [`Sum::place`].
-    present: u64,
-    /// Their values at the landmark, by number.
-    values: Box<[f64]>,
-    /// The landmark, in steps of the grid.
-    step: u8,
+    /// Nothing; or a head, then the values at the landmark, by number, as the bits of floats. The head has a bit for each sum
+    /// that is present, by [`Sum::place`], and from [`STEP_BIT`] on the landmark, in steps of the grid.
+    words: Box<[u64]>,
+}
+
+const STEP_BIT: u32 = 56;
+
+impl fmt::Debug for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms ", self.landmark_ms())?;
+        f.debug_map().entries(self.iter().map(|(sum, value)| (sum.name(), value))).finish()
+    }
 }
 
 /// Half-lives that lie between the landmark and a moment.
@@ -42,23 +50,39 @@ impl Sums {
     /// The moment at which the values hold: `value(tau) = value * 2^(-(tau - landmark) / half-life)`. The newest
     /// moment added at, rounded down to a multiple of 2,048 days.
     pub fn landmark_ms(&self) -> i64 {
-        i64::from(self.step) * GRID_MS
+        i64::from(self.step()) * GRID_MS
+    }
+
+    fn step(&self) -> u8 {
+        (self.head() >> STEP_BIT) as u8
+    }
+
+    fn head(&self) -> u64 {
+        self.words.first().copied().unwrap_or(0)
+    }
+
+    fn values(&self) -> &[u64] {
+        self.words.get(1..).unwrap_or(&[])
+    }
+
+    fn value(&self, at: usize) -> f64 {
+        f64::from_bits(self.values()[at])
     }
 
     /// Number of sums present.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.values().len()
     }
 
     /// Something of the values: reading it brings them into the cache.
     pub fn touch(&self) -> u64 {
-        let ends = [self.values.first(), self.values.last()];
-        ends.into_iter().flatten().fold(0, |sum, value| sum ^ value.to_bits())
+        let ends = [self.words.first(), self.words.last()];
+        ends.into_iter().flatten().fold(0, |sum, word| sum ^ word)
     }
 
     /// Whether nothing was ever added.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.words.is_empty()
     }
 
     /// Adds `y`, which happened at `t_ms` (from the epoch on).
@@ -79,7 +103,8 @@ impl Sums {
                 weight = libm::exp2(half_lives(half_life_d, landmark_ms, t_ms));
             }
             if let Some(at) = self.index(*sum) {
-                self.values[at] += y * weight;
+                let value = self.value(at) + y * weight;
+                self.words[at + 1] = value.to_bits();
             }
         }
     }
@@ -89,7 +114,7 @@ impl Sums {
     pub fn empty(&mut self, sums: &[Sum]) {
         for sum in sums {
             if let Some(at) = self.index(*sum) {
-                self.values[at] = 0.0;
+                self.words[at + 1] = 0.0_f64.to_bits();
             }
         }
     }
@@ -98,13 +123,13 @@ impl Sums {
     pub fn at(&self, sum: Sum, tau_ms: i64) -> f64 {
         self.index(sum).map_or(0.0, |at| {
             let age = half_lives(sum.half_life_d(), self.landmark_ms(), tau_ms);
-            self.values[at] * libm::exp2(-age)
+            self.value(at) * libm::exp2(-age)
         })
     }
 
     /// The sum as of the landmark; 0 when nothing was added.
     pub fn held(&self, sum: Sum) -> f64 {
-        self.index(sum).map_or(0.0, |at| self.values[at])
+        self.index(sum).map_or(0.0, |at| self.value(at))
     }
 
     /// Rate per day at `tau_ms` of a customer known since `since_ms`: [`Decay::rate_per_day`], hence with an age of
@@ -116,7 +141,9 @@ impl Sums {
 
     /// The sum and its value at the landmark, by number: what a row holds.
     pub fn iter(&self) -> impl Iterator<Item = (Sum, f64)> + '_ {
-        Sum::all().filter(|sum| self.present & bit(*sum) != 0).zip(self.values.iter().copied())
+        let values = self.values().iter().map(|bits| f64::from_bits(*bits));
+        let head = self.head();
+        Sum::all().filter(move |sum| head & bit(*sum) != 0).zip(values)
     }
 
     /// The first millisecond after `after_ms` at which a sum is below `theta`, if nothing is added. `None` when it is
@@ -137,39 +164,46 @@ impl Sums {
     }
 
     fn index(&self, sum: Sum) -> Option<usize> {
-        let bit = bit(sum);
-        (self.present & bit != 0).then(|| (self.present & (bit - 1)).count_ones() as usize)
+        let (bit, head) = (bit(sum), self.head());
+        (head & bit != 0).then(|| (head & (bit - 1)).count_ones() as usize)
     }
 
     /// Makes the sums of a set of bits present.
     fn make_room(&mut self, bits: u64) {
-        let missing = bits & !self.present;
+        let held = self.head();
+        let missing = bits & !held;
         if missing == 0 {
             return;
         }
-        let mut values = std::mem::take(&mut self.values).into_vec();
-        values.reserve_exact(missing.count_ones() as usize);
-        for place in (0..SUMS).filter(|place| missing & (1 << place) != 0) {
-            let bit = 1 << place;
-            values.insert((self.present & (bit - 1)).count_ones() as usize, 0.0);
-            self.present |= bit;
+        let mut words = Vec::with_capacity(self.words.len().max(1) + missing.count_ones() as usize);
+        words.push(held | missing);
+        let mut values = self.values().iter();
+        for place in 0..SUMS {
+            if missing & (1 << place) != 0 {
+                words.push(0.0_f64.to_bits());
+            } else if held & (1 << place) != 0 {
+                words.extend(values.next());
+            }
         }
-        self.values = values.into_boxed_slice();
+        self.words = words.into_boxed_slice();
     }
 
     /// Moves the landmark to the step of `t_ms`, unless it is there or beyond: once in 5.6 years.
     fn move_landmark(&mut self, t_ms: i64) {
         let step = t_ms.div_euclid(GRID_MS).clamp(0, i64::from(u8::MAX)) as u8;
-        if step <= self.step {
+        let Some((head, values)) = self.words.split_first_mut() else { return };
+        let before = (*head >> STEP_BIT) as u8;
+        if step <= before {
             return;
         }
-        let moved_ms = i64::from(step - self.step) * GRID_MS;
-        let present = self.present;
+        let moved_ms = i64::from(step - before) * GRID_MS;
+        let present = *head;
         let sums = Sum::all().filter(|sum| present & bit(*sum) != 0);
-        for (value, sum) in self.values.iter_mut().zip(sums) {
-            *value *= libm::exp2(-half_lives(sum.half_life_d(), 0, moved_ms));
+        for (bits, sum) in values.iter_mut().zip(sums) {
+            let left = libm::exp2(-half_lives(sum.half_life_d(), 0, moved_ms));
+            *bits = (f64::from_bits(*bits) * left).to_bits();
         }
-        self.step = step;
+        *head += u64::from(step - before) << STEP_BIT;
     }
 }
 
@@ -180,7 +214,7 @@ fn bit(sum: Sum) -> u64 {
 /// Step, then pairs of number and value: a state outlives the order of the catalogue.
 impl Serialize for Sums {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.step, Pairs(self)).serialize(serializer)
+        (self.step(), Pairs(self)).serialize(serializer)
     }
 }
 
@@ -199,8 +233,11 @@ impl Serialize for Pairs<'_> {
 
 impl<'de> Deserialize<'de> for Sums {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (step, sums) = <(u8, Read)>::deserialize(deserializer)?;
-        Ok(Self { step, ..sums.0 })
+        let (step, Read(mut sums)) = <(u8, Read)>::deserialize(deserializer)?;
+        if let Some(head) = sums.words.first_mut() {
+            *head |= u64::from(step) << STEP_BIT;
+        }
+        Ok(sums)
     }
 }
 
@@ -217,23 +254,25 @@ struct ReadPairs;
 impl<'de> Visitor<'de> for ReadPairs {
     type Value = Sums;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("pairs of a sum's number and its value, by number")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sums, A::Error> {
-        let mut sums = Sums::default();
-        let mut values = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(SUMS));
+        let mut words = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(SUMS) + 1);
+        words.push(0);
         while let Some((number, value)) = seq.next_element::<(u8, f64)>()? {
             let bit = Sum::from_number(number).map_or(0, bit);
-            if bit <= sums.present {
+            if bit <= words[0] {
                 let what = "is unknown or out of order; rebuild the state with this version";
                 return Err(A::Error::custom(format!("sum number {number} {what}")));
             }
-            sums.present |= bit;
-            values.push(value);
+            words[0] |= bit;
+            words.push(value.to_bits());
         }
-        sums.values = values.into_boxed_slice();
-        Ok(sums)
+        if words.len() == 1 {
+            words.clear();
+        }
+        Ok(Sums { words: words.into_boxed_slice() })
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Took {
     pub judged: bool,
     /// It may have made something worth a contact.
     pub begins: bool,
+    /// It may have changed what serving costs a day.
+    pub costs: bool,
 }
 
 impl Engine {
@@ -76,20 +78,18 @@ impl Engine {
         }
         let cx = &self.cx;
         let profile = &mut self.store.get_mut(slot).profile;
-        let bought = match event.body {
+        let mut took = Took { judged: true, begins: true, ..Took::default() };
+        match event.body {
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. } => {
-                take_money(cx, profile, &event.body, stamp)
+                took.bought = take_money(cx, profile, &event.body, stamp);
             }
-            Body::Support { .. } => {
+            Body::Support { handling_min, .. } => {
                 take_ticket(cx, profile, batch, event);
-                false
+                took.costs = handling_min.is_some();
             }
-            _ => {
-                take_relation(profile, batch, event, stamp);
-                false
-            }
-        };
-        Took { bought, visit: false, judged: true, begins: true }
+            _ => take_relation(profile, batch, event, stamp),
+        }
+        took
     }
 
     fn take_item(
@@ -103,7 +103,7 @@ impl Engine {
         let category = self.category(batch, item.category, stamp);
         let more = self.store.get_mut(slot).profile.more_mut();
         if let Some(category) = category {
-            more.intents.get_or_insert_default().buy(category);
+            more.intents.buy(category);
         }
         let age_ms = item.launched_ms.map(|launched_ms| event.ts_ms - launched_ms);
         if age_ms.is_some_and(|ms| (0..=NEW_PRODUCT_MS).contains(&ms)) {
@@ -151,11 +151,13 @@ impl Engine {
             profile.more_mut().sums.add(sum, event.ts_ms, 1.0);
         }
         if let Some(category) = category {
-            profile.more_mut().intents.get_or_insert_default().view(event.ts_ms, category);
+            profile.more_mut().intents.view(event.ts_ms, category);
         }
         let looked = category.is_some() || sum.is_some();
         let begins = looked && may_interest(cx, profile, category, profile.as_of_ms);
-        Took { bought: false, visit, judged: counted || action.is_intent(), begins }
+        // of what is looked at the risk knows the visits and the wish to leave
+        let leaves = matches!(action, WebAction::CancelPage | WebAction::OptOut);
+        Took { visit, judged: counted || leaves, begins, ..Took::default() }
     }
 
     fn take_profile(
@@ -199,10 +201,11 @@ impl Engine {
             care.promise(&mut more.sums, promise_s);
         }
         let origin = batch.str(event.origin);
-        more.terms.get_or_insert_default().profile(event.ts_ms, origin);
+        let (rare, sums) = more.rare_and_sums();
+        rare.terms.get_or_insert_default().profile(event.ts_ms, origin);
         let owner = batch.str(fields.owner_id);
         if !owner.is_empty() {
-            more.contacts.get_or_insert_default().owner(&mut more.sums, event.ts_ms, owner);
+            rare.contacts.get_or_insert_default().owner(sums, event.ts_ms, owner);
         }
         Took { judged: !owner.is_empty(), ..Took::default() }
     }
@@ -297,25 +300,24 @@ fn take_ticket(cx: &Context, profile: &mut Profile, batch: &EventBatch, event: &
 fn take_relation(profile: &mut Profile, batch: &EventBatch, event: &Event, stamp: Stamp) {
     let hash = |span| xxh3_64(batch.bytes(span));
     let ts_ms = event.ts_ms;
-    let more = profile.more_mut();
-    let sums = &mut more.sums;
+    let (rare, sums) = profile.more_mut().rare_and_sums();
     match event.body {
         Body::Contact { outbound, kind, .. } => {
             let visit = kind == ContactKind::Visit;
-            more.contacts.get_or_insert_default().contact(sums, ts_ms, outbound, visit);
+            rare.contacts.get_or_insert_default().contact(sums, ts_ms, outbound, visit);
         }
         Body::Contract { start_ms, renewal_ms, signed } => {
-            let terms = more.terms.get_or_insert_default();
+            let terms = rare.terms.get_or_insert_default();
             terms.contract(stamp, start_ms, renewal_ms, signed);
         }
-        Body::Referral => more.terms.get_or_insert_default().referral(sums, ts_ms),
-        Body::Rating { nps } => more.terms.get_or_insert_default().rating(ts_ms, nps),
+        Body::Referral => rare.terms.get_or_insert_default().referral(sums, ts_ms),
+        Body::Rating { nps } => rare.terms.get_or_insert_default().rating(ts_ms, nps),
         Body::Delivery { order_id, promised_ms, delivered_ms } => {
-            let service = more.terms.get_or_insert_default().service_mut();
+            let service = rare.terms.get_or_insert_default().service_mut();
             service.delivery(sums, hash(order_id), ts_ms, promised_ms, delivered_ms);
         }
         Body::Usage { metric, quantity, plan_limit } => {
-            let service = more.terms.get_or_insert_default().service_mut();
+            let service = rare.terms.get_or_insert_default().service_mut();
             service.usage(sums, hash(metric), ts_ms, quantity, plan_limit);
         }
         _ => {}

@@ -32,8 +32,6 @@ pub struct Web {
     pub sums: [f64; 2],
     /// Landmark of the decayed counts.
     pub sums_at: Moment,
-    /// Visits.
-    pub visits: u32,
     /// Whether the customer has asked not to be written to.
     pub opted_out: bool,
     /// Sessions remembered, in order of arrival.
@@ -43,7 +41,7 @@ pub struct Web {
 impl Default for Web {
     fn default() -> Self {
         let sessions = Sessions::default();
-        Self { sums: [0.0; 2], sums_at: Moment::new(0), visits: 0, opted_out: false, sessions }
+        Self { sums: [0.0; 2], sums_at: Moment::new(0), opted_out: false, sessions }
     }
 }
 
@@ -88,7 +86,7 @@ impl Web {
             Visits::Remembered { horizon_ms } => horizon_ms,
             Visits::Told { began } => {
                 if began {
-                    self.visits = self.visits.saturating_add(1);
+                    self.sessions.begin();
                     self.add(cx, ts_ms, 1.0);
                 }
                 return began;
@@ -115,9 +113,14 @@ impl Web {
             self.sessions.swap_remove(at);
         }
         self.sessions.push(Session { id, source, first: ts, last: ts });
-        self.visits = self.visits.saturating_add(1);
+        self.sessions.begin();
         self.add(cx, ts_ms, 1.0);
         true
+    }
+
+    /// Visits.
+    pub fn visits(&self) -> u32 {
+        self.sessions.begun
     }
 
     fn add(&mut self, cx: &Context, ts_ms: i64, y: f64) {
@@ -167,8 +170,12 @@ const NEAR: usize = SESSIONS_KEPT_MIN;
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     near: [Option<Session>; NEAR],
+    /// Sessions that ever began: here it fills a gap.
+    begun: u32,
     far: Option<Box<Far>>,
 }
+
+const _: () = assert!(size_of::<Sessions>() <= 56 && size_of::<Web>() <= 80);
 
 /// The sessions that have no place there.
 #[derive(Clone, Debug)]
@@ -181,11 +188,15 @@ struct Far {
 
 impl PartialEq for Sessions {
     fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
+        self.begun == other.begun && self.iter().eq(other.iter())
     }
 }
 
 impl Sessions {
+    fn begin(&mut self) {
+        self.begun = self.begun.saturating_add(1);
+    }
+
     /// Whether a session may have ended before `ms`, in a list of more than those that are kept anyway.
     fn may_be_over(&self, ms: i64) -> bool {
         self.far.as_ref().is_some_and(|far| far.none_over_to.ms() < ms)
@@ -303,15 +314,24 @@ impl FromIterator<Session> for Sessions {
 
 impl Serialize for Sessions {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut list = to.serialize_seq(Some(self.len()))?;
-        self.iter().try_for_each(|session| list.serialize_element(session))?;
+        (self.begun, List(self)).serialize(to)
+    }
+}
+
+struct List<'a>(&'a Sessions);
+
+impl Serialize for List<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(self.0.len()))?;
+        self.0.iter().try_for_each(|session| list.serialize_element(session))?;
         list.end()
     }
 }
 
 impl<'de> Deserialize<'de> for Sessions {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(Vec::<Session>::deserialize(from)?.into_iter().collect())
+        let (begun, list) = <(u32, Vec<Session>)>::deserialize(from)?;
+        Ok(Self { begun, ..list.into_iter().collect() })
     }
 }
 

@@ -101,7 +101,7 @@ fn judged(cx: &Context, profile: Option<&Profile>, at_ms: i64) -> Judgement {
 }
 
 fn words(cx: &Context, profile: Option<&Profile>) -> Words {
-    let running = profile.and_then(|p| p.more()?.terms.as_ref()?.running());
+    let running = profile.and_then(|p| p.more()?.rare().terms.as_ref()?.running());
     let contract = cx.contract.is_some() && running.is_some_and(|r| r.renewal_ms.is_some());
     Words { horizon_d: cx.risk.horizon_d, contract }
 }
@@ -119,7 +119,7 @@ fn band(
         let level = usize::from(100.0 * told.score >= LOYAL_FROM);
         return Band { level, of: 2, name: loyalty_band(level), since: None };
     }
-    let folded = profile.and_then(|p| p.more()?.risk_band);
+    let folded = profile.and_then(|p| p.risk_band());
     let (level, since) = match (from, folded) {
         (ToldFrom::Events, Some((level, since))) => (usize::from(level), since.known_ms()),
         _ => (usize::from(stored.risk_band), None),

@@ -133,7 +133,7 @@ fn no_longer_held(f: &Facts<'_>, notes: &mut Vec<Note>) {
         (
             "visits",
             f.stored.visits,
-            f.folded.and_then(|p| p.web.as_ref()).map_or(0, |web| web.visits),
+            f.folded.and_then(|p| p.web.as_ref()).map_or(0, |web| web.visits()),
         ),
     ];
     for (name, counted, held) in counts {

@@ -137,7 +137,7 @@ impl Machine {
             return Ok(Restored::New);
         }
         let fingerprint = Fingerprint::of(&self.plan);
-        let retimed = match compare(&self.state.fingerprint, &fingerprint) {
+        let mut retimed = match compare(&self.state.fingerprint, &fingerprint) {
             Change::Same => Vec::new(),
             Change::Retime(what) => what,
             Change::Rebuild(what) => return Err(RestoreError::NeedsRebuild(what)),
@@ -155,12 +155,23 @@ impl Machine {
         }
         let anew =
             retimed.iter().any(|change| judges(change)) || self.state.retime_to_ms != BEFORE_ALL_MS;
+        let law = self.plan.alerts.law();
+        let ruled_anew = law != self.state.rules;
+        if ruled_anew {
+            retimed.push("the alert rules".to_owned());
+        }
+        self.state.rules = law;
         for slot in self.engine.store.slots() {
             self.engine.restore_tier(slot);
+            let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
+            let looked_ms = as_of_ms.max(self.state.complete_to_ms);
+            self.engine.arm_alerts(slot, looked_ms, anew || ruled_anew);
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
+            // what lies before was looked at, and nothing was crossed
+            let from_ms = as_of_ms.max(self.state.complete_to_ms);
             if !profile.ages() {
-                self.engine.arm_offers(slot);
+                self.engine.arm_offers(slot, from_ms);
                 continue;
             }
             if anew {
@@ -168,8 +179,6 @@ impl Machine {
                 self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
                 self.engine.arm_anew(slot);
             } else {
-                // what lies before was looked at, and nothing was crossed
-                let from_ms = as_of_ms.max(self.state.complete_to_ms);
                 self.engine.arm(slot, Look::Roughly, from_ms);
             }
             self.engine.list_for_refresh(slot);
@@ -229,12 +238,12 @@ mod tests {
         profile.purchases.get_or_insert_default().buy(&cx, 5 * DAY_MS, 1_000);
         profile.as_of_ms = 900 * DAY_MS;
         let now = risk_step(&cx, &profile, 900 * DAY_MS, Look::Exactly);
-        profile.more_mut().risk_band = now.crosses;
+        profile.set_risk_band(now.crosses);
         let slot = machine.engine.store.insert(b"c", profile);
         machine.found_meta = true;
         machine.state.complete_to_ms = 960 * DAY_MS;
         assert!(matches!(machine.restored().unwrap(), Restored::At { .. }));
-        let due_ms = machine.engine.store.get(slot).due_ms;
+        let due_ms = machine.engine.store.get(slot).due_ms();
         assert!(due_ms > 960 * DAY_MS, "{due_ms}");
     }
 

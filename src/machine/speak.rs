@@ -47,7 +47,7 @@ impl Machine {
 
 fn offered(engine: &Engine, slot: u32) -> Vec<Offered> {
     let Slot { key, profile, .. } = engine.store.get(slot);
-    let Some(offers) = profile.more().and_then(|more| more.offers.as_deref()) else {
+    let Some(offers) = profile.more().map(|more| &more.offers) else {
         return Vec::new();
     };
     let held_out = engine.cx.offers.rules.is_held_out(key.bytes());
@@ -82,7 +82,7 @@ fn word_of<'a>(
         customer: slot.key.bytes(),
         account: profile.said(Field::AccountId),
         lifecycle: profile.lifecycle().name(),
-        risk_band: profile.more().and_then(|more| more.risk_band).map(|(band, _)| band),
+        risk_band: profile.risk_band().map(|(band, _)| band),
         as_of_ms: profile.as_of_ms.max(refreshed_ms),
         revenue_minor: profile.purchases.as_ref().map_or(0, |p| p.revenue_minor()),
         part,

@@ -4,6 +4,7 @@
 //! every table is `ReplacingMergeTree(version, is_deleted)`, so that writing a row again changes nothing.
 
 mod accounts;
+mod alerts;
 
 /// A column type. The names are those of `RowBinaryWithNamesAndTypes` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum ColumnType {
     MaybeUInt8,
     /// A double or nothing.
     MaybeFloat64,
+    /// A signed number or nothing.
+    MaybeInt64,
     /// Small numbers in order.
     UInt16s,
     /// Money amounts or moments in order.
@@ -65,6 +68,7 @@ impl ColumnType {
             Self::MaybeTime => "Nullable(DateTime64(3, 'UTC'))",
             Self::MaybeUInt8 => "Nullable(UInt8)",
             Self::MaybeFloat64 => "Nullable(Float64)",
+            Self::MaybeInt64 => "Nullable(Int64)",
             Self::UInt16s => "Array(UInt16)",
             Self::Int64s => "Array(Int64)",
             Self::Float64s => "Array(Float64)",
@@ -112,6 +116,10 @@ pub enum Table {
     Accounts,
     /// How an account stood at the end of each day on which something changed, one row per account and day.
     AccountHistory,
+    /// Alerts, each as its last transition left it.
+    Alerts,
+    /// Every transition of every alert.
+    AlertHistory,
 }
 
 const fn col(name: &'static str, ty: ColumnType) -> Column {
@@ -120,6 +128,7 @@ const fn col(name: &'static str, ty: ColumnType) -> Column {
 
 use ColumnType as T;
 use accounts::{ACCOUNT_HISTORY, ACCOUNTS};
+use alerts::ALERTS;
 
 /// Columns of `customers`. Decayed sums stand by number, each as it was at `sums_at`: the views decay them to the moment
 /// of reading. What has no closed form in SQL stands as it was at `judged_at`.
@@ -416,7 +425,7 @@ const SEGMENTS: &[Column] = &[
 
 impl Table {
     /// Every table. The ledger stands last: carriers write it after everything it vouches for.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Customers,
         Self::CustomerHistory,
         Self::Activity,
@@ -427,6 +436,8 @@ impl Table {
         Self::Credit,
         Self::Accounts,
         Self::AccountHistory,
+        Self::Alerts,
+        Self::AlertHistory,
         Self::LedgerDaily,
         Self::Ledger,
     ];
@@ -446,6 +457,8 @@ impl Table {
             Self::Segments => "segments",
             Self::Accounts => "accounts",
             Self::AccountHistory => "account_history",
+            Self::Alerts => "alerts",
+            Self::AlertHistory => "alert_history",
         }
     }
 
@@ -469,6 +482,7 @@ impl Table {
             Self::Segments => SEGMENTS,
             Self::Accounts => ACCOUNTS,
             Self::AccountHistory => ACCOUNT_HISTORY,
+            Self::Alerts | Self::AlertHistory => ALERTS,
         }
     }
 }

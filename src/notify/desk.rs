@@ -142,10 +142,13 @@ impl Desk {
         if let Some(open) = &before {
             pin(&mut word, &open.word);
         }
-        let told = before.is_some_and(|open| open.standing == Standing::Told);
+        let told = before.as_ref().is_some_and(|open| open.standing == Standing::Told);
         let letter = Letter::about(&word, &key.1);
         if is_on(&word) {
-            let due_ms = word.due_ms.filter(|due_ms| word.call && !told && *due_ms > now_ms);
+            // quiet hours hold for what happens in them too: to Alertmanager it would be a new alert
+            let held_ms = before.and_then(|open| due_of(open.standing));
+            let due_ms = if word.call && !told { word.due_ms } else { held_ms };
+            let due_ms = due_ms.filter(|due_ms| *due_ms > now_ms);
             let standing = due_ms.map_or(Standing::Told, |due_ms| Standing::Held { due_ms });
             let held = due_ms.is_some();
             self.put(key, Open { standing, word });

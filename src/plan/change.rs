@@ -138,6 +138,8 @@ fn meaning_in_table(name: &str, both: bool, is_there: bool) -> Meaning {
         }
         ("rates", _) => Rebuild("events in this currency are part of the sums"),
         ("model" | "lifecycle", _) => Retime("every customer is judged anew and timed by it"),
+        // activations were counted by it, and nothing remembers which
+        ("regularity", "new_cycle_days") => Rebuild("activations were counted by the other cycle"),
         ("satisfaction" | "trend" | "regularity" | "value" | "contract", _) => {
             Retime("rows follow as they are rewritten")
         }

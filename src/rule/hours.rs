@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
@@ -143,7 +144,8 @@ impl Calendar {
         let is_gap = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
         let at = ambiguous.compatible().ok()?;
         if is_gap {
-            let jump = self.zone.preceding(at).next()?;
+            // a minute at which the gap begins is the jump itself, and what precedes is strictly before
+            let jump = self.zone.preceding(at.checked_add(1.nanosecond()).ok()?).next()?;
             return Some(jump.timestamp().as_millisecond());
         }
         Some(at.as_millisecond())

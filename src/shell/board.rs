@@ -331,6 +331,8 @@ pub struct StatusBoard {
     loops: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     /// When the process was last found ready, milliseconds since its birth.
     ready_ms: Mutex<Option<u64>>,
+    /// Of other pipelines of the process, shown with this one.
+    beside: Mutex<Vec<Arc<StatusBoard>>>,
 }
 
 /// For how long a process that was ready may have a reason that passes: readiness must not flap when a broker restarts.
@@ -345,6 +347,7 @@ impl StatusBoard {
             status: Mutex::new(status),
             loops: Mutex::new(BTreeMap::new()),
             ready_ms: Mutex::new(None),
+            beside: Mutex::default(),
         })
     }
 
@@ -356,6 +359,19 @@ impl StatusBoard {
     /// Whether the process is ready, and why not. One that was ready stays so for half a minute while there are only
     /// reasons that pass by themselves.
     pub fn ready(&self) -> (bool, NotReady) {
+        let (mut ready, mut why) = self.ready_alone();
+        for board in self.beside() {
+            let (other, more) = board.ready();
+            let pipeline = board.update(|status| status.pipeline.clone());
+            let named = |reason: String| format!("pipeline {pipeline}: {reason}");
+            ready &= other;
+            why.lasting.extend(more.lasting.into_iter().map(named));
+            why.passing.extend(more.passing.into_iter().map(named));
+        }
+        (ready, why)
+    }
+
+    fn ready_alone(&self) -> (bool, NotReady) {
         let why = self.update(|status| status.not_ready());
         let now_ms = self.elapsed_ms();
         let mut ready_ms = lock(&self.ready_ms);
@@ -381,6 +397,16 @@ impl StatusBoard {
         self.update(|status| change(status.shards.entry(shard).or_default()))
     }
 
+    /// Shows another pipeline of the process together with this one.
+    pub fn show_beside(&self, other: Arc<Self>) {
+        lock(&self.beside).push(other);
+    }
+
+    /// The other pipelines of the process.
+    pub fn beside(&self) -> Vec<Arc<Self>> {
+        lock(&self.beside).clone()
+    }
+
     /// A copy of the status.
     pub fn snapshot(&self) -> Status {
         lock(&self.status).clone()
@@ -403,7 +429,7 @@ impl StatusBoard {
             let silent_ms = now_ms.saturating_sub(last_ms.load(Ordering::Relaxed));
             (silent_ms > limit_ms).then(|| format!("{name} has made no step for {silent_ms} ms"))
         });
-        silent.collect()
+        silent.chain(self.beside().iter().flat_map(|board| board.stuck(limit))).collect()
     }
 
     fn elapsed_ms(&self) -> u64 {

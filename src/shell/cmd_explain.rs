@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clickhouse::Client;
 use clickhouse::error::Error;
@@ -15,7 +16,7 @@ use super::settings::ClickHouse;
 use super::views::Databases;
 use crate::explain::text::render;
 use crate::explain::{Asked, ExplainError, Explanation, Held, Reading, Stored, explain};
-use crate::plan::KeyField;
+use crate::plan::{KeyField, Plan};
 
 /// Most events that are read, the newest.
 const EVENTS_MAX: usize = 20_000;
@@ -90,24 +91,73 @@ pub async fn ask(
     let client = client(settings)?;
     let failed =
         |error: Error| Failure::ClickHouse { url: settings.url.clone(), why: told(&error) };
-    let row = stored(&client, &views, &args.customer).await.map_err(failed)?;
-    let Some(row) = row else {
+    let most = Most { events: EVENTS_MAX, bytes: BYTES_MAX };
+    let read = read(&client, &views, definition.plan.key, &args.customer, most).await;
+    let Some(read) = read.map_err(failed)? else {
         let customer = args.customer.clone();
         return Err(Failure::Unknown { customer, database: views });
     };
-    let subject = match definition.plan.key {
-        KeyField::Customer => "customer_id",
-        KeyField::Account => "account_id",
-    };
-    let (events, cut_before_ms) =
-        held(&client, &views, subject, &args.customer).await.map_err(failed)?;
     let asked = Asked {
         customer: args.customer.clone(),
         at_ms: args.at.map(Timestamp::as_millisecond),
         since_ms: args.since.map(Timestamp::as_millisecond),
     };
-    let reading = Reading { cut_before_ms, kept_days: settings.events_ttl_days };
-    Ok(explain(&definition.plan, &asked, &row, &events, reading)?)
+    Ok(read.explain(&definition.plan, &asked, settings.events_ttl_days)?)
+}
+
+/// How much is read at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    /// Events, the newest.
+    pub events: usize,
+    /// Bytes of records.
+    pub bytes: usize,
+}
+
+/// What the tables hold of a customer.
+#[derive(Debug)]
+pub struct Read {
+    row: Stored,
+    events: Vec<Held>,
+    cut_before_ms: Option<i64>,
+}
+
+impl Read {
+    /// Explains it. This computes, for long customers as long as a second.
+    ///
+    /// # Errors
+    /// When the moments are the wrong way round.
+    pub fn explain(
+        &self,
+        plan: &Arc<Plan>,
+        asked: &Asked,
+        kept_days: u32,
+    ) -> Result<Explanation, ExplainError> {
+        let reading = Reading { cut_before_ms: self.cut_before_ms, kept_days };
+        explain(plan, asked, &self.row, &self.events, reading)
+    }
+}
+
+/// Reads what the views hold of a customer; `None` where there is no such row.
+///
+/// # Errors
+/// When ClickHouse is away or refuses.
+pub async fn read(
+    client: &Client,
+    views: &str,
+    key: KeyField,
+    customer: &str,
+    most: Most,
+) -> Result<Option<Read>, Error> {
+    let Some(row) = stored(client, views, customer).await? else {
+        return Ok(None);
+    };
+    let subject = match key {
+        KeyField::Customer => "customer_id",
+        KeyField::Account => "account_id",
+    };
+    let (events, cut_before_ms) = held(client, views, subject, customer, most).await?;
+    Ok(Some(Read { row, events, cut_before_ms }))
 }
 
 /// Writes the answer.
@@ -213,18 +263,19 @@ async fn held(
     views: &str,
     subject: &str,
     customer: &str,
+    most: Most,
 ) -> Result<(Vec<Held>, Option<i64>), Error> {
     let sql = format!(
         "SELECT toUnixTimestamp64Milli(ts) AS ts_ms, toString(source) AS source_name, toString(topic) AS topic_name, \
          partition, offset, version, toString(type) AS kind, visit, payload FROM {views}.events \
          WHERE {subject} = {{customer:String}} ORDER BY ts DESC, source, partition, offset LIMIT {}",
-        EVENTS_MAX + 1
+        most.events + 1
     );
     let mut cursor = client.query(&sql).param("customer", customer).fetch::<HeldRow>()?;
     let (mut rows, mut bytes) = (Vec::new(), 0);
     while let Some(row) = cursor.next().await? {
         bytes += row.payload.len();
-        if rows.len() == EVENTS_MAX || bytes > BYTES_MAX {
+        if rows.len() == most.events || bytes > most.bytes {
             let cut_before_ms = rows.last().map(|row: &Held| row.ts_ms);
             return Ok((rows, cut_before_ms));
         }

@@ -1,6 +1,7 @@
 //! `retain run`, `migrate` and `sink`: a definition and settings become a running pipeline.
 
 mod carry;
+mod several;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::api::Api;
+use super::api::act::Commands;
 use super::board::Status;
 use super::clickhouse_client::CaFileError;
 use super::client::Link;
@@ -21,6 +24,7 @@ use super::runtime::{self, Options, RunError};
 use super::settings::Settings;
 use crate::plan::{Plan, Severity, parse};
 use carry::{Carry, Target};
+pub use several::{run_choice, run_several};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +115,7 @@ pub async fn migrate(
 ) -> Result<Vec<String>, CommandError> {
     let current = generation::current(&Link::from(&settings.kafka), &definition.plan)?;
     let generation = generation.unwrap_or(current);
-    let target = Target::new(&settings.clickhouse, generation)?;
+    let target = Target::new(&settings.clickhouse, &definition.plan, generation)?;
     let done = target.prepare(&definition.plan).await.map_err(CommandError::Other)?;
     // The views show the current generation, and no other.
     if generation == current {
@@ -140,55 +144,36 @@ impl Parts {
     }
 }
 
-/// Runs the pipeline until SIGTERM or Ctrl-C: then what is computed is committed, and the group left.
+/// Runs pipelines until SIGTERM or Ctrl-C: then what is computed is committed, and the groups left.
 ///
 /// # Errors
-/// When it cannot start, or was put out.
+/// When one cannot start, or was put out: then all of them end.
 pub async fn run(
     settings: &Settings,
-    definition: &Definition,
+    definitions: &[Definition],
     choice: Choice,
     parts: Parts,
 ) -> Result<(), CommandError> {
     let quit = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&quit))?;
-    run_choice(settings, definition, choice, parts, quit).await
+    run_several(settings, definitions, choice, parts, quit).await
 }
 
-/// Like [`run`], until `quit` is set.
-///
-/// # Errors
-/// See [`run`].
-pub async fn run_choice(
-    settings: &Settings,
-    definition: &Definition,
-    choice: Choice,
-    parts: Parts,
-    quit: Arc<AtomicBool>,
-) -> Result<(), CommandError> {
-    let link = Link::from(&settings.kafka);
-    let start = parts.consumes().then_some(settings.kafka.start);
-    let (plan, version) = (&definition.plan, &definition.version);
-    let chosen = generation::choose(&link, plan, version, choice, start).await?;
-    run_chosen(settings, definition, chosen, parts, quit).await
-}
-
+/// One pipeline, whose generation is chosen.
 async fn run_chosen(
     settings: &Settings,
     definition: &Definition,
     chosen: Chosen,
     parts: Parts,
+    observer: Observer,
     quit: Arc<AtomicBool>,
 ) -> Result<(), CommandError> {
     let generation = chosen.generation;
-    tracing::info!(generation, rebuilds = chosen.rebuilds, "generation");
+    let plan = &definition.plan;
+    tracing::info!(pipeline = plan.name, generation, rebuilds = chosen.rebuilds, "generation");
     for warning in &definition.warnings {
         tracing::warn!("{warning}");
     }
-    let plan = &definition.plan;
-    let (observer, server) = pages(settings, plan, generation, parts).await?;
-    let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
-
     let sink = match parts {
         Parts::Machines | Parts::Notifier => None,
         Parts::All | Parts::Carrier => {
@@ -215,8 +200,6 @@ async fn run_chosen(
     if let Some(thread) = notify {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
-    // A page that is still being read does not keep the process.
-    let _ = tokio::time::timeout(SERVED_LONGEST, served).await;
     if let Some(thread) = follow
         && let Ok(Ok(Some(why))) = tokio::task::spawn_blocking(move || thread.join()).await
     {
@@ -225,13 +208,13 @@ async fn run_chosen(
     Ok(ended?)
 }
 
-/// The observer, and the pages that show what it is told.
-async fn pages(
+/// Where a pipeline's parts write what they do.
+fn observer(
     settings: &Settings,
     plan: &Plan,
     generation: u32,
     parts: Parts,
-) -> Result<(Observer, Server), CommandError> {
+) -> Result<Observer, CommandError> {
     let observer = Observer::new(Status {
         pipeline: plan.name.clone(),
         generation,
@@ -239,15 +222,26 @@ async fn pages(
         consumes: parts.consumes(),
         ..Status::default()
     });
-    let observer = observer.map_err(|e| CommandError::Other(e.to_string()))?;
+    observer.map_err(|e| CommandError::Other(e.to_string()))
+}
+
+/// The pages that show what an observer, and those beside it, are told, and the interface to what `plan` has found.
+async fn pages(
+    settings: &Settings,
+    plan: &Arc<Plan>,
+    observer: &Observer,
+) -> Result<Server, CommandError> {
     let pages = Pages {
         board: Arc::clone(&observer.board),
         metrics: Arc::clone(&observer.metrics),
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
-    let server = Server::bind(&settings.http.listen, pages).await?;
+    let sections = (&settings.http, &settings.clickhouse);
+    let api = Api::new(sections, plan, &observer.board, Commands::unconnected());
+    let api = api.map_err(CommandError::Other)?;
+    let server = Server::bind(&settings.http.listen, pages).await?.with(api.router());
     tracing::info!(address = %server.local_addr()?, "http");
-    Ok((observer, server))
+    Ok(server)
 }
 
 fn options(settings: &Settings, generation: u32, definition: String) -> Options {
@@ -304,7 +298,7 @@ fn follow(
     let Some(control) = chosen.control.clone() else {
         return Ok(None);
     };
-    let target = Target::new(&settings.clickhouse, chosen.generation)?;
+    let target = Target::new(&settings.clickhouse, plan, chosen.generation)?;
     let follow = Follow {
         link: Link::from(&settings.kafka),
         plan: Arc::clone(plan),

@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::clock::wall_ms;
 use super::settings::Start;
-use super::topics::{Found, TopicError, find_control, prepare_control};
+use super::topics::{Found, TopicError, find_control, is_there, prepare_control};
 pub use watcher::Watcher;
 
 /// The key of the record.
@@ -143,10 +143,19 @@ pub async fn choose(
 /// # Errors
 /// When the broker does not answer.
 pub fn current(link: &Link, plan: &Plan) -> Result<u32, GenerationError> {
-    if !find_control(link, plan)?.control {
+    current_of(link, &plan.name)
+}
+
+/// The same of the pipeline of that name.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn current_of(link: &Link, pipeline: &str) -> Result<u32, GenerationError> {
+    let topic = ControlTopic::of(link, pipeline);
+    if !is_there(link, &topic.names.control())? {
         return Ok(1);
     }
-    Ok(ControlTopic::new(link, plan).read()?.map_or(1, |control| control.generation))
+    Ok(topic.read()?.map_or(1, |control| control.generation))
 }
 
 /// The control topic of a pipeline.
@@ -159,7 +168,11 @@ pub struct ControlTopic {
 impl ControlTopic {
     /// That of a plan's pipeline.
     pub fn new(link: &Link, plan: &Plan) -> Self {
-        Self { link: link.clone(), names: Names::new(&plan.name, 1) }
+        Self::of(link, &plan.name)
+    }
+
+    fn of(link: &Link, pipeline: &str) -> Self {
+        Self { link: link.clone(), names: Names::new(pipeline, 1) }
     }
 
     fn kafka(&self, what: &'static str) -> impl Fn(KafkaError) -> GenerationError {

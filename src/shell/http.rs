@@ -1,4 +1,5 @@
-//! The operator's HTTP interface: `/metrics`, `/livez`, `/readyz`, `/status`. It reads; it never changes anything.
+//! The HTTP server, and its pages for operators: `/metrics`, `/livez`, `/readyz`, `/status`. These need no token: they read,
+//! never change anything, and show no customer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ pub struct Pages {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    pages: Pages,
+    routes: Router,
 }
 
 impl Server {
@@ -42,7 +43,13 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(|e| {
             io::Error::new(e.kind(), format!("http.listen: {listen} cannot be bound: {e}"))
         })?;
-        Ok(Self { listener, pages })
+        Ok(Self { listener, routes: router(pages) })
+    }
+
+    /// The same with further routes.
+    #[must_use]
+    pub fn with(self, routes: Router) -> Self {
+        Self { routes: self.routes.merge(routes), ..self }
     }
 
     /// The address it listens on.
@@ -61,7 +68,7 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(self.listener, router(self.pages)).with_graceful_shutdown(shutdown).await
+        axum::serve(self.listener, self.routes).with_graceful_shutdown(shutdown).await
     }
 }
 
@@ -108,6 +115,10 @@ async fn status(State(pages): State<Pages>) -> Response {
             value["ready"] = ready.into();
             value["not_ready"] = why.all().into();
             value["stuck"] = stuck.into();
+            let beside: Vec<_> = pages.board.beside().iter().map(|b| b.snapshot()).collect();
+            if !beside.is_empty() {
+                value["beside"] = serde_json::to_value(beside).unwrap_or_default();
+            }
             Json(value).into_response()
         }
         Err(error) => {

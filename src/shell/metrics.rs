@@ -4,6 +4,10 @@
 
 mod notify;
 
+pub use notify::NotifyMetrics;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -74,8 +78,6 @@ pub const RESTORE_DURATION: &str = "retain_restore_duration_seconds";
 pub const RESTORE_PROGRESS: &str = "retain_restore_progress_ratio";
 /// 1, with the version as a label. Alert when copies differ for longer than a roll-out takes.
 pub const BUILD_INFO: &str = "retain_build_info";
-
-pub use notify::NotifyMetrics;
 
 /// Every name, for the documentation and the dashboards' tests.
 pub const NAMES: [&str; 33] = [
@@ -208,6 +210,8 @@ pub struct Metrics {
     restores: IntCounterVec,
     restore_duration: Histogram,
     restore_progress: GaugeVec,
+    /// Of other pipelines of the process, shown with these.
+    beside: Mutex<Vec<Arc<Metrics>>>,
 }
 
 /// Upper bounds of latencies, seconds: 1 ms to 2 minutes.
@@ -258,7 +262,19 @@ impl Metrics {
     /// # Errors
     /// Names or labels that Prometheus refuses; a test shows that these are none.
     pub fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+        Self::in_registry(Registry::new())
+    }
+
+    /// The same for a pipeline of that name: each metric has it as the label `pipeline`.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
+    pub fn of(pipeline: &str) -> prometheus::Result<Self> {
+        let label = [("pipeline".to_owned(), pipeline.to_owned())];
+        Self::in_registry(Registry::new_custom(None, Some(label.into()))?)
+    }
+
+    fn in_registry(registry: Registry) -> prometheus::Result<Self> {
         let r = Registrar(&registry);
         let of_source = &["source"][..];
         let of_shard = &["shard"][..];
@@ -312,6 +328,7 @@ impl Metrics {
                 "share of the state read back",
                 of_shard,
             )?,
+            beside: Mutex::default(),
             registry,
         };
         // From the first scrape on, so that the first of them is a rise.
@@ -332,7 +349,20 @@ impl Metrics {
     /// # Errors
     /// Those of the encoder; none for well-formed families.
     pub fn text(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut other in beside.iter().flat_map(|metrics| metrics.registry.gather()) {
+            match families.iter_mut().find(|family| family.name() == other.name()) {
+                Some(family) => family.mut_metric().extend(other.take_metric()),
+                None => families.push(other),
+            }
+        }
+        TextEncoder::new().encode_to_string(&families)
+    }
+
+    /// Shows the metrics of another pipeline of the process together with these.
+    pub fn show_beside(&self, other: Arc<Self>) {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner).push(other);
     }
 
     /// Counts a cycle that was committed at `now_ms` (wall clock). `sources` are those of the plan, in its order. Call it

@@ -53,6 +53,11 @@ pub const MIGRATIONS: &[Migration] = &[
         text: include_str!("../../config/clickhouse/005_credit.sql"),
     },
     Migration {
+        number: 6,
+        name: "alerts",
+        text: include_str!("../../config/clickhouse/006_alerts.sql"),
+    },
+    Migration {
         number: 7,
         name: "accounts",
         text: include_str!("../../config/clickhouse/007_accounts.sql"),
@@ -66,7 +71,7 @@ pub struct Retention {
     pub events_days: u32,
     /// `ledger`, by the clock of its cycle; the daily roll-up is kept for ever.
     pub ledger_days: u32,
-    /// `customer_history`, by day.
+    /// `customer_history`, `account_history` and `alert_history`, by day.
     pub history_days: u32,
 }
 
@@ -141,6 +146,8 @@ pub async fn migrate_tables(
         ("opportunities", "toDate(proposed_at)", kept.events_days),
         ("ledger", "clock", kept.ledger_days),
         ("customer_history", "day", kept.history_days),
+        ("account_history", "day", kept.history_days),
+        ("alert_history", "toDate(at)", kept.history_days),
     ];
     for (table, time, days) in tables {
         done.extend(keep(client, databases, table, time, days).await?);

@@ -75,7 +75,17 @@ impl Observer {
     /// # Errors
     /// See [`Metrics::new`].
     pub fn new(status: Status) -> prometheus::Result<Self> {
-        Ok(Self { board: StatusBoard::new(status), metrics: Arc::new(Metrics::new()?) })
+        let metrics = match status.pipeline.as_str() {
+            "" => Metrics::new()?,
+            pipeline => Metrics::of(pipeline)?,
+        };
+        Ok(Self { board: StatusBoard::new(status), metrics: Arc::new(metrics) })
+    }
+
+    /// Shows another pipeline of the process together with this one.
+    pub fn show_beside(&self, other: &Self) {
+        self.board.show_beside(Arc::clone(&other.board));
+        self.metrics.show_beside(Arc::clone(&other.metrics));
     }
 
     /// The clients are open, and the pipeline's clock has begun.

@@ -15,8 +15,8 @@ use super::settings::{Settings, is_secret_property};
 pub const DEFAULT_FILE: &str = include_str!("../../config/default.toml");
 
 /// Keys whose values are never shown; each can also be given as `KEY_file`.
-pub const SECRET_KEYS: [&str; 3] =
-    ["clickhouse.password", "kafka.sasl_password", "kafka.ssl_key_password"];
+pub const SECRET_KEYS: [&str; 4] =
+    ["clickhouse.password", "http.session_key", "kafka.sasl_password", "kafka.ssl_key_password"];
 
 /// Keys that take one of a few words.
 const WORD_KEYS: [(&str, &[&str]); 4] = [

@@ -207,6 +207,22 @@ pub struct Http {
     pub listen: String,
     /// How long a worker may make no step before `/livez` fails, milliseconds.
     pub live_timeout_ms: u64,
+    /// File with the tokens of the API; `None` = nobody gets in.
+    #[serde(deserialize_with = "text_or_none")]
+    pub tokens_file: Option<String>,
+    /// What sessions are signed with; `None` = a random key of this process.
+    #[serde(deserialize_with = "secret_or_none")]
+    pub session_key: Option<Secret>,
+    /// How long a session lasts, hours.
+    pub session_hours: u32,
+    /// Requests of one token within a minute.
+    pub requests_per_minute: u32,
+    /// Requests of the API and the pages that are answered at once.
+    pub concurrent_requests_max: usize,
+    /// Longest time for one of them, milliseconds.
+    pub request_timeout_ms: u64,
+    /// Largest body of a request, bytes.
+    pub body_bytes_max: usize,
 }
 
 /// Section `[log]`.

@@ -229,6 +229,17 @@ pub fn find_control(link: &Link, plan: &Plan) -> Result<Found, TopicError> {
     })
 }
 
+/// Whether a topic is there.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn is_there(link: &Link, topic: &str) -> Result<bool, TopicError> {
+    let unreachable = |e| unreachable(link, e);
+    let admin: AdminClient<Quiet> =
+        link.admin().create_with_context(Quiet::default()).map_err(unreachable)?;
+    Ok(counts(&admin).map_err(unreachable)?.iter().any(|(there, _)| there == topic))
+}
+
 fn unreachable(link: &Link, answer: rdkafka::error::KafkaError) -> TopicError {
     let told = format!("{answer}; {}", why_unreachable(link));
     TopicError::Unreachable { brokers: link.brokers.clone(), told }

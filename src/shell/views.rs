@@ -1,5 +1,6 @@
 //! The views people read: SQL text from the plan.
 
+mod accounts;
 mod credit;
 mod customers;
 mod history;
@@ -35,11 +36,27 @@ impl Databases {
         }
         Ok(Self { views: prefix.to_owned(), tables: format!("{prefix}_g{generation}") })
     }
+
+    /// The databases of a plan's generation. Accounts have tables of their own, for their generations are others than
+    /// those of their customers, and the same views.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
+    pub fn of(plan: &Plan, prefix: &str, generation: u32) -> Result<Self, String> {
+        let mut databases = Self::new(prefix, generation)?;
+        if plan.accounts.is_some() {
+            databases.tables = format!("{prefix}_accounts_g{generation}");
+        }
+        Ok(databases)
+    }
 }
 
 /// All views of a generation: statements to run in order, each `CREATE OR REPLACE`. They hold the plan's model,
 /// prior, currency and clock, so they are written at every start, not only by a migration.
 pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
+    if let Some(rules) = &plan.accounts {
+        return accounts::views_sql(plan, rules, databases);
+    }
     let Databases { views, tables } = databases;
     let view =
         |name: &str, body: String| format!("CREATE OR REPLACE VIEW {views}.{name} AS\n{body}");
@@ -66,10 +83,12 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("tier_migration", history::tier_migration(tables)),
         view("churn_rate", history::churn_rate(tables)),
         view("opportunities_now", opportunities::now(views, tables)),
-        view("opportunity_effect", opportunities::effect(views, tables)),
+        view("opportunity_effect", opportunities::effect(plan, databases)),
         view("segments_hourly", segments::hourly(tables)),
         view("segments_between", segments::between(views)),
         view("segments_now", segments::now(views)),
+        view("alerts_now", plain_select(tables, Table::Alerts, "")),
+        view("alert_history", plain_select(tables, Table::AlertHistory, "")),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),
         view("ledger", plain_select(tables, Table::Ledger, CONSUMED)),

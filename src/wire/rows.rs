@@ -228,6 +228,12 @@ impl Row<'_> {
         self.maybe(value.map(f64::to_le_bytes))
     }
 
+    /// A signed number or nothing.
+    pub fn maybe_i64(&mut self, value: Option<i64>) -> &mut Self {
+        self.column(&[ColumnType::MaybeInt64]);
+        self.maybe(value.map(i64::to_le_bytes))
+    }
+
     /// A small number or nothing.
     pub fn maybe_u8(&mut self, value: Option<u8>) -> &mut Self {
         self.column(&[ColumnType::MaybeUInt8]);

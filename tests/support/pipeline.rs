@@ -159,12 +159,21 @@ pub struct News {
 impl Process {
     /// Starts it with a definition and settings (`KEY=VALUE`).
     pub fn start(definition: &str, settings: &[String]) -> Self {
+        Self::start_all(&[definition], settings)
+    }
+
+    /// The same with several definitions.
+    pub fn start_all(definitions: &[&str], settings: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("definition.toml");
-        std::fs::write(&file, definition).unwrap();
+        let file = |(n, definition): (usize, &&str)| {
+            let file = folder.path().join(format!("definition-{n}.toml"));
+            std::fs::write(&file, definition).unwrap();
+            file
+        };
+        let files: Vec<_> = definitions.iter().enumerate().map(file).collect();
         let mut child = Command::new(env!("CARGO_BIN_EXE_retain"))
             .arg("run")
-            .arg(&file)
+            .args(&files)
             .args(settings.iter().flat_map(|s| ["--set", s]))
             .stderr(Stdio::piped())
             .spawn()

@@ -257,6 +257,8 @@ fn key_columns(table: &str) -> &'static [&'static str] {
         "customer_history" => &["customer_id", "day"],
         "accounts" => &["account_id"],
         "account_history" => &["account_id", "day"],
+        "alerts" => &["alert_id"],
+        "alert_history" => &["subject_id", "rule", "episode", "n", "customer_id"],
         "activity" => &["shard", "source", "minute", "type", "channel", "late_offset"],
         "events" => &["customer_id", "ts", "source", "partition", "offset"],
         "ledger" => &["shard", "source", "version"],

@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 7] = [
     &["model"],
     &["rule"],
     &["wire", "decode", "plan", "signal", "generate", "api"],
-    &["flow", "engine", "account", "notify"],
+    &["flow", "engine", "account", "notify", "page"],
     &["snapshot", "invariants", "explain"],
     &["machine"],
     &["shell", "lab"],

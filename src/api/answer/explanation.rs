@@ -94,7 +94,7 @@ pub struct Contribution {
     pub z: f64,
     /// Log-odds per unit of `z`.
     pub weight: f64,
-    /// `fitted`, or `expert_prior`: a judgement of direction and rough size, with no data behind it.
+    /// `fitted`, `definition`, or `expert_prior`: a judgement of direction and rough size, with no data behind it.
     pub basis: String,
     /// Log-odds beyond the reference customer's.
     pub log_odds: f64,

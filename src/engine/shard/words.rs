@@ -54,6 +54,9 @@ impl Dimension {
 )]
 pub struct Word(pub u16);
 
+/// The text of all values beyond the limit.
+pub const OTHER: &str = "other";
+
 impl Word {
     /// Beyond the limit.
     pub const OTHER: Self = Self(u16::MAX);
@@ -136,7 +139,7 @@ impl Words {
     pub fn text(&self, source: SourceIndex, dim: Dimension, word: Word) -> &str {
         match word {
             Word(0) => "",
-            Word::OTHER => "other",
+            Word::OTHER => OTHER,
             Word(n) => self
                 .values
                 .get(&(source, dim))
@@ -155,7 +158,7 @@ impl Words {
     ) -> &'a str {
         match self.learn(source, dim, text, max) {
             Word(0) => "",
-            Word::OTHER => "other",
+            Word::OTHER => OTHER,
             _ => text,
         }
     }

@@ -41,7 +41,7 @@ pub(super) const ACCOUNTS: &[Column] = &[
     col("last_seen", T::MaybeTime),
     col("past_days", T::UInt16s),
     col("past_risk_ppm", T::Int64s),
-    col("past_value_minor", T::Int64s),
+    col("past_revenue_minor", T::Int64s),
 ];
 
 /// Columns of `account_history`. `day` is of the definition's day zone; everything stands as of `as_of`.

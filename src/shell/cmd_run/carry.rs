@@ -42,9 +42,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub fn new(settings: &ClickHouse, generation: u32) -> Result<Self, CommandError> {
-        let databases =
-            Databases::new(&settings.database, generation).map_err(CommandError::Other)?;
+    pub fn new(settings: &ClickHouse, plan: &Plan, generation: u32) -> Result<Self, CommandError> {
+        let databases = Databases::of(plan, &settings.database, generation);
+        let databases = databases.map_err(CommandError::Other)?;
         let mut options = SinkOptions::new(databases.tables.clone());
         options.timeout_ms = settings.insert_timeout_ms;
         options.insert_quorum.clone_from(&settings.insert_quorum);
@@ -103,7 +103,7 @@ impl Carry {
         observer: &Observer,
         quit: &Arc<AtomicBool>,
     ) -> Result<Self, CommandError> {
-        let target = Target::new(&settings.clickhouse, chosen.generation)?;
+        let target = Target::new(&settings.clickhouse, plan, chosen.generation)?;
         let sink = Sink::new(target.client.clone(), target.options.clone());
         let views = match (chosen.writes_views, parts) {
             (false, _) => Views::Never,

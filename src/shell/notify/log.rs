@@ -23,6 +23,8 @@ use crate::wire::alert::AlertWord;
 
 /// Reading a topic to its end may take so long.
 const READ_LONGEST: Duration = Duration::from_secs(300);
+/// How often is looked whether records were taken.
+const FLUSH_LOOK: Duration = Duration::from_millis(1);
 /// A read that gets nothing for so long asks whether it is at the end.
 const READ_PAUSE: Duration = Duration::from_millis(100);
 
@@ -205,6 +207,7 @@ impl Session {
             let key = format!("{}\t{}", self.place.receiver, letter.id);
             self.send(&topic, 0, &key, Some(&letter.value))?;
         }
+        self.flush(timeout)?;
         let mut offsets = TopicPartitionList::new();
         let alerts = self.place.names.alerts();
         for (partition, offset) in &self.moved {
@@ -219,6 +222,19 @@ impl Session {
         }
         self.producer.commit_transaction(timeout).map_err(told("committing"))?;
         self.moved.clear();
+        Ok(())
+    }
+
+    /// Waits until the brokers have the records: the commit would wait for it in slices of 100 ms.
+    fn flush(&self, timeout: Duration) -> Result<(), String> {
+        let began = Instant::now();
+        while self.producer.in_flight_count() > 0 {
+            if began.elapsed() >= timeout {
+                return Err("the brokers do not take the notifier's records".to_owned());
+            }
+            self.producer.poll(Duration::ZERO);
+            std::thread::sleep(FLUSH_LOOK);
+        }
         Ok(())
     }
 

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::{ClickHouse, Kafka, Settings};
+use super::{ClickHouse, Http, Kafka, Settings};
+
+/// Fewest characters of a key that signs sessions.
+const SESSION_KEY_MIN: usize = 32;
 
 /// Properties that delivery rests on, or that have a setting of their own: (beginning of the name, what to do instead).
 const OWN_PROPERTIES: &[(&str, &str)] = &[
@@ -138,13 +141,7 @@ impl Settings {
         let mut problems = Vec::new();
         self.kafka.validate(&mut problems);
         self.clickhouse.validate(&mut problems);
-        if self.http.listen.parse::<SocketAddr>().is_err() {
-            problems.push(format!(
-                "http.listen: expected ADDRESS:PORT such as 127.0.0.1:9464 or [::1]:9464, found {:?}",
-                self.http.listen
-            ));
-        }
-        within(&mut problems, "http.live_timeout_ms", self.http.live_timeout_ms, 100, 3_600_000);
+        self.http.validate(&mut problems);
         // `tracing` would take a misspelt level for the name of a module, and log nothing.
         let levels = ["off", "error", "warn", "info", "debug", "trace"];
         for directive in self.log.level.split(',').filter(|d| !d.contains('=')) {
@@ -172,6 +169,31 @@ impl Settings {
             3_600_000,
         );
         problems
+    }
+}
+
+impl Http {
+    fn validate(&self, problems: &mut Vec<String>) {
+        if self.listen.parse::<SocketAddr>().is_err() {
+            problems.push(format!(
+                "http.listen: expected ADDRESS:PORT such as 127.0.0.1:9464 or [::1]:9464, found {:?}",
+                self.listen
+            ));
+        }
+        if self.session_key.as_ref().is_some_and(|key| key.expose().len() < SESSION_KEY_MIN) {
+            problems
+                .push(format!("http.session_key: expected {SESSION_KEY_MIN} characters or more"));
+        }
+        for (key, value, min, max) in [
+            ("http.live_timeout_ms", self.live_timeout_ms, 100, 3_600_000),
+            ("http.session_hours", u64::from(self.session_hours), 1, 24 * 90),
+            ("http.requests_per_minute", u64::from(self.requests_per_minute), 1, 1_000_000),
+            ("http.concurrent_requests_max", self.concurrent_requests_max as u64, 1, 10_000),
+            ("http.request_timeout_ms", self.request_timeout_ms, 1_000, 300_000),
+            ("http.body_bytes_max", self.body_bytes_max as u64, 1_024, 1 << 20),
+        ] {
+            within(problems, key, value, min, max);
+        }
     }
 }
 

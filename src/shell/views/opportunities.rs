@@ -1,5 +1,8 @@
 //! The views of what is worth a contact: what stands now, and what contacts have changed, told by those left alone.
 
+use super::Databases;
+use crate::plan::{KeyField, Plan};
+
 /// For how long purchases after a proposal are counted, days.
 const EFFECT_D: u32 = 30;
 
@@ -28,7 +31,13 @@ WHERE o.expires_at > greatest(o.proposed_at, ifNull(s.now_at, o.proposed_at))
 
 /// By goal: who bought within 30 days after a proposal, of those who could be contacted and of those left alone. Only
 /// proposals whose 30 days have passed count.
-pub(super) fn effect(views: &str, tables: &str) -> String {
+pub(super) fn effect(plan: &Plan, databases: &Databases) -> String {
+    let Databases { views, tables } = databases;
+    // whose proposals these are is the pipeline's subject; an event names its own customer and account
+    let subject = match plan.key {
+        KeyField::Customer => "customer_id",
+        KeyField::Account => "account_id",
+    };
     let share = |who: &str| format!("if({who}_n > 0, {who}_bought / {who}_n, NULL)");
     let variance = |who: &str| format!("{who}_share * (1 - {who}_share) / {who}_n");
     format!(
@@ -47,7 +56,7 @@ FROM
     LEFT JOIN {views}.shards AS s ON s.shard = o.shard
     LEFT JOIN
     (
-        SELECT customer_id, ts, toUInt8(1) AS is_order FROM {tables}.events FINAL WHERE type = 'purchase'
+        SELECT {subject} AS customer_id, ts, toUInt8(1) AS is_order FROM {tables}.events FINAL WHERE type = 'purchase'
     ) AS e ON e.customer_id = o.customer_id
     WHERE o.proposed_at + INTERVAL {EFFECT_D} DAY <= s.now_at
     GROUP BY goal, held_out, customer_id, proposed_at

@@ -44,13 +44,11 @@ pub(super) fn between(views: &str) -> String {
     summary(views, &moment("since"), &moment("until"))
 }
 
-/// The same for the last 30 days, as the shards stand now.
+/// The same for the last 30 days, up to the newest hour of any shard.
 pub(super) fn now(views: &str) -> String {
     // the hour that is going on counts, and hours of events that are ahead of the clock
-    let latest = format!("(SELECT max(hour) FROM {views}.segments_hourly)");
-    let clock = format!("ifNull((SELECT min(now_at) FROM {views}.shards), {latest})");
-    let until = format!("addHours({latest}, 1)");
-    let since = format!("subtractDays({clock}, {NOW_D})");
+    let until = format!("addHours((SELECT max(hour) FROM {views}.segments_hourly), 1)");
+    let since = format!("subtractDays({until}, {NOW_D})");
     summary(views, &since, &until)
 }
 

@@ -53,16 +53,23 @@ impl Shard {
                 return Ok(());
             }
         };
-        if low <= position {
+        if low < position {
             return Err(format!(
                 "topic {topic} has no offset {position}, though it begins at {low}: it was deleted and made \
                  again, or cut; rebuild with `retain run --rebuild FILE`"
             ));
         }
-        let reason = "retention removed records before they were read";
-        let (shard, from, to) = (self.id, position, low);
-        tracing::error!(shard, topic, from, to, "retention removed unread records");
-        self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
-        shared.fetcher.move_to(self.id, source, low).map_err(|e| e.to_string())
+        // at the position itself it has been skipped to before, and the fetcher was not moved
+        if low > position {
+            let reason = "retention removed records before they were read";
+            let (shard, from, to) = (self.id, position, low);
+            tracing::error!(shard, topic, from, to, "retention removed unread records");
+            self.machine.skip_to(source, low, shared.clock.now_ms(), reason);
+        }
+        if let Err(error) = shared.fetcher.move_to(self.id, source, low) {
+            tracing::warn!(shard = self.id, topic, low, %error, "the fetcher could not be moved, it is tried again");
+            self.removed.push((source, Instant::now() + ASK_AGAIN));
+        }
+        Ok(())
     }
 }

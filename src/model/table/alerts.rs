@@ -1,0 +1,45 @@
+//! The columns of the tables of alerts.
+
+use super::{Column, ColumnType as T, col};
+
+/// Columns of `alerts` and `alert_history`: a transition, and the subject as it stood then. `at` is event time, `detected_at`
+/// the pipeline's clock; `n` counts the transitions of an episode from 1.
+pub(super) const ALERTS: &[Column] = &[
+    col("alert_id", T::String),
+    col("n", T::UInt32),
+    col("rule", T::Word),
+    col("subject_kind", T::Word),
+    col("subject_id", T::String),
+    col("shard", T::UInt16),
+    col("version", T::UInt64),
+    col("is_deleted", T::UInt8),
+    col("customer_id", T::String),
+    col("account_id", T::String),
+    col("episode", T::UInt32),
+    col("what", T::Word),
+    col("phase", T::Word),
+    col("by", T::String),
+    col("by_kind", T::Word),
+    col("note", T::String),
+    col("severity", T::Word),
+    col("at", T::Time),
+    col("detected_at", T::Time),
+    col("catch_up", T::UInt8),
+    col("call", T::UInt8),
+    col("raised_at", T::MaybeTime),
+    col("snoozed_until", T::MaybeTime),
+    col("due_at", T::MaybeTime),
+    col("at_risk_minor", T::MaybeInt64),
+    col("currency", T::Word),
+    col("risk", T::MaybeFloat64),
+    col("owner_id", T::String),
+    col("region", T::Word),
+    col("industry", T::Word),
+    col("tier", T::Word),
+    col("key", T::UInt8),
+    col("reasons", T::Strings),
+    col("changed", T::Strings),
+    col("about", T::String),
+    col("next_step", T::String),
+    col("receivers", T::Strings),
+];

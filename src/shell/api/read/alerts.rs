@@ -1,0 +1,272 @@
+//! Alerts as they stand, their transitions, and the names of whom they are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{ALERTS_MAX, OPEN, SEVERITIES};
+use crate::api::answer::{Alert, AlertDetail, List, Listed};
+use crate::api::filter::{AlertSort, AlertsQuery, PhaseFilter, SeverityFilter};
+use crate::api::problem::Problem;
+use crate::shell::api::reader::{Param, Params, Reader};
+use crate::shell::api::wheres::{Sorted, Where, page, page_sql};
+
+/// The columns of an [`Alert`].
+const COLUMNS: &str = "\
+    a.alert_id AS alert_id, a.n AS n, a.rule AS rule, a.subject_kind AS subject_kind, a.subject_id AS subject_id, \
+    a.customer_id AS customer_id, a.account_id AS account_id, '' AS name, a.episode AS episode, a.what AS what, \
+    a.phase AS phase, a.by AS by, a.by_kind AS by_kind, a.note AS note, a.severity AS severity, a.at AS at, \
+    a.detected_at AS detected, toBool(a.catch_up) AS catch_up, a.raised_at AS raised, \
+    a.snoozed_until AS snoozed_until, a.at_risk_minor AS at_risk_minor, a.risk AS risk, a.owner_id AS owner_id, \
+    a.region AS region, a.industry AS industry, a.tier AS tier, toBool(a.key) AS key, a.reasons AS reasons, \
+    a.changed AS changed, a.about AS about, a.next_step AS next_step, a.receivers AS receivers";
+
+/// Worst first, then most at risk, then the newest.
+fn worst_first() -> String {
+    format!(
+        "indexOf({SEVERITIES}, toString(a.severity)) DESC, ifNull(a.at_risk_minor, 0) DESC, a.at DESC, a.alert_id"
+    )
+}
+
+fn sort_key(sort: AlertSort) -> String {
+    let moment = |column: &str| format!("ifNull(toUnixTimestamp64Milli(a.{column}), toInt64(-1))");
+    match sort {
+        // a rank before an amount, which is held within 15 digits
+        AlertSort::Severity => format!(
+            "toInt64(indexOf({SEVERITIES}, toString(a.severity))) * 1000000000000000 \
+             + least(greatest(ifNull(a.at_risk_minor, 0), 0), 999999999999999)"
+        ),
+        AlertSort::AtRisk => "ifNull(toInt64(a.at_risk_minor), toInt64(-1))".to_owned(),
+        AlertSort::Raised => moment("raised_at"),
+        AlertSort::Changed => moment("at"),
+    }
+}
+
+#[derive(Deserialize)]
+struct Count {
+    n: u64,
+}
+
+/// A page of alerts.
+///
+/// # Errors
+/// What cannot be asked, and what ClickHouse refuses.
+pub async fn list(reader: &Reader, query: &AlertsQuery) -> Result<Listed<Alert>, Problem> {
+    let paging = query.paging()?;
+    let mut wheres = filters(query);
+    let from = format!("{}.alerts_now AS a WHERE {}", reader.views, wheres.sql());
+    let count = format!("SELECT count() AS n FROM {from}");
+    let filtered = wheres.params.clone();
+    let key = sort_key(query.sorted_by());
+    let select = format!("SELECT {COLUMNS}, {key} AS sort_key, a.alert_id AS sort_id FROM {from}");
+    let sql = page_sql(&select, &paging, false, &mut wheres.params);
+    let (standing, total, rows) = tokio::try_join!(
+        reader.standing(),
+        reader.rows_if_there::<Count>(&count, &filtered),
+        reader.rows_if_there::<Sorted<Alert>>(&sql, &wheres.params),
+    )?;
+    let total = total.first().map_or(0, |count| count.n);
+    let mut list: List<Alert> = page(rows, total, &paging);
+    name(reader, &mut list.items).await?;
+    Ok(Listed { standing, list })
+}
+
+fn filters(query: &AlertsQuery) -> Where {
+    let mut wheres = Where::default();
+    wheres.text("a.owner_id", "owner", query.owner.as_ref());
+    wheres.text("a.region", "region", query.region.as_ref());
+    wheres.text("a.rule", "rule", query.rule.as_ref());
+    wheres.text("a.account_id", "account", query.account.as_ref());
+    wheres.text("a.customer_id", "customer", query.customer.as_ref());
+    let phase: PhaseFilter = query.phase.unwrap_or_default();
+    let phases = phase.phases().iter().map(|phase| (*phase).to_owned()).collect::<Vec<_>>();
+    let phases = (!phases.is_empty()).then_some(Param::Texts(phases));
+    wheres.with("toString(a.phase) IN {phases:Array(String)}", "phases", phases);
+    let severity = query.severity_from.map(|severity: SeverityFilter| severity.name().into());
+    let at_least = format!(
+        "indexOf({SEVERITIES}, toString(a.severity)) >= indexOf({SEVERITIES}, {{severity:String}})"
+    );
+    wheres.with(at_least, "severity", severity);
+    wheres
+}
+
+/// An alert with the transitions of its episode.
+///
+/// # Errors
+/// When there is none, and what ClickHouse refuses.
+pub async fn one(reader: &Reader, alert_id: &str) -> Result<AlertDetail, Problem> {
+    let params: Params = vec![("id", alert_id.into())];
+    let now = format!(
+        "SELECT {COLUMNS} FROM {}.alerts_now AS a WHERE a.alert_id = {{id:String}} LIMIT 1",
+        reader.views
+    );
+    let standing = reader.standing();
+    let (standing, mut found) =
+        tokio::try_join!(standing, reader.rows_if_there::<Alert>(&now, &params))?;
+    let Some(alert) = found.pop() else {
+        return Err(Problem::not_found("alert", alert_id));
+    };
+    let params: Params = vec![
+        ("id", alert_id.into()),
+        ("subject", alert.subject_id.as_str().into()),
+        ("rule", alert.rule.as_str().into()),
+    ];
+    let history = format!(
+        "SELECT {COLUMNS} FROM {}.alert_history AS a WHERE a.subject_id = {{subject:String}} \
+         AND a.rule = {{rule:String}} AND a.alert_id = {{id:String}} ORDER BY a.n LIMIT 200",
+        reader.views
+    );
+    let mut all = reader.rows::<Alert>(&history, &params).await?;
+    all.push(alert);
+    name(reader, &mut all).await?;
+    let alert = all.pop().unwrap_or_default();
+    Ok(AlertDetail { standing, acts: alert.acts().to_vec(), alert, history: all })
+}
+
+/// Alerts of a subject: open ones first, then the latest. `column` is ours.
+///
+/// # Errors
+/// What ClickHouse refuses.
+pub async fn of(reader: &Reader, column: &str, id: &str) -> Result<Vec<Alert>, Problem> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {}.alerts_now AS a WHERE a.{column} = {{id:String}} \
+         ORDER BY toString(a.phase) IN {OPEN} DESC, a.at DESC, a.alert_id LIMIT {ALERTS_MAX}",
+        reader.views
+    );
+    let mut alerts = reader.rows_if_there(&sql, &vec![("id", id.into())]).await?;
+    name(reader, &mut alerts).await?;
+    Ok(alerts)
+}
+
+/// Open alerts of these accounts and their members, the worst `most` of each.
+///
+/// # Errors
+/// What ClickHouse refuses.
+pub async fn of_accounts(
+    reader: &Reader,
+    accounts: Vec<String>,
+    most: u32,
+) -> Result<BTreeMap<String, Vec<Alert>>, Problem> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {}.alerts_now AS a \
+         WHERE a.account_id IN {{ids:Array(String)}} AND toString(a.phase) IN {OPEN} \
+         ORDER BY {} LIMIT {most} BY a.account_id",
+        reader.views,
+        worst_first()
+    );
+    let params = vec![("ids", Param::Texts(accounts))];
+    let mut alerts: Vec<Alert> = reader.rows_if_there(&sql, &params).await?;
+    name(reader, &mut alerts).await?;
+    let mut by_account: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
+    for alert in alerts {
+        by_account.entry(alert.account_id.clone()).or_default().push(alert);
+    }
+    Ok(by_account)
+}
+
+/// Open alerts whose subject belongs to no account that is known.
+///
+/// # Errors
+/// What ClickHouse refuses.
+pub async fn without_account(
+    reader: &Reader,
+    owner: Option<&String>,
+    region: Option<&String>,
+) -> Result<Vec<Alert>, Problem> {
+    let mut wheres = Where::default();
+    wheres.test("a.account_id = ''");
+    wheres.test(format!("toString(a.phase) IN {OPEN}"));
+    wheres.text("a.owner_id", "owner", owner);
+    wheres.text("a.region", "region", region);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {}.alerts_now AS a WHERE {} ORDER BY {} LIMIT {ALERTS_MAX}",
+        reader.views,
+        wheres.sql(),
+        worst_first()
+    );
+    let mut alerts = reader.rows_if_there(&sql, &wheres.params).await?;
+    name(reader, &mut alerts).await?;
+    Ok(alerts)
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+    name: String,
+}
+
+/// Fills in the names: the customer's where the alert is about one, else the account's.
+async fn name(reader: &Reader, alerts: &mut [Alert]) -> Result<(), Problem> {
+    let ids = |of: fn(&Alert) -> &String| -> Vec<String> {
+        let all: BTreeSet<&String> = alerts.iter().map(of).filter(|id| !id.is_empty()).collect();
+        all.into_iter().cloned().collect()
+    };
+    let (customers, accounts) = (ids(|a| &a.customer_id), ids(|a| &a.account_id));
+    let (customers, accounts) = tokio::try_join!(
+        names(reader, "customers_now", "customer_id", customers),
+        names(reader, "accounts_now", "account_id", accounts),
+    )?;
+    for alert in alerts {
+        let customer = customers.get(&alert.customer_id);
+        let account = accounts.get(&alert.account_id);
+        let name = if alert.subject_kind == "account" { account } else { customer.or(account) };
+        alert.name = name.cloned().unwrap_or_default();
+    }
+    Ok(())
+}
+
+async fn names(
+    reader: &Reader,
+    view: &str,
+    column: &str,
+    ids: Vec<String>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql = format!(
+        "SELECT t.{column} AS id, t.name AS name FROM {}.{view} AS t \
+         WHERE t.{column} IN {{ids:Array(String)}} AND t.name != ''",
+        reader.views
+    );
+    let params = vec![("ids", Param::Texts(ids))];
+    let rows: Vec<Named> = reader.rows_if_there(&sql, &params).await?;
+    Ok(rows.into_iter().map(|named| (named.id, named.name)).collect())
+}
+
+/// What a summary counts.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Load {
+    /// Nobody has taken it.
+    pub firing: u64,
+    /// Somebody has it.
+    pub acknowledged: u64,
+    /// Put off.
+    pub snoozed: u64,
+    /// Firing, and critical or high.
+    pub urgent: u64,
+}
+
+/// How many alerts are open.
+///
+/// # Errors
+/// What ClickHouse refuses.
+pub async fn load(
+    reader: &Reader,
+    owner: Option<&String>,
+    region: Option<&String>,
+) -> Result<Load, Problem> {
+    let mut wheres = Where::default();
+    wheres.text("a.owner_id", "owner", owner);
+    wheres.text("a.region", "region", region);
+    let sql = format!(
+        "SELECT countIf(a.phase = 'firing') AS firing, countIf(a.phase = 'acknowledged') AS acknowledged, \
+         countIf(a.phase = 'snoozed') AS snoozed, \
+         countIf(a.phase = 'firing' AND toString(a.severity) IN ('high', 'critical')) AS urgent \
+         FROM {}.alerts_now AS a WHERE {}",
+        reader.views,
+        wheres.sql()
+    );
+    let loads = reader.rows_if_there(&sql, &wheres.params).await?;
+    Ok(loads.into_iter().next().unwrap_or_default())
+}
