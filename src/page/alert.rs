@@ -73,7 +73,7 @@ pub(super) fn headline(pen: &Pen<'_>, alert: &Alert) -> Markup {
 pub(super) fn reasons(alert: &Alert) -> Markup {
     html! {
         @if alert.reasons.is_empty() { p .why { (alert.about) } }
-        @else { ul .why { @for reason in &alert.reasons { li { (sentence(reason)) } } } }
+        @else { ul .why { @for reason in &alert.reasons { li { (words::sentence(reason)) } } } }
         @if !alert.changed.is_empty() {
             p .changed { "Changed: " (alert.changed.join("; ")) }
         }
@@ -81,12 +81,6 @@ pub(super) fn reasons(alert: &Alert) -> Markup {
             p .next { (icon(Icon::Next)) span { span .unseen { "Next step: " } (alert.next_step) } }
         }
     }
-}
-
-/// The first letter large.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What may be done about it, for those whose role allows it. `about` tells the buttons of a list apart.

@@ -102,7 +102,7 @@ fn contribution(pen: &Pen<'_>, kind: Kind, part: &Contribution, most: f64) -> Ma
     let row = html! {
         span .points { (words::points(part.points)) }
         span .part-bar { (chart::points_bar(part.points, most, kind.high_is_bad)) }
-        span .said { (part.statement) span .sub {
+        span .said { (words::sentence(&part.statement)) span .sub {
             span .mono { (part.input) }
             @if part.basis == "expert_prior" { " · weight is an expert’s judgement, not fitted" } @else { " · weight fitted to data" }
         } }
@@ -160,7 +160,7 @@ fn levers(kind: Kind, crossings: &[Crossing]) -> Markup {
                     }
                     ul .levers {
                         @for lever in &crossing.changes {
-                            li { (icon(Icon::Next)) span { span .strong { (lever.needed) } span .quiet { " · now: " (lever.now) } } }
+                            li { (icon(Icon::Next)) span { span .strong { (words::sentence(&lever.needed)) } span .quiet { " · now: " (lever.now) } } }
                         }
                     }
                 }

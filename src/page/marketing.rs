@@ -45,7 +45,7 @@ pub fn marketing(answer: &Marketing, frame: &Frame) -> String {
             (figures(&pen, answer))
             (card("lifecycle", "Lifecycle", "Where every customer stands, and how many came and went in 30 days.", &lifecycle(&pen, &answer.lifecycle)))
             div .two {
-                (card("tiers", "Tiers and moves", &format!("How customers moved between the ends of {} and {}.", answer.tiers.from, answer.tiers.to), &tiers(&pen, &answer.tiers)))
+                (card("tiers", "Tiers and moves", &format!("How customers moved between the ends of {} and {}.", words::date(&answer.tiers.from), words::date(&answer.tiers.to)), &tiers(&pen, &answer.tiers)))
                 (card("quadrant", "Loyalty and satisfaction", "Loyal and satisfied customers stay; loyal ones who are not satisfied stay for want of a choice.", &quadrant(&pen, &answer.quadrant)))
             }
             (card("cohorts", "Do they come back?", "Of those who first bought in a month: the share that bought again in each month since.", &portfolio::cohorts(&answer.cohorts)))
@@ -162,8 +162,8 @@ fn tiers(pen: &Pen<'_>, answer: &Tiers) -> Markup {
     let picture = Flow {
         ribbons: ribbons.collect(),
         places: names.iter().map(|n| tier_name(n)).collect(),
-        from: answer.from.clone(),
-        to: answer.to.clone(),
+        from: words::date(&answer.from),
+        to: words::date(&answer.to),
     };
     let sum = |movement: &str| {
         answer.moves.iter().filter(|m| m.movement == movement).map(|m| m.customers).sum::<u64>()

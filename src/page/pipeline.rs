@@ -210,7 +210,7 @@ fn load(load: &[AlertLoad]) -> Markup {
         values[part] = values[part].saturating_add(row.raised);
     }
     let columns: Vec<Column> =
-        days.into_iter().map(|(day, values)| Column { label: day.to_owned(), values }).collect();
+        days.into_iter().map(|(day, values)| Column { label: words::date(day), values }).collect();
     let sum = |of: fn(&AlertLoad) -> u64| words::count(load.iter().map(of).sum());
     let said = format!(
         "{} raised, {} ended, {} actions of people in 30 days",

@@ -119,7 +119,8 @@ fn by_group(pen: &Pen<'_>, answer: &RevenueAtRisk) -> Markup {
 pub(super) fn churn(answer: &Churn, all: Option<&ChurnRow>) -> Markup {
     let about = format!(
         "Of those who were active at the end of {}: who was lost by the end of {}.",
-        answer.from, answer.to
+        words::date(&answer.from),
+        words::date(&answer.to)
     );
     let most = answer.rows.iter().filter_map(|r| r.churn_rate).fold(0.0, f64::max);
     let head = html! { tr {

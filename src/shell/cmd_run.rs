@@ -197,7 +197,7 @@ async fn run_chosen(
 /// Where a pipeline's parts write what they do.
 fn observer(
     settings: &Settings,
-    plan: &Arc<Plan>,
+    plan: &Plan,
     generation: u32,
     parts: Parts,
 ) -> Result<Observer, CommandError> {
