@@ -10,7 +10,7 @@ use crate::engine::care::TicketView;
 use crate::engine::compact::Moment;
 use crate::engine::context::Context;
 use crate::engine::judge::Look;
-use crate::engine::profile::Profile;
+use crate::engine::profile::{More, Profile};
 use crate::engine::tiers::TierColumns;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event};
@@ -131,7 +131,7 @@ impl Engine {
     pub fn unnoticed(&self, slot: u32, tau_ms: i64) -> Option<String> {
         let ruled = self.cx.alerts.as_ref()?;
         let entry = self.store.get(slot);
-        let held = entry.profile.more().and_then(|more| more.alerts.as_deref());
+        let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
         let subject = (&self.cx, &entry.profile, self.tiers.columns(slot));
         let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, tau_ms);
