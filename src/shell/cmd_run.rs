@@ -18,6 +18,7 @@ use super::client::Link;
 use super::follow::Follow;
 use super::generation::{self, Choice, Chosen, GenerationError};
 use super::http::{Pages, Server};
+use super::notify::Notifier;
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
 use super::settings::Settings;
@@ -132,6 +133,15 @@ pub enum Parts {
     Machines,
     /// The carrier only.
     Carrier,
+    /// The notifier only.
+    Notifier,
+}
+
+impl Parts {
+    /// Whether machines run.
+    fn consumes(self) -> bool {
+        matches!(self, Self::All | Self::Machines)
+    }
 }
 
 /// Runs pipelines until SIGTERM or Ctrl-C: then what is computed is committed, and the groups left.
@@ -165,14 +175,15 @@ async fn run_chosen(
         tracing::warn!("{warning}");
     }
     let sink = match parts {
-        Parts::Machines => None,
+        Parts::Machines | Parts::Notifier => None,
         Parts::All | Parts::Carrier => {
             let carrier = Carry::new(settings, plan, (&chosen, parts), &observer, &quit)?;
             Some(tokio::spawn(carrier.run()))
         }
     };
+    let notify = notifier(settings, plan, (&chosen, parts), &observer, &quit)?;
     let follow = follow(settings, plan, &chosen, &quit)?;
-    let ended = if parts == Parts::Carrier {
+    let ended = if !parts.consumes() {
         until(Arc::clone(&quit)).await;
         Ok(())
     } else {
@@ -186,6 +197,9 @@ async fn run_chosen(
     {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
+    if let Some(thread) = notify {
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
     if let Some(thread) = follow
         && let Ok(Ok(Some(why))) = tokio::task::spawn_blocking(move || thread.join()).await
     {
@@ -197,7 +211,7 @@ async fn run_chosen(
 /// Where a pipeline's parts write what they do.
 fn observer(
     settings: &Settings,
-    plan: &Arc<Plan>,
+    plan: &Plan,
     generation: u32,
     parts: Parts,
 ) -> Result<Observer, CommandError> {
@@ -205,7 +219,7 @@ fn observer(
         pipeline: plan.name.clone(),
         generation,
         owner: settings.kafka.instance.clone().unwrap_or_default(),
-        consumes: parts != Parts::Carrier,
+        consumes: parts.consumes(),
         ..Status::default()
     });
     observer.map_err(|e| CommandError::Other(e.to_string()))
@@ -243,6 +257,35 @@ fn options(settings: &Settings, generation: u32, definition: String) -> Options 
         outbox_bytes_max: settings.kafka.outbox_bytes_max,
         workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
     }
+}
+
+/// Starts the notifier, if anybody is to be told.
+fn notifier(
+    settings: &Settings,
+    plan: &Plan,
+    (chosen, parts): (&Chosen, Parts),
+    observer: &Observer,
+    quit: &Arc<AtomicBool>,
+) -> Result<Option<std::thread::JoinHandle<()>>, CommandError> {
+    let file = settings.notify.receivers_file.as_deref().map(Path::new);
+    let file = match (parts, file) {
+        (Parts::Carrier, _) => return Ok(None),
+        (Parts::Notifier, None) => {
+            let why =
+                "notify.receivers_file is not set: nobody could be told (docs/notifications.md)";
+            return Err(CommandError::Other(why.to_owned()));
+        }
+        (Parts::All | Parts::Machines, None) => return Ok(None),
+        // The machines do not depend on it.
+        (Parts::All | Parts::Machines, Some(file)) if !file.exists() => {
+            let file = file.display().to_string();
+            tracing::warn!(file, "notify.receivers_file does not exist: nobody is told of alerts");
+            return Ok(None);
+        }
+        (_, Some(file)) => file,
+    };
+    let notifier = Notifier::new(settings, plan, chosen, observer, quit, file);
+    Ok(notifier.map_err(CommandError::Other)?.start()?)
 }
 
 /// Follows the control topic, if there is one.

@@ -26,6 +26,7 @@ pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod migrate;
+pub mod notify;
 pub mod observe;
 pub mod origin;
 pub mod outbox;

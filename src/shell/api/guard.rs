@@ -11,19 +11,14 @@ use jiff::Timestamp;
 use super::Api;
 use super::respond::Refused;
 use crate::api::problem::{Kind, Problem};
+use crate::page::CONTENT_SECURITY_POLICY;
 
 /// The header in which a script of ours sends its session's form token.
 const FORM_TOKEN: &str = "x-csrf-token";
 
 /// What every answer carries: nothing from elsewhere, nothing inline, in no frame, kept nowhere.
 const HEADERS: [(HeaderName, HeaderValue); 8] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-    ),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),

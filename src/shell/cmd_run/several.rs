@@ -132,7 +132,7 @@ async fn ready(
     let plan = definition.plan.fed_by(|speaker| current_of(&link, speaker))?;
     let definition = Definition { plan: Arc::new(plan), ..definition.clone() };
     let (plan, version) = (&definition.plan, &definition.version);
-    let consumes = parts != Parts::Carrier;
+    let consumes = parts.consumes();
     if consumes {
         has_spoken(&link, plan)?;
     }
