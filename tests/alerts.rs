@@ -222,8 +222,8 @@ fn follow(watched: &mut Watched, plan: &Plan, made: &[&Made]) {
     }
 }
 
-const SHAPE: Shape = Shape { customers: 40, days: 200, events: 900, faults_permille: 10 };
-const END_MS: i64 = BEGIN_MS + 420 * DAY_MS;
+const SHAPE: Shape = Shape { customers: 30, days: 200, events: 500, faults_permille: 10 };
+const END_MS: i64 = BEGIN_MS + 320 * DAY_MS;
 
 fn logs(seed: u64) -> Vec<Log> {
     let made = disturbed(seed, &history(seed, SHAPE), 60_000, 5, |r, _| r.between(0, 40 * DAY_MS));
@@ -239,7 +239,8 @@ fn transitions(runner: &Runner) -> Vec<Vec<(String, rowbinary::Value)>> {
 #[test]
 fn other_batches_and_deaths_make_the_same_transitions() {
     let mut crashes = 0;
-    for seed in 1..4 {
+    let seeds = if std::env::var_os("RETAIN_SOAK").is_some() { 1..20 } else { 1..3 };
+    for seed in seeds {
         let plan = Arc::new(plan(lively()));
         let logs = logs(seed);
         let run = |schedule: Schedule| {
@@ -250,7 +251,7 @@ fn other_batches_and_deaths_make_the_same_transitions() {
         };
         let straight = run(Schedule::straight(seed));
         let all = transitions(&straight);
-        assert!(all.len() > 50, "{}", all.len());
+        assert!(all.len() > 30, "{}", all.len());
         for schedule in [
             Schedule::by_record(seed),
             Schedule::wild(seed),
@@ -266,7 +267,7 @@ fn other_batches_and_deaths_make_the_same_transitions() {
         }
         told_once(&straight);
     }
-    assert!(crashes > 3, "{crashes}");
+    assert!(crashes > 2, "{crashes}");
 }
 
 /// Ids are of one subject and episode, transitions are numbered from 1, and `alerts` holds the last of each.
@@ -328,19 +329,16 @@ fn what_people_say_takes_effect_once() {
     runner.crash();
     runner.drain();
     runner.pass_to(BEGIN_MS + 212 * DAY_MS);
-    let now = |id: &str| {
-        runner.tables.rows("alerts").find(|row| row.text("alert_id") == id).unwrap().clone()
-    };
-    let by_person: Vec<&Row> =
+    let mut by_person: Vec<&Row> =
         runner.tables.rows("alert_history").filter(|row| row.text("by_kind") == "person").collect();
+    by_person.sort_by_key(|row| row.text("what") == "resolved");
     assert_eq!(by_person.len(), 2);
-    let told = now(one.text("alert_id"));
-    assert!(["acknowledged", "resolved"].contains(&told.text("phase")), "{told:?}");
-    for row in by_person {
+    for (row, (id, what)) in by_person.iter().zip([(one, "acknowledged"), (other, "resolved")]) {
+        assert_eq!((row.text("alert_id"), row.text("what")), (id.text("alert_id"), what));
         assert_eq!((row.text("by"), row.text("note"), row.int("call")), ("ann", "seen", 0));
     }
-    let done = now(other.text("alert_id"));
-    assert_eq!(done.text("what"), "resolved", "{done:?}");
+    // after a restart nothing is raised again
+    told_once(&runner);
 }
 
 #[test]
@@ -359,14 +357,17 @@ fn changed_rules_end_what_was_raised_and_need_no_rebuild() {
         Arc::new(plan(Arc::new(RuleSet { rules: Vec::new(), ..(*plan_before.alerts).clone() })));
     let retimed = runner.take_over(&after);
     assert_eq!(retimed, ["the alert rules"]);
+    runner.drain();
     // without rules nothing is looked at, and with the old ones again nothing is raised twice
     runner.pass_to(BEGIN_MS + 211 * DAY_MS);
     assert_eq!(open(&runner), before);
     runner.take_over(&plan_before);
+    runner.drain();
     runner.pass_to(BEGIN_MS + 212 * DAY_MS);
     told_once(&runner);
     let shipped = Arc::new(plan(ruled(str::to_owned)));
     runner.take_over(&shipped);
+    runner.drain();
     runner.pass_to(BEGIN_MS + 213 * DAY_MS);
     told_once(&runner);
     let changed = runner

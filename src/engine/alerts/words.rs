@@ -2,7 +2,8 @@
 
 use jiff::civil::Date;
 
-use super::{Held, Looking, number};
+use super::look::Looking;
+use super::{Held, number};
 use crate::engine::said::Field;
 use crate::engine::sums::Sum;
 use crate::model::registry::{Kind, Signal};
