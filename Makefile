@@ -6,11 +6,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One thing after another: cargo is parallel by itself, and two cargos wait for each other.
 .NOTPARALLEL:
-.PHONY: help demo test lint soak bench check-tools fetch fetch-engine fetch-kafka clean
+.PHONY: help demo test lint soak bench pages check-tools fetch fetch-engine fetch-kafka fetch-browser clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ENGINE := tools/clickhouse-embedded/fetch.sh
 KAFKA := tests/support/kafka/kafka.sh
+BROWSER := tests/browser/fetch.sh
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,16 +46,24 @@ bench: ## the figures of docs/performance.md
 	cargo build --release --locked -p clickhouse-embedded
 	cargo bench --locked -p retain
 
+pages: ## every page with made-up data, tried in Chromium and kept as pictures in target/pages
+	@tools/check-tools.sh test
+	RETAIN_PAGES="$(abspath $(TARGET))/pages" cargo test --locked --no-default-features --test page
+	node tests/browser/shots.mjs "$$($(BROWSER))" "$(TARGET)/pages/pictures" "$(TARGET)/pages"
+
 check-tools: ## what this machine lacks for `make test`, with the cure
 	@tools/check-tools.sh test
 
-fetch: fetch-engine fetch-kafka ## the ClickHouse engine and Kafka into the cache; nothing when they are there
+fetch: fetch-engine fetch-kafka fetch-browser ## the ClickHouse engine, Kafka and what drives the browser into the cache; nothing when they are there
 
 fetch-engine:
 	@$(ENGINE)
 
 fetch-kafka:
 	@$(KAFKA) fetch
+
+fetch-browser:
+	@$(BROWSER) >/dev/null
 
 clean: ## what was built; the cache of fetched things stays
 	cargo clean

@@ -15,6 +15,8 @@ mod desk;
 mod engine;
 #[path = "api/lists.rs"]
 mod lists;
+#[path = "api/pages.rs"]
+mod pages;
 #[path = "api/refusals.rs"]
 mod refusals;
 #[path = "support/stories.rs"]

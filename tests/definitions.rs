@@ -130,6 +130,7 @@ fn the_shipped_definition_is_the_plan_it_looks_like() {
         parameters: plan(SMALLEST).parameters,
         tiers: retain::plan::Tiers::default(),
         accounts: None,
+        alerts: std::sync::Arc::default(),
         limits: Limits {
             dimension_values_max: 256,
             tickets_max: 256,

@@ -170,7 +170,7 @@ fn each_number_of_a_customer_leads_to_its_events() {
         "support/3@88412",
         "+24.6",
         "The events give exactly these scores.",
-        "both complaints closed",
+        "Both complaints closed",
         "7 orders are no longer held",
     ] {
         assert!(html.contains(said), "{said}");
@@ -189,6 +189,8 @@ fn the_ledger_speaks_for_itself_and_for_nothing_else() {
     assert!(broken.contains("Complete to 10:42:07, but 12 missing, 1 twice"));
     assert!(broken.contains("the outbox is full") && broken.contains("connection refused"));
     assert!(view("pipeline-empty").contains("Not complete yet"));
+    // who could not ask says nothing
+    assert!(!view("trouble-away").contains("omplete"));
 }
 
 #[test]

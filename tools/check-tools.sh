@@ -10,6 +10,7 @@ set -euo pipefail
 level=${1:-build}
 rust_min=1.89
 java_min=17
+node_min=20
 packages=()
 problems=()
 
@@ -57,7 +58,15 @@ look() {
     fi
     have openssl || missing "openssl is missing (the tests make keys for a secured Kafka)" openssl
     have mvn || missing "Maven is missing (fetches Kafka)" maven
+    have prometheus-alertmanager || missing "Alertmanager is missing (the tests tell it of alerts)" prometheus-alertmanager
     have promtool || missing "promtool is missing (tests Prometheus' rules)" prometheus
+    if ! have node; then
+      missing "node is missing (shows the pages to a browser; needs >= $node_min)" nodejs
+    elif ! at_least "$(node --version | tr -d v)" "$node_min"; then
+      problems+=("node $(node --version) is too old (shows the pages to a browser; needs >= $node_min): install a newer Node.js")
+    fi
+    have "${RETAIN_CHROMIUM:-chromium}" ||
+      missing "${RETAIN_CHROMIUM:-chromium} is missing (the pages are tried in it; RETAIN_CHROMIUM names another)" chromium
     have ps || missing "ps is missing (stops Kafka)" procps
   fi
 }

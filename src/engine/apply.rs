@@ -30,6 +30,7 @@ use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
 use crate::signal::lifecycle::Step;
+use crate::wire::alert::AlertWord;
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,8 @@ pub struct Engine {
     pub dirty_bytes: usize,
     /// What the next stage must hear of.
     pub moved: Vec<Moved>,
+    /// What happened to alerts in this cycle, in order.
+    pub alerted: Vec<AlertWord>,
     /// Customers whose credit has changed in this cycle.
     pub owed: Vec<Owed>,
     /// Version of the open cycle's rows; 0 where no history is written.
@@ -103,6 +106,7 @@ impl Engine {
             dirty: Vec::new(),
             dirty_bytes: 0,
             moved: Vec::new(),
+            alerted: Vec::new(),
             owed: Vec::new(),
             version: 0,
             passed_ms: BEFORE_ALL_MS,
@@ -122,10 +126,10 @@ impl Engine {
         let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         let is_new = self.store.len() > known;
+        self.confirm_tier(slot, event.ts_ms);
         if self.store.get(slot).due_ms() <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
         }
-        self.confirm_tier(slot, event.ts_ms);
         let source = usize::from(origin.position.source);
         let memory = match self.cx.plan.sources.get(source) {
             Some(source) => Memory {
@@ -174,11 +178,13 @@ impl Engine {
         before: Before,
     ) {
         self.will_change(slot, event.ts_ms);
+        self.fill_days(slot, event.ts_ms);
         let source = origin.position.source;
         let channel = self.channel(batch, event, source);
         let told = Visits::Remembered { horizon_ms };
         let counted = Some((before, channel));
         let visit = self.change(slot, batch, event, origin.position, told, counted);
+        self.look_after_event(slot, batch, event);
         let tally = tally(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let version = self.version;
@@ -348,6 +354,7 @@ impl Engine {
     /// Makes a profile due at `at_ms`, and sure that the queue wakes by then.
     pub fn arm_at(&mut self, slot: u32, at_ms: i64) {
         let entry = self.store.get_mut(slot);
+        let at_ms = at_ms.min(entry.profile.alerts_due_ms());
         // what the queue's entry cannot say is never due
         entry.due = Moment::new(at_ms);
         if entry.due < entry.queued {
@@ -403,6 +410,7 @@ impl Engine {
         if retimed || may_begin(&self.cx, &self.store.get(slot).profile, tau_ms, risk) {
             self.propose(slot, tau_ms, risk);
         }
+        self.look_at_fired(slot, tau_ms, retimed || crosses.is_some());
         let profile = &self.store.get(slot).profile;
         let at_ms = profile.lifecycle_due_ms().min(profile.risk_due_ms());
         self.arm_at(slot, at_ms.min(due_after_ms(&self.cx, profile, tau_ms)));

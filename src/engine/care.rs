@@ -87,6 +87,21 @@ pub struct CareEvent {
     pub handling_min: Option<f32>,
 }
 
+/// One ticket, as rules see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketView {
+    /// xxh3-64 of its id.
+    pub id: u64,
+    /// Since when it waits, or waited: its first opening, or the last if that is all that is known.
+    pub opened_ms: i64,
+    /// Whether it is open.
+    pub open: bool,
+    /// Whether it is a complaint.
+    pub complaint: bool,
+    /// Whether an agent has replied.
+    pub answered: bool,
+}
+
 /// What is open at present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenTickets {
@@ -134,6 +149,13 @@ impl Ticket {
     fn response_due_ms(&self, promise_ms: i64) -> Option<i64> {
         let opened_ms = self.opened.known_ms().filter(|_| self.responded.is_none());
         opened_ms.map(|opened_ms| opened_ms.saturating_add(promise_ms))
+    }
+
+    fn view(&self) -> Option<TicketView> {
+        let opened_ms = self.opened.known_ms().or(self.last_open.known_ms())?;
+        let (open, complaint, answered) =
+            (self.is_open(), self.complaint, self.replied.known_ms().is_some());
+        Some(TicketView { id: u64::from_be_bytes(self.id), opened_ms, open, complaint, answered })
     }
 
     fn take(&mut self, event: &CareEvent) {
@@ -301,6 +323,11 @@ impl Care {
             self.tickets = tickets.into_boxed_slice();
             self.forgotten = self.forgotten.saturating_add(1);
         }
+    }
+
+    /// The tickets held that were ever opened, by id.
+    pub fn tickets(&self) -> impl Iterator<Item = TicketView> + '_ {
+        self.tickets.iter().filter_map(Ticket::view)
     }
 
     /// What is open.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::alerts::Ruled;
 use super::situation::OfferRule;
 use crate::model::time::DAY_MS;
 use crate::plan::{Fingerprint, ModelKind, Plan, WeightSet, scores};
@@ -51,6 +52,8 @@ pub struct Context {
     pub contract: Option<Sbg>,
     /// What is worth a contact.
     pub offers: OfferRule,
+    /// Alert rules about customers and tickets; `None` without any.
+    pub alerts: Option<Ruled>,
     /// What tells this version of the scores from others: a hash of everything they are judged by.
     pub model_version: u64,
 }
@@ -114,6 +117,7 @@ impl Context {
             },
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
             offers: OfferRule::new(&plan),
+            alerts: Ruled::new(&plan),
             model_version: model_version(&plan),
             plan,
         }

@@ -354,7 +354,7 @@ pub fn mean_spend_minor(cx: &Context, purchases: &Purchases) -> Option<f64> {
 }
 
 /// What serving costs a day as seen at `tau_ms`, minor units: handling, discounts, returns.
-fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
+pub(super) fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
     let Some(more) = profile.more() else { return 0.0 };
     let service = cx.plan.parameters.service;
     let born_ms = profile.born.ms();

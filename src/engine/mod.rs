@@ -1,5 +1,6 @@
 //! What happens to one customer: profiles, applying events, dues, and the rows that follow. Pure.
 
+pub mod alerts;
 pub mod apply;
 pub mod care;
 pub mod compact;

@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::Alerts;
 use super::care::Care;
 use super::compact::Moment;
 use super::contact::Contacts;
@@ -56,6 +57,8 @@ pub struct Rare {
     pub life: SignOfLife,
     /// As of when the row of a customer who has never bought was last refreshed.
     pub refreshed: Moment,
+    /// Alerts.
+    pub alerts: Option<Box<Alerts>>,
 }
 
 impl Rare {
@@ -66,6 +69,7 @@ impl Rare {
         terms: None,
         life: SignOfLife::NONE,
         refreshed: Moment::BEFORE_ALL,
+        alerts: None,
     };
 }
 
@@ -87,6 +91,28 @@ impl More {
         self.rare.get_or_insert_default()
     }
 
+    /// Alerts.
+    pub fn alerts(&self) -> Option<&Alerts> {
+        self.rare().alerts.as_deref()
+    }
+
+    /// Alerts, to change; `None` where there are none.
+    pub fn alerts_mut(&mut self) -> Option<&mut Alerts> {
+        self.rare.as_mut()?.alerts.as_deref_mut()
+    }
+
+    /// Takes the alerts out.
+    pub fn take_alerts(&mut self) -> Option<Box<Alerts>> {
+        self.rare.as_mut()?.alerts.take()
+    }
+
+    /// Puts alerts back, or their absence.
+    pub fn put_alerts(&mut self, held: Option<Box<Alerts>>) {
+        if held.is_some() || self.rare.is_some() {
+            self.rare_mut().alerts = held;
+        }
+    }
+
     /// The rare sections, and the sums that they add to.
     pub fn rare_and_sums(&mut self) -> (&mut Rare, &mut Sums) {
         (self.rare.get_or_insert_default(), &mut self.sums)
@@ -95,7 +121,8 @@ impl More {
     fn bytes_guess(&self) -> usize {
         let tickets = self.care.as_ref().map_or(0, |care| care.held().0);
         let invoices = self.rare().credit.as_ref().map_or(0, |credit| credit.held().0);
-        600 + self.sums.len() * 20 + (tickets + invoices) * 60
+        let alerts = self.rare().alerts.as_ref().map_or(0, |alerts| alerts.bytes_guess());
+        600 + self.sums.len() * 20 + (tickets + invoices) * 60 + alerts
     }
 }
 
@@ -248,6 +275,12 @@ impl Profile {
     /// Notes when the risk must be looked at again.
     pub fn set_risk_due_ms(&mut self, at_ms: i64) {
         self.risk_due = Moment::new(at_ms);
+    }
+
+    /// When the alerts must be looked at again; never, where nothing is due.
+    pub fn alerts_due_ms(&self) -> i64 {
+        let alerts = self.more().and_then(More::alerts);
+        alerts.map_or(NEVER_MS, Alerts::due_ms)
     }
 
     /// Something of what events seldom touch, see [`Self::touch`].

@@ -18,6 +18,7 @@ use crate::model::record::{Position, SourceIndex};
 use crate::model::table::Table;
 use crate::model::time::{MINUTE_MS, minute_of};
 use crate::plan::Plan;
+use crate::wire::alert::AlertWord;
 use crate::wire::rows::TableRows;
 
 /// An applied event on its way into rows.
@@ -82,6 +83,8 @@ pub struct Rows {
     events: TableRows,
     credit: TableRows,
     segments: TableRows,
+    alerts: TableRows,
+    alert_history: TableRows,
 }
 
 impl Rows {
@@ -96,6 +99,8 @@ impl Rows {
             events: TableRows::new(Table::Events),
             credit: TableRows::new(Table::Credit),
             segments: TableRows::new(Table::Segments),
+            alerts: TableRows::new(Table::Alerts),
+            alert_history: TableRows::new(Table::AlertHistory),
         }
     }
 
@@ -109,6 +114,8 @@ impl Rows {
             &self.opportunities,
             &self.credit,
             &self.segments,
+            &self.alerts,
+            &self.alert_history,
         ];
         all.iter().map(|rows| rows.len_bytes()).sum()
     }
@@ -122,6 +129,18 @@ impl Rows {
         self.credit.take_into(out);
         self.opportunities.take_into(out);
         self.segments.take_into(out);
+        self.alerts.take_into(out);
+        self.alert_history.take_into(out);
+    }
+
+    /// The last transition of an alert in a cycle.
+    pub fn alert(&mut self, word: &AlertWord, version: u64) {
+        word.put(&mut self.alerts.row(), self.shard, version);
+    }
+
+    /// A transition of an alert.
+    pub fn alert_history(&mut self, word: &AlertWord, version: u64) {
+        word.put(&mut self.alert_history.row(), self.shard, version);
     }
 
     /// Takes the memory of a written block back.
@@ -134,6 +153,8 @@ impl Rows {
             Table::Credit => self.credit.recycle(block.bytes),
             Table::Opportunities => self.opportunities.recycle(block.bytes),
             Table::Segments => self.segments.recycle(block.bytes),
+            Table::Alerts => self.alerts.recycle(block.bytes),
+            Table::AlertHistory => self.alert_history.recycle(block.bytes),
             _ => {}
         }
     }

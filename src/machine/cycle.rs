@@ -54,6 +54,9 @@ const DUE_BYTES: usize = 1_100;
 /// A guess of what a word for the next stage costs, bytes.
 const WORD_BYTES: usize = 200;
 
+/// A guess of what a transition of an alert costs, in its record and two rows, bytes.
+const ALERT_BYTES: usize = 3_000;
+
 /// A guess of a profile's state record alone, bytes.
 const STATE_BYTES: usize = 256;
 
@@ -96,6 +99,7 @@ impl OpenCycle {
             + engine.activity.changed_bytes()
             + engine.segments.changed_bytes()
             + engine.moved.len() * WORD_BYTES
+            + engine.alerted.len() * ALERT_BYTES
     }
 
     /// How many dues the cycle may still fire; at least one, so that it always gets on.
@@ -214,6 +218,7 @@ impl Machine {
             ..Effects::default()
         };
         self.engine.judge_dirty();
+        self.collect_alerts(&mut effects, clock, version);
         self.collect_customers(&mut effects, version);
         self.engine.collect_credit(version);
         match self.book {

@@ -86,6 +86,7 @@ impl Machine {
             match Mail::decode(&bytes) {
                 Some((sender, Mail::Histogram(told))) => self.hear_histogram(sender, &told),
                 Some((_, Mail::CutOffs(cut_offs))) => self.hear_cut_offs(&cut_offs),
+                Some((_, Mail::Command(said))) => self.hear_command(&said),
                 None => self.mailbox.unread += 1,
             }
         }

@@ -137,7 +137,7 @@ impl Machine {
             return Ok(Restored::New);
         }
         let fingerprint = Fingerprint::of(&self.plan);
-        let retimed = match compare(&self.state.fingerprint, &fingerprint) {
+        let mut retimed = match compare(&self.state.fingerprint, &fingerprint) {
             Change::Same => Vec::new(),
             Change::Retime(what) => what,
             Change::Rebuild(what) => return Err(RestoreError::NeedsRebuild(what)),
@@ -155,8 +155,17 @@ impl Machine {
         }
         let anew =
             retimed.iter().any(|change| judges(change)) || self.state.retime_to_ms != BEFORE_ALL_MS;
+        let law = self.plan.alerts.law();
+        let ruled_anew = law != self.state.rules;
+        if ruled_anew {
+            retimed.push("the alert rules".to_owned());
+        }
+        self.state.rules = law;
         for slot in self.engine.store.slots() {
             self.engine.restore_tier(slot);
+            let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
+            let looked_ms = as_of_ms.max(self.state.complete_to_ms);
+            self.engine.arm_alerts(slot, looked_ms, anew || ruled_anew);
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
             // what lies before was looked at, and nothing was crossed

@@ -82,6 +82,8 @@ pub struct ShardState {
     /// Model or bands changed: every buyer is judged anew until the watermark has passed this moment;
     /// [`BEFORE_ALL_MS`] when nobody is.
     pub retime_to_ms: i64,
+    /// What the alert rules hang on ([`crate::rule::definition::RuleSet::law`]).
+    pub rules: u64,
 }
 
 impl ShardState {
@@ -111,6 +113,7 @@ impl ShardState {
             rows_bytes_total: 0,
             limits: vec![RejectLimit::default(); n],
             retime_to_ms: BEFORE_ALL_MS,
+            rules: plan.alerts.law(),
         }
     }
 }

@@ -93,6 +93,24 @@ pub struct SignalWord {
     pub value: Option<Vec<u8>>,
 }
 
+/// A transition of an alert: a record of the alerts topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertRecord {
+    /// The alert's id.
+    pub key: Vec<u8>,
+    /// JSON, as `wire::alert` writes it.
+    pub value: Vec<u8>,
+}
+
+/// What a person said about an alert, and was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCommand {
+    /// The command's id, hexadecimal.
+    pub id: String,
+    /// Why, in words.
+    pub why: &'static str,
+}
+
 /// What this shard tells another: a record of the mail topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
@@ -167,6 +185,10 @@ pub struct Effects {
     pub rows_bytes_total: u64,
     /// Changed signals.
     pub signals: Vec<SignalWord>,
+    /// What happened to alerts, in order.
+    pub alerts: Vec<AlertRecord>,
+    /// Commands that had no effect.
+    pub refused: Vec<RefusedCommand>,
     /// Records put aside.
     pub dead_letters: Vec<DeadLetter>,
     /// By source, in the definition's order.
@@ -196,6 +218,7 @@ impl Effects {
         let signals: usize =
             self.signals.iter().map(|s| s.key.len() + s.value.as_ref().map_or(0, Vec::len)).sum();
         let mail: usize = self.mail.iter().map(|letter| letter.bytes.len()).sum();
-        self.state.len_bytes() + rows + letters + signals + mail
+        let alerts: usize = self.alerts.iter().map(|a| a.key.len() + a.value.len()).sum();
+        self.state.len_bytes() + alerts + rows + letters + signals + mail
     }
 }

@@ -96,7 +96,21 @@ pub struct Notice {
 
 /// A page with its surroundings. `live` is what is fetched again while somebody looks.
 pub(super) fn page(pen: &Pen<'_>, title: &str, live: &Markup) -> String {
-    let frame = pen.frame;
+    surrounded(pen.frame, pen.standing, title, &stamp(pen), live)
+}
+
+/// A page that knows nothing of how complete the numbers are.
+pub(super) fn page_without_numbers(frame: &Frame, title: &str, live: &Markup) -> String {
+    surrounded(frame, &Standing::default(), title, &html! {}, live)
+}
+
+fn surrounded(
+    frame: &Frame,
+    standing: &Standing,
+    title: &str,
+    stamp: &Markup,
+    live: &Markup,
+) -> String {
     let body = html! {
         a .skip href="#main" { "Skip to content" }
         header .bar {
@@ -106,12 +120,15 @@ pub(super) fn page(pen: &Pen<'_>, title: &str, live: &Markup) -> String {
                 div .bar-end { (find(&frame.asked)) (who(frame)) }
             }
         }
-        (stamp(pen))
+        aside .stamp-line aria-label="How current the numbers are" {
+            div { (stamp) span .live-said data-live-said {} }
+        }
         main #main tabindex="-1" data-refresh-s=(REFRESH_S) {
             div #notice role="status" { @if let Some(notice) = &frame.notice { (said(notice)) } }
+            p #told .unseen role="status" {}
             div #live data-live { (live) }
         }
-        (foot(pen.standing))
+        (foot(standing))
     };
     document(title, &body)
 }
@@ -212,26 +229,21 @@ fn who(frame: &Frame) -> Markup {
     }
 }
 
-/// How complete the numbers are, on every page.
+/// How complete the numbers are.
 fn stamp(pen: &Pen<'_>) -> Markup {
     let standing = pen.standing;
     html! {
-        aside .stamp-line aria-label="How current the numbers are" {
-            div {
-                span .stamp {
-                    @match standing.complete_to {
-                        Some(to) => { span .good { (icon(Icon::Good)) } span { "Complete to " (pen.second(to)) } }
-                        None => { (icon(Icon::Clock)) span { "Not complete yet: the first numbers are on their way" } }
-                    }
-                }
-                @if standing.simulated {
-                    span .stamp { (icon(Icon::Clock)) span {
-                        "Simulated clock"
-                        @if let Some(clock) = standing.clock { ": " (pen.minute(clock)) }
-                    } }
-                }
-                span .live-said data-live-said {}
+        span .stamp {
+            @match standing.complete_to {
+                Some(to) => { span .good { (icon(Icon::Good)) } span { "Complete to " (pen.second(to)) } }
+                None => { (icon(Icon::Clock)) span { "Not complete yet: the first numbers are on their way" } }
             }
+        }
+        @if standing.simulated {
+            span .stamp { (icon(Icon::Clock)) span {
+                "Simulated clock"
+                @if let Some(clock) = standing.clock { ": " (pen.minute(clock)) }
+            } }
         }
     }
 }

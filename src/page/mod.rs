@@ -4,7 +4,7 @@
 //! Whatever comes from data is escaped by the template macro; nothing here is marked as safe by hand.
 
 pub mod assets;
-pub mod chart;
+mod chart;
 pub mod links;
 
 mod account;

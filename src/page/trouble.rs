@@ -2,19 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Frame, brand, document, page};
+use super::frame::{Frame, brand, document, page_without_numbers};
 use super::icon::{Icon, icon};
 use super::links;
-use super::pen::Pen;
-use crate::api::answer::Standing;
 use crate::api::problem::Problem;
 
 /// A problem, for somebody who is signed in.
 pub fn trouble(problem: &Problem, frame: &Frame) -> String {
-    let standing = Standing::default();
-    let pen = Pen { frame, standing: &standing };
-    let body = html! { (what(problem, &frame.asked.address())) };
-    page(&pen, &problem.title, &body)
+    page_without_numbers(frame, &problem.title, &what(problem, &frame.asked.address()))
 }
 
 /// A problem, for somebody of whom nobody knows who it is.

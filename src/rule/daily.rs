@@ -48,6 +48,13 @@ impl Daily {
         self.within(days, tau_ms).reduce(f64::max)
     }
 
+    /// The oldest value of the last `days` days as seen at `tau_ms`, with its day since 1970-01-01.
+    #[must_use]
+    pub fn oldest(&self, days: u16, tau_ms: i64) -> Option<(i64, f64)> {
+        let oldest = day_of(tau_ms) - i64::from(days) + 1;
+        self.values.iter().find(|(day, _)| *day >= oldest).copied()
+    }
+
     fn within(&self, days: u16, tau_ms: i64) -> impl Iterator<Item = f64> {
         let oldest = day_of(tau_ms) - i64::from(days) + 1;
         self.values.iter().filter(move |(day, _)| *day >= oldest).map(|(_, value)| *value)

@@ -1,5 +1,7 @@
 //! A rule as it is defined and checked, and the set of rules of a pipeline.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::condition::{Condition, SignalRef};
 use super::hours::Calendar;
 use crate::model::event::EventType;
@@ -82,7 +84,48 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
 }
 
+impl Default for RuleSet {
+    /// No rules.
+    fn default() -> Self {
+        Self { calendars: vec![Calendar::always()], rules: Vec::new() }
+    }
+}
+
+impl Rule {
+    /// A hash (xxh3-64) of what the levels and the pace of its alerts follow from: a rule with another one is another rule.
+    /// What it is called to people, how bad it is, and who is told is not in it.
+    #[must_use]
+    pub fn law(&self, calendar: &Calendar) -> u64 {
+        let cooldown = match self.cooldown {
+            Cooldown::Fixed(ms) => ms.to_string(),
+            Cooldown::Signal(signal) => signal.name.to_owned(),
+        };
+        let zone = calendar.zone.iana_name().unwrap_or("");
+        let (week, holidays) = (&calendar.week, &calendar.holidays);
+        let subject = self.subject.name();
+        let text = format!(
+            "{subject}|{}|{}|{}|{cooldown}|{zone}|{week:?}|{holidays:?}",
+            self.raise, self.clear, self.dwell_ms
+        );
+        xxh3_64(text.as_bytes())
+    }
+}
+
 impl RuleSet {
+    /// A hash (xxh3-64) of the names and laws of all rules; 0 without any.
+    #[must_use]
+    pub fn law(&self) -> u64 {
+        if self.rules.is_empty() {
+            return 0;
+        }
+        let mut text = String::new();
+        for rule in &self.rules {
+            let law = self.calendar(rule).map_or(0, |calendar| rule.law(calendar));
+            text.push_str(&format!("{}={law:016x};", rule.name));
+        }
+        xxh3_64(text.as_bytes())
+    }
+
     /// The rule of that name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Rule> {

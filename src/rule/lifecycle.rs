@@ -203,6 +203,18 @@ impl Default for Alert {
 }
 
 impl Alert {
+    /// Quiet, after so many episodes: for a rule that has become another one, so that no id of an alert is given twice.
+    #[must_use]
+    pub fn after(episode: u32) -> Self {
+        Self { episode, ..Self::default() }
+    }
+
+    /// Whether its clearing level decides anything before it is raised.
+    #[must_use]
+    pub fn may_clear(&self) -> bool {
+        !matches!(self.phase, Phase::Quiet | Phase::Pending)
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn phase(&self) -> Phase {

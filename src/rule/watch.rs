@@ -14,28 +14,43 @@ pub struct Watch {
     pub alert: Alert,
     raise: Vec<Lasting>,
     clear: Vec<Lasting>,
-    /// When the levels may change by time alone.
-    levels_due_ms: i64,
 }
 
 impl Watch {
-    /// Looks at the subject at `world.tau_ms`: after each event, whenever the machine itself changes a
-    /// signal, and at each due. Returns the next due.
-    pub fn look(&mut self, rule: &Rule, world: &mut World<'_>, out: &mut Vec<Transition>) -> i64 {
-        let mut level = |condition: &Condition, memory: &mut Vec<Lasting>| {
-            memory.resize_with(lasting_in(condition), Lasting::default);
-            let found = evaluate(condition, memory, world);
-            (found.holds, found.due_ms)
-        };
-        let (raise, raise_due_ms) = level(&rule.raise, &mut self.raise);
-        let (clear, clear_due_ms) = level(&rule.clear, &mut self.clear);
-        self.levels_due_ms = raise_due_ms.min(clear_due_ms);
-        let pace = pace(rule, world);
-        self.alert.tell(pace, world.tau_ms, raise, clear, out);
-        self.due_ms(pace)
+    /// Of a rule that has become another one, see [`Alert::after`].
+    #[must_use]
+    pub fn after(episode: u32) -> Self {
+        Self { alert: Alert::after(episode), ..Self::default() }
     }
 
-    /// Does what a person says. Returns the next due.
+    /// Looks at the subject at `world.tau_ms`: after each event, whenever the machine itself changes a
+    /// signal, and at each due. Returns the next due.
+    ///
+    /// What clears is asked only where it decides something: of an alert that is raised, or where it remembers.
+    pub fn look(&mut self, rule: &Rule, world: &mut World<'_>, out: &mut Vec<Transition>) -> i64 {
+        let tau_ms = world.tau_ms;
+        let (raise, mut due_ms) = level(&rule.raise, &mut self.raise, world);
+        let pace = pace(rule, world);
+        // the dues before this moment are met with the levels as last told, and may raise it
+        self.alert.pass(pace, tau_ms.saturating_sub(1), out);
+        let mut asked = lasting_in(&rule.clear) > 0 || self.alert.may_clear();
+        let mut clear = true;
+        if asked {
+            let found = level(&rule.clear, &mut self.clear, world);
+            (clear, due_ms) = (found.0, due_ms.min(found.1));
+        }
+        self.alert.tell(pace, tau_ms, raise, clear, out);
+        if !asked && self.alert.may_clear() {
+            let found = level(&rule.clear, &mut self.clear, world);
+            (clear, due_ms) = (found.0, due_ms.min(found.1));
+            self.alert.tell(pace, tau_ms, raise, clear, out);
+            asked = true;
+        }
+        debug_assert!(asked || !self.alert.may_clear());
+        due_ms.min(self.alert.due_ms(pace))
+    }
+
+    /// Does what a person says. To be followed by a look.
     ///
     /// # Errors
     /// Why it has no effect.
@@ -45,14 +60,16 @@ impl Watch {
         world: &mut World<'_>,
         command: &Command,
         out: &mut Vec<Transition>,
-    ) -> Result<i64, Ignored> {
+    ) -> Result<(), Ignored> {
         let pace = pace(rule, world);
-        self.alert.command(pace, world.tau_ms, command, out)?;
-        Ok(self.due_ms(pace))
+        self.alert.command(pace, world.tau_ms, command, out)
     }
 
-    fn due_ms(&self, pace: Pace) -> i64 {
-        self.levels_due_ms.min(self.alert.due_ms(pace))
+    /// Whether it is as if nothing had been looked at: it need not be kept.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        let blank = |memory: &[Lasting]| memory.iter().all(|held| *held == Lasting::default());
+        self.alert.is_blank() && blank(&self.raise) && blank(&self.clear)
     }
 
     /// What the conditions remember of `within` and `held`, raising first.
@@ -60,6 +77,13 @@ impl Watch {
     pub fn memory(&self) -> (&[Lasting], &[Lasting]) {
         (&self.raise, &self.clear)
     }
+}
+
+/// Whether a condition holds, and its next due.
+fn level(condition: &Condition, memory: &mut Vec<Lasting>, world: &mut World<'_>) -> (bool, i64) {
+    memory.resize_with(lasting_in(condition), Lasting::default);
+    let found = evaluate(condition, memory, world);
+    (found.holds, found.due_ms)
 }
 
 /// The pace of a rule at the moment of the world.

@@ -50,6 +50,42 @@ pub struct CutOffs {
     pub b: i16,
 }
 
+/// What a person wants done about an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Act {
+    /// "I have it."
+    Acknowledge,
+    /// "Tell me again then."
+    Snooze,
+    /// "This is done."
+    Resolve,
+    /// "This was not done."
+    Reopen,
+}
+
+/// What a person says about an alert, to the shard of its customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Made by the sender; of two with one id the second is a repeat.
+    pub id: [u8; 16],
+    /// Who.
+    pub by: String,
+    /// The rule.
+    pub rule: String,
+    /// The subject's id.
+    pub subject: String,
+    /// The customer behind it: what decides the shard.
+    pub customer: String,
+    /// The episode it is about; it has no effect on another.
+    pub episode: u32,
+    /// What.
+    pub act: Act,
+    /// Until when, of a snooze, milliseconds of event time.
+    pub until_ms: Option<i64>,
+    /// A note.
+    pub note: String,
+}
+
 /// The content of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mail {
@@ -57,11 +93,17 @@ pub enum Mail {
     Histogram(Histogram),
     /// New cut-offs, from shard 0 to every shard.
     CutOffs(CutOffs),
+    /// What a person does about an alert, from outside.
+    Command(Said),
 }
 
 /// Kinds, the first byte of a letter. Numbers are never used again for something else.
 const HISTOGRAM: u8 = 1;
 const CUT_OFFS: u8 = 2;
+const COMMAND: u8 = 3;
+
+/// The sender of letters that no shard has written.
+pub const OUTSIDE: Sender = Sender { shard: u16::MAX, cycle: 0 };
 
 impl Mail {
     /// The bytes of a letter.
@@ -69,6 +111,7 @@ impl Mail {
         match self {
             Self::Histogram(histogram) => encode(HISTOGRAM, sender, histogram),
             Self::CutOffs(cut_offs) => encode(CUT_OFFS, sender, cut_offs),
+            Self::Command(said) => encode(COMMAND, sender, said),
         }
     }
 
@@ -79,6 +122,7 @@ impl Mail {
         match *kind {
             HISTOGRAM => decode(rest).map(|(sender, content)| (sender, Self::Histogram(content))),
             CUT_OFFS => decode(rest).map(|(sender, content)| (sender, Self::CutOffs(content))),
+            COMMAND => decode(rest).map(|(sender, content)| (sender, Self::Command(content))),
             _ => None,
         }
     }
@@ -101,7 +145,7 @@ mod tests {
 
     const SENDER: Sender = Sender { shard: 3, cycle: 1 << 40 };
 
-    fn letters() -> [Mail; 2] {
+    fn letters() -> [Mail; 3] {
         let cells = vec![(i16::MIN, 1), (-3, u64::MAX), (i16::MAX, 7)];
         let cut_offs = CutOffs {
             version: 9,
@@ -110,7 +154,19 @@ mod tests {
             gold: 7,
             ..CutOffs::default()
         };
-        [Mail::Histogram(Histogram { whole: true, cells }), Mail::CutOffs(cut_offs)]
+        let said = Said {
+            id: [7; 16],
+            by: "ann".to_owned(),
+            rule: "key_at_risk".to_owned(),
+            subject: "C1".to_owned(),
+            customer: "C1".to_owned(),
+            episode: 2,
+            act: Act::Snooze,
+            until_ms: Some(-1),
+            note: "after the fair".to_owned(),
+        };
+        let histogram = Mail::Histogram(Histogram { whole: true, cells });
+        [histogram, Mail::CutOffs(cut_offs), Mail::Command(said)]
     }
 
     #[test]

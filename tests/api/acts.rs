@@ -30,7 +30,7 @@ async fn an_action_is_written_once_with_who_asked_for_it() {
     let first = &sent[0];
     assert_eq!((first.id.as_str(), first.by.as_str(), first.act), (id, "olga", Act::Acknowledge));
     assert_eq!(
-        (first.rule.as_str(), first.subject.as_str(), first.episode),
+        (first.rule.as_str(), first.customer.as_str(), first.episode),
         ("key_at_risk", "c1", 2)
     );
     assert_eq!(first.note, "called; \"back\" on Monday");

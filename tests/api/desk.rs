@@ -1,6 +1,6 @@
 //! An API on an engine with a few customers, accounts and alerts; and calls to it whose answers are checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -9,8 +9,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use retain::shell::api::act::{Command, Commands};
 use retain::shell::api::{Api, openapi};
 use retain::shell::board::{Status, StatusBoard};
+use retain::shell::migrate::{Retention, migrate};
 use retain::shell::origin::{Sources, load};
 use retain::shell::settings::Settings;
+use retain::shell::views::Databases;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -18,6 +20,8 @@ use crate::carried::{carry, plan};
 use crate::engine::Engine;
 use crate::stories::{churner, loyal};
 
+/// An address at which nobody answers.
+pub const NOWHERE: &str = "http://127.0.0.1:9";
 /// The token of a viewer.
 pub const VIEWER: &str = "viewer-viewer-viewer-viewer-1";
 /// The token of an operator.
@@ -85,8 +89,8 @@ impl Desk {
     pub async fn empty() -> Self {
         let engine = Engine::start();
         carry(&engine, &plan(), &[], 460).await;
-        contract(&engine).await;
-        Self { engine: Some(engine), ..Self::at("", &[]) }.reconnected()
+        accounts(&engine).await;
+        Self { engine: Some(engine), ..Self::at(NOWHERE, &[]) }.reconnected()
     }
 
     /// With customers, accounts and alerts.
@@ -94,9 +98,9 @@ impl Desk {
         let engine = Engine::start();
         let stories = [("c1", churner()), ("c2", loyal()), (ODD, loyal())];
         carry(&engine, &plan(), &stories, 460).await;
-        contract(&engine).await;
+        accounts(&engine).await;
         fill(&engine).await;
-        Self { engine: Some(engine), ..Self::at("", &[]) }.reconnected()
+        Self { engine: Some(engine), ..Self::at(NOWHERE, &[]) }.reconnected()
     }
 
     fn reconnected(self) -> Self {
@@ -164,9 +168,8 @@ fn hold(method: &Method, path: &str, answer: &Answer) {
     let operation = paths.iter().filter(|(template, _)| fits(template));
     let operation = operation.map(|(_, item)| &item[method.as_str().to_lowercase()]);
     let Some(operation) = operation.into_iter().find(|operation| operation.is_object()) else {
-        let expected =
-            [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::UNAUTHORIZED];
-        assert!(expected.contains(&answer.status), "{method} {path} is not described");
+        let expected = [401, 404, 405, 429];
+        assert!(expected.contains(&answer.status.as_u16()), "{method} {path} is not described");
         return;
     };
     let response = &operation["responses"][answer.status.as_str()];
@@ -186,71 +189,57 @@ fn hold(method: &Method, path: &str, answer: &Answer) {
 /// A customer's id with everything in it that could be taken for something else.
 pub const ODD: &str = "o'neill\\ ä\\t{x:String} ?";
 
-/// Accounts and alerts, with the columns of their views.
-async fn contract(engine: &Engine) {
-    for view in ["accounts_now", "account_history", "alerts_now", "alert_history"] {
-        engine.run(&format!("DROP VIEW IF EXISTS retain.{view}")).await;
-    }
-    engine
-        .run(
-            "CREATE TABLE retain.accounts_now (account_id String, name String, region LowCardinality(String), \
-             industry LowCardinality(String), owner_id String, key UInt8, key_reason String, members UInt32, \
-             active_contacts UInt32, single_threaded UInt8, value_minor Int64, revenue_365_minor Int64, \
-             at_risk_minor Int64, risk Nullable(Float64), satisfaction Nullable(Float64), open_complaints UInt32, \
-             oldest_complaint_at Nullable(DateTime64(3, 'UTC')), legal_entity_ids Array(String), \
-             open_minor Array(Int64), overdue_minor Array(Int64), next_renewal Nullable(DateTime64(3, 'UTC')), \
-             last_contact Nullable(DateTime64(3, 'UTC')), visit_gap_d Nullable(Float64), trend_30 Nullable(Float64), \
-             trend_90 Nullable(Float64), as_of DateTime64(3, 'UTC'), currency String, version UInt64) \
-             ENGINE = MergeTree ORDER BY account_id",
-        )
-        .await;
-    engine
-        .run(
-            "CREATE TABLE retain.account_history (account_id String, day Date, risk Nullable(Float64), \
-             at_risk_minor Int64, value_minor Int64, satisfaction Nullable(Float64)) \
-             ENGINE = MergeTree ORDER BY (account_id, day)",
-        )
-        .await;
-    let columns = "alert_id String, n UInt32, rule LowCardinality(String), subject_kind LowCardinality(String), \
-        subject_id String, customer_id String, account_id String, episode UInt32, what LowCardinality(String), \
-        phase LowCardinality(String), by String, by_kind LowCardinality(String), note String, \
-        severity LowCardinality(String), at DateTime64(3, 'UTC'), detected_at DateTime64(3, 'UTC'), catch_up UInt8, \
-        call UInt8, raised_at Nullable(DateTime64(3, 'UTC')), snoozed_until Nullable(DateTime64(3, 'UTC')), \
-        due_at Nullable(DateTime64(3, 'UTC')), at_risk_minor Nullable(Int64), currency LowCardinality(String), \
-        risk Nullable(Float64), owner_id String, region LowCardinality(String), industry LowCardinality(String), \
-        tier LowCardinality(String), key UInt8, reasons Array(String), changed Array(String), about String, \
-        next_step String, receivers Array(String), generation UInt32, cycle UInt64, shard UInt16, version UInt64";
-    for table in ["alerts_now", "alert_history"] {
-        let sql =
-            format!("CREATE TABLE retain.{table} ({columns}) ENGINE = MergeTree ORDER BY alert_id");
-        engine.run(&sql).await;
-    }
+/// The tables and views of accounts, as their own pipeline writes them.
+async fn accounts(engine: &Engine) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/accounts.toml");
+    let (plan, problems) = retain::plan::parse(&std::fs::read_to_string(path).unwrap());
+    let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+    let databases = Databases::of(&plan, "retain", 1).unwrap();
+    let kept = Retention { events_days: 0, history_days: 0, ledger_days: 0 };
+    migrate(&engine.client(), &plan, &databases, kept).await.unwrap();
 }
 
 /// How many accounts there are.
 pub const ACCOUNTS: usize = 7;
 
+/// Rows of a table.
+async fn insert(engine: &Engine, table: &str, row: &Value) {
+    engine.run(&format!("INSERT INTO {table} FORMAT JSONEachRow {row}")).await;
+}
+
 async fn fill(engine: &Engine) {
+    let names = ["Zeta", "alpha", "Beta", "beta", "", "Öl & Gas", "<b>Eve</b>"];
+    // the fourth differs from the first in its last bit only
+    let risks = [
+        Some(0.7),
+        Some(0.2),
+        None,
+        Some(0.7),
+        Some(0.700_000_000_000_000_1),
+        Some(0.0),
+        Some(1.0),
+    ];
+    let at_risk = [500, 500, 0, 300, 300, 300, 9];
     for at in 0..ACCOUNTS {
+        let contact =
+            if at == 0 { Value::Null } else { json!(format!("2027-03-2{at} 10:00:00.000")) };
         let row = json!({
-            "account_id": format!("A{at}"), "name": (["Zeta", "alpha", "Beta", "beta", "", "Öl & Gas", "<b>Eve</b>"][at]),
-            "region": (["EMEA", "AMER"][at % 2]), "industry": "retail", "owner_id": (["o1", "o2", ""][at % 3]),
-            "key": at % 2, "key_reason": (["", "contract"][at % 2]), "members": at, "active_contacts": 1,
-            "single_threaded": 1, "value_minor": at * 1000, "revenue_365_minor": 5_000, "at_risk_minor": ([500, 500, 0, 300, 300, 300, 9][at]),
-            "risk": ([json!(0.7), json!(0.2), json!(null), json!(0.7), json!(0.7000000000000001), json!(0.0), json!(1.0)][at]),
-            "satisfaction": if at == 0 { json!(null) } else { json!(0.5) }, "open_complaints": at % 3,
-            "oldest_complaint_at": if at % 3 == 0 { json!(null) } else { json!("2027-03-01 10:00:00.000") },
-            "legal_entity_ids": ["", "L1"], "open_minor": [100, 50], "overdue_minor": [10, 5],
-            "next_renewal": json!(null), "last_contact": "2027-03-20 10:00:00.000", "visit_gap_d": 4.5,
-            "trend_30": -0.3, "trend_90": json!(null), "as_of": "2027-04-06 00:00:00.000", "currency": "USD", "version": 1
+            "account_id": format!("A{at}"), "name": names[at], "region": if at % 2 == 0 { "EMEA" } else { "AMER" },
+            "industry": "retail", "owner_id": if at % 3 == 2 { String::new() } else { format!("o{}", at % 3 + 1) },
+            "key": at % 2, "key_reason": if at % 2 == 1 { "contract" } else { "" }, "members": at,
+            "value_minor": at * 1000, "revenue_365_minor": 5_000, "at_risk_minor": at_risk[at], "risk": risks[at],
+            "satisfaction": if at == 0 { None } else { Some(0.5) }, "satisfaction_n": 3.0, "open_complaints": at % 3,
+            "oldest_complaint_at": if at % 3 == 0 { None } else { Some("2027-03-01 10:00:00.000") },
+            "legal_entity_ids": ["", "L1"], "open_minor": [100, 50], "invoice_entity": [0, 1],
+            "invoice_due": [1000, 1000], "invoice_open": [10, 5], "last_contact": contact,
+            "as_of": "2027-04-06 00:00:00.000", "currency": "USD", "version": 1
         });
-        engine.run(&format!("INSERT INTO retain.accounts_now FORMAT JSONEachRow {row}")).await;
+        insert(engine, "retain_accounts_g1.accounts", &row).await;
     }
-    for (day, risk) in [("2027-03-01", "0.4"), ("2027-04-01", "NULL"), ("2027-04-02", "0.7")] {
-        let sql = format!(
-            "INSERT INTO retain.account_history VALUES ('A0', '{day}', {risk}, 400, 9, NULL)"
-        );
-        engine.run(&sql).await;
+    for (day, risk) in [("2027-03-01", Some(0.4)), ("2027-04-01", None), ("2027-04-02", Some(0.7))]
+    {
+        let row = json!({"account_id": "A0", "day": day, "risk": risk, "at_risk_minor": 400, "version": 1});
+        insert(engine, "retain_accounts_g1.account_history", &row).await;
     }
     for (id, phase, severity) in [
         ("a1", "firing", "high"),
@@ -260,25 +249,28 @@ async fn fill(engine: &Engine) {
         ("a5", "resolved", "medium"),
         ("a6", "firing", "medium"),
     ] {
-        let account = if id == "a6" { "" } else { "A0" };
-        let row = |n: u32, what: &str, phase: &str| {
-            json!({
-                "alert_id": id, "n": n, "rule": "key_at_risk", "subject_kind": "customer", "subject_id": "c1",
-                "customer_id": if id == "a6" { ODD } else { "c1" }, "account_id": account, "episode": 2, "what": what,
-                "phase": phase, "by": "", "by_kind": "signals", "note": "", "severity": severity,
-                "at": format!("2027-04-0{n} 10:00:00.123"), "detected_at": "2027-04-05 10:00:00.500", "catch_up": 0, "call": 1,
-                "raised_at": "2027-04-01 10:00:00.123", "snoozed_until": if phase == "snoozed" { json!("2027-05-01 00:00:00.000") } else { json!(null) },
-                "due_at": json!(null), "at_risk_minor": if id == "a3" { json!(null) } else { json!(1234) }, "currency": "USD",
-                "risk": 0.71, "owner_id": "o1", "region": "EMEA", "industry": "retail", "tier": "gold", "key": 1,
-                "reasons": ["bought nothing for 94 days"], "changed": ["risk 0.31 -> 0.71"], "about": "about it",
-                "next_step": "call", "receivers": ["owner"], "generation": 1, "cycle": 4711, "shard": 0, "version": n
-            })
-        };
-        for table in ["alerts_now", "alert_history"] {
-            let last = row(2, "acknowledged", phase);
-            engine.run(&format!("INSERT INTO retain.{table} FORMAT JSONEachRow {last}")).await;
-        }
-        let first = row(1, "raised", "firing");
-        engine.run(&format!("INSERT INTO retain.alert_history FORMAT JSONEachRow {first}")).await;
+        let first = transition(id, (1, "raised", "firing"), severity);
+        let last = transition(id, (2, "acknowledged", phase), severity);
+        insert(engine, "retain_g1.alert_history", &first).await;
+        insert(engine, "retain_g1.alert_history", &last).await;
+        insert(engine, "retain_g1.alerts", &last).await;
     }
+}
+
+/// A transition of an alert about a member of A0; a6 is about somebody without an account.
+fn transition(id: &str, (n, what, phase): (u32, &str, &str), severity: &str) -> Value {
+    let alone = id == "a6";
+    json!({
+        "alert_id": id, "n": n, "rule": "key_at_risk", "subject_kind": "customer",
+        "subject_id": format!("{}{id}", if alone { ODD } else { "c1" }),
+        "customer_id": if alone { ODD } else { "c1" }, "account_id": if alone { "" } else { "A0" },
+        "episode": 2, "what": what, "phase": phase, "by_kind": "signals", "severity": severity,
+        "at": format!("2027-04-0{n} 10:00:00.123"), "detected_at": "2027-04-05 10:00:00.500", "call": 1,
+        "raised_at": "2027-04-01 10:00:00.123",
+        "snoozed_until": (phase == "snoozed").then_some("2027-05-01 00:00:00.000"),
+        "at_risk_minor": (id != "a3").then_some(1234), "currency": "USD", "risk": 0.71, "owner_id": "o1",
+        "region": "EMEA", "industry": "retail", "tier": "gold", "key": 1,
+        "reasons": ["bought nothing for 94 days"], "changed": ["risk 0.31 -> 0.71"], "about": "about it",
+        "next_step": "call", "receivers": ["owner"], "version": n
+    })
 }

@@ -54,7 +54,9 @@ async fn an_account_has_its_alerts_credit_and_history() {
     assert_eq!(account["account"]["name"], "Zeta");
     assert_eq!(account["account"]["overdue_minor"], 15);
     assert_eq!(account["account"]["open_alerts"], 3);
-    assert_eq!(account["account"]["last_contact"], "2027-03-20T10:00:00.000Z");
+    assert_eq!(account["account"]["last_contact"], Value::Null);
+    let other = desk.body("/accounts/A1").await;
+    assert_eq!(other["account"]["last_contact"], "2027-03-21T10:00:00.000Z");
     assert_eq!(account["credit"][1]["legal_entity_id"], "L1");
     assert_eq!(account["alerts"].as_array().unwrap().len(), 5);
     let days: Vec<&Value> =

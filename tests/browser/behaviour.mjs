@@ -69,6 +69,27 @@ export async function behaviour(browser, folder, policy) {
     must(await page.getByText("Acting on alerts needs the role operator").isVisible(), "it is not said what to do");
   });
 
+  await attempt("an action that does not arrive", {}, {}, async (page, must) => {
+    await page.goto(`${ORIGIN}/today`);
+    await page.route(/acknowledge$/, (route) => route.abort());
+    await page.locator("form[data-act] button.primary").first().click();
+    await page.getByText("Not sent: the server does not answer").waitFor();
+    must(await page.getByText("Northwind Traders").first().isVisible(), "what was there is gone");
+  });
+
+  let turn = 0;
+  const turning = () => ({ body: html("today").replaceAll(">2 h ago<", `>${2 + turn++} h ago<`) });
+  await attempt("a list that is read while it moves", { "/": turning }, {}, async (page, must) => {
+    await page.clock.install();
+    await page.goto(`${ORIGIN}/`);
+    await page.locator("[data-queue] article").nth(1).getByRole("button", { name: /^I have it/ }).focus();
+    const focused = () => page.evaluate(() => `${document.activeElement.closest("[data-key]")?.dataset.key} ${document.activeElement.textContent}`);
+    const before = await focused();
+    await page.clock.runFor(16000);
+    await page.getByText("3 h ago", { exact: true }).first().waitFor();
+    must((await focused()) === before, "focus has moved");
+  });
+
   let current = "today";
   await attempt("a list that moves", { "/": () => ({ body: html(current) }) }, {}, async (page, must) => {
     await page.clock.install();
@@ -80,7 +101,7 @@ export async function behaviour(browser, folder, policy) {
     await page.keyboard.press("Escape");
     await page.clock.runFor(16000);
     await page.locator("#live").getByRole("heading", { name: "Nothing at risk" }).waitFor();
-    must((await page.locator("#notice").textContent()).includes("gone"), "the change is not said");
+    must((await page.locator("#told").textContent()).includes("gone"), "the change is not said");
   });
 
   let away = false;

@@ -52,6 +52,7 @@ pub fn plan() -> Plan {
         parameters: defaults(),
         tiers: retain::plan::Tiers::default(),
         accounts: None,
+        alerts: std::sync::Arc::default(),
         limits: Limits {
             dimension_values_max: 1_000,
             tickets_max: 256,

@@ -80,6 +80,7 @@ impl Engine {
             self.tier_changed(slot, before, on_ms);
             self.mark(slot);
             self.count_tier(slot, before.place.map(|place| place.tier));
+            self.look_at_due(slot, on_ms);
         }
     }
 
@@ -102,25 +103,30 @@ impl Engine {
         }
         let due_ms = self.tiers.waiting.get(&slot).map(|waiting| self.tiers.due_of(*waiting));
         if let Some(due_ms) = due_ms.filter(|due_ms| *due_ms <= until_ms) {
+            // alerts are told of dues in order of time
+            self.fire_slot(slot, due_ms);
             self.judge(slot, due_ms, due_ms);
         }
     }
 
-    /// Fires what is due up to `until_ms`, ends of dwell times after everything else: they change nothing else. At most
+    /// Fires what is due up to `until_ms` in order of time, ends of dwell times after everything else of their moment. At most
     /// `budget`. Returns how many, and when the first of those that are left is due.
     pub fn fire_all_until(&mut self, until_ms: i64, budget: usize) -> (usize, Option<i64>) {
-        let (mut fired, left) = self.fire_until(until_ms, budget);
-        while fired < budget
-            && let Some((due_ms, slot)) = self.tiers.dues.first().copied()
-            && due_ms <= until_ms
-        {
+        let mut fired = 0;
+        loop {
+            let tier = self.tiers.dues.first().copied().filter(|(due_ms, _)| *due_ms <= until_ms);
+            let to_ms = tier.map_or(until_ms, |(due_ms, _)| due_ms);
+            let (count, left) = self.fire_until(to_ms, budget - fired);
+            fired += count;
+            let Some((due_ms, slot)) = tier.filter(|_| !left && fired < budget) else {
+                let first_left = left.then(|| self.dues.peek(until_ms)).flatten();
+                let tier_left = self.tiers.peek(until_ms);
+                return (fired, first_left.into_iter().chain(tier_left).min());
+            };
             self.judge(slot, due_ms, due_ms);
             debug_assert!(!self.tiers.dues.contains(&(due_ms, slot)), "a due must not stand still");
             fired += 1;
         }
-        let first_left = left.then(|| self.dues.peek(until_ms)).flatten();
-        let tier_left = self.tiers.peek(until_ms);
-        (fired, first_left.into_iter().chain(tier_left).min())
     }
 
     /// When something is due up to `until_ms`; `None` when nothing is.

@@ -6,7 +6,8 @@
   const live = document.getElementById("live");
   const said = document.querySelector("[data-live-said]");
   const notice = document.getElementById("notice");
-  if (!main || !live || !notice) return;
+  const told = document.getElementById("told");
+  if (!main || !live || !notice || !told) return;
 
   const usual = 1000 * Number(main.dataset.refreshS || 15);
   let timer = 0;
@@ -27,18 +28,31 @@
     for (const details of fresh.querySelectorAll("details[data-keep]")) {
       if (unfolded.has(details.dataset.keep)) details.open = true;
     }
-    const focused = document.activeElement && document.activeElement.closest("[data-key]");
-    const key = focused && live.contains(focused) ? focused.dataset.key : null;
+    const scrolled = new Map([...live.querySelectorAll(".table-scroll")].map((e) => [e.ariaLabel, e.scrollLeft]));
+    const refocus = focusIn();
     const old = new Map([...live.querySelectorAll("[data-key]")].map((e) => [e.dataset.key, e]));
     for (const piece of fresh.querySelectorAll("[data-key]")) {
       const before = old.get(piece.dataset.key);
       if (before && before.isEqualNode(piece)) piece.replaceWith(before);
     }
     live.replaceChildren(...fresh.childNodes);
-    if (key !== null && !live.contains(document.activeElement)) {
-      const again = live.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    for (const table of live.querySelectorAll(".table-scroll")) table.scrollLeft = scrolled.get(table.ariaLabel) || 0;
+    refocus();
+  }
+
+  // Remembers where the focus is, as a piece and a place in it, and gives back how to return there.
+  function focusIn() {
+    const active = document.activeElement;
+    if (!live.contains(active)) return () => {};
+    const stops = (root) => [...root.querySelectorAll("a[href], button, summary, [tabindex]")];
+    const piece = active.closest("[data-key]");
+    const key = piece && piece.dataset.key;
+    const place = stops(piece || live).indexOf(active);
+    return () => {
+      const root = key ? live.querySelector(`[data-key="${CSS.escape(key)}"]`) : live;
+      const again = root && (stops(root)[place] || (key ? root : null));
       if (again) again.focus({ preventScroll: true });
-    }
+    };
   }
 
   const alertsIn = (root) => new Set([...root.querySelectorAll("[data-queue] [data-key]")].map((e) => e.dataset.key));
@@ -73,11 +87,19 @@
     return true;
   }
 
+  // For readers of the screen.
   function tell(text) {
+    told.textContent = text;
+  }
+
+  // For everybody.
+  function complain(text) {
+    const box = document.createElement("div");
+    box.className = "notice critical";
     const line = document.createElement("p");
-    line.className = "unseen";
     line.textContent = text;
-    notice.replaceChildren(line);
+    box.append(line);
+    notice.replaceChildren(box);
   }
 
   // --- asking again ---
@@ -142,9 +164,7 @@
       // the pipeline reads the action within seconds
       for (const ms of [1000, 3000]) setTimeout(refresh, ms);
     } catch {
-      notice.replaceChildren();
-      tell("Not sent: the server does not answer. Try again.");
-      status("Not sent: the server does not answer. Try again.");
+      complain("Not sent: the server does not answer. Nothing has changed; try again.");
     } finally {
       form.removeAttribute("aria-busy");
       if (button) button.removeAttribute("aria-busy");

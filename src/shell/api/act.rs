@@ -39,7 +39,9 @@ pub struct Command {
 
 /// Writes a command where the pipeline reads it; returns once the broker has it. It may wait: it runs on a thread for that.
 #[derive(Clone)]
-pub struct Commands(Arc<dyn Fn(&Command) -> Result<(), String> + Send + Sync>);
+pub struct Commands(Arc<Way>);
+
+type Way = dyn Fn(&Command) -> Result<(), String> + Send + Sync;
 
 impl std::fmt::Debug for Commands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

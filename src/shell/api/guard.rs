@@ -8,22 +8,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
-use super::Api;
 use super::respond::Refused;
+use super::{Api, pages};
 use crate::api::problem::{Kind, Problem};
+use crate::page::CONTENT_SECURITY_POLICY;
 
 /// The header in which a script of ours sends its session's form token.
 const FORM_TOKEN: &str = "x-csrf-token";
 
 /// What every answer carries: nothing from elsewhere, nothing inline, in no frame, kept nowhere.
 const HEADERS: [(HeaderName, HeaderValue); 8] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-    ),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
@@ -59,7 +54,17 @@ pub fn now_ms() -> i64 {
 /// Lets a request of the API through when somebody who is known asks, and there is room; the caller goes with it.
 pub async fn api(State(api): State<Api>, request: Request, next: Next) -> Response {
     match admit(&api, request) {
-        Ok(request) => within(&api, next.run(request)).await.unwrap_or_else(into_response),
+        Ok(request) => next.run(request).await,
+        Err(problem) => into_response(problem),
+    }
+}
+
+/// Lets a request through while there is room, and ends it when its time is over.
+pub async fn limited(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let for_people = !request.uri().path().starts_with("/api/");
+    match within(&api, next.run(request)).await {
+        Ok(response) => response,
+        Err(problem) if for_people => pages::before_sign_in(&problem),
         Err(problem) => into_response(problem),
     }
 }
@@ -82,7 +87,7 @@ fn admit(api: &Api, mut request: Request) -> Result<Request, Problem> {
 ///
 /// # Errors
 /// When there is none.
-pub async fn within<T>(api: &Api, work: impl Future<Output = T>) -> Result<T, Problem> {
+async fn within<T>(api: &Api, work: impl Future<Output = T>) -> Result<T, Problem> {
     let Ok(_room) = api.room.try_acquire() else {
         let detail = "too many requests are being answered: try again";
         return Err(Problem::new(Kind::Unavailable, detail));

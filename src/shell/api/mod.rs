@@ -6,10 +6,12 @@
 pub mod access;
 pub mod act;
 mod guard;
+mod pages;
 pub mod read;
 pub mod reader;
 mod respond;
 mod routes;
+mod sign_in;
 mod wheres;
 
 use std::sync::Arc;
@@ -113,7 +115,15 @@ impl Api {
             // it holds no data: tools read it before they have a token
             .route("/api/v1/openapi.json", get(|| async { Json(openapi()) }))
             .nest("/api/v1", routes)
+            .merge(self.pages())
+            .layer(from_fn_with_state(self.clone(), guard::limited))
             .layer(from_fn(guard::headers))
+    }
+
+    fn pages(&self) -> Router {
+        pages::routes(self)
+            .layer(DefaultBodyLimit::max(self.body_bytes_max))
+            .with_state(self.clone())
     }
 }
 
@@ -154,6 +164,7 @@ pub fn openapi() -> Description {
         (name = "marketing", description = "Where value is and where it is going"),
         (name = "pipeline", description = "Whether the numbers can be trusted, and up to when"),
     ),
+    components(schemas(Problem)),
     security(("token" = [])),
     modifiers(&Tokens)
 )]

@@ -28,6 +28,11 @@ pub async fn of(
     question: Question,
 ) -> Result<Explanation, Problem> {
     let internal = |what: &str| Problem::new(Kind::Internal, format!("the explanation {what}"));
+    if reader.plan.accounts.is_some() {
+        let detail =
+            "this copy runs a pipeline of accounts: a copy that runs that of customers explains";
+        return Err(Problem::new(Kind::Unavailable, detail));
+    }
     // each keeps a core busy: the others wait, within the time of their request
     let turn = reader.explaining.clone().acquire_owned().await;
     let turn = turn.map_err(|_| internal("cannot begin: the process ends"))?;

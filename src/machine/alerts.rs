@@ -1,0 +1,44 @@
+//! Alerts at the edge of the shard: what people say comes in by mail, what happened goes out as records and rows.
+
+use std::collections::BTreeMap;
+
+use super::{ClockReading, Machine};
+use crate::model::effects::{AlertRecord, Effects, RefusedCommand};
+use crate::wire::mail::Said;
+
+impl Machine {
+    /// Does what a person says; what has no effect is told with the cycle.
+    pub(super) fn hear_command(&mut self, said: &Said) {
+        if let Err(why) = self.engine.command(said, self.watermark.at_ms) {
+            let id = said.id.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.refused.push(RefusedCommand { id, why: why.words() });
+        }
+    }
+
+    /// Everything that happened to alerts: each transition a record and a row of history, the last of each alert its row.
+    pub(super) fn collect_alerts(
+        &mut self,
+        effects: &mut Effects,
+        clock: ClockReading,
+        version: u64,
+    ) {
+        effects.refused = std::mem::take(&mut self.refused);
+        let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms());
+        let mut last = BTreeMap::new();
+        for mut word in std::mem::take(&mut self.engine.alerted) {
+            word.generation = self.identity.generation;
+            word.cycle = self.state.meta.cycle;
+            word.detected_ms = clock.now_ms;
+            let late_ms = clock.now_ms.saturating_sub(word.at_ms);
+            word.catch_up = word.by_kind != "person" && late_ms > in_time_ms;
+            if let Some(ruled) = self.engine.cx.alerts.as_ref().filter(|_| word.call) {
+                word.due_ms = ruled.loud_from_ms(&word.rule, clock.now_ms);
+            }
+            self.engine.rows.alert_history(&word, version);
+            let key = word.alert_id.clone().into_bytes();
+            effects.alerts.push(AlertRecord { key, value: word.encode() });
+            last.insert(word.alert_id.clone(), word);
+        }
+        last.values().for_each(|word| self.engine.rows.alert(word, version));
+    }
+}
