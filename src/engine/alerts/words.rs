@@ -26,7 +26,7 @@ impl Looking<'_> {
     /// A transition, as it is told; what only the cycle knows is left open.
     pub(super) fn word(&self, held: &mut Held, transition: &Transition, note: &str) -> AlertWord {
         let rule = self.ruled.set.find(&held.rule);
-        self.note(rule, held, transition);
+        self.count(held, transition, rule);
         let risk = self.facts.risk(self.tau_ms);
         let at_risk_minor = self.at_risk_minor(risk);
         let kind = if held.ticket == 0 { "customer" } else { "ticket" };
@@ -84,8 +84,8 @@ impl Looking<'_> {
         }
     }
 
-    /// Notes what a transition leaves for those after it: which of its episode it is, since when it is raised, and why.
-    fn note(&self, rule: Option<&Rule>, held: &mut Held, transition: &Transition) {
+    /// Counts a transition, and notes why where one begins or begins again.
+    fn count(&self, held: &mut Held, transition: &Transition, rule: Option<&Rule>) {
         if held.episode != transition.episode {
             (held.episode, held.n, held.raised_ms) = (transition.episode, 0, None);
             (held.reasons, held.changed) = (Vec::new(), Vec::new());
