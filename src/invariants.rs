@@ -174,7 +174,11 @@ mod tests {
 
     #[test]
     fn a_due_that_stands_still_is_found() {
-        let slot = |ms| Slot { due: Moment::new(ms), ..Slot::new(b"c1", Profile::new(7)) };
+        let slot = |ms| {
+            let mut slot = Slot::new(b"c1", Profile::new(7));
+            slot.due = Moment::new(ms);
+            slot
+        };
         due_lies_ahead(&slot(8)).unwrap();
         assert!(due_lies_ahead(&slot(7)).unwrap_err().contains("customer c1"));
     }

@@ -66,6 +66,9 @@ enum Command {
         /// Leave carrying the rows to `retain sink`
         #[arg(long)]
         no_sink: bool,
+        /// Leave telling people of alerts to `retain notify`
+        #[arg(long)]
+        no_notify: bool,
         /// Build the next generation beside the current one, and switch to it when it has caught up (docs/rebuild.md)
         #[arg(long, conflicts_with = "generation")]
         rebuild: bool,
@@ -75,6 +78,8 @@ enum Command {
     },
     /// Only carry committed rows to ClickHouse
     Sink(Pipelines),
+    /// Only tell people and their tools of alerts (docs/notifications.md)
+    Notify(Pipelines),
     /// Say why a customer's scores are what they are: contributions, the events behind each, what would change them
     Explain(cmd_explain::Args),
     /// Show it all on real purchases: nothing to install or to start, under 3 minutes
@@ -158,12 +163,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 writeln!(io::stdout(), "{line}")?;
             }
         }
-        Command::Run { pipelines, no_sink, rebuild, accept_loss } => {
+        Command::Run { pipelines, no_sink, no_notify, rebuild, accept_loss } => {
             let parts = if *no_sink { Parts::Machines } else { Parts::All };
             let rebuild = rebuild.then_some(Choice::Rebuild { accept_loss: *accept_loss });
-            start(cli, pipelines, rebuild, parts)?;
+            start(cli, pipelines, rebuild, (parts, !no_notify))?;
         }
-        Command::Sink(pipelines) => start(cli, pipelines, None, Parts::Carrier)?,
+        Command::Sink(pipelines) => start(cli, pipelines, None, (Parts::Carrier, false))?,
+        Command::Notify(pipelines) => start(cli, pipelines, None, (Parts::Notifier, true))?,
         Command::Explain(args) => {
             let (settings, definition) = ready(cli, &args.definition)?;
             let asking = cmd_explain::ask(&settings.clickhouse, &definition, args);
@@ -197,10 +203,13 @@ fn start(
     cli: &Cli,
     pipelines: &Pipelines,
     rebuild: Option<Choice>,
-    parts: Parts,
+    (parts, notifies): (Parts, bool),
 ) -> anyhow::Result<()> {
-    let loaded = settings(cli)?;
+    let mut loaded = settings(cli)?;
     logs::init(&loaded.settings.log)?;
+    if !notifies {
+        loaded.settings.notify.receivers_file = None;
+    }
     let definitions: Result<Vec<_>, _> =
         pipelines.files.iter().map(|file| Definition::read(file)).collect();
     let definitions = definitions?;
@@ -223,6 +232,8 @@ fn check(file: &Path) -> anyhow::Result<()> {
     });
     cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;
     anyhow::ensure!(plan.is_some(), "{name} cannot be used");
+    // the alert rules beside it
+    Definition::read(file)?;
     Ok(())
 }
 

@@ -207,6 +207,8 @@ fn source(name: &str) -> Source {
 }
 
 fn touch_everything(metrics: &Metrics) {
+    metrics.notify.begin("chat");
+    metrics.notify.waits("chat", 1, 2.0);
     let sources = [source("purchases"), source("web")];
     let mut effects =
         Effects { shard: 2, newest_kafka_ms: Some(1_000), mail_unread: 3, ..Effects::default() };

@@ -115,3 +115,16 @@ fn names_must_differ_and_addresses_lead_somewhere() {
     assert!(told("[[receiver]\n").contains("r.toml:1"));
     assert!(told("[receiver]\nname = \"a\"\n").contains("[[receiver]]"));
 }
+
+#[test]
+fn the_documentation_has_every_key_with_its_form_and_default() {
+    let page = include_str!("../docs/notifications.md");
+    for key in receiver_keys() {
+        let default = match key.default {
+            "" => "-".to_owned(),
+            default => format!("`{default}`"),
+        };
+        let row = format!("| `{}` | {} | {default} | {} |", key.name, key.form, key.meaning);
+        assert!(page.contains(&row), "docs/notifications.md lacks\n{row}");
+    }
+}

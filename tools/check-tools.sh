@@ -58,6 +58,7 @@ look() {
     fi
     have openssl || missing "openssl is missing (the tests make keys for a secured Kafka)" openssl
     have mvn || missing "Maven is missing (fetches Kafka)" maven
+    have prometheus-alertmanager || missing "Alertmanager is missing (the tests tell it of alerts)" prometheus-alertmanager
     have promtool || missing "promtool is missing (tests Prometheus' rules)" prometheus
     if ! have node; then
       missing "node is missing (shows the pages to a browser; needs >= $node_min)" nodejs

@@ -49,6 +49,16 @@ impl Names {
         self.own("notified")
     }
 
+    /// Letters that a receiver refused for good.
+    pub fn undelivered(&self) -> String {
+        self.own("undelivered")
+    }
+
+    /// The consumer group of a receiver.
+    pub fn notify_group(&self, receiver: &str) -> String {
+        self.own(&format!("notify.{receiver}"))
+    }
+
     /// The dead-letter topic of a source topic.
     pub fn dead_letters(source_topic: &str) -> String {
         format!("{source_topic}.dlq")

@@ -142,10 +142,13 @@ impl Desk {
         if let Some(open) = &before {
             pin(&mut word, &open.word);
         }
-        let told = before.is_some_and(|open| open.standing == Standing::Told);
+        let told = before.as_ref().is_some_and(|open| open.standing == Standing::Told);
         let letter = Letter::about(&word, &key.1);
         if is_on(&word) {
-            let due_ms = word.due_ms.filter(|due_ms| word.call && !told && *due_ms > now_ms);
+            // quiet hours hold for what happens in them too: to Alertmanager it would be a new alert
+            let held_ms = before.and_then(|open| due_of(open.standing));
+            let due_ms = if word.call && !told { word.due_ms } else { held_ms };
+            let due_ms = due_ms.filter(|due_ms| *due_ms > now_ms);
             let standing = due_ms.map_or(Standing::Told, |due_ms| Standing::Held { due_ms });
             let held = due_ms.is_some();
             self.put(key, Open { standing, word });
@@ -323,6 +326,12 @@ impl Desk {
         (std::mem::take(&mut self.suppressed), std::mem::take(&mut self.forgotten))
     }
 
+    /// Whether something changed since that was last taken.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// What changed since this was last asked: each entry as it stands now, `None` where it is gone.
     pub fn take_changes(&mut self) -> Vec<(Entry, Option<Vec<u8>>)> {
         let changed = std::mem::take(&mut self.changed);
@@ -335,6 +344,12 @@ impl Desk {
             }
         };
         changed.into_iter().map(|entry| (value(&entry), entry)).map(|(v, e)| (e, v)).collect()
+    }
+
+    /// What was read is another generation's: all of it is to be written again, in this one.
+    pub fn adopt(&mut self) {
+        self.changed.extend(self.opens.keys().cloned().map(Entry::Open));
+        self.changed.extend(self.spent.keys().cloned().map(Entry::Spent));
     }
 
     /// Takes an entry back, as it was written; `None`: it is gone.

@@ -173,10 +173,6 @@ impl Words {
     fn view<'a>(&self, word: &'a AlertWord, receivers: &'a Receivers) -> Result<View<'a>, String> {
         let time =
             |at: Option<i64>| at.map_or_else(String::new, |ms| when::minute(&receivers.zone, ms));
-        let link = match self.page_url.as_str() {
-            "" => String::new(),
-            url => format!("{url}/alerts/{}", word.alert_id),
-        };
         let mut view = View {
             word,
             title: String::new(),
@@ -190,10 +186,19 @@ impl Words {
             at: time(Some(word.at_ms)),
             raised: time(word.raised_ms),
             snoozed_until: time(word.snoozed_until_ms),
-            link,
+            link: self.link(word),
         };
         view.title = one_line(&self.render("title.txt", &view)?);
         Ok(view)
+    }
+
+    /// Where the page shows the alert; empty where there is no page.
+    #[must_use]
+    pub fn link(&self, word: &AlertWord) -> String {
+        match self.page_url.as_str() {
+            "" => String::new(),
+            url => format!("{url}/alerts/{}", word.alert_id),
+        }
     }
 
     fn render(&self, name: &str, view: &impl Serialize) -> Result<String, String> {

@@ -152,6 +152,23 @@ pub struct SinkStatus {
     pub carried_at: Option<Moment>,
 }
 
+/// A receiver of alerts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReceiverStatus {
+    /// How it is reached.
+    pub kind: String,
+    /// Whether this copy tells it; else another one does.
+    pub active: bool,
+    /// Messages it took from this copy.
+    pub sent: u64,
+    /// Messages it refused for good.
+    pub dead: u64,
+    /// Alerts that are remembered for it.
+    pub open: u64,
+    /// Why nothing can be told to it now.
+    pub trouble: Option<String>,
+}
+
 /// Transactions of this process, by how they ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CommitStatus {
@@ -196,6 +213,8 @@ pub struct Status {
     pub shards: BTreeMap<u16, ShardStatus>,
     /// The carrier.
     pub sink: SinkStatus,
+    /// Receivers of alerts, by name, where this process tells them.
+    pub receivers: BTreeMap<String, ReceiverStatus>,
     /// The last thing that went wrong and passed by itself.
     pub trouble: Option<String>,
     /// When that was.

@@ -149,6 +149,22 @@ impl Link {
         config
     }
 
+    /// The member of a receiver's group: it is given partitions of the alerts, and fetches nothing.
+    pub fn listener(&self, names: &Names, receiver: &str) -> ClientConfig {
+        let mut config = self.member(names);
+        config.set("client.id", "retain-notify");
+        config.set("group.id", names.notify_group(receiver));
+        config
+    }
+
+    /// Reads alerts and the notifier's records in partitions that it assigns itself; asks for the group's offsets.
+    pub fn notifier(&self, names: &Names, receiver: &str) -> ClientConfig {
+        let mut config = self.fetcher(names, 16);
+        config.set("client.id", "retain-notify-read");
+        config.set("group.id", names.notify_group(receiver));
+        config
+    }
+
     /// The carrier of rows: a plain group of its own, which may repeat.
     pub fn carrier(&self, names: &Names) -> ClientConfig {
         let mut config = self.base("sink");

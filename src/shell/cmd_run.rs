@@ -11,17 +11,19 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::api::Api;
-use super::api::act::Commands;
 use super::board::Status;
 use super::clickhouse_client::CaFileError;
 use super::client::Link;
+use super::commands::commands;
 use super::follow::Follow;
 use super::generation::{self, Choice, Chosen, GenerationError};
 use super::http::{Pages, Server};
+use super::notify::Notifier;
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
 use super::settings::Settings;
-use crate::plan::{Plan, Severity, parse};
+use crate::flow::names::Names;
+use crate::plan::{Plan, RuleFile, Severity, parse, rules};
 use carry::{Carry, Target};
 pub use several::{run_choice, run_several};
 
@@ -59,6 +61,9 @@ pub enum CommandError {
     Other(String),
 }
 
+/// The folder of alert rules beside a definition.
+const RULES: &str = "alerts";
+
 /// A definition that has been read and checked.
 #[derive(Clone, Debug)]
 pub struct Definition {
@@ -78,7 +83,30 @@ impl Definition {
     pub fn read(path: &Path) -> Result<Self, CommandError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
-        Self::of(&text, &path.display().to_string())
+        let definition = Self::of(&text, &path.display().to_string())?;
+        let folder = path.parent().unwrap_or(Path::new("")).join(RULES);
+        if definition.plan.accounts.is_some() || !folder.is_dir() {
+            return Ok(definition);
+        }
+        definition.with_rules(&folder)
+    }
+
+    /// The same with the alert rules of a folder.
+    fn with_rules(self, folder: &Path) -> Result<Self, CommandError> {
+        let files = super::cmd_test::read(folder)
+            .map_err(|source| CommandError::Read { path: folder.to_owned(), source })?;
+        let parts: Vec<_> = files.iter().map(|(name, text)| RuleFile { name, text }).collect();
+        let (rules, findings) = rules(&parts);
+        let found = files.iter().zip(&findings);
+        let lines = |severity| -> Vec<String> {
+            let all = found.clone().flat_map(|((name, _), of)| of.iter().map(move |d| (name, d)));
+            all.filter(|(_, d)| d.severity == severity).map(|(name, d)| d.render(name)).collect()
+        };
+        let Some(rules) = rules else {
+            return Err(CommandError::Definition(lines(Severity::Error).join("\n")));
+        };
+        let plan = Plan { alerts: Arc::new(rules.set), ..(*self.plan).clone() };
+        Ok(Self { plan: Arc::new(plan), ..self })
     }
 
     /// Checks a text.
@@ -132,6 +160,15 @@ pub enum Parts {
     Machines,
     /// The carrier only.
     Carrier,
+    /// The notifier only.
+    Notifier,
+}
+
+impl Parts {
+    /// Whether machines run.
+    fn consumes(self) -> bool {
+        matches!(self, Self::All | Self::Machines)
+    }
 }
 
 /// Runs pipelines until SIGTERM or Ctrl-C: then what is computed is committed, and the groups left.
@@ -165,14 +202,15 @@ async fn run_chosen(
         tracing::warn!("{warning}");
     }
     let sink = match parts {
-        Parts::Machines => None,
+        Parts::Machines | Parts::Notifier => None,
         Parts::All | Parts::Carrier => {
             let carrier = Carry::new(settings, plan, (&chosen, parts), &observer, &quit)?;
             Some(tokio::spawn(carrier.run()))
         }
     };
+    let notify = notifier(settings, plan, (&chosen, parts), &observer, &quit)?;
     let follow = follow(settings, plan, &chosen, &quit)?;
-    let ended = if parts == Parts::Carrier {
+    let ended = if !parts.consumes() {
         until(Arc::clone(&quit)).await;
         Ok(())
     } else {
@@ -184,6 +222,9 @@ async fn run_chosen(
     if let Some(carrier) = sink
         && let Ok(Some(thread)) = carrier.await
     {
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+    if let Some(thread) = notify {
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
     if let Some(thread) = follow
@@ -205,7 +246,7 @@ fn observer(
         pipeline: plan.name.clone(),
         generation,
         owner: settings.kafka.instance.clone().unwrap_or_default(),
-        consumes: parts != Parts::Carrier,
+        consumes: parts.consumes(),
         ..Status::default()
     });
     observer.map_err(|e| CommandError::Other(e.to_string()))
@@ -216,6 +257,7 @@ async fn pages(
     settings: &Settings,
     plan: &Arc<Plan>,
     observer: &Observer,
+    generation: u32,
 ) -> Result<Server, CommandError> {
     let pages = Pages {
         board: Arc::clone(&observer.board),
@@ -223,7 +265,9 @@ async fn pages(
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
     let sections = (&settings.http, &settings.clickhouse);
-    let api = Api::new(sections, plan, &observer.board, Commands::unconnected());
+    let names = Names::new(&plan.name, generation);
+    let commands = commands(Link::from(&settings.kafka), Arc::clone(plan), names);
+    let api = Api::new(sections, plan, &observer.board, commands);
     let api = api.map_err(CommandError::Other)?;
     let server = Server::bind(&settings.http.listen, pages).await?.with(api.router());
     tracing::info!(address = %server.local_addr()?, "http");
@@ -243,6 +287,35 @@ fn options(settings: &Settings, generation: u32, definition: String) -> Options 
         outbox_bytes_max: settings.kafka.outbox_bytes_max,
         workers: if settings.run.workers == 0 { cores } else { settings.run.workers },
     }
+}
+
+/// Starts the notifier, if anybody is to be told.
+fn notifier(
+    settings: &Settings,
+    plan: &Plan,
+    (chosen, parts): (&Chosen, Parts),
+    observer: &Observer,
+    quit: &Arc<AtomicBool>,
+) -> Result<Option<std::thread::JoinHandle<()>>, CommandError> {
+    let file = settings.notify.receivers_file.as_deref().map(Path::new);
+    let file = match (parts, file) {
+        (Parts::Carrier, _) => return Ok(None),
+        (Parts::Notifier, None) => {
+            let why =
+                "notify.receivers_file is not set: nobody could be told (docs/notifications.md)";
+            return Err(CommandError::Other(why.to_owned()));
+        }
+        (Parts::All | Parts::Machines, None) => return Ok(None),
+        // The machines do not depend on it.
+        (Parts::All | Parts::Machines, Some(file)) if !file.exists() => {
+            let file = file.display().to_string();
+            tracing::warn!(file, "notify.receivers_file does not exist: nobody is told of alerts");
+            return Ok(None);
+        }
+        (_, Some(file)) => file,
+    };
+    let notifier = Notifier::new(settings, plan, chosen, observer, quit, file);
+    Ok(notifier.map_err(CommandError::Other)?.start()?)
 }
 
 /// Follows the control topic, if there is one.

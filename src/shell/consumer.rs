@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{
     BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol,
@@ -111,10 +112,19 @@ impl Member {
     /// # Errors
     /// When librdkafka refuses the settings.
     pub fn join(link: &Link, names: &Names, plan: &Plan) -> KafkaResult<Self> {
+        Self::subscribed(
+            &link.member(names),
+            plan.sources.iter().map(|s| s.topic.clone()).collect(),
+        )
+    }
+
+    /// Joins the group of these settings for these topics.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the settings.
+    pub fn subscribed(config: &ClientConfig, topics: Vec<String>) -> KafkaResult<Self> {
         let context = MemberContext { stash: Mutex::default(), closing: AtomicBool::new(false) };
-        let consumer: BaseConsumer<MemberContext> =
-            link.member(names).create_with_context(context)?;
-        let topics: Vec<String> = plan.sources.iter().map(|s| s.topic.clone()).collect();
+        let consumer: BaseConsumer<MemberContext> = config.create_with_context(context)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(Self { consumer, topics })
     }

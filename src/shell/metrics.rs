@@ -2,6 +2,10 @@
 //!
 //! Units are base units (seconds, bytes), counters end in `_total`, and no label ever holds a customer.
 
+mod notify;
+
+pub use notify::NotifyMetrics;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{
@@ -76,7 +80,7 @@ pub const RESTORE_PROGRESS: &str = "retain_restore_progress_ratio";
 pub const BUILD_INFO: &str = "retain_build_info";
 
 /// Every name, for the documentation and the dashboards' tests.
-pub const NAMES: [&str; 27] = [
+pub const NAMES: [&str; 33] = [
     EVENTS_CONSUMED,
     EVENTS,
     REJECTS,
@@ -103,6 +107,12 @@ pub const NAMES: [&str; 27] = [
     RESTORES,
     RESTORE_DURATION,
     RESTORE_PROGRESS,
+    notify::NAMES[0],
+    notify::NAMES[1],
+    notify::NAMES[2],
+    notify::NAMES[3],
+    notify::NAMES[4],
+    notify::NAMES[5],
     BUILD_INFO,
 ];
 
@@ -172,6 +182,8 @@ pub struct ShardGauges {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// The notifier's.
+    pub notify: NotifyMetrics,
     consumed: IntCounterVec,
     events: IntCounterVec,
     rejects: IntCounterVec,
@@ -273,6 +285,7 @@ impl Metrics {
             Opts::new(BUILD_INFO, "always 1").const_label("version", env!("CARGO_PKG_VERSION"));
         r.add(Gauge::with_opts(build)?)?.set(1.0);
         let metrics = Self {
+            notify: NotifyMetrics::new(&registry)?,
             consumed: r.counters(EVENTS_CONSUMED, "records consumed", &["topic", "partition"])?,
             events: r.counters(EVENTS, "records by outcome", &["source", "outcome"])?,
             rejects: r.counters(REJECTS, "rejected or late records", &["source", "reason"])?,

@@ -245,6 +245,20 @@ pub struct Run {
     pub shutdown_timeout_ms: u64,
 }
 
+/// Section `[notify]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// The file of receivers; `None`: nobody is told.
+    #[serde(deserialize_with = "text_or_none")]
+    pub receivers_file: Option<String>,
+    /// Where people find the page, for links; `None`: nowhere.
+    #[serde(deserialize_with = "text_or_none")]
+    pub page_url: Option<String>,
+    /// Longest pause between attempts, milliseconds.
+    pub retry_max_interval_ms: u64,
+}
+
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -255,6 +269,8 @@ pub struct Settings {
     pub clickhouse: ClickHouse,
     /// Section `[http]`.
     pub http: Http,
+    /// Section `[notify]`.
+    pub notify: Notify,
     /// Section `[log]`.
     pub log: Log,
     /// Section `[run]`.

@@ -101,6 +101,7 @@ fn own_topics(names: &Names) -> Vec<(String, Vec<Setting>)> {
         (names.signals(), with(compacted(lagged), MEDIUM)),
         (names.alerts(), alerts),
         (names.notified(), compacted(lagged)),
+        (names.undelivered(), kept()),
     ]
 }
 

@@ -71,7 +71,8 @@ pub fn proxy(certificates: &Certificates, target: &str) -> String {
     url
 }
 
-fn config(certificate: &Path, key: &Path) -> ServerConfig {
+/// What a server with this certificate needs.
+pub fn config(certificate: &Path, key: &Path) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

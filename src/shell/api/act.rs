@@ -55,11 +55,6 @@ impl Commands {
         Self(Arc::new(send))
     }
 
-    /// For a process that is not connected to the pipeline's topics: every action is refused.
-    pub fn unconnected() -> Self {
-        Self::new(|_| Err("this process does not write to the pipeline".to_owned()))
-    }
-
     async fn send(&self, command: Command) -> Result<(), Problem> {
         let send = Arc::clone(&self.0);
         let sent = tokio::task::spawn_blocking(move || send(&command)).await;

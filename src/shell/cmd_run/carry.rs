@@ -108,7 +108,7 @@ impl Carry {
         let views = match (chosen.writes_views, parts) {
             (false, _) => Views::Never,
             (true, Parts::Carrier) => Views::AtOnce,
-            (true, Parts::All | Parts::Machines) => Views::OnceAccepted,
+            (true, Parts::All | Parts::Machines | Parts::Notifier) => Views::OnceAccepted,
         };
         Ok(Self {
             sink: Arc::new(sink.observed_by(observer)),

@@ -64,7 +64,8 @@ pub async fn run_several(
         return Ok(());
     };
     others.iter().for_each(|other| first.observer.show_beside(&other.observer));
-    let server = pages(&settings, &first.definition.plan, &first.observer).await?;
+    let generation = first.chosen.generation;
+    let server = pages(&settings, &first.definition.plan, &first.observer, generation).await?;
     let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
     let mut running = tokio::task::JoinSet::new();
     for Ready { definition, chosen, observer } in all {
@@ -132,7 +133,7 @@ async fn ready(
     let plan = definition.plan.fed_by(|speaker| current_of(&link, speaker))?;
     let definition = Definition { plan: Arc::new(plan), ..definition.clone() };
     let (plan, version) = (&definition.plan, &definition.version);
-    let consumes = parts != Parts::Carrier;
+    let consumes = parts.consumes();
     if consumes {
         has_spoken(&link, plan)?;
     }

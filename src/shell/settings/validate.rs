@@ -152,6 +152,14 @@ impl Settings {
                 ));
             }
         }
+        let pause = self.notify.retry_max_interval_ms;
+        within(&mut problems, "notify.retry_max_interval_ms", pause, 10, 3_600_000);
+        let page = self.notify.page_url.as_deref().unwrap_or("https://");
+        if !page.starts_with("http://") && !page.starts_with("https://") {
+            problems.push(format!(
+                "notify.page_url: expected an address that begins with http:// or https://, found {page:?}"
+            ));
+        }
         within(&mut problems, "run.workers", self.run.workers as u64, 0, 1_024);
         within(
             &mut problems,
