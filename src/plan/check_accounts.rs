@@ -1,6 +1,7 @@
 //! What makes a definition one of accounts: it hears words of other pipelines (`kind = "signals"`), and `[accounts]`.
 
 use super::check_sources::WINDOW_MAX_MS;
+use super::keys::{Key, key};
 use super::notes::Notes;
 use super::raw::Section;
 use super::{AccountRules, Source};
@@ -8,6 +9,24 @@ use crate::model::time::DAY_MS;
 
 const ACTIVE_MS: i64 = 90 * DAY_MS;
 const MEMBERS: u32 = 10_000;
+
+/// The keys of `[accounts]`.
+pub(super) const ACCOUNT_KEYS: &[Key] = &[
+    key(
+        "accounts",
+        "active",
+        "duration, 1d to 3650d",
+        "\"90d\"",
+        "a member who did something within this time is an active contact (prior)",
+    ),
+    key(
+        "accounts",
+        "members_max",
+        "integer, 1 to 1000000",
+        "10000",
+        "members of one account that are held; more are left out, and the account says so",
+    ),
+];
 
 /// Sections that judge customers: a pipeline of accounts has none of them.
 const OF_CUSTOMERS: [&str; 14] = [

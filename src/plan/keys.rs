@@ -1,6 +1,7 @@
 //! Every key of a definition: where it stands, how it is written, its default, what it means. The reader refuses
 //! what is not listed here; docs/definitions.md and the shipped definitions are held against it.
 
+use super::check_accounts::ACCOUNT_KEYS;
 use super::opportunities::OPPORTUNITY_NUMBERS;
 use super::parameters::{NUMBERS, SHARE};
 
@@ -32,7 +33,7 @@ pub(super) const fn key(
 /// Every key, in the order of the documentation.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
     let numbers = NUMBERS.iter().chain(OPPORTUNITY_NUMBERS);
-    KEYS.iter().chain(numbers.map(|number| &number.key))
+    KEYS.iter().chain(ACCOUNT_KEYS).chain(numbers.map(|number| &number.key))
 }
 
 /// The keys that are not plain numbers of the catalogue.
@@ -376,20 +377,6 @@ const KEYS: &[Key] = &[
         SHARE,
         "",
         "P(buy the category, given the other); else `p_buy` of [opportunities]",
-    ),
-    key(
-        "accounts",
-        "active",
-        "duration, 1d to 3650d",
-        "\"90d\"",
-        "a member who did something within this time is an active contact (prior)",
-    ),
-    key(
-        "accounts",
-        "members_max",
-        "integer, 1 to 1000000",
-        "10000",
-        "members of one account that are held; more are left out, and the account says so",
     ),
     key(
         "limits",
