@@ -18,6 +18,7 @@ mod currencies;
 mod diagnostic;
 mod fingerprint;
 mod guarantees;
+mod key_places;
 mod keys;
 mod notes;
 mod opportunities;
