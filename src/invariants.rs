@@ -130,6 +130,7 @@ pub fn ids_are_sorted_above_the_floor(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::engine::compact::Moment;
     use crate::engine::ids::{Ids, Memory};
     use crate::engine::profile::Profile;
 
@@ -173,7 +174,11 @@ mod tests {
 
     #[test]
     fn a_due_that_stands_still_is_found() {
-        let slot = |due_ms| Slot { due_ms, ..Slot::new(b"c1", Profile::new(7)) };
+        let slot = |ms| {
+            let mut slot = Slot::new(b"c1", Profile::new(7));
+            slot.due = Moment::new(ms);
+            slot
+        };
         due_lies_ahead(&slot(8)).unwrap();
         assert!(due_lies_ahead(&slot(7)).unwrap_err().contains("customer c1"));
     }

@@ -232,6 +232,8 @@ fn check(file: &Path) -> anyhow::Result<()> {
     });
     cmd_check::print(&name, &findings, sentences.as_deref(), &mut io::stdout().lock())?;
     anyhow::ensure!(plan.is_some(), "{name} cannot be used");
+    // the alert rules beside it
+    Definition::read(file)?;
     Ok(())
 }
 

@@ -184,11 +184,7 @@ impl Engine {
         let told = Visits::Remembered { horizon_ms };
         let counted = Some((before, channel));
         let visit = self.change(slot, batch, event, origin.position, told, counted);
-        let ticket = match event.body {
-            Body::Support { ticket_id, .. } => Some(batch.str(ticket_id)),
-            _ => None,
-        };
-        self.look_after_event(slot, ticket.map(|id| (xxh3_64(id.as_bytes()), id)));
+        self.look_after_event(slot, batch, event);
         let tally = tally(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let version = self.version;
@@ -414,10 +410,7 @@ impl Engine {
         if retimed || may_begin(&self.cx, &self.store.get(slot).profile, tau_ms, risk) {
             self.propose(slot, tau_ms, risk);
         }
-        let alerts_ms = self.store.get(slot).profile.alerts_due_ms();
-        if retimed || crosses.is_some() || alerts_ms <= tau_ms {
-            self.look_at_due(slot, tau_ms);
-        }
+        self.look_at_fired(slot, tau_ms, retimed || crosses.is_some());
         let profile = &self.store.get(slot).profile;
         let at_ms = profile.lifecycle_due_ms().min(profile.risk_due_ms());
         self.arm_at(slot, at_ms.min(due_after_ms(&self.cx, profile, tau_ms)));

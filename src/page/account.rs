@@ -20,8 +20,6 @@ const LEVERS: usize = 3;
 pub fn account(answer: &Account, frame: &Frame) -> String {
     let pen = Pen { frame, standing: &answer.standing };
     let row = &answer.account;
-    let open: Vec<_> = answer.alerts.iter().filter(|a| a.is_open()).collect();
-    let ended: Vec<_> = answer.alerts.iter().filter(|a| !a.is_open()).collect();
     let curves = [
         Curve { label: "Risk", points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk) },
         Curve {
@@ -32,31 +30,38 @@ pub fn account(answer: &Account, frame: &Frame) -> String {
     let body = html! {
         (head(row))
         (figures(&pen, row))
-        @if !open.is_empty() {
-            section .stack aria-labelledby="open" {
-                h2 #open { (words::plural(open.len() as u64, "open alert", "open alerts")) }
-                div .queue data-queue { @for alert in open { (alert::item(&pen, alert, false)) } }
-            }
-        }
+        (alert::open(&pen, &answer.alerts))
         div .wide-narrow {
             div .stack {
-                (card("members", "Customers and their part in the risk", "The risk of an account is that of its customers, weighted by their revenue. Most at risk first.", &members(&pen, &answer.members)))
+                (card(
+                    "members",
+                    "Customers and their part in the risk",
+                    "The risk of an account is that of its customers, weighted by their revenue. Most at risk first.",
+                    &members(&pen, &answer.members),
+                ))
                 (card("levers", "What would change it", "", &levers(&pen, &answer.members)))
-                (card("history", "How it went", "As of the end of each day on which something changed.", &shares_over_time(&curves, "Risk and satisfaction of the account by day")))
-                (card("timeline", "What happened", "Events, signals and alerts of all its customers, latest first.", &timeline(&pen, &answer.timeline, true)))
+                (card(
+                    "history",
+                    "How it went",
+                    "As of the end of each day on which something changed.",
+                    &shares_over_time(&curves, "Risk and satisfaction of the account by day"),
+                ))
+                (card(
+                    "timeline",
+                    "What happened",
+                    "Events, signals and alerts of all its customers, latest first.",
+                    &timeline(&pen, &answer.timeline, true),
+                ))
             }
             div .stack {
                 (card("facts", "The account", "", &facts(&pen, row)))
-                (card("credit", "Credit by legal entity", "Nothing is netted: what one entity has paid too much pays for no other.", &credit(&pen, &answer.credit)))
-                @if !ended.is_empty() {
-                    (card("ended", "Alerts that ended", "", &html! {
-                        ul .levers.card-body {
-                            @for alert in ended {
-                                li { (icon(Icon::Bell)) span { a href=(links::alert(&alert.alert_id)) { (words::rule(&alert.rule)) } " " span .quiet { (words::human(&alert.what)) " " (pen.ago_or(alert.at)) } } }
-                            }
-                        }
-                    }))
-                }
+                (card(
+                    "credit",
+                    "Credit by legal entity",
+                    "Nothing is netted: what one entity has paid too much pays for no other.",
+                    &credit(&pen, &answer.credit),
+                ))
+                (alert::ended(&pen, &answer.alerts))
             }
         }
     };
@@ -68,10 +73,17 @@ fn head(row: &AccountRow) -> Markup {
     html! {
         div {
             p .crumbs { a href=(links::ACCOUNTS) { "Accounts" } }
-            div .title { h1 { (account_name(row)) } (parts::key(row.key)) @if row.single_threaded { span .tag.medium { (icon(Icon::Person)) "Only one contact" } } }
+            div .title {
+                h1 { (account_name(row)) }
+                (parts::key(row.key)) @if row.single_threaded {
+                    span .tag.medium { (icon(Icon::Person)) "Only one contact" }
+                }
+            }
             p .lead {
                 (parts::place(&[&members, &row.region, &row.industry]))
-                " · looked after by " @if row.owner_id.is_empty() { span .high.strong { "nobody" } } @else { (row.owner_id) }
+                " · looked after by " @if row.owner_id.is_empty() {
+                    span .high.strong { "nobody" }
+                } @else { (row.owner_id) }
                 @if row.key && !row.key_reason.is_empty() { " · key because: " (row.key_reason) }
             }
         }
@@ -87,7 +99,9 @@ fn figures(pen: &Pen<'_>, row: &AccountRow) -> Markup {
             (figure("Lifetime value", &html! { (pen.money(row.value_minor)) }, &html! { "expected, all customers" }))
             (figure("Satisfaction", &parts::satisfaction(row.satisfaction), &html! {
                 @if row.open_complaints == 0 { "no open complaint" }
-                @else { span .high.strong { (words::plural(u64::from(row.open_complaints), "open complaint", "open complaints")) }
+                @else { span .high.strong {
+                    (words::plural(u64::from(row.open_complaints), "open complaint", "open complaints"))
+                }
                     @if let Some(since) = row.oldest_complaint { ", oldest " (pen.ago(since)) } }
             }))
         }
@@ -99,11 +113,19 @@ fn facts(pen: &Pen<'_>, row: &AccountRow) -> Markup {
         dl .facts.card-body {
             dt { "Id" } dd .mono { (row.account_id) }
             dt { "Last contact" } dd { (pen.ago_or(row.last_contact)) }
-            dt { "Between visits" } dd { @match row.visit_gap_d { Some(days) => { (words::number(days, 1)) " days, usually" } None => (unknown()) } }
+            dt { "Between visits" }
+            dd {
+                @match row.visit_gap_d {
+                    Some(days) => { (words::number(days, 1)) " days, usually" }
+                    None => (unknown())
+                }
+            }
             dt { "In touch with" } dd { (words::plural(u64::from(row.active_contacts), "person", "people")) }
             dt { "Next renewal" } dd { (pen.day_or(row.next_renewal)) }
-            dt { "Trend, 30 days" } dd { @match row.trend_30 { Some(trend) => (words::log_change(trend)), None => (unknown()) } }
-            dt { "Trend, 90 days" } dd { @match row.trend_90 { Some(trend) => (words::log_change(trend)), None => (unknown()) } }
+            dt { "Trend, 30 days" }
+            dd { @match row.trend_30 { Some(trend) => (words::log_change(trend)), None => (unknown()) } }
+            dt { "Trend, 90 days" }
+            dd { @match row.trend_90 { Some(trend) => (words::log_change(trend)), None => (unknown()) } }
             dt { "Overdue" } dd { (pen.money_exact(row.overdue_minor)) }
             dt { "As of" } dd { @match row.as_of { Some(as_of) => (pen.minute(as_of)), None => (unknown()) } }
         }
@@ -131,8 +153,12 @@ fn members(pen: &Pen<'_>, members: &[Member]) -> Markup {
     let rows = html! {
         @for member in members {
             tr {
-                th scope="row" { a href=(links::customer(&member.customer_id)) { (name_or_id(&member.name, &member.customer_id)) }
-                    span .sub { (words::human(&member.lifecycle)) @if !member.tier.is_empty() { ", " (member.tier) } } }
+                th scope="row" { a href=(links::customer(&member.customer_id)) {
+                    (name_or_id(&member.name, &member.customer_id))
+                }
+                    span .sub {
+                        (words::human(&member.lifecycle)) @if !member.tier.is_empty() { ", " (member.tier) }
+                    } }
                 td { (parts::risk(member.risk)) }
                 (parts::amount_bar(pen, member.at_risk_minor, most, "risk"))
                 td .small { @for part in member.parts.iter().take(2) { (pushes(part)) } }
@@ -166,16 +192,24 @@ fn levers(pen: &Pen<'_>, members: &[Member]) -> Markup {
         .collect();
     html! {
         div .card-body {
-            @if worth.is_empty() { p .quiet { "No customer of the account is above the reference: there is nothing to bring down." } }
+            @if worth.is_empty() {
+                p .quiet { "No customer of the account is above the reference: there is nothing to bring down." }
+            }
             @else {
                 ul .levers {
                     @for (member, part) in worth {
                         li {
                             (icon(Icon::Next))
                             span {
-                                a href={ (links::customer(&member.customer_id)) "#risk" } { (name_or_id(&member.name, &member.customer_id)) }
-                                @if let Some(share) = member.share { " carries " span .strong { (words::percent(share)) } " of what is at risk. " } @else { ". " }
-                                "Raised most by: " (part.meaning) " (" span .mono { (part.input) } ", " (pen.money(member.at_risk_minor)) " at stake)."
+                                a href={ (links::customer(&member.customer_id)) "#risk" } {
+                                    (name_or_id(&member.name, &member.customer_id))
+                                }
+                                @if let Some(share) = member.share {
+                                    " carries " span .strong { (words::percent(share)) }
+                                    " of what is at risk. "
+                                } @else { ". " }
+                                "Raised most by: " (part.meaning) " (" span .mono { (part.input) }
+                                ", " (pen.money(member.at_risk_minor)) " at stake)."
                             }
                         }
                     }
@@ -188,7 +222,9 @@ fn levers(pen: &Pen<'_>, members: &[Member]) -> Markup {
 /// What each legal entity owes.
 pub(super) fn credit(pen: &Pen<'_>, credit: &[EntityCredit]) -> Markup {
     if credit.is_empty() {
-        return html! { div .card-body { p .quiet { "No invoice names it. Invoices come by events of the type invoice." } } };
+        return html! {
+            div .card-body { p .quiet { "No invoice names it. Invoices come by events of the type invoice." } }
+        };
     }
     let most = credit.iter().map(|c| c.open_minor).max().unwrap_or(0);
     html! {
@@ -196,14 +232,20 @@ pub(super) fn credit(pen: &Pen<'_>, credit: &[EntityCredit]) -> Markup {
             dl .stack {
                 @for entity in credit {
                     div {
-                        dt .strong { @if entity.legal_entity_id.is_empty() { "No legal entity named" } @else { (entity.legal_entity_id) } }
-                        dd { (pen.money_exact(entity.open_minor)) " open" (chart::bar(share(entity.open_minor, most), "")) }
+                        dt .strong {
+                            @if entity.legal_entity_id.is_empty() { "No legal entity named" } @else { (entity.legal_entity_id) }
+                        }
+                        dd {
+                            (pen.money_exact(entity.open_minor)) " open" (chart::bar(share(entity.open_minor, most), ""))
+                        }
                         dd class=(if entity.overdue_minor > 0 { "small high" } else { "small quiet" }) {
                             @if entity.overdue_minor > 0 {
                                 (pen.money_exact(entity.overdue_minor)) " overdue"
                                 @if let Some(days) = entity.overdue_days { ", " (words::number(days, 0)) " days" }
                             } @else { "nothing overdue" }
-                            @if let Some(dbt) = entity.dbt_days { ", pays " (words::number(dbt, 1)) " days beyond terms" }
+                            @if let Some(dbt) = entity.dbt_days {
+                                ", pays " (words::number(dbt, 1)) " days beyond terms"
+                            }
                         }
                     }
                 }

@@ -32,10 +32,14 @@ pub(super) fn phase(pen: &Pen<'_>, alert: &Alert) -> Markup {
     let by = (!alert.by.is_empty()).then_some(&alert.by);
     match alert.phase.as_str() {
         "acknowledged" => {
-            html! { span .tag.good { (icon(Icon::Person)) @match by { Some(by) => { (by) " has it" } None => "Taken" } } }
+            html! {
+                span .tag.good { (icon(Icon::Person)) @match by { Some(by) => { (by) " has it" } None => "Taken" } }
+            }
         }
         "snoozed" => html! {
-            span .tag.low { (icon(Icon::Clock)) "Put off" @if let Some(until) = alert.snoozed_until { " until " (pen.day(until)) } }
+            span .tag.low {
+                (icon(Icon::Clock)) "Put off" @if let Some(until) = alert.snoozed_until { " until " (pen.day(until)) }
+            }
         },
         "pending" => html! { span .tag.low { (icon(Icon::Clock)) "Pending" } },
         "resolved" | "quiet" => html! { span .tag.good { (icon(Icon::Good)) "Ended" } },
@@ -191,6 +195,38 @@ pub(super) fn item(pen: &Pen<'_>, alert: &Alert, level_2: bool) -> Markup {
     }
 }
 
+/// The open ones of a subject's alerts, each with what may be done; nothing without any.
+pub(super) fn open(pen: &Pen<'_>, alerts: &[Alert]) -> Markup {
+    let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.is_open()).collect();
+    html! {
+        @if !open.is_empty() {
+            section .stack aria-labelledby="open" {
+                h2 #open { (words::plural(open.len() as u64, "open alert", "open alerts")) }
+                div .queue data-queue { @for alert in open { (item(pen, alert, false)) } }
+            }
+        }
+    }
+}
+
+/// The others, in a line each.
+pub(super) fn ended(pen: &Pen<'_>, alerts: &[Alert]) -> Markup {
+    let ended: Vec<&Alert> = alerts.iter().filter(|alert| !alert.is_open()).collect();
+    let lines = html! {
+        ul .levers.card-body {
+            @for alert in &ended {
+                li {
+                    (icon(Icon::Bell))
+                    span {
+                        a href=(links::alert(&alert.alert_id)) { (words::rule(&alert.rule)) }
+                        " " span .quiet { (words::human(&alert.what)) " " (pen.ago_or(alert.at)) }
+                    }
+                }
+            }
+        }
+    };
+    html! { @if !ended.is_empty() { (parts::card("ended", "Alerts that ended", "", &lines)) } }
+}
+
 /// Alerts, a page at a time.
 pub fn alerts(answer: &Listed<Alert>, frame: &Frame) -> String {
     let pen = Pen { frame, standing: &answer.standing };
@@ -211,7 +247,13 @@ pub fn alerts(answer: &Listed<Alert>, frame: &Frame) -> String {
     ];
     let body = html! {
         div .head {
-            div { h1 { "Alerts" } p .lead { "Every alert with where it stands. What needs you most is on " a href=(links::TODAY) { "Today" } "." } }
+            div {
+                h1 { "Alerts" }
+                p .lead {
+                    "Every alert with where it stands. What needs you most is on " a href=(links::TODAY) { "Today" }
+                    "."
+                }
+            }
             (parts::filters(&frame.asked, &html! {
                 (parts::choice_filter(&frame.asked, "phase", "State", &phases))
                 (parts::choice_filter(&frame.asked, "severity_from", "Severity", &severities))
@@ -242,13 +284,20 @@ pub fn alert(answer: &AlertDetail, frame: &Frame) -> String {
             p .lead { (subject(alert)) ". " (alert.about) }
         }
         (item(&pen, alert, false))
-        (parts::card("history", "What became of it", "Every transition of this episode: what the pipeline decided and what people did.", &history(&pen, &answer.history)))
+        (parts::card(
+            "history",
+            "What became of it",
+            "Every transition of this episode: what the pipeline decided and what people did.",
+            &history(&pen, &answer.history),
+        ))
         (parts::card("identity", "Where to find it", "", &html! {
             dl .facts.card-body {
                 dt { "Alert" } dd .mono { (alert.alert_id) }
                 dt { "Rule" } dd .mono { (alert.rule) }
-                dt { "Subject" } dd { (alert.subject_kind) " " span .mono { (alert.subject_id) } ", episode " (alert.episode) }
-                dt { "Told" } dd { @if alert.receivers.is_empty() { "nobody" } @else { (alert.receivers.join(", ")) } }
+                dt { "Subject" }
+                dd { (alert.subject_kind) " " span .mono { (alert.subject_id) } ", episode " (alert.episode) }
+                dt { "Told" }
+                dd { @if alert.receivers.is_empty() { "nobody" } @else { (alert.receivers.join(", ")) } }
                 dt { "Noticed" } dd { @match alert.detected { Some(at) => (pen.minute(at)), None => (unknown()) } }
             }
         }))
@@ -277,7 +326,9 @@ fn history(pen: &Pen<'_>, history: &[Alert]) -> Markup {
                             "time" => " as time passed",
                             _ => "",
                         }
-                        @if let (Some(until), "snoozed") = (step.snoozed_until, step.what.as_str()) { ", until " (pen.minute(until)) }
+                        @if let (Some(until), "snoozed") = (step.snoozed_until, step.what.as_str()) {
+                            ", until " (pen.minute(until))
+                        }
                         @if !step.note.is_empty() { span .where { "“" (step.note) "”" } }
                     }
                     span .num { @if let Some(at_risk) = step.at_risk_minor { (pen.money(at_risk)) } }

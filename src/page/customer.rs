@@ -19,7 +19,6 @@ use crate::api::answer::{Customer, CustomerRow, SignalValue, Time};
 pub fn customer(answer: &Customer, frame: &Frame) -> String {
     let pen = Pen { frame, standing: &answer.standing };
     let row = &answer.customer;
-    let open: Vec<_> = answer.alerts.iter().filter(|a| a.is_open()).collect();
     let curves = [
         Curve { label: "Risk", points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk) },
         Curve {
@@ -30,21 +29,27 @@ pub fn customer(answer: &Customer, frame: &Frame) -> String {
     let body = html! {
         (head(row))
         (figures(&pen, row))
-        @if !open.is_empty() {
-            section .stack aria-labelledby="open" {
-                h2 #open { (words::plural(open.len() as u64, "open alert", "open alerts")) }
-                div .queue data-queue { @for alert in open { (alert::item(&pen, alert, false)) } }
-            }
-        }
+        (alert::open(&pen, &answer.alerts))
         div .wide-narrow {
             div .stack {
                 (explanation(&pen, answer.explanation.as_ref(), &answer.unexplained))
-                (card("history", "How it went", "As of the end of each day on which something changed.", &shares_over_time(&curves, "Risk and loyalty of the customer by day")))
-                (card("timeline", "What happened", "Events and alerts, latest first, each with its place in Kafka.", &timeline(&pen, &answer.timeline, false)))
+                (card(
+                    "history",
+                    "How it went",
+                    "As of the end of each day on which something changed.",
+                    &shares_over_time(&curves, "Risk and loyalty of the customer by day"),
+                ))
+                (card(
+                    "timeline",
+                    "What happened",
+                    "Events and alerts, latest first, each with its place in Kafka.",
+                    &timeline(&pen, &answer.timeline, false),
+                ))
                 (card("signals", "Every signal", "", &signals(&pen, &answer.signals)))
             }
             div .stack {
                 (card("facts", "The customer", "", &facts(&pen, row)))
+                (alert::ended(&pen, &answer.alerts))
                 (card("opportunities", "Opportunities", "", &opportunities::of_customer(&pen, &answer.opportunities)))
                 (card("credit", "Credit by legal entity", "", &credit(&pen, &answer.credit)))
             }
@@ -59,7 +64,9 @@ fn head(row: &CustomerRow) -> Markup {
         div {
             p .crumbs {
                 a href=(links::CUSTOMERS) { "Customers" }
-                @if !row.account_id.is_empty() { " / account " a href=(links::account(&row.account_id)) { (row.account_id) } }
+                @if !row.account_id.is_empty() {
+                    " / account " a href=(links::account(&row.account_id)) { (row.account_id) }
+                }
             }
             div .title {
                 h1 { (name_or_id(&row.name, &row.customer_id)) }
@@ -80,12 +87,27 @@ fn figures(pen: &Pen<'_>, row: &CustomerRow) -> Markup {
         dl .figures aria-label="The customer in numbers" {
             (figure("Churn risk", &parts::risk(row.risk), &since(row.risk_since)))
             (figure("Revenue at risk", &html! { (pen.money(row.at_risk_minor)) }, &html! { "over 90 days" }))
-            (figure("Silent for 90 days", &row.p_silent_90.map_or_else(unknown, |p| html! { (words::percent(p)) }), &html! { "probability" }))
-            (figure("Loyalty", &row.loyalty.map_or_else(unknown, |l| html! { (words::number(l, 0)) }), &html! { "of 100" @if !row.quadrant.is_empty() { ", " (row.quadrant) } }))
+            (figure(
+                "Silent for 90 days",
+                &row.p_silent_90.map_or_else(unknown, |p| html! { (words::percent(p)) }),
+                &html! { "probability" },
+            ))
+            (figure(
+                "Loyalty",
+                &row.loyalty.map_or_else(unknown, |l| html! { (words::number(l, 0)) }),
+                &html! { "of 100" @if !row.quadrant.is_empty() { ", " (row.quadrant) } },
+            ))
             (figure("Satisfaction", &parts::satisfaction(row.satisfaction), &html! {
-                @match row.satisfaction_n { Some(n) if n >= 0.05 => { "of " (words::number(n, 1)) " ratings" } _ => "no rating of their own" }
+                @match row.satisfaction_n {
+                    Some(n) if n >= 0.05 => { "of " (words::number(n, 1)) " ratings" }
+                    _ => "no rating of their own"
+                }
             }))
-            (figure("Lifetime value", &row.value_minor.map_or_else(unknown, |v| html! { (pen.money(v)) }), &html! { (pen.money(row.revenue_minor)) " so far" }))
+            (figure(
+                "Lifetime value",
+                &row.value_minor.map_or_else(unknown, |v| html! { (pen.money(v)) }),
+                &html! { (pen.money(row.revenue_minor)) " so far" },
+            ))
         }
     }
 }
@@ -93,7 +115,10 @@ fn figures(pen: &Pen<'_>, row: &CustomerRow) -> Markup {
 fn facts(pen: &Pen<'_>, row: &CustomerRow) -> Markup {
     html! {
         dl .facts.card-body {
-            dt { "Lifecycle" } dd { (words::human(&row.lifecycle)) @if let Some(since) = row.lifecycle_since { " since " (pen.day(since)) } }
+            dt { "Lifecycle" }
+            dd {
+                (words::human(&row.lifecycle)) @if let Some(since) = row.lifecycle_since { " since " (pen.day(since)) }
+            }
             dt { "Last purchase" } dd { (pen.ago_or(row.last_purchase)) }
             dt { "Purchases" } dd { (words::count(u64::from(row.orders))) }
             dt { "Last contact" } dd { (pen.ago_or(row.last_contact)) }
@@ -106,7 +131,9 @@ fn facts(pen: &Pen<'_>, row: &CustomerRow) -> Markup {
 
 fn signals(pen: &Pen<'_>, signals: &[SignalValue]) -> Markup {
     let known = signals.iter().filter(|s| s.value.is_some() || s.text.is_some());
-    let head = html! { tr { th scope="col" { "Signal" } th scope="col" .num { "Value" } th scope="col" { "Meaning" } } };
+    let head = html! {
+        tr { th scope="col" { "Signal" } th scope="col" .num { "Value" } th scope="col" { "Meaning" } }
+    };
     let rows = html! {
         @for signal in known.clone() {
             tr {
@@ -121,7 +148,11 @@ fn signals(pen: &Pen<'_>, signals: &[SignalValue]) -> Markup {
         details .more data-keep="signals" {
             summary { "Show all " (signals.len()) }
             (parts::table("Signals of the customer", "", &head, &rows))
-            @if unknown > 0 { p .card-foot { (words::plural(unknown as u64, "signal is", "signals are")) " not known of this customer." } }
+            @if unknown > 0 {
+                p .card-foot {
+                    (words::plural(unknown as u64, "signal is", "signals are")) " not known of this customer."
+                }
+            }
         }
     }
 }
@@ -134,5 +165,9 @@ fn signal_value(pen: &Pen<'_>, signal: &SignalValue) -> Markup {
     if signal.name.ends_with("_minor") {
         return html! { (pen.money_exact(value as i64)) };
     }
-    html! { (words::number(value, if value.abs() < 1.0 { 4 } else { 2 })) @if !signal.unit.is_empty() { " " span .quiet { (signal.unit) } } }
+    html! {
+        (words::number(value, if value.abs() < 1.0 { 4 } else { 2 })) @if !signal.unit.is_empty() {
+            " " span .quiet { (signal.unit) }
+        }
+    }
 }

@@ -51,7 +51,10 @@ pub(super) fn explanation(pen: &Pen<'_>, told: Option<&Explanation>, unexplained
                 3,
                 "Not explained",
                 &html! {
-                    p { (why) } p .quiet { "The scores themselves hold. On the command line: retain explain, with the customer’s id." }
+                    p { (why) }
+                    p .quiet {
+                        "The scores themselves hold. On the command line: retain explain, with the customer’s id."
+                    }
                 },
             ),
         );
@@ -87,7 +90,10 @@ fn body(pen: &Pen<'_>, kind: Kind, score: &Score) -> Markup {
         @if !score.unknown.is_empty() {
             div .card-foot {
                 "Not known, and so without weight: "
-                @for (i, unknown) in score.unknown.iter().enumerate() { @if i > 0 { ", " } span title=(unknown.meaning) { (words::human(&unknown.input)) } }
+                @for (i, unknown) in score.unknown.iter().enumerate() {
+                    @if i > 0 { ", " }
+                    span title=(unknown.meaning) { (words::human(&unknown.input)) }
+                }
                 "."
             }
         }
@@ -104,7 +110,9 @@ fn contribution(pen: &Pen<'_>, kind: Kind, part: &Contribution, most: f64) -> Ma
         span .part-bar { (chart::points_bar(part.points, most, kind.high_is_bad)) }
         span .said { (words::sentence(&part.statement)) span .sub {
             span .mono { (part.input) }
-            @if part.basis == "expert_prior" { " · weight is an expert’s judgement, not fitted" } @else { " · weight fitted to data" }
+            @if part.basis == "expert_prior" {
+                " · weight is an expert’s judgement, not fitted"
+            } @else { " · weight fitted to data" }
         } }
     };
     if part.events.largest.is_empty() {
@@ -112,7 +120,12 @@ fn contribution(pen: &Pen<'_>, kind: Kind, part: &Contribution, most: f64) -> Ma
     }
     html! {
         details .part data-keep={ (kind.id) "-" (part.input) } {
-            summary { svg .turn viewBox="0 0 16 16" aria-hidden="true" { path d="M6 3.5 10.5 8 6 12.5" fill="none" stroke="currentColor" stroke-width="1.8" {} } (row) }
+            summary {
+                svg .turn viewBox="0 0 16 16" aria-hidden="true" {
+                    path d="M6 3.5 10.5 8 6 12.5" fill="none" stroke="currentColor" stroke-width="1.8" {}
+                }
+                (row)
+            }
             (events(pen, &part.events, &part.input))
         }
     }
@@ -124,7 +137,14 @@ fn events(pen: &Pen<'_>, behind: &Behind, input: &str) -> Markup {
     } else {
         "What each event added as it came; these add up."
     };
-    let head = html! { tr { th scope="col" .num { "Points" } th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Topic/partition@offset" } } };
+    let head = html! {
+        tr {
+            th scope="col" .num { "Points" }
+            th scope="col" { "When" }
+            th scope="col" { "What" }
+            th scope="col" { "Topic/partition@offset" }
+        }
+    };
     let rows = html! {
         @for event in &behind.largest {
             tr {
@@ -140,7 +160,9 @@ fn events(pen: &Pen<'_>, behind: &Behind, input: &str) -> Markup {
             p { (measure) }
             (parts::table(&format!("Events behind {}", words::human(input)), "", &head, &rows))
             @if behind.others > 0 {
-                p { (words::plural(behind.others as u64, "other event", "other events")) ", together " (words::points(behind.others_points)) " points." }
+                p {
+                    (words::plural(behind.others as u64, "other event", "other events")) ", together " (words::points(behind.others_points)) " points."
+                }
             }
         }
     }
@@ -160,7 +182,12 @@ fn levers(kind: Kind, crossings: &[Crossing]) -> Markup {
                     }
                     ul .levers {
                         @for lever in &crossing.changes {
-                            li { (icon(Icon::Next)) span { span .strong { (words::sentence(&lever.needed)) } span .quiet { " · now: " (lever.now) } } }
+                            li {
+                                (icon(Icon::Next)) span {
+                                    span .strong { (words::sentence(&lever.needed)) }
+                                    span .quiet { " · now: " (lever.now) }
+                                }
+                            }
                         }
                     }
                 }
@@ -175,15 +202,33 @@ fn sure(pen: &Pen<'_>, told: &Explanation) -> Markup {
         div .card-body.stack {
             p {
                 @match told.row.agrees {
-                    Some(true) => { span .sev.good { (icon(Icon::Good)) "The events give exactly these scores." } " Applied again with the pipeline’s own code, they agree with the stored row." }
-                    Some(false) => { span .sev.medium { (icon(Icon::Medium)) "The events that are still held do not give the stored scores." } " Scores are the row’s; what single events are worth comes from the events." }
-                    None => { span .sev.low { (icon(Icon::Low)) "The row was judged by another version of the model." } }
+                    Some(true) => {
+                        span .sev.good { (icon(Icon::Good)) "The events give exactly these scores." }
+                        " Applied again with the pipeline’s own code, they agree with the stored row."
+                    }
+                    Some(false) => {
+                        span .sev.medium {
+                            (icon(Icon::Medium)) "The events that are still held do not give the stored scores."
+                        }
+                        " Scores are the row’s; what single events are worth comes from the events."
+                    }
+                    None => {
+                        span .sev.low { (icon(Icon::Low)) "The row was judged by another version of the model." }
+                    }
                 }
             }
             dl .facts {
-                dt { "As of" } dd { (pen.minute(told.at)) @if let Some(to) = told.complete_to { " (complete to " (pen.minute(to)) ")" } }
+                dt { "As of" }
+                dd {
+                    (pen.minute(told.at)) @if let Some(to) = told.complete_to {
+                        " (complete to " (pen.minute(to)) ")"
+                    }
+                }
                 dt { "Judged" } dd { (pen.minute(told.row.judged_at)) }
-                dt { "Told from" } dd { (words::plural(events.held as u64, "event", "events")) " (" (words::count(events.visits as u64)) " visits), " (words::count(events.left_out as u64)) " left out one at a time" }
+                dt { "Told from" }
+                dd {
+                    (words::plural(events.held as u64, "event", "events")) " (" (words::count(events.visits as u64)) " visits), " (words::count(events.left_out as u64)) " left out one at a time"
+                }
             }
             @if !told.notes.is_empty() {
                 div { h3 { "To know" } ul .notes { @for note in &told.notes { li { (note.text) } } } }

@@ -40,7 +40,9 @@ fn sorted(asked: &Asked, sort: &str, usual: bool, name: &str, class: &str) -> Ma
     let direction = if ascending { "ascending" } else { "descending" };
     html! {
         th scope="col" class=(class) aria-sort=[here.then_some(direction)] {
-            a href=(by.with("order", turned)) { (name) @if here { span aria-hidden="true" { @if ascending { " ↑" } @else { " ↓" } } } }
+            a href=(by.with("order", turned)) {
+                (name) @if here { span aria-hidden="true" { @if ascending { " ↑" } @else { " ↓" } } }
+            }
         }
     }
 }
@@ -69,7 +71,12 @@ pub fn accounts(answer: &Listed<AccountRow>, frame: &Frame) -> String {
     let rows = html! { @for row in &list.items { (account_row(&pen, row)) } };
     let body = html! {
         div .head {
-            div { h1 { "Accounts" } p .lead { (words::plural(list.total, "account", "accounts")) ", each rolled up from the customers that belong to it." } }
+            div {
+                h1 { "Accounts" }
+                p .lead {
+                    (words::plural(list.total, "account", "accounts")) ", each rolled up from the customers that belong to it."
+                }
+            }
             (parts::filters(asked, &html! {
                 (parts::text_filter(asked, "text", "Name or id", "any"))
                 (parts::text_filter(asked, "owner", "Owner", "any"))
@@ -78,7 +85,9 @@ pub fn accounts(answer: &Listed<AccountRow>, frame: &Frame) -> String {
             }))
         }
         div .card {
-            @if list.items.is_empty() { (no_rows(asked, "account", "Accounts come from events that name an account_id, and from pipelines/accounts.toml running beside the customers.")) }
+            @if list.items.is_empty() {
+                (no_rows(asked, "account", "Accounts come from events that name an account_id, and from pipelines/accounts.toml running beside the customers."))
+            }
             @else { (parts::table("Accounts", "", &head, &rows)) }
         }
         (parts::pager(asked, list.items.len(), list.total, list.next.as_ref(), ("account", "accounts")))
@@ -136,7 +145,12 @@ pub fn customers(answer: &Listed<CustomerRow>, frame: &Frame) -> String {
     ];
     let body = html! {
         div .head {
-            div { h1 { "Customers" } p .lead { (words::plural(list.total, "customer", "customers")) ", with what is known of each to the moment." } }
+            div {
+                h1 { "Customers" }
+                p .lead {
+                    (words::plural(list.total, "customer", "customers")) ", with what is known of each to the moment."
+                }
+            }
             (parts::filters(asked, &html! {
                 (parts::text_filter(asked, "text", "Name or id", "any"))
                 (parts::choice_filter(asked, "lifecycle", "Lifecycle", &lifecycles))
@@ -145,7 +159,9 @@ pub fn customers(answer: &Listed<CustomerRow>, frame: &Frame) -> String {
             }))
         }
         div .card {
-            @if list.items.is_empty() { (no_rows(asked, "customer", "Customers come from the first event that names them: see docs/events.md for what a producer sends.")) }
+            @if list.items.is_empty() {
+                (no_rows(asked, "customer", "Customers come from the first event that names them: see docs/events.md for what a producer sends."))
+            }
             @else { (parts::table("Customers", "", &head, &rows)) }
         }
         (parts::pager(asked, list.items.len(), list.total, list.next.as_ref(), ("customer", "customers")))
@@ -157,7 +173,8 @@ fn customer_row(pen: &Pen<'_>, row: &CustomerRow) -> Markup {
     html! {
         tr data-key=(row.customer_id) {
             th scope="row" {
-                a href=(links::customer(&row.customer_id)) { (name_or_id(&row.name, &row.customer_id)) } " " (parts::key(row.key)) " " (parts::tier(&row.tier))
+                a href=(links::customer(&row.customer_id)) { (name_or_id(&row.name, &row.customer_id)) }
+                " " (parts::key(row.key)) " " (parts::tier(&row.tier))
                 @if !row.name.is_empty() { span .sub { (row.customer_id) } }
             }
             td { (parts::lifecycle(&row.lifecycle)) }
@@ -178,7 +195,9 @@ fn no_rows(asked: &Asked, what: &str, where_from: &str) -> Markup {
             2,
             &format!("No {what} matches"),
             &html! {
-                p { "Owner, region and lifecycle are matched as a whole; name and id by any part. Clear the filter to see all." }
+                p {
+                    "Owner, region and lifecycle are matched as a whole; name and id by any part. Clear the filter to see all."
+                }
                 a .button href=(asked.path) { "Clear the filter" }
             },
         );

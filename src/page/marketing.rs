@@ -34,7 +34,9 @@ pub fn marketing(answer: &Marketing, frame: &Frame) -> String {
     let body = html! {
         div .head {
             div { h1 { "Marketing" } p .lead { "Where value is, and where it is going." } }
-            @if !nobody { nav .tabs aria-label="On this page" { @for (id, name) in PLACES { a href={ "#" (id) } { (name) } } } }
+            @if !nobody {
+                nav .tabs aria-label="On this page" { @for (id, name) in PLACES { a href={ "#" (id) } { (name) } } }
+            }
         }
         @if nobody {
             div .card { (parts::empty(2, "No customer yet", &html! {
@@ -43,15 +45,40 @@ pub fn marketing(answer: &Marketing, frame: &Frame) -> String {
             })) }
         } @else {
             (figures(&pen, answer))
-            (card("lifecycle", "Lifecycle", "Where every customer stands, and how many came and went in 30 days.", &lifecycle(&pen, &answer.lifecycle)))
+            (card(
+                "lifecycle",
+                "Lifecycle",
+                "Where every customer stands, and how many came and went in 30 days.",
+                &lifecycle(&pen, &answer.lifecycle),
+            ))
             div .two {
-                (card("tiers", "Tiers and moves", &format!("How customers moved between the ends of {} and {}.", words::date(&answer.tiers.from), words::date(&answer.tiers.to)), &tiers(&pen, &answer.tiers)))
-                (card("quadrant", "Loyalty and satisfaction", "Loyal and satisfied customers stay; loyal ones who are not satisfied stay for want of a choice.", &quadrant(&pen, &answer.quadrant)))
+                (card(
+                    "tiers",
+                    "Tiers and moves",
+                    &format!("How customers moved between the ends of {} and {}.", words::date(&answer.tiers.from), words::date(&answer.tiers.to)),
+                    &tiers(&pen, &answer.tiers),
+                ))
+                (card(
+                    "quadrant",
+                    "Loyalty and satisfaction",
+                    "Loyal and satisfied customers stay; loyal ones who are not satisfied stay for want of a choice.",
+                    &quadrant(&pen, &answer.quadrant),
+                ))
             }
-            (card("cohorts", "Do they come back?", "Of those who first bought in a month: the share that bought again in each month since.", &portfolio::cohorts(&answer.cohorts)))
+            (card(
+                "cohorts",
+                "Do they come back?",
+                "Of those who first bought in a month: the share that bought again in each month since.",
+                &portfolio::cohorts(&answer.cohorts),
+            ))
             (portfolio::at_risk(&pen, answer))
             (portfolio::churn(&answer.churn_by_region, answer.churn.rows.first()))
-            (card("goals", "Opportunities", "What is worth a contact, by goal. One in ten is left alone, so that an effect can be measured.", &opportunities::goals(&pen, &answer.opportunities)))
+            (card(
+                "goals",
+                "Opportunities",
+                "What is worth a contact, by goal. One in ten is left alone, so that an effect can be measured.",
+                &opportunities::goals(&pen, &answer.opportunities),
+            ))
         }
     };
     page(&pen, "Marketing", &body)
@@ -76,13 +103,27 @@ fn figures(pen: &Pen<'_>, answer: &Marketing) -> Markup {
     let at_risk = &answer.at_risk_by_region;
     html! {
         dl .figures aria-label="Marketing in numbers" {
-            (figure("Active customers", &html! { (words::count(count_of(&["active", "won_back"]))) }, &html! { (words::change(change_of("active"))) " active in 30 days" }))
-            (figure("New", &html! { (words::count(count_of(&["new"]))) }, &html! { (words::change(change_of("new"))) " in 30 days" }))
+            (figure(
+                "Active customers",
+                &html! { (words::count(count_of(&["active", "won_back"]))) },
+                &html! { (words::change(change_of("active"))) " active in 30 days" },
+            ))
+            (figure(
+                "New",
+                &html! { (words::count(count_of(&["new"]))) },
+                &html! { (words::change(change_of("new"))) " in 30 days" },
+            ))
             (figure("Churn, 90 days", &churn.and_then(|c| c.churn_rate).map_or_else(unknown, |rate| html! { (words::percent(rate)) }), &html! {
-                @if let Some(row) = churn { (words::count(row.active_lost)) " of " (words::count(row.active)) " active were lost" }
+                @if let Some(row) = churn {
+                    (words::count(row.active_lost)) " of " (words::count(row.active)) " active were lost"
+                }
             }))
             (figure("Lifetime value", &html! { (pen.money(value)) }, &html! { "expected of all customers" }))
-            (figure("Revenue at risk", &html! { (pen.money(at_risk.at_risk_minor)) }, &html! { "of " (pen.money(at_risk.revenue_90_minor)) " in 90 days" }))
+            (figure(
+                "Revenue at risk",
+                &html! { (pen.money(at_risk.at_risk_minor)) },
+                &html! { "of " (pen.money(at_risk.revenue_90_minor)) " in 90 days" },
+            ))
         }
     }
 }
@@ -113,14 +154,20 @@ fn lifecycle(pen: &Pen<'_>, answer: &Lifecycles) -> Markup {
     let total: u64 = pieces.iter().map(|p| p.value).sum();
     let head = html! { tr {
         th scope="col" { "State" } th scope="col" .num { "Customers" } th scope="col" .num { "Share" }
-        th scope="col" .num { "Change, 30 days" } th scope="col" .num { "Revenue so far" } th scope="col" .num { "Lifetime value" }
+        th scope="col" .num { "Change, 30 days" }
+        th scope="col" .num { "Revenue so far" }
+        th scope="col" .num { "Lifetime value" }
     } };
     let rows = html! {
         @for row in &answer.rows {
             tr {
                 th scope="row" {
-                    svg .swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(state_class(&row.lifecycle)) width="10" height="10" rx="2" {} }
-                    a href={ (links::CUSTOMERS) "?lifecycle=" (links::escaped(&row.lifecycle)) } { (words::human(&row.lifecycle)) }
+                    svg .swatch viewBox="0 0 10 10" aria-hidden="true" {
+                        rect class=(state_class(&row.lifecycle)) width="10" height="10" rx="2" {}
+                    }
+                    a href={ (links::CUSTOMERS) "?lifecycle=" (links::escaped(&row.lifecycle)) } {
+                        (words::human(&row.lifecycle))
+                    }
                 }
                 td .num { (words::count(row.customers)) }
                 td .num { (words::percent(row.customers as f64 / total.max(1) as f64)) }
@@ -131,7 +178,9 @@ fn lifecycle(pen: &Pen<'_>, answer: &Lifecycles) -> Markup {
         }
     };
     html! {
-        div .card-body { (chart::stack(&pieces, "Customers by state of the lifecycle; the numbers are in the table below")) }
+        div .card-body {
+            (chart::stack(&pieces, "Customers by state of the lifecycle; the numbers are in the table below"))
+        }
         (parts::table("Customers by state of the lifecycle", "", &head, &rows))
     }
 }
@@ -169,7 +218,14 @@ fn tiers(pen: &Pen<'_>, answer: &Tiers) -> Markup {
         answer.moves.iter().filter(|m| m.movement == movement).map(|m| m.customers).sum::<u64>()
     };
     let said = format!("{} moved up, {} down", words::count(sum("up")), words::count(sum("down")));
-    let head = html! { tr { th scope="col" { "Tier" } th scope="col" .num { "Customers" } th scope="col" .num { "Lifetime value" } th scope="col" .num { "At risk" } } };
+    let head = html! {
+        tr {
+            th scope="col" { "Tier" }
+            th scope="col" .num { "Customers" }
+            th scope="col" .num { "Lifetime value" }
+            th scope="col" .num { "At risk" }
+        }
+    };
     let rows = html! {
         @for tier in &answer.tiers {
             tr {
@@ -185,7 +241,9 @@ fn tiers(pen: &Pen<'_>, answer: &Tiers) -> Markup {
         @else {
             div .card-body {
                 (chart::flow(&picture, "Customers moving between tiers", &said))
-                p .legend { (legend("s6", "up")) (legend("s5", "down")) (legend("s1", "came or left")) (legend("s4", "stayed")) span .strong { (said) } }
+                p .legend {
+                    (legend("s6", "up")) (legend("s5", "down")) (legend("s1", "came or left")) (legend("s4", "stayed")) span .strong { (said) }
+                }
             }
         }
         (parts::table("Tiers as they stand now", "", &head, &rows))
@@ -193,7 +251,12 @@ fn tiers(pen: &Pen<'_>, answer: &Tiers) -> Markup {
 }
 
 fn legend(class: &str, text: &str) -> Markup {
-    html! { span { svg .swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(class) width="10" height="10" rx="2" {} } (text) } }
+    html! {
+        span {
+            svg .swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(class) width="10" height="10" rx="2" {} }
+            (text)
+        }
+    }
 }
 
 fn move_class(step: &TierMove) -> &'static str {
@@ -236,11 +299,20 @@ fn quadrant(pen: &Pen<'_>, answer: &Quadrant) -> Markup {
             })
         })
         .collect();
-    let head = html! { tr { th scope="col" { "Kind" } th scope="col" .num { "Customers" } th scope="col" .num { "Lifetime value" } th scope="col" .num { "At risk" } } };
+    let head = html! {
+        tr {
+            th scope="col" { "Kind" }
+            th scope="col" .num { "Customers" }
+            th scope="col" .num { "Lifetime value" }
+            th scope="col" .num { "At risk" }
+        }
+    };
     let rows = html! {
         @for cell in &answer.cells {
             tr {
-                th scope="row" { a href={ (links::CUSTOMERS) "?quadrant=" (links::escaped(&cell.quadrant)) } { (look(&cell.quadrant).0) } }
+                th scope="row" {
+                    a href={ (links::CUSTOMERS) "?quadrant=" (links::escaped(&cell.quadrant)) } { (look(&cell.quadrant).0) }
+                }
                 td .num { (words::count(cell.customers)) }
                 td .num { (pen.money(cell.value_minor)) }
                 td .num { (pen.money(cell.at_risk_minor)) }
@@ -249,10 +321,16 @@ fn quadrant(pen: &Pen<'_>, answer: &Quadrant) -> Markup {
     };
     html! {
         div .card-body {
-            @if bubbles.iter().all(|b| b.customers == 0) { p .quiet { "Nobody has enough ratings yet to be placed: satisfaction counts from one rating of one’s own." } }
+            @if bubbles.iter().all(|b| b.customers == 0) {
+                p .quiet {
+                    "Nobody has enough ratings yet to be placed: satisfaction counts from one rating of one’s own."
+                }
+            }
             @else { (chart::quadrant(&bubbles, LOYAL_FROM, SATISFIED_FROM, "Customers by loyalty and satisfaction")) }
         }
         (parts::table("Customers by loyalty and satisfaction", "", &head, &rows))
-        p .card-foot { (words::plural(answer.unknown, "customer is", "customers are")) " not placed: loyalty or satisfaction is not known." }
+        p .card-foot {
+            (words::plural(answer.unknown, "customer is", "customers are")) " not placed: loyalty or satisfaction is not known."
+        }
     }
 }

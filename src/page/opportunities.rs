@@ -58,7 +58,9 @@ pub(super) fn goals(pen: &Pen<'_>, answer: &Opportunities) -> Markup {
     html! {
         @if !any {
             (parts::empty(3, "No opportunity stands", &html! {
-                p { "Opportunities need consent, come at most once in 30 days for each goal, and are silent while a complaint is open." }
+                p {
+                    "Opportunities need consent, come at most once in 30 days for each goal, and are silent while a complaint is open."
+                }
             }))
         } @else {
             div .two.card-body { @for goal in &answer.goals { (one(pen, goal)) } }
@@ -68,12 +70,21 @@ pub(super) fn goals(pen: &Pen<'_>, answer: &Opportunities) -> Markup {
 
 fn one(pen: &Pen<'_>, answer: &GoalOpportunities) -> Markup {
     let (name, _) = goal(&answer.goal);
-    let head = html! { tr { th scope="col" .num { "Rank" } th scope="col" { "Customer" } th scope="col" { "Why" } th scope="col" .num { "Worth" } } };
+    let head = html! {
+        tr {
+            th scope="col" .num { "Rank" }
+            th scope="col" { "Customer" }
+            th scope="col" { "Why" }
+            th scope="col" .num { "Worth" }
+        }
+    };
     let rows = html! {
         @for proposal in &answer.best {
             tr {
                 td .num.rank { (proposal.rank) }
-                th scope="row" { a href=(links::customer(&proposal.customer_id)) { (name_or_id(&proposal.name, &proposal.customer_id)) }
+                th scope="row" { a href=(links::customer(&proposal.customer_id)) {
+                    (name_or_id(&proposal.name, &proposal.customer_id))
+                }
                     @if !proposal.owner_id.is_empty() { span .sub { (proposal.owner_id) } } }
                 td .small { (reason(proposal)) }
                 td .num { (worth(pen, proposal)) }
@@ -82,7 +93,11 @@ fn one(pen: &Pen<'_>, answer: &GoalOpportunities) -> Markup {
     };
     html! {
         section aria-labelledby={ "goal-" (answer.goal) } {
-            h3 id={ "goal-" (answer.goal) } { (name) " " span .quiet { (words::count(answer.standing)) " to contact, " (words::count(answer.held_out)) " left alone" } }
+            h3 id={ "goal-" (answer.goal) } {
+                (name) " " span .quiet {
+                    (words::count(answer.standing)) " to contact, " (words::count(answer.held_out)) " left alone"
+                }
+            }
             @if answer.best.is_empty() { p .small.quiet { "Nobody just now." } }
             @else { (parts::table(&format!("Best of {name}"), "", &head, &rows)) }
             @if let Some(effect) = &answer.effect { p .small.quiet { (effect_said(effect)) } }
@@ -117,8 +132,12 @@ pub(super) fn of_customer(pen: &Pen<'_>, proposals: &[Proposal]) -> Markup {
                 @for proposal in proposals {
                     li {
                         span .strong { (goal(&proposal.goal).0) } " · " (worth(pen, proposal))
-                        p .small { (reason(proposal)) @if let Some(until) = proposal.expires { ", until " (pen.day(until)) } }
-                        @if proposal.held_out { p { (parts::tag("Left alone, to measure the effect: do not contact", "medium")) } }
+                        p .small {
+                            (reason(proposal)) @if let Some(until) = proposal.expires { ", until " (pen.day(until)) }
+                        }
+                        @if proposal.held_out {
+                            p { (parts::tag("Left alone, to measure the effect: do not contact", "medium")) }
+                        }
                         @if proposal.bought_since { p { (parts::tag("Bought since", "good")) } }
                     }
                 }

@@ -182,7 +182,13 @@ pub(super) fn pace(account: &AccountRow) -> Markup {
         points.insert(1, (-30.0, (trend_90 - trend_30).exp()));
     }
     html! {
-        div .trend { (chart::spark(&points, &label)) span .small { span .strong { (said) } br; span .quiet { "pace, 90 days" } } }
+        div .trend {
+            (chart::spark(&points, &label)) span .small {
+                span .strong { (said) }
+                br;
+                span .quiet { "pace, 90 days" }
+            }
+        }
     }
 }
 

@@ -25,8 +25,18 @@ pub fn pipeline(answer: &PipelineState, frame: &Frame) -> String {
         h1 { "Pipeline" }
         (verdict(&pen, &answer.verdict))
         (figures(answer))
-        (card("outcomes", "What became of every record", "Each record has exactly one outcome; they add up to what was read.", &outcomes(&answer.outcomes)))
-        (card("copy", "This copy", "The program that answers this page. Other copies hold other shards.", &copy(&pen, &answer.copy)))
+        (card(
+            "outcomes",
+            "What became of every record",
+            "Each record has exactly one outcome; they add up to what was read.",
+            &outcomes(&answer.outcomes),
+        ))
+        (card(
+            "copy",
+            "This copy",
+            "The program that answers this page. Other copies hold other shards.",
+            &copy(&pen, &answer.copy),
+        ))
         (card("sources", "Sources", "By shard and source, by the ledger.", &sources(&pen, &answer.sources)))
         div .two {
             (card("load", "What alerts asked of people", "Alerts raised by day, 30 days.", &load(&answer.alert_load)))
@@ -44,15 +54,34 @@ fn verdict(pen: &Pen<'_>, verdict: &Verdict) -> Markup {
             @match (verdict.complete_to, clean) {
                 (Some(to), true) => {
                     span .good { (icon(Icon::Good)) }
-                    div { h2 .said #verdict { "Complete to " (pen.second(to)) ", 0 missing, 0 twice" } p .by { "By the ledger: every offset of every source was read, and once." @if verdict.gaps > 0 { " " (words::plural(verdict.gaps.unsigned_abs(), "record was", "records were")) " deleted by Kafka’s retention before being read: see the table gaps." } } }
+                    div {
+                        h2 .said #verdict { "Complete to " (pen.second(to)) ", 0 missing, 0 twice" }
+                        p .by {
+                            "By the ledger: every offset of every source was read, and once." @if verdict.gaps > 0 {
+                                " " (words::plural(verdict.gaps.unsigned_abs(), "record was", "records were")) " deleted by Kafka’s retention before being read: see the table gaps."
+                            }
+                        }
+                    }
                 }
                 (Some(to), false) => {
                     span .critical { (icon(Icon::Critical)) }
-                    div { h2 .said #verdict { "Complete to " (pen.second(to)) ", but " (words::count(verdict.missing.unsigned_abs())) " missing, " (words::count(verdict.twice.unsigned_abs())) " twice" } p .by { "By the ledger. The view completeness names shard and source; docs/operations.md says what to do." } }
+                    div {
+                        h2 .said #verdict {
+                            "Complete to " (pen.second(to)) ", but " (words::count(verdict.missing.unsigned_abs())) " missing, " (words::count(verdict.twice.unsigned_abs())) " twice"
+                        }
+                        p .by {
+                            "By the ledger. The view completeness names shard and source; docs/operations.md says what to do."
+                        }
+                    }
                 }
                 (None, _) => {
                     span .low { (icon(Icon::Clock)) }
-                    div { h2 .said #verdict { "Not complete yet" } p .by { "The first cycle has not been committed by every shard. If this stays, see “This copy” below for what holds it up." } }
+                    div {
+                        h2 .said #verdict { "Not complete yet" }
+                        p .by {
+                            "The first cycle has not been committed by every shard. If this stays, see “This copy” below for what holds it up."
+                        }
+                    }
                 }
             }
         }
@@ -64,10 +93,26 @@ fn figures(answer: &PipelineState) -> Markup {
     let raised: u64 = answer.alert_load.iter().map(|l| l.raised).sum();
     html! {
         dl .figures aria-label="The pipeline in numbers" {
-            (figure("Behind the clock", &answer.behind_s.map_or_else(unknown, |s| html! { (behind(s)) }), &html! { "from event to table" }))
-            (figure("Waiting in Kafka", &lag.map_or_else(unknown, |n| html! { (words::count(n.max(0).unsigned_abs())) }), &html! { "records, this copy’s shards" }))
-            (figure("Records read", &html! { (words::count(answer.outcomes.consumed())) }, &html! { (words::count(answer.outcomes.applied)) " counted" }))
-            (figure("Put aside", &answer.dead_letter_share.map_or_else(unknown, |s| html! { (words::percent(s)) }), &html! { (words::count(answer.outcomes.late + answer.outcomes.rejected)) " dead letters" }))
+            (figure(
+                "Behind the clock",
+                &answer.behind_s.map_or_else(unknown, |s| html! { (behind(s)) }),
+                &html! { "from event to table" },
+            ))
+            (figure(
+                "Waiting in Kafka",
+                &lag.map_or_else(unknown, |n| html! { (words::count(n.max(0).unsigned_abs())) }),
+                &html! { "records, this copy’s shards" },
+            ))
+            (figure(
+                "Records read",
+                &html! { (words::count(answer.outcomes.consumed())) },
+                &html! { (words::count(answer.outcomes.applied)) " counted" },
+            ))
+            (figure(
+                "Put aside",
+                &answer.dead_letter_share.map_or_else(unknown, |s| html! { (words::percent(s)) }),
+                &html! { (words::count(answer.outcomes.late + answer.outcomes.rejected)) " dead letters" },
+            ))
             (figure("Alerts raised", &html! { (words::count(raised)) }, &html! { "in 30 days" }))
         }
     }
@@ -99,11 +144,23 @@ fn outcomes(outcomes: &Outcomes) -> Markup {
         .iter()
         .map(|(label, value, class, _)| Piece { label: (*label).to_owned(), value: *value, class })
         .collect();
-    let head = html! { tr { th scope="col" { "Outcome" } th scope="col" .num { "Records" } th scope="col" .num { "Share" } th scope="col" { "Meaning" } } };
+    let head = html! {
+        tr {
+            th scope="col" { "Outcome" }
+            th scope="col" .num { "Records" }
+            th scope="col" .num { "Share" }
+            th scope="col" { "Meaning" }
+        }
+    };
     let body = html! {
         @for (label, value, class, meaning) in rows {
             tr {
-                th scope="row" { svg .swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(class) width="10" height="10" rx="2" {} } (label) }
+                th scope="row" {
+                    svg .swatch viewBox="0 0 10 10" aria-hidden="true" {
+                        rect class=(class) width="10" height="10" rx="2" {}
+                    }
+                    (label)
+                }
                 td .num { (words::count(value)) }
                 td .num { (words::percent(value as f64 / consumed as f64)) }
                 td .quiet { (meaning) }
@@ -132,15 +189,22 @@ fn copy(pen: &Pen<'_>, copy: &CopyState) -> Markup {
     html! {
         div .card-body.stack {
             p {
-                @if copy.ready { span .sev.good { (icon(Icon::Good)) "Ready" } } @else { span .sev.high { (icon(Icon::High)) "Not ready" } }
+                @if copy.ready {
+                    span .sev.good { (icon(Icon::Good)) "Ready" }
+                } @else { span .sev.high { (icon(Icon::High)) "Not ready" } }
                 " · version " (copy.version) ", generation " (copy.generation)
                 @if let Some(begun) = copy.begun { ", running since " (pen.minute(begun)) }
             }
             @if !copy.not_ready.is_empty() { ul .notes { @for why in &copy.not_ready { li { (why) } } } }
             dl .facts {
-                dt { "Transactions" } dd { (words::count(copy.committed)) " committed, " (words::count(copy.aborted)) " aborted and repeated" }
+                dt { "Transactions" }
+                dd {
+                    (words::count(copy.committed)) " committed, " (words::count(copy.aborted)) " aborted and repeated"
+                }
                 dt { "ClickHouse" } dd {
-                    @if copy.carrier_reaches { span .sev.good { (icon(Icon::Good)) "reached" } } @else { span .sev.critical { (icon(Icon::Critical)) "not reached" } }
+                    @if copy.carrier_reaches {
+                        span .sev.good { (icon(Icon::Good)) "reached" }
+                    } @else { span .sev.critical { (icon(Icon::Critical)) "not reached" } }
                     @if !copy.carrier_trouble.is_empty() { p .small { (copy.carrier_trouble) } }
                 }
                 dt { "Dead letters" } dd { (words::count(copy.dead_letters)) " since it runs" }
@@ -160,12 +224,22 @@ fn copy_shard(pen: &Pen<'_>, shard: &CopyShard) -> Markup {
     html! {
         tr {
             th scope="row" { (shard.shard) }
-            td { span class={ "sev " (class) } { (icon(sign)) span { (words::human(&shard.state)) @if let Some(progress) = shard.restore_progress { ", " (words::percent(progress)) } } }
+            td { span class={ "sev " (class) } {
+                (icon(sign)) span {
+                    (words::human(&shard.state)) @if let Some(progress) = shard.restore_progress {
+                        ", " (words::percent(progress))
+                    }
+                }
+            }
                 @if let Some(progress) = shard.restore_progress { (chart::bar(progress, "")) } }
             td .num { (words::count(shard.customers)) }
-            td .num { @match shard.lag { Some(lag) => (words::count(lag.max(0).unsigned_abs())), None => (unknown()) } }
+            td .num {
+                @match shard.lag { Some(lag) => (words::count(lag.max(0).unsigned_abs())), None => (unknown()) }
+            }
             td { @match shard.held_since { Some(at) => (pen.minute(at)), None => (unknown()) } }
-            td .small { @if shard.trouble.is_empty() { span .quiet { "none" } } @else { span .high { (shard.trouble) } } }
+            td .small {
+                @if shard.trouble.is_empty() { span .quiet { "none" } } @else { span .high { (shard.trouble) } }
+            }
         }
     }
 }
@@ -179,8 +253,15 @@ fn sources(pen: &Pen<'_>, sources: &[SourceState]) -> Markup {
         );
     }
     let head = html! { tr {
-        th scope="col" { "Source" } th scope="col" .num { "Shard" } th scope="col" { "Complete to" } th scope="col" .num { "Read" } th scope="col" .num { "Applied" }
-        th scope="col" .num { "Dead letters" } th scope="col" .num { "Missing" } th scope="col" .num { "Twice" } th scope="col" .num { "Gaps" }
+        th scope="col" { "Source" }
+        th scope="col" .num { "Shard" }
+        th scope="col" { "Complete to" }
+        th scope="col" .num { "Read" }
+        th scope="col" .num { "Applied" }
+        th scope="col" .num { "Dead letters" }
+        th scope="col" .num { "Missing" }
+        th scope="col" .num { "Twice" }
+        th scope="col" .num { "Gaps" }
     } };
     let bad = |n: i64| if n == 0 { "num quiet" } else { "num critical strong" };
     let rows = html! {
@@ -224,7 +305,16 @@ fn load(load: &[AlertLoad]) -> Markup {
             @if picture.0.is_empty() { p .quiet { "No alert was raised in 30 days." } }
             @else {
                 (picture)
-                p .legend { @for (name, class) in LOAD { span { svg .swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(class) width="10" height="10" rx="2" {} } (name) } } }
+                p .legend {
+                    @for (name, class) in LOAD {
+                        span {
+                            svg .swatch viewBox="0 0 10 10" aria-hidden="true" {
+                                rect class=(class) width="10" height="10" rx="2" {}
+                            }
+                            (name)
+                        }
+                    }
+                }
             }
             p .small { (said) "." }
         }
@@ -239,11 +329,27 @@ fn shards(pen: &Pen<'_>, answer: &PipelineState) -> Markup {
             &html! { p { "A shard stands here after its first cycle." } },
         );
     }
-    let head = html! { tr { th scope="col" { "Shard" } th scope="col" { "Complete to" } th scope="col" { "Watermark" } th scope="col" { "Clock" } } };
-    let moment = |time: Option<crate::api::answer::Time>| html! { @match time { Some(t) => (pen.second(t)), None => (unknown()) } };
+    let head = html! {
+        tr {
+            th scope="col" { "Shard" }
+            th scope="col" { "Complete to" }
+            th scope="col" { "Watermark" }
+            th scope="col" { "Clock" }
+        }
+    };
+    let moment = |time: Option<crate::api::answer::Time>| {
+        html! {
+            @match time { Some(t) => (pen.second(t)), None => (unknown()) }
+        }
+    };
     let rows = html! {
         @for shard in &answer.shards {
-            tr { th scope="row" { (shard.shard) } td { (moment(shard.complete_to)) } td { (moment(shard.watermark)) } td { (moment(shard.clock)) } }
+            tr {
+                th scope="row" { (shard.shard) }
+                td { (moment(shard.complete_to)) }
+                td { (moment(shard.watermark)) }
+                td { (moment(shard.clock)) }
+            }
         }
     };
     parts::table("Shards", "", &head, &rows)

@@ -45,7 +45,9 @@ pub(super) fn cohorts(answer: &Cohorts) -> Markup {
     } };
     let rows = html! { @for cohort in shown { (cohort_row(cohort, oldest)) } };
     html! {
-        @if oldest == 0 { div .card-body { p .quiet { "All cohorts are in their first month; returns show from the next." } } }
+        @if oldest == 0 {
+            div .card-body { p .quiet { "All cohorts are in their first month; returns show from the next." } }
+        }
         (parts::table("Retention by cohort and months since the first purchase", "heat", &head, &rows))
         p .card-foot { "The month under way counts as far as it has gone, so the last cell of a row can still grow." }
     }
@@ -58,7 +60,11 @@ fn cohort_row(cohort: &Cohort, oldest: u32) -> Markup {
             td { (words::count(cohort.customers)) }
             @for age in 1..=oldest {
                 @match cohort.months.iter().find(|m| m.age == age) {
-                    Some(m) => { td class=(shade(m.retention)) title={ (words::count(m.bought)) " bought" } { (format!("{:.0}", 100.0 * m.retention)) span .unseen { " %" } } }
+                    Some(m) => {
+                        td class=(shade(m.retention)) title={ (words::count(m.bought)) " bought" } {
+                            (format!("{:.0}", 100.0 * m.retention)) span .unseen { " %" }
+                        }
+                    }
                     None => { td { } }
                 }
             }
@@ -97,7 +103,9 @@ fn by_group(pen: &Pen<'_>, answer: &RevenueAtRisk) -> Markup {
     let most = answer.rows.iter().map(|r| r.at_risk_minor).max().unwrap_or(0);
     let head = html! { tr {
         th scope="col" { (words::human(&answer.by)) } th scope="col" .num { "Customers" }
-        th scope="col" .num { "At risk" } th scope="col" { span .unseen { "Bar of at risk" } } th scope="col" .num { "Of 90 days" }
+        th scope="col" .num { "At risk" }
+        th scope="col" { span .unseen { "Bar of at risk" } }
+        th scope="col" .num { "Of 90 days" }
     } };
     let rows = html! {
         @for row in answer.rows.iter().take(GROUPS) {
@@ -111,7 +119,9 @@ fn by_group(pen: &Pen<'_>, answer: &RevenueAtRisk) -> Markup {
     };
     html! {
         (parts::table(&format!("Revenue at risk by {}", answer.by), "", &head, &rows))
-        @if answer.rows.len() > GROUPS { p .card-foot { (answer.rows.len() - GROUPS) " smaller ones are not shown." } }
+        @if answer.rows.len() > GROUPS {
+            p .card-foot { (answer.rows.len() - GROUPS) " smaller ones are not shown." }
+        }
     }
 }
 
@@ -125,7 +135,9 @@ pub(super) fn churn(answer: &Churn, all: Option<&ChurnRow>) -> Markup {
     let most = answer.rows.iter().filter_map(|r| r.churn_rate).fold(0.0, f64::max);
     let head = html! { tr {
         th scope="col" { (words::human(&answer.by)) } th scope="col" .num { "Active" } th scope="col" .num { "Lost" }
-        th scope="col" .num { "Churn" } th scope="col" { span .unseen { "Bar of churn" } } th scope="col" .num { "Of all customers lost" }
+        th scope="col" .num { "Churn" }
+        th scope="col" { span .unseen { "Bar of churn" } }
+        th scope="col" .num { "Of all customers lost" }
     } };
     let line = |name: &str, row: &ChurnRow| {
         html! {
@@ -134,7 +146,9 @@ pub(super) fn churn(answer: &Churn, all: Option<&ChurnRow>) -> Markup {
                 td .num { (words::count(row.active)) }
                 td .num { (words::count(row.active_lost)) }
                 td .num.strong { @match row.churn_rate { Some(rate) => (words::percent(rate)), None => (unknown()) } }
-                td .cell-bar { (chart::bar(row.churn_rate.unwrap_or(0.0) / if most > 0.0 { most } else { 1.0 }, "risk")) }
+                td .cell-bar {
+                    (chart::bar(row.churn_rate.unwrap_or(0.0) / if most > 0.0 { most } else { 1.0 }, "risk"))
+                }
                 td .num { (words::percent(row.loss_rate)) }
             }
         }

@@ -35,7 +35,9 @@ pub fn sign_in(asked: &SignIn) -> String {
                     }
                     button .button.primary type="submit" { "Sign in" }
                 }
-                p .small.quiet { "The token stays between you and this server: the session is a cookie that scripts cannot read." }
+                p .small.quiet {
+                    "The token stays between you and this server: the session is a cookie that scripts cannot read."
+                }
             }
         }
     };

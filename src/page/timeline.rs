@@ -18,7 +18,9 @@ pub(super) fn timeline(pen: &Pen<'_>, happenings: &[Happening], customers: bool)
             3,
             "Nothing has happened yet",
             &html! {
-                p { "Events stand here as they come. Older ones may have been deleted: they are kept for a configured time." }
+                p {
+                    "Events stand here as they come. Older ones may have been deleted: they are kept for a configured time."
+                }
             },
         );
     }
@@ -79,7 +81,12 @@ pub(super) fn shares_over_time(curves: &[Curve], title: &str) -> Markup {
                 p .legend {
                     @for (i, curve) in curves.iter().enumerate() {
                         @if let Some(said) = summary(curve) {
-                            span { svg .swatch viewBox="0 0 10 10" aria-hidden="true" { rect class=(if i == 0 { "s1" } else { "s3" }) y="3" width="10" height="4" {} } (said) }
+                            span {
+                                svg .swatch viewBox="0 0 10 10" aria-hidden="true" {
+                                    rect class=(if i == 0 { "s1" } else { "s3" }) y="3" width="10" height="4" {}
+                                }
+                                (said)
+                            }
                         }
                     }
                 }

@@ -31,11 +31,22 @@ pub fn today(answer: &Today, frame: &Frame) -> String {
             ol .queue data-queue aria-label="Accounts by revenue at risk" {
                 @for row in &list.items { li { (item(&pen, row)) } }
             }
-            (parts::pager(&frame.asked, list.items.len(), list.total, list.next.as_ref(), ("account at risk", "accounts at risk")))
+            (parts::pager(
+                &frame.asked,
+                list.items.len(),
+                list.total,
+                list.next.as_ref(),
+                ("account at risk", "accounts at risk"),
+            ))
         }
         @if first && !answer.others.is_empty() {
             section .stack aria-labelledby="others" {
-                div { h2 #others { "Without an account" } p .small.quiet { "Open alerts about customers whose account nobody has named, and about segments and employees." } }
+                div {
+                    h2 #others { "Without an account" }
+                    p .small.quiet {
+                        "Open alerts about customers whose account nobody has named, and about segments and employees."
+                    }
+                }
                 div .queue data-queue { @for alert in &answer.others { (alert::item(&pen, alert, true)) } }
             }
         }
@@ -66,7 +77,11 @@ fn figures(pen: &Pen<'_>, summary: &TodaySummary) -> Markup {
             (figure("Nobody has them yet", &listed("firing", summary.firing), &urgent))
             (figure("Taken", &listed("acknowledged", summary.acknowledged), &html! { "somebody is on it" }))
             (figure("Put off", &listed("snoozed", summary.snoozed), &html! { "come back by themselves" }))
-            (figure("Accounts at risk", &html! { (words::count(summary.accounts_at_risk)) }, &html! { "of these owners" }))
+            (figure(
+                "Accounts at risk",
+                &html! { (words::count(summary.accounts_at_risk)) },
+                &html! { "of these owners" },
+            ))
             (figure("Revenue at risk", &html! { (pen.money(summary.at_risk_minor)) }, &html! { "over 90 days" }))
         }
     }
@@ -85,7 +100,10 @@ fn item(pen: &Pen<'_>, row: &TodayRow) -> Markup {
                     Some(alert) => (alert::headline(pen, alert)),
                     None => { div .item-over { "No open alert" } }
                 }
-                h2 { a href=(links::account(&account.account_id)) data-open { (name) } (parts::key(account.key)) (where_it_is(account)) }
+                h2 {
+                    a href=(links::account(&account.account_id)) data-open { (name) }
+                    (parts::key(account.key)) (where_it_is(account))
+                }
                 @match first {
                     Some(alert) => (alert::reasons(alert)),
                     None => { p .why { "At risk by its numbers; no rule has raised an alert." } }
@@ -130,7 +148,8 @@ fn side(pen: &Pen<'_>, account: &AccountRow) -> Markup {
             (parts::pace(account))
             dl {
                 dt { "Risk" } dd { (parts::risk(account.risk)) }
-                dt { "Owner" } dd { @if account.owner_id.is_empty() { span .high { "nobody" } } @else { (account.owner_id) } }
+                dt { "Owner" }
+                dd { @if account.owner_id.is_empty() { span .high { "nobody" } } @else { (account.owner_id) } }
                 dt { "Last contact" } dd { (pen.ago_or(account.last_contact)) }
                 @if let Some(renewal) = account.next_renewal { dt { "Renewal" } dd { (pen.ago(renewal)) } }
                 @if account.open_complaints > 0 {
@@ -148,7 +167,9 @@ fn nothing(pen: &Pen<'_>) -> Markup {
             2,
             "Nothing at risk with this filter",
             &html! {
-                p { "No account of this owner or region puts anything at risk. Names are matched as a whole: check the spelling, or clear the filter." }
+                p {
+                    "No account of this owner or region puts anything at risk. Names are matched as a whole: check the spelling, or clear the filter."
+                }
             },
         );
     }
@@ -166,7 +187,9 @@ fn nothing(pen: &Pen<'_>) -> Markup {
         2,
         "Nothing at risk",
         &html! {
-            p { "No account puts revenue at risk. If that is a surprise: accounts come from events with an account_id, keyed by pipelines/accounts.toml." }
+            p {
+                "No account puts revenue at risk. If that is a surprise: accounts come from events with an account_id, keyed by pipelines/accounts.toml."
+            }
             a .button href=(links::CUSTOMERS) { "See customers" }
         },
     )

@@ -20,29 +20,6 @@ pub struct Key {
     pub meaning: &'static str,
 }
 
-/// The sections, with the brackets they are written in.
-pub(super) const SECTIONS: [(&str, &str); 19] = [
-    ("source", "[[source]]"),
-    ("drop", "[[drop]]"),
-    ("clock", "[clock]"),
-    ("rates", "[rates]"),
-    ("model", "[model]"),
-    ("lifecycle", "[lifecycle]"),
-    ("satisfaction", "[satisfaction]"),
-    ("tiers", "[tiers]"),
-    ("trend", "[trend]"),
-    ("regularity", "[regularity]"),
-    ("value", "[value]"),
-    ("service", "[service]"),
-    ("contract", "[contract]"),
-    ("risk", "[risk]"),
-    ("loyalty", "[loyalty]"),
-    ("opportunities", "[opportunities]"),
-    ("lift", "[[lift]]"),
-    ("accounts", "[accounts]"),
-    ("limits", "[limits]"),
-];
-
 pub(super) const fn key(
     section: &'static str,
     name: &'static str,

@@ -11,10 +11,10 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::api::Api;
-use super::api::act::Commands;
 use super::board::Status;
 use super::clickhouse_client::CaFileError;
 use super::client::Link;
+use super::commands::commands;
 use super::follow::Follow;
 use super::generation::{self, Choice, Chosen, GenerationError};
 use super::http::{Pages, Server};
@@ -22,7 +22,8 @@ use super::notify::Notifier;
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
 use super::settings::Settings;
-use crate::plan::{Plan, Severity, parse};
+use crate::flow::names::Names;
+use crate::plan::{Plan, RuleFile, Severity, parse, rules};
 use carry::{Carry, Target};
 pub use several::{run_choice, run_several};
 
@@ -60,6 +61,9 @@ pub enum CommandError {
     Other(String),
 }
 
+/// The folder of alert rules beside a definition.
+const RULES: &str = "alerts";
+
 /// A definition that has been read and checked.
 #[derive(Clone, Debug)]
 pub struct Definition {
@@ -79,7 +83,30 @@ impl Definition {
     pub fn read(path: &Path) -> Result<Self, CommandError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
-        Self::of(&text, &path.display().to_string())
+        let definition = Self::of(&text, &path.display().to_string())?;
+        let folder = path.parent().unwrap_or(Path::new("")).join(RULES);
+        if definition.plan.accounts.is_some() || !folder.is_dir() {
+            return Ok(definition);
+        }
+        definition.with_rules(&folder)
+    }
+
+    /// The same with the alert rules of a folder.
+    fn with_rules(self, folder: &Path) -> Result<Self, CommandError> {
+        let files = super::cmd_test::read(folder)
+            .map_err(|source| CommandError::Read { path: folder.to_owned(), source })?;
+        let parts: Vec<_> = files.iter().map(|(name, text)| RuleFile { name, text }).collect();
+        let (rules, findings) = rules(&parts);
+        let found = files.iter().zip(&findings);
+        let lines = |severity| -> Vec<String> {
+            let all = found.clone().flat_map(|((name, _), of)| of.iter().map(move |d| (name, d)));
+            all.filter(|(_, d)| d.severity == severity).map(|(name, d)| d.render(name)).collect()
+        };
+        let Some(rules) = rules else {
+            return Err(CommandError::Definition(lines(Severity::Error).join("\n")));
+        };
+        let plan = Plan { alerts: Arc::new(rules.set), ..(*self.plan).clone() };
+        Ok(Self { plan: Arc::new(plan), ..self })
     }
 
     /// Checks a text.
@@ -230,6 +257,7 @@ async fn pages(
     settings: &Settings,
     plan: &Arc<Plan>,
     observer: &Observer,
+    generation: u32,
 ) -> Result<Server, CommandError> {
     let pages = Pages {
         board: Arc::clone(&observer.board),
@@ -237,7 +265,9 @@ async fn pages(
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
     let sections = (&settings.http, &settings.clickhouse);
-    let api = Api::new(sections, plan, &observer.board, Commands::unconnected());
+    let names = Names::new(&plan.name, generation);
+    let commands = commands(Link::from(&settings.kafka), Arc::clone(plan), names);
+    let api = Api::new(sections, plan, &observer.board, commands);
     let api = api.map_err(CommandError::Other)?;
     let server = Server::bind(&settings.http.listen, pages).await?.with(api.router());
     tracing::info!(address = %server.local_addr()?, "http");

@@ -15,6 +15,7 @@ pub mod cmd_generate;
 pub mod cmd_run;
 pub mod cmd_test;
 pub mod columns;
+pub mod commands;
 pub mod commits;
 pub mod consumer;
 pub mod demo;

@@ -278,6 +278,10 @@ impl Observer {
             for effects in cycles {
                 status.dead_letters += effects.dead_letters.len() as u64;
                 self.metrics.observe_cycle(&plan.sources, effects, now_ms);
+                for refused in &effects.refused {
+                    let (command, why) = (&refused.id, refused.why);
+                    tracing::warn!(command, why, "what a person said about an alert had no effect");
+                }
                 if let Some(entry) = status.shards.get_mut(&effects.shard) {
                     entry.commit(effects);
                     self.lag(effects.shard, entry);

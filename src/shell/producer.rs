@@ -250,6 +250,11 @@ impl Transactions {
             let record = BaseRecord::to(&signals).partition(i32::from(at)).key(word.key.as_slice());
             self.send(with_payload(record, word.value.as_deref()), began)?;
         }
+        let alerts = names.alerts();
+        for alert in &effects.alerts {
+            let record = BaseRecord::to(&alerts).partition(partition).key(alert.key.as_slice());
+            self.send(record.payload(alert.value.as_slice()), began)?;
+        }
         let mail = names.mail();
         for letter in &effects.mail {
             let record = BaseRecord::<[u8], [u8]>::to(&mail).partition(i32::from(letter.to_shard));

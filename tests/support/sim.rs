@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use retain::machine::{ClockReading, Identity, Machine, Progress, Restored};
-use retain::model::effects::{DeadLetter, Effects, RowBlock, SignalWord};
+use retain::model::effects::{AlertRecord, DeadLetter, Effects, RowBlock, SignalWord};
 use retain::model::outcome::Counts;
 use retain::model::record::{Record, SourceIndex};
 use retain::model::table::Table;
@@ -147,6 +147,8 @@ pub struct Runner {
     watermark_ms: Option<i64>,
     /// What the next stage was told.
     pub words: Vec<SignalWord>,
+    /// What happened to alerts.
+    pub alerts: Vec<AlertRecord>,
     /// The mail topic.
     pub office: PostOffice,
     /// The next mail offset, as committed.
@@ -199,6 +201,7 @@ impl Runner {
             crashes: 0,
             watermark_ms: None,
             words: Vec::new(),
+            alerts: Vec::new(),
             office: PostOffice::new(shards),
             mail_to: 0,
             mail_unread: 0,
@@ -345,6 +348,7 @@ impl Runner {
         self.repeat_rows(effects.rows);
         self.letters.extend(effects.dead_letters);
         self.words.extend(effects.signals);
+        self.alerts.extend(effects.alerts);
     }
 
     /// The ledger: no hole, and each consumed record has exactly one outcome.
@@ -447,6 +451,20 @@ impl Runner {
         let watermark_ms = machine.watermark_ms();
         assert_eq!(watermark_ms, self.watermark_ms, "{}", self.seed());
         self.machine = machine;
+    }
+
+    /// Another owner takes over with another definition; what it re-times.
+    pub fn take_over(&mut self, plan: &Arc<Plan>) -> Vec<String> {
+        self.commit();
+        self.plan = plan.clone();
+        self.machine = Machine::new(plan.clone(), self.identity.clone());
+        for (key, value) in &self.state {
+            self.machine.restore(key, value.as_deref()).unwrap();
+        }
+        match self.machine.restored().unwrap() {
+            Restored::At { retimed, .. } => retimed,
+            Restored::New => panic!("nothing was committed, {}", self.seed()),
+        }
     }
 
     /// What a log cleaner does: the last record of each key stays; tombstones stay for a while.

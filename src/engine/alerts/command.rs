@@ -2,10 +2,13 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Looking, put, take};
+use super::Held;
+use super::look::{Looking, put, take};
 use crate::engine::apply::Engine;
+use crate::engine::compact::Moment;
 use crate::engine::profile::More;
-use crate::rule::lifecycle::{Action, Command, Ignored};
+use crate::rule::definition::Rule;
+use crate::rule::lifecycle::{Action, By, Command, Ignored};
 use crate::wire::mail::{Act, Said};
 
 /// Longest name of a person and longest note that are kept, characters.
@@ -87,8 +90,8 @@ impl Engine {
 }
 
 impl Looking<'_> {
-    fn obey(&mut self, rule: &crate::rule::definition::Rule, said: &Said) -> Result<(), Refused> {
-        let about = |held: &super::Held| {
+    fn obey(&mut self, rule: &Rule, said: &Said) -> Result<(), Refused> {
+        let about = |held: &Held| {
             let subject = if held.ticket == 0 { said.customer.as_str() } else { &held.subject };
             *held.rule == *said.rule && *subject == *said.subject
         };
@@ -114,13 +117,13 @@ impl Looking<'_> {
             .map_err(Refused::Ignored)?;
         held.watch = watch;
         for transition in &out {
-            let own = matches!(transition.by, crate::rule::lifecycle::By::Person(_));
+            let own = matches!(transition.by, By::Person(_));
             let note = if own { short(&said.note) } else { String::new() };
             let word = self.word(&mut held, transition, &note);
             self.told.push(word);
         }
         self.alerts.held[at] = held;
-        self.alerts.seen = crate::engine::compact::Moment::new(self.tau_ms);
+        self.alerts.seen = Moment::new(self.tau_ms);
         Ok(())
     }
 }

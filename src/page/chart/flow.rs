@@ -99,7 +99,9 @@ pub fn flow(flow: &Flow, title: &str, summary: &str) -> Markup {
                 @for ((y, thick, count), name) in places.iter().zip(&flow.places) {
                     @if *count > 0 {
                         rect .flow-node x=(at(x)) y=(at(*y)) width=(at(NODE)) height=(at(*thick)) rx="2" {}
-                        text .mid x=(at(text_x)) y=(at(y + thick / 2.0 + 4.0)) text-anchor=(anchor) { (name) " " (words::count(*count)) }
+                        text .mid x=(at(text_x)) y=(at(y + thick / 2.0 + 4.0)) text-anchor=(anchor) {
+                            (name) " " (words::count(*count))
+                        }
                     }
                 }
             }

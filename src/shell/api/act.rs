@@ -39,7 +39,9 @@ pub struct Command {
 
 /// Writes a command where the pipeline reads it; returns once the broker has it. It may wait: it runs on a thread for that.
 #[derive(Clone)]
-pub struct Commands(Arc<dyn Fn(&Command) -> Result<(), String> + Send + Sync>);
+pub struct Commands(Arc<Way>);
+
+type Way = dyn Fn(&Command) -> Result<(), String> + Send + Sync;
 
 impl std::fmt::Debug for Commands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -51,11 +53,6 @@ impl Commands {
     /// Commands that go this way. The error says in words why one did not arrive.
     pub fn new(send: impl Fn(&Command) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(send))
-    }
-
-    /// For a process that is not connected to the pipeline's topics: every action is refused.
-    pub fn unconnected() -> Self {
-        Self::new(|_| Err("this process does not write to the pipeline".to_owned()))
     }
 
     async fn send(&self, command: Command) -> Result<(), Problem> {

@@ -8,8 +8,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
-use super::Api;
 use super::respond::Refused;
+use super::{Api, pages};
 use crate::api::problem::{Kind, Problem};
 use crate::page::CONTENT_SECURITY_POLICY;
 
@@ -54,7 +54,17 @@ pub fn now_ms() -> i64 {
 /// Lets a request of the API through when somebody who is known asks, and there is room; the caller goes with it.
 pub async fn api(State(api): State<Api>, request: Request, next: Next) -> Response {
     match admit(&api, request) {
-        Ok(request) => within(&api, next.run(request)).await.unwrap_or_else(into_response),
+        Ok(request) => next.run(request).await,
+        Err(problem) => into_response(problem),
+    }
+}
+
+/// Lets a request through while there is room, and ends it when its time is over.
+pub async fn limited(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let for_people = !request.uri().path().starts_with("/api/");
+    match within(&api, next.run(request)).await {
+        Ok(response) => response,
+        Err(problem) if for_people => pages::before_sign_in(&problem),
         Err(problem) => into_response(problem),
     }
 }
@@ -77,7 +87,7 @@ fn admit(api: &Api, mut request: Request) -> Result<Request, Problem> {
 ///
 /// # Errors
 /// When there is none.
-pub async fn within<T>(api: &Api, work: impl Future<Output = T>) -> Result<T, Problem> {
+async fn within<T>(api: &Api, work: impl Future<Output = T>) -> Result<T, Problem> {
     let Ok(_room) = api.room.try_acquire() else {
         let detail = "too many requests are being answered: try again";
         return Err(Problem::new(Kind::Unavailable, detail));

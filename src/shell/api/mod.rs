@@ -116,6 +116,7 @@ impl Api {
             .route("/api/v1/openapi.json", get(|| async { Json(openapi()) }))
             .nest("/api/v1", routes)
             .merge(self.pages())
+            .layer(from_fn_with_state(self.clone(), guard::limited))
             .layer(from_fn(guard::headers))
     }
 

@@ -1,0 +1,400 @@
+//! Alerts through engine and machine: looking at dues and events only finds what looking all the time would; other batches, repeated
+//! records and deaths make the same transitions with the same ids; people's commands take effect once.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/plans.rs"]
+mod plans;
+#[path = "support/random.rs"]
+mod random;
+#[path = "support/rowbinary.rs"]
+mod rowbinary;
+#[path = "support/sim.rs"]
+mod sim;
+#[path = "support/stream.rs"]
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use retain::engine::apply::{Engine, Origin};
+use retain::flow::intake::{Place, Taken, take};
+use retain::model::batch::EventBatch;
+use retain::model::record::{Position, Record};
+use retain::plan::{Plan, RuleFile, rules};
+use retain::rule::definition::RuleSet;
+use retain::wire::alert::AlertWord;
+use retain::wire::mail::{Act, CutOffs, Mail, OUTSIDE, Said};
+use rowbinary::Row;
+use sim::{Log, PostOffice, Runner, Schedule};
+use stream::families::{Family, histories};
+use stream::{BEGIN_MS, DAY_MS, Made, Shape, deliver, disturbed, history};
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+const SHIPPED: [(&str, &str); 3] = [
+    ("customers.toml", include_str!("../pipelines/alerts/customers.toml")),
+    ("others.toml", include_str!("../pipelines/alerts/others.toml")),
+    ("service.toml", include_str!("../pipelines/alerts/service.toml")),
+];
+
+fn ruled(change: impl Fn(&str) -> String) -> Arc<RuleSet> {
+    let texts = SHIPPED.map(|(name, text)| (name, change(text)));
+    let files: Vec<RuleFile<'_>> =
+        texts.iter().map(|(name, text)| RuleFile { name, text }).collect();
+    let (found, problems) = rules(&files);
+    Arc::new(found.unwrap_or_else(|| panic!("{problems:?}")).set)
+}
+
+/// The shipped rules with edges that made-up histories cross.
+fn lively() -> Arc<RuleSet> {
+    // a case is of the shipped edges: none is run here
+    ruled(|text| {
+        let rules = text.split("# Cases").next().unwrap();
+        rules
+            .replace("risk >= 0.60", "risk >= 0.45")
+            .replace("risk <= 0.45", "risk <= 0.35")
+            .replace(
+                "rise(risk, 7d) >= 0.20 else no and risk >= 0.40",
+                "rise(risk, 7d) >= 0.05 else no and risk >= 0.20",
+            )
+            .replace("rise(risk, 7d) < 0.10", "rise(risk, 7d) < 0.03")
+            .replace(
+                "gap_surprise >= 0.95 else no and x >= 4 and gap_k >= 1.5",
+                "gap_surprise >= 0.8 else no and x >= 2 and gap_k >= 0.9",
+            )
+            .replace("csat_n >= 2", "csat_n >= 1")
+            .replace("within(firing(volume_shrink), 60d)", "within(orders >= 1, 5d)")
+    })
+}
+
+fn plan(rules: Arc<RuleSet>) -> Plan {
+    let mut plan = plans::plan();
+    let rate = plan.rates[0].1;
+    plan.rates = ["EUR", "JPY", "USD"]
+        .map(|code| (retain::model::money::Currency::parse(code).unwrap(), rate))
+        .into();
+    plan.limits.rejects_percent_max = 100;
+    plan.limits.rejects_run_max = u32::MAX;
+    plan.alerts = rules;
+    plan
+}
+
+/// An engine that is given one history, and looked at all the time.
+struct Watched {
+    engine: Engine,
+    batch: EventBatch,
+    offsets: [i64; 3],
+    looks: usize,
+}
+
+impl Watched {
+    fn new(plan: &Arc<Plan>) -> Self {
+        let mut engine = Engine::new(Arc::clone(plan), 0);
+        engine.version = 1;
+        let cuts = CutOffs {
+            version: 1,
+            valid_from_ms: 0,
+            iron: 700,
+            gold: 850,
+            key: 950,
+            a: 900,
+            b: 800,
+            ..CutOffs::default()
+        };
+        engine.take_cut_offs(&cuts);
+        Self { engine, batch: EventBatch::default(), offsets: [0; 3], looks: 0 }
+    }
+
+    fn apply(&mut self, plan: &Plan, made: &Made) {
+        let Self { engine, batch, offsets, .. } = self;
+        let offset = offsets[made.source];
+        offsets[made.source] += 1;
+        let record = Record {
+            offset,
+            kafka_ms: made.ts_ms,
+            key: made.key.as_deref().map(str::as_bytes),
+            payload: made.payload.as_deref().map(str::as_bytes),
+        };
+        let place = Place { shard: 0, shards: 1 };
+        let Taken::Event(event) = take(plan, &plan.sources[made.source], place, &record, batch)
+        else {
+            return;
+        };
+        let position = Position { source: made.source as u8, offset };
+        let origin = Origin { position, frontier_ms: made.ts_ms };
+        engine.apply(made.customer.as_bytes(), batch, &event, origin);
+        batch.clear();
+    }
+
+    /// Fires what is due up to a moment, and looks whether anything has gone unnoticed.
+    fn pass(&mut self, at_ms: i64) {
+        self.engine.fire_all_until(at_ms, usize::MAX);
+        for slot in self.engine.store.slots() {
+            self.looks += 1;
+            assert_eq!(self.engine.unnoticed(slot, at_ms), None, "at {at_ms}");
+        }
+    }
+}
+
+/// Every minute within an hour of what happens, hourly elsewhere.
+fn grid(from_ms: i64, to_ms: i64, near: &[i64]) -> Vec<i64> {
+    let mut all: BTreeSet<i64> = BTreeSet::new();
+    let mut at_ms = from_ms;
+    while at_ms < to_ms {
+        all.insert(at_ms);
+        at_ms += HOUR_MS;
+    }
+    for moment in near {
+        let around = (-60..=60).map(|minute| moment + minute * MINUTE_MS);
+        all.extend(around.filter(|ms| (from_ms..to_ms).contains(ms)));
+    }
+    all.into_iter().collect()
+}
+
+#[test]
+fn dues_find_what_looking_all_the_time_finds() {
+    let soak = std::env::var_os("RETAIN_SOAK").is_some();
+    let of_family = if soak { 1_430 } else { 36 };
+    let families = [
+        Family::Purchases,
+        Family::Support,
+        Family::Satisfaction,
+        Family::Engagement,
+        Family::Credit,
+        Family::Relations,
+        Family::Scores,
+    ];
+    let mut raised: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut customers, mut looks) = (0, 0);
+    for (set, shipped) in [(ruled(str::to_owned), true), (lively(), false)] {
+        let plan = Arc::new(plan(set));
+        for family in families {
+            let all = histories(family, 7 + u64::from(shipped), of_family, 100);
+            let mut by: BTreeMap<&str, Vec<&Made>> = BTreeMap::new();
+            all.iter().for_each(|made| by.entry(&made.customer).or_default().push(made));
+            for (_, made) in by {
+                customers += 1;
+                let mut watched = Watched::new(&plan);
+                follow(&mut watched, &plan, &made);
+                looks += watched.looks;
+                for word in watched.engine.alerted.iter().filter(|word| word.what == "raised") {
+                    *raised.entry(word.rule.clone()).or_default() += 1;
+                }
+            }
+        }
+    }
+    println!("{customers} histories, {looks} looks, {raised:?}");
+    assert!(customers >= 500, "{customers}");
+    for rule in [
+        "key_at_risk",
+        "risk_jump",
+        "overdue_reorder",
+        "late_payment",
+        "credit_combo",
+        "satisfaction_drop",
+        "unanswered",
+        "complaint_aging",
+    ] {
+        assert!(raised.get(rule).is_some_and(|n| *n > 0), "{rule}: {raised:?}");
+    }
+}
+
+fn follow(watched: &mut Watched, plan: &Plan, made: &[&Made]) {
+    let (Some(first), Some(last)) = (made.first(), made.last()) else { return };
+    let end_ms = last.ts_ms + 40 * DAY_MS;
+    let near: Vec<i64> = made.iter().map(|made| made.ts_ms).collect();
+    let mut next = made.iter().peekable();
+    for at_ms in grid(first.ts_ms, end_ms, &near) {
+        while let Some(made) = next.next_if(|made| made.ts_ms <= at_ms) {
+            watched.apply(plan, made);
+        }
+        let before = watched.engine.alerted.len();
+        watched.pass(at_ms);
+        // what time has raised: the minutes after it, too
+        if watched.engine.alerted.len() > before {
+            let until = next.peek().map_or(end_ms, |made| made.ts_ms);
+            (1..60)
+                .map(|minute| at_ms + minute * MINUTE_MS)
+                .filter(|ms| *ms < until)
+                .for_each(|ms| watched.pass(ms));
+        }
+    }
+}
+
+const SHAPE: Shape = Shape { customers: 30, days: 200, events: 500, faults_permille: 10 };
+const END_MS: i64 = BEGIN_MS + 320 * DAY_MS;
+
+fn logs(seed: u64) -> Vec<Log> {
+    let made = disturbed(seed, &history(seed, SHAPE), 60_000, 5, |r, _| r.between(0, 40 * DAY_MS));
+    deliver(seed, &made, |_| 0)
+}
+
+/// Every transition, without when it was noticed and in which cycle.
+fn transitions(runner: &Runner) -> Vec<Vec<(String, rowbinary::Value)>> {
+    let rows = runner.tables.rows("alert_history");
+    rows.map(|row| row.without(&["version", "detected_at", "catch_up", "due_at"])).collect()
+}
+
+#[test]
+fn other_batches_and_deaths_make_the_same_transitions() {
+    let mut crashes = 0;
+    let seeds = if std::env::var_os("RETAIN_SOAK").is_some() { 1..20 } else { 1..3 };
+    for seed in seeds {
+        let plan = Arc::new(plan(lively()));
+        let logs = logs(seed);
+        let run = |schedule: Schedule| {
+            let mut runner = Runner::new(&plan, 0, 1, logs.clone(), schedule);
+            runner.drain();
+            runner.pass_to(END_MS);
+            runner
+        };
+        let straight = run(Schedule::straight(seed));
+        let all = transitions(&straight);
+        assert!(all.len() > 30, "{}", all.len());
+        for schedule in [
+            Schedule::by_record(seed),
+            Schedule::wild(seed),
+            Schedule::wild(seed + 50).crashing(30),
+        ] {
+            let other = run(schedule);
+            crashes += other.crashes;
+            let seen = transitions(&other);
+            for (one, two) in all.iter().zip(&seen) {
+                assert_eq!(one, two, "{}", other.seed());
+            }
+            assert_eq!(all.len(), seen.len(), "{}", other.seed());
+        }
+        told_once(&straight);
+    }
+    assert!(crashes > 2, "{crashes}");
+}
+
+/// Ids are of one subject and episode, transitions are numbered from 1, and `alerts` holds the last of each.
+fn told_once(runner: &Runner) {
+    let mut of: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+    for row in runner.tables.rows("alert_history") {
+        of.entry(row.text("alert_id").to_owned()).or_default().push(row);
+    }
+    let last: BTreeMap<String, &Row> =
+        runner.tables.rows("alerts").map(|row| (row.text("alert_id").to_owned(), row)).collect();
+    assert_eq!(of.len(), last.len());
+    for (id, mut rows) in of {
+        rows.sort_by_key(|row| row.int("n"));
+        let numbers: Vec<i128> = rows.iter().map(|row| row.int("n")).collect();
+        assert_eq!(numbers, (1..=rows.len() as i128).collect::<Vec<_>>(), "{id}");
+        let subjects: BTreeSet<&str> = rows.iter().map(|row| row.text("customer_id")).collect();
+        assert_eq!(subjects.len(), 1, "{id}");
+        let (end, now) = (rows[rows.len() - 1], last[&id]);
+        assert_eq!(end.text("what"), now.text("what"), "{id}");
+        let raised = rows.iter().filter(|row| row.text("what") == "raised").count();
+        assert!(raised <= 1, "{id} is raised {raised} times");
+    }
+}
+
+fn said(id: u8, word: &Row, act: Act) -> Said {
+    Said {
+        id: [id; 16],
+        by: "ann".to_owned(),
+        rule: word.text("rule").to_owned(),
+        subject: word.text("subject_id").to_owned(),
+        customer: word.text("customer_id").to_owned(),
+        episode: word.int("episode") as u32,
+        act,
+        until_ms: None,
+        note: "seen".to_owned(),
+    }
+}
+
+#[test]
+fn what_people_say_takes_effect_once() {
+    let plan = Arc::new(plan(lively()));
+    let office = PostOffice::new(1);
+    let mut runner = Runner::new(&plan, 0, 1, logs(2), Schedule::straight(2)).within(&office);
+    runner.drain();
+    runner.pass_to(BEGIN_MS + 210 * DAY_MS);
+    let firing = |runner: &Runner| -> Vec<Row> {
+        runner.tables.rows("alerts").filter(|row| row.text("phase") == "firing").cloned().collect()
+    };
+    let open = firing(&runner);
+    assert!(open.len() > 3, "{}", open.len());
+    let (one, other) = (&open[0], &open[1]);
+    let say = |said: Said| office.send(0, Mail::Command(said).encode(OUTSIDE));
+    say(said(1, one, Act::Acknowledge));
+    say(said(1, one, Act::Resolve));
+    say(said(2, other, Act::Resolve));
+    say(Said { episode: 99, ..said(3, other, Act::Reopen) });
+    say(Said { customer: "nobody".to_owned(), ..said(4, one, Act::Resolve) });
+    runner.pass_to(BEGIN_MS + 211 * DAY_MS);
+    runner.crash();
+    runner.drain();
+    runner.pass_to(BEGIN_MS + 212 * DAY_MS);
+    let mut by_person: Vec<&Row> =
+        runner.tables.rows("alert_history").filter(|row| row.text("by_kind") == "person").collect();
+    by_person.sort_by_key(|row| row.text("what") == "resolved");
+    assert_eq!(by_person.len(), 2);
+    for (row, (id, what)) in by_person.iter().zip([(one, "acknowledged"), (other, "resolved")]) {
+        assert_eq!((row.text("alert_id"), row.text("what")), (id.text("alert_id"), what));
+        assert_eq!((row.text("by"), row.text("note"), row.int("call")), ("ann", "seen", 0));
+    }
+    // after a restart nothing is raised again
+    told_once(&runner);
+}
+
+#[test]
+fn changed_rules_end_what_was_raised_and_need_no_rebuild() {
+    let plan_before = Arc::new(plan(lively()));
+    let mut runner = Runner::new(&plan_before, 0, 1, logs(3), Schedule::straight(3));
+    runner.drain();
+    runner.pass_to(BEGIN_MS + 210 * DAY_MS);
+    let open = |runner: &Runner| {
+        let rows = runner.tables.rows("alerts");
+        rows.filter(|row| ["firing", "pending"].contains(&row.text("phase"))).count()
+    };
+    let before = open(&runner);
+    assert!(before > 3, "{before}");
+    let after =
+        Arc::new(plan(Arc::new(RuleSet { rules: Vec::new(), ..(*plan_before.alerts).clone() })));
+    let retimed = runner.take_over(&after);
+    assert_eq!(retimed, ["the alert rules"]);
+    runner.drain();
+    // without rules nothing is looked at, and with the old ones again nothing is raised twice
+    runner.pass_to(BEGIN_MS + 211 * DAY_MS);
+    assert_eq!(open(&runner), before);
+    runner.take_over(&plan_before);
+    runner.drain();
+    runner.pass_to(BEGIN_MS + 212 * DAY_MS);
+    told_once(&runner);
+    let shipped = Arc::new(plan(ruled(str::to_owned)));
+    runner.take_over(&shipped);
+    runner.drain();
+    runner.pass_to(BEGIN_MS + 213 * DAY_MS);
+    told_once(&runner);
+    let changed = runner
+        .tables
+        .rows("alert_history")
+        .filter(|row| row.text("note") == "the rule has changed");
+    assert!(changed.count() > 0);
+}
+
+#[test]
+fn records_of_the_topic_say_what_the_rows_say() {
+    let plan = Arc::new(plan(lively()));
+    let mut runner = Runner::new(&plan, 0, 1, logs(1), Schedule::straight(1));
+    runner.drain();
+    runner.pass_to(BEGIN_MS + 210 * DAY_MS);
+    let words: Vec<AlertWord> =
+        runner.alerts.iter().map(|record| AlertWord::decode(&record.value).unwrap()).collect();
+    assert_eq!(words.len(), runner.tables.rows("alert_history").count());
+    for (word, record) in words.iter().zip(&runner.alerts) {
+        assert_eq!(word.alert_id.as_bytes(), record.key);
+        assert!(word.what != "raised" || !word.reasons.is_empty(), "{word:?}");
+        assert_eq!(
+            word.call,
+            matches!(word.what.as_str(), "raised" | "woken")
+                || word.what == "reopened" && word.by_kind != "person"
+        );
+        assert!(!word.next_step.is_empty() && word.alert_id.len() == 32);
+    }
+    assert!(words.iter().any(|word| word.subject_kind == "ticket"));
+}
