@@ -1,7 +1,6 @@
 //! Every key of a definition: where it stands, how it is written, its default, what it means. The reader refuses
 //! what is not listed here; docs/definitions.md and the shipped definitions are held against it.
 
-pub(super) use super::key_places::{header_of, home_of, names_in, sections_of};
 use super::opportunities::OPPORTUNITY_NUMBERS;
 use super::parameters::{NUMBERS, SHARE};
 

@@ -18,7 +18,6 @@ mod currencies;
 mod diagnostic;
 mod fingerprint;
 mod guarantees;
-mod key_places;
 mod keys;
 mod notes;
 mod opportunities;
