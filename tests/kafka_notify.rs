@@ -227,7 +227,13 @@ fn a_budget_outlives_a_kill_and_what_is_refused_is_put_aside() {
     let notifier = scene.start();
     until("the desk to be written", || !scene.broker.read(&scene.names.notified()).is_empty());
     scene.write(&[word(30, 1, "raised", "firing"), word(33, 1, "raised", "firing")]);
-    until("two calls", || chat.len() == 2);
+    // a call that was made and not yet written down would be made again
+    let written = |subject: u32| {
+        let key = format!("open\tchat\t{subject:032x}\to7");
+        let records = scene.broker.read(&scene.names.notified());
+        records.iter().any(|record| record.key() == Some(key.as_bytes()))
+    };
+    until("two calls", || chat.len() == 2 && written(30) && written(33));
     drop(notifier);
 
     chat.reply(&[(400, None)]);

@@ -9,7 +9,8 @@ use crate::wire::alert::AlertWord;
 
 impl Desk {
     /// Begins with the last transition of each alert. What the desk already knows (from the generation before this one) is not
-    /// told again; what it knows and is not on any more is told as resolved. People find the rest in the next digest: to be
+    /// told again; what it knows and is not on any more is told as resolved. The rest falls due: machines are told with the next
+    /// [`Desk::tick`], people find the rest in the next digest: to be
     /// called for everything at once helps nobody.
     pub fn begin(&mut self, mut last: Vec<AlertWord>, now_ms: i64) -> Vec<Letter> {
         last.retain(is_on);
@@ -37,8 +38,16 @@ impl Desk {
             }
             return Vec::new();
         }
-        let waits = word.call && word.due_ms.is_some_and(|due_ms| due_ms > now_ms);
-        if self.manner() != Manner::People || waits {
+        if self.manner() != Manner::People {
+            // to be told at once, but written down before: a receiver that is away now begins only once
+            if let Some(key) = self.new_key(&word) {
+                let quiet_ms = word.due_ms.filter(|_| word.call && self.manner() == Manner::State);
+                let due_ms = quiet_ms.unwrap_or(now_ms).max(now_ms);
+                self.put(key, Open { standing: Standing::Held { due_ms }, word });
+            }
+            return Vec::new();
+        }
+        if word.call && word.due_ms.is_some_and(|due_ms| due_ms > now_ms) {
             return self.hear(&word, now_ms);
         }
         let due_ms = self.digest_after(now_ms);
