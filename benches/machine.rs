@@ -33,13 +33,15 @@ struct Counting(mimalloc::MiMalloc);
 const SIZES: usize = 1_025;
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static LIVE: [AtomicI64; SIZES] = [const { AtomicI64::new(0) }; SIZES];
-static LARGE_BYTES: AtomicI64 = AtomicI64::new(0);
+/// Bytes of the larger ones, by the power of two that they have reached.
+static LARGE_BYTES: [AtomicI64; 64] = [const { AtomicI64::new(0) }; 64];
 
 fn count(size: usize, by: i64) {
     if IS_COUNTING.load(Ordering::Relaxed) {
         LIVE[size.min(SIZES - 1)].fetch_add(by, Ordering::Relaxed);
         if size >= SIZES - 1 {
-            LARGE_BYTES.fetch_add(by * size as i64, Ordering::Relaxed);
+            let at = size.ilog2() as usize;
+            LARGE_BYTES[at].fetch_add(by * size as i64, Ordering::Relaxed);
         }
     }
 }
@@ -305,8 +307,13 @@ fn sizes(plan: &Arc<Plan>, events: u64, customers: u64) {
             );
         }
     }
-    let large = LARGE_BYTES.load(Ordering::Relaxed) as f64 / seen;
-    println!("small ones together {small:.1}, {classes:.1} in classes; larger ones {large:.1}");
+    println!("those of less than 1 KiB together {small:.1} bytes, {classes:.1} in classes");
+    for (power, bytes) in LARGE_BYTES.iter().enumerate() {
+        let each = bytes.load(Ordering::Relaxed) as f64 / seen;
+        if each >= 0.1 {
+            println!("from {:9} bytes on: {each:6.1} bytes", 1_u64 << power);
+        }
+    }
 }
 
 fn baselines(plan: &Plan, chunk: &[Generated], f: &mut Figures) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use broker::{Broker, flush, until};
 use inbox::{Alertmanager, Inbox, SECRET};
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord};
 use retain::flow::names::Names;
 use retain::wire::alert::AlertWord;
 

@@ -119,10 +119,14 @@ impl Ids {
 
     /// Something of the ids: reading it brings them into the cache.
     pub fn touch(&self) -> u8 {
-        // what lies in a large one is not waited for
-        let Self::Few(few) = self else { return 0 };
+        let few = self.few();
         let ends = [few.first(), few.last()];
         ends.into_iter().flatten().fold(0, |sum, byte| sum ^ byte)
+    }
+
+    /// Something of what lies behind it, for a pass of its own.
+    pub fn touch_far(&self) -> u64 {
+        self.many().iter().map(Many::touch).fold(0, u64::wrapping_add)
     }
 
     /// The latest event time that an id of a source was forgotten of; [`BEFORE_ALL_MS`] when none was.

@@ -1,7 +1,5 @@
 //! What a cycle says to the next stage: one word per customer and account.
 
-use std::collections::BTreeMap;
-
 use super::Machine;
 use super::left::DELETED_MAX;
 use crate::engine::apply::Engine;
@@ -17,7 +15,7 @@ use crate::wire::signals::{AccountPart, Offered, Word, joined, left};
 impl Machine {
     /// `left` for accounts that were left, then how things stand.
     pub(super) fn collect_words(&mut self, effects: &mut Effects) {
-        let mut words: BTreeMap<Vec<u8>, SignalWord> = BTreeMap::new();
+        let mut words: Vec<SignalWord> = Vec::new();
         let mut moved = std::mem::take(&mut self.engine.moved);
         let stamp = (self.identity.generation, self.state.meta.cycle);
         for (slot, account) in
@@ -27,7 +25,7 @@ impl Machine {
             let as_of_ms = slot.profile.as_of_ms;
             let word = left(account, slot.key.bytes(), as_of_ms, stamp);
             self.left.keep(&word, as_of_ms.max(self.watermark.at_ms));
-            words.insert(word.key.clone(), word);
+            words.push(word);
         }
         moved.sort_unstable_by_key(|m| m.slot);
         moved.dedup_by_key(|m| m.slot);
@@ -36,11 +34,20 @@ impl Machine {
             let word = word_of(self.engine.store.get(slot), part.as_ref(), &offered);
             let word = joined(&word, stamp);
             self.left.cancel(&word);
-            words.insert(word.key.clone(), word);
+            words.push(word);
         }
         let deleted = (0..DELETED_MAX).map_while(|_| self.left.delete_next(self.watermark.at_ms));
-        words.extend(deleted.map(|word| (word.key.clone(), word)));
-        effects.signals.extend(words.into_values());
+        words.extend(deleted);
+        words.sort_by(|a, b| a.key.cmp(&b.key));
+        // of one key the word said last
+        words.dedup_by(|later, word| {
+            let same = later.key == word.key;
+            if same {
+                std::mem::swap(later, word);
+            }
+            same
+        });
+        effects.signals.append(&mut words);
         self.left.save(&mut effects.state);
     }
 }

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, nearest};
 use super::notes::{MISSING, Notes, QUOTE_CHARS_MAX};
-use super::{keys, scalar};
+use super::{scalar, sections};
 
 /// One table of the definition.
 pub(super) struct Section<'d> {
@@ -31,8 +31,8 @@ impl<'d> Section<'d> {
         let section = Self { path, at, table: Some(table) };
         for (key, _) in table.iter() {
             let word = key.get_ref().as_ref();
-            let is_section = keys::sections_of(name).iter().any(|(s, _)| *s == word);
-            if !is_section && !keys::names_in(name).any(|known| known == word) {
+            let is_section = sections::sections_of(name).iter().any(|(s, _)| *s == word);
+            if !is_section && !sections::names_in(name).any(|known| known == word) {
                 section.note_unknown(notes, name, word, key.span().start);
             }
         }
@@ -42,19 +42,19 @@ impl<'d> Section<'d> {
     fn note_unknown(&self, notes: &mut Notes<'_>, name: &str, word: &str, at: usize) {
         let quoted: String = word.chars().take(QUOTE_CHARS_MAX).collect();
         let note = notes.error(at, &self.path_of(&quoted), "unknown key");
-        let sections = keys::sections_of(name).iter().map(|(section, _)| *section);
-        let candidates = keys::names_in(name).chain(sections);
+        let sections = sections::sections_of(name).iter().map(|(section, _)| *section);
+        let candidates = sections::names_in(name).chain(sections);
         let meant = if let Some(nearest) = nearest(word, candidates) {
             note.hint(format!("did you mean `{nearest}`?"));
             self.path_of(nearest)
-        } else if let Some(home) = keys::home_of(word, name) {
+        } else if let Some(home) = sections::home_of(word, name) {
             note.hint(match home {
                 "" => "it belongs at the top of the file, above the first [section]".to_owned(),
-                _ => format!("it belongs in {}", keys::header_of(home)),
+                _ => format!("it belongs in {}", sections::header_of(home)),
             });
             if home.is_empty() { word.to_owned() } else { format!("{home}.{word}") }
         } else {
-            let known: Vec<_> = keys::names_in(name).collect();
+            let known: Vec<_> = sections::names_in(name).collect();
             note.hint(format!("the keys here are {}", known.join(", ")));
             return;
         };
@@ -111,7 +111,7 @@ impl<'d> Section<'d> {
             return absent;
         };
         let DeValue::Table(table) = value.get_ref() else {
-            let header = keys::header_of(name);
+            let header = sections::header_of(name);
             self.refuse(notes, name, format!("a table {header}"))
                 .hint(format!("write the header {header} on a line of its own, its keys below"));
             return absent;
@@ -139,7 +139,7 @@ impl<'d> Section<'d> {
         let Some(value) = self.value(name) else {
             return Vec::new();
         };
-        let header = keys::header_of(name);
+        let header = sections::header_of(name);
         let cure = format!("write {header}, in double brackets, above each");
         let DeValue::Array(items) = value.get_ref() else {
             self.refuse(notes, name, format!("a list of tables {header}")).hint(cure);

@@ -132,7 +132,12 @@ pub fn key_of(account: &str, customer: &[u8]) -> Vec<u8> {
 
 fn word(account: &str, customer: &[u8], json: &Json<'_>) -> SignalWord {
     let partition_key = if account.is_empty() { customer } else { account.as_bytes() };
-    let value = serde_json::to_vec(json).unwrap_or_default();
+    // as long as most are: growing to it costs more than writing it
+    let room = if json.part.is_some() { 768 } else { 320 };
+    let mut value = Vec::with_capacity(room + 160 * json.opportunities.len());
+    if serde_json::to_writer(&mut value, json).is_err() {
+        value.clear();
+    }
     SignalWord {
         key: key_of(account, customer),
         partition_key: partition_key.to_vec(),

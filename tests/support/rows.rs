@@ -80,6 +80,8 @@ pub fn block(table: Table, rows: &[Values]) -> Block {
                 (C::MaybeTime, _) => row.maybe_time(None),
                 (C::MaybeUInt8, Some(V::I(v))) => row.maybe_u8(Some(*v as u8)),
                 (C::MaybeUInt8, _) => row.maybe_u8(None),
+                (C::MaybeInt64, Some(V::I(v))) => row.maybe_i64(Some(*v)),
+                (C::MaybeInt64, _) => row.maybe_i64(None),
                 (C::MaybeFloat64, Some(V::F(v))) => row.maybe_f64(Some(*v)),
                 (C::MaybeFloat64, _) => row.maybe_f64(None),
                 (C::UInt16s, Some(V::U16s(v))) => row.u16s(v.iter().copied()),

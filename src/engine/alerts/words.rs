@@ -26,23 +26,7 @@ impl Looking<'_> {
     /// A transition, as it is told; what only the cycle knows is left open.
     pub(super) fn word(&self, held: &mut Held, transition: &Transition, note: &str) -> AlertWord {
         let rule = self.ruled.set.find(&held.rule);
-        if held.episode != transition.episode {
-            (held.episode, held.n, held.raised_ms) = (transition.episode, 0, None);
-            (held.reasons, held.changed) = (Vec::new(), Vec::new());
-        }
-        held.n += 1;
-        if transition.what == What::Raised {
-            held.raised_ms = Some(transition.at_ms);
-        }
-        let calls =
-            matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened);
-        if let Some(rule) = rule.filter(|_| calls) {
-            let said = self.reasons(rule, held);
-            if !said.is_empty() {
-                held.reasons = said;
-                held.changed = self.changes(rule);
-            }
-        }
+        self.note(rule, held, transition);
         let risk = self.facts.risk(self.tau_ms);
         let at_risk_minor = self.at_risk_minor(risk);
         let kind = if held.ticket == 0 { "customer" } else { "ticket" };
@@ -97,6 +81,27 @@ impl Looking<'_> {
             next_step: rule.map(|rule| rule.next_step.clone()).unwrap_or_default(),
             receivers: rule.map(|rule| rule.receivers.clone()).unwrap_or_default(),
             ..AlertWord::default()
+        }
+    }
+
+    /// Notes what a transition leaves for those after it: which of its episode it is, since when it is raised, and why.
+    fn note(&self, rule: Option<&Rule>, held: &mut Held, transition: &Transition) {
+        if held.episode != transition.episode {
+            (held.episode, held.n, held.raised_ms) = (transition.episode, 0, None);
+            (held.reasons, held.changed) = (Vec::new(), Vec::new());
+        }
+        held.n += 1;
+        if transition.what == What::Raised {
+            held.raised_ms = Some(transition.at_ms);
+        }
+        let calls =
+            matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened);
+        if let Some(rule) = rule.filter(|_| calls) {
+            let said = self.reasons(rule, held);
+            if !said.is_empty() {
+                held.reasons = said;
+                held.changed = self.changes(rule);
+            }
         }
     }
 

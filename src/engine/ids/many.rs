@@ -46,6 +46,12 @@ impl Many {
         self.ids.len()
     }
 
+    /// Something of the oldest and the newest id: reading it brings them into the cache.
+    pub fn touch(&self) -> u64 {
+        let ends = [self.ids.front(), self.ids.back()];
+        ends.into_iter().flatten().fold(0, |sum, id| sum ^ id_of(*id).1)
+    }
+
     /// Second and hash of each id, in ascending order.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Id> + '_ {
         self.ids.iter().map(|bytes| id_of(*bytes))
