@@ -98,7 +98,7 @@ async fn a_customer_is_explained_and_nothing_of_the_explanation_is_lost() {
     let body = desk
         .body("/customers/c1/explanation?at=2027-03-01T00:00:00Z&since=2027-01-01T00:00:00Z")
         .await;
-    assert_eq!(body["at"], "2027-03-01T00:00:00Z");
+    assert_eq!(body["at"], "2027-03-01T00:00:00.000Z");
     assert!(body["since"]["risk"]["changes"].as_array().is_some());
     let wrong = desk
         .get("/customers/c1/explanation?at=2027-01-01T00:00:00Z&since=2027-03-01T00:00:00Z")

@@ -220,7 +220,11 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<ActBody, Problem> {
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(Kind::UnsupportedMediaType, "send application/json"));
     }
-    serde_json::from_slice(body).map_err(|error| Problem::bad(format!("body: {error}")))
+    // a list would be taken for the fields in their order
+    let wrong = |error: serde_json::Error| Problem::bad(format!("body: {error}"));
+    let fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(body).map_err(wrong)?;
+    serde_json::from_value(fields.into()).map_err(wrong)
 }
 
 /// "I have it": nobody is called any more
