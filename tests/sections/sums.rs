@@ -130,7 +130,7 @@ fn size_and_what_is_absent() {
     sums.add(Sum::Usage180, 0, 1.5);
     sums.add(Sum::Spend30, 0, 2.5);
     assert_eq!(sums.iter().collect::<Vec<_>>(), [(Sum::Spend30, 2.5), (Sum::Usage180, 1.5)]);
-    assert_eq!(size_of::<Sums>(), 32);
+    assert_eq!(size_of::<Sums>(), 16);
 }
 
 #[test]
