@@ -61,7 +61,7 @@ pub struct Owed {
 /// An account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roll {
-    /// What it is called, see [`Said`]; so are the next three.
+    /// What it is called, see `Said`; so are the next three.
     pub name: String,
     /// Region.
     pub region: String,
