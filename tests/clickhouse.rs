@@ -71,9 +71,11 @@ fn at_offset(block: Block, offset: i64) -> Block {
 async fn rows_of_every_table_arrive_once_however_often_they_are_written() {
     let engine = Engine::start();
     let sink = migrated(&engine).await;
-    let customer_of = |n: i64, time, at: i64| -> Values {
-        vec![("customer_id", (&*format!("c{n}")).into()), (time, at.into())]
+    let one_of = |key, n: i64, time, at: i64| -> Values {
+        vec![(key, (&*format!("c{n}")).into()), (time, at.into())]
     };
+    let customer_of = |n: i64, time, at: i64| one_of("customer_id", n, time, at);
+    let today = now_ms() / 86_400_000;
     let mut batch: Vec<Block> = Table::ALL
         .into_iter()
         .map(|table| {
@@ -94,8 +96,16 @@ async fn rows_of_every_table_arrive_once_however_often_they_are_written() {
                         ]
                     })
                     .collect(),
-                Table::CustomerHistory => {
-                    (0..5).map(|n| customer_of(n, "day", now_ms() / 86_400_000)).collect()
+                Table::CustomerHistory => (0..5).map(|n| customer_of(n, "day", today)).collect(),
+                Table::Accounts => {
+                    (0..5).map(|n| one_of("account_id", n, "as_of", now_ms())).collect()
+                }
+                Table::AccountHistory => {
+                    (0..5).map(|n| one_of("account_id", n, "day", today)).collect()
+                }
+                Table::Alerts => (0..5).map(|n| one_of("alert_id", n, "at", now_ms())).collect(),
+                Table::AlertHistory => {
+                    (0..5).map(|n| one_of("subject_id", n, "at", now_ms())).collect()
                 }
                 Table::Credit => (0..5).map(|n| customer_of(n, "as_of", now_ms())).collect(),
                 Table::Opportunities => {
@@ -109,7 +119,7 @@ async fn rows_of_every_table_arrive_once_however_often_they_are_written() {
     // Several blocks of a table are joined into one insert.
     batch.push(block(Table::Customers, &[customer("c5", 1, 5), customer("c6", 1, 6)]));
     sink.carry(&batch).await.unwrap();
-    assert_eq!((sink.status().rows, sink.status().inserts), (52, 10));
+    assert_eq!((sink.status().rows, sink.status().inserts), (72, 14));
     let counts = async || {
         let mut counts = Vec::new();
         for table in Table::ALL {
@@ -121,7 +131,7 @@ async fn rows_of_every_table_arrive_once_however_often_they_are_written() {
         }
         counts
     };
-    let whole = [7, 5, 5, 5, 5, 5, 5, 5, 5, 5];
+    let whole = [7, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5];
     assert_eq!(counts().await, whole);
     sink.carry(&batch).await.unwrap();
     assert_eq!(counts().await, whole);

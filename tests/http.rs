@@ -256,8 +256,8 @@ fn pipelines_of_one_process_are_shown_together() {
     accounts.metrics.observe_commit(CommitResult::Committed, 0.01);
     let text = customers.metrics.text().unwrap();
     for line in [
-        r#"retain_commits_total{pipeline="customers",result="committed"} 1"#,
-        r#"retain_commits_total{pipeline="accounts",result="committed"} 2"#,
+        r#"retain_commits_total{result="committed",pipeline="customers"} 1"#,
+        r#"retain_commits_total{result="committed",pipeline="accounts"} 2"#,
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

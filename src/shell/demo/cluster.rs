@@ -37,6 +37,7 @@ fn topics(plan: &Plan, names: &Names) -> Vec<String> {
         names.signals(),
         names.alerts(),
         names.notified(),
+        names.undelivered(),
     ];
     for source in &plan.sources {
         topics.push(source.topic.clone());
