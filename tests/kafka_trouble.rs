@@ -297,8 +297,7 @@ fn librdkafkas_own_broker_carries_a_first_run() {
     let mut all: Vec<String> =
         ["purchases", "support", "web"].iter().map(|t| format!("{name}.{t}")).collect();
     all.extend(all.clone().iter().map(|t| Names::dead_letters(t)));
-    all.extend([names.state(), names.mail(), names.rows(), names.signals()]);
-    all.extend([names.alerts(), names.notified()]);
+    all.extend(names.all());
     all.iter().for_each(|topic| cluster.create_topic(topic, PARTITIONS, 1).unwrap());
     let broker = cluster.bootstrap_servers();
     let mut feed = Feed::to(&broker, name);

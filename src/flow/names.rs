@@ -19,6 +19,19 @@ impl Names {
         format!("{}.g{}.{what}", self.pipeline, self.generation)
     }
 
+    /// All topics of a generation.
+    pub fn all(&self) -> [String; 7] {
+        [
+            self.state(),
+            self.mail(),
+            self.rows(),
+            self.signals(),
+            self.alerts(),
+            self.notified(),
+            self.undelivered(),
+        ]
+    }
+
     /// The state topic (compacted): what a shard remembers.
     pub fn state(&self) -> String {
         self.own("state")

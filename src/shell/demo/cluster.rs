@@ -30,15 +30,7 @@ pub fn start(plan: &Plan, names: &Names) -> KafkaResult<Cluster> {
 
 /// All topics of the demo.
 fn topics(plan: &Plan, names: &Names) -> Vec<String> {
-    let mut topics = vec![
-        names.state(),
-        names.mail(),
-        names.rows(),
-        names.signals(),
-        names.alerts(),
-        names.notified(),
-        names.undelivered(),
-    ];
+    let mut topics = names.all().to_vec();
     for source in &plan.sources {
         topics.push(source.topic.clone());
         topics.push(Names::dead_letters(&source.topic));
