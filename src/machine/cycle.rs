@@ -6,6 +6,7 @@ use crate::engine::compact::Moment;
 use crate::engine::judge::value;
 use crate::engine::member::tell;
 use crate::engine::rows::{ActivityRow, source_name};
+use crate::engine::said::Field;
 use crate::engine::shard::activity::MinuteKey;
 use crate::engine::shard::words::Dimension;
 use crate::engine::store::WARM;
@@ -259,6 +260,8 @@ impl Machine {
         effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
         engine.dirty_bytes = 0;
         let mut dirty = std::mem::take(&mut engine.dirty);
+        // judging is dear: who speaks to an account says what the row has just said
+        let mut members = Vec::new();
         for slots in dirty.chunks(WARM) {
             engine.store.warm_all(slots);
             for slot in slots {
@@ -270,6 +273,9 @@ impl Machine {
                 if tell(cx, &mut entry.profile, tier, &scores) {
                     moved.push(Moved { slot: *slot, left_account: None });
                 }
+                if !entry.profile.said(Field::AccountId).is_empty() {
+                    members.push((*slot, scores));
+                }
                 let key = StateKey::Profile(entry.key.bytes());
                 effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
                 if let Some(day) = entry.take_changed_on() {
@@ -279,7 +285,7 @@ impl Machine {
         }
         dirty.clear();
         engine.dirty = dirty;
-        self.collect_words(effects);
+        self.collect_words(effects, members);
     }
 
     fn collect_activity(&mut self, effects: &mut Effects, version: u64) {

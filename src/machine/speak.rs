@@ -13,8 +13,9 @@ use crate::model::effects::{Effects, SignalWord};
 use crate::wire::signals::{AccountPart, Offered, Word, joined, left};
 
 impl Machine {
-    /// `left` for accounts that were left, then how things stand.
-    pub(super) fn collect_words(&mut self, effects: &mut Effects) {
+    /// `left` for accounts that were left, then how things stand. `members`: the scores of the customers of accounts whose
+    /// rows were written in this cycle, as the rows say them.
+    pub(super) fn collect_words(&mut self, effects: &mut Effects, mut members: Vec<(u32, Scores)>) {
         let mut words: Vec<SignalWord> = Vec::new();
         let mut moved = std::mem::take(&mut self.engine.moved);
         let stamp = (self.identity.generation, self.state.meta.cycle);
@@ -29,8 +30,12 @@ impl Machine {
         }
         moved.sort_unstable_by_key(|m| m.slot);
         moved.dedup_by_key(|m| m.slot);
+        members.sort_unstable_by_key(|(slot, _)| *slot);
         for slot in moved.iter().map(|m| m.slot) {
-            let (offered, part) = (offered(&self.engine, slot), part_of(&self.engine, slot));
+            let scores = members.binary_search_by_key(&slot, |(slot, _)| *slot);
+            let scores = scores.ok().map(|at| members[at].1);
+            let offered = offered(&self.engine, slot);
+            let part = part_of(&self.engine, slot, scores);
             let word = word_of(self.engine.store.get(slot), part.as_ref(), &offered);
             let word = joined(&word, stamp);
             self.left.cancel(&word);
@@ -67,14 +72,16 @@ fn offered(engine: &Engine, slot: u32) -> Vec<Offered> {
     offers.open(profile.as_of_ms).filter_map(told).collect()
 }
 
-/// What the customer brings to its account, if it has one: as its row says it.
-fn part_of(engine: &Engine, slot: u32) -> Option<AccountPart> {
+/// What the customer brings to its account, if it has one: as its row says it. `scores`: where a row was just written.
+fn part_of(engine: &Engine, slot: u32, scores: Option<Scores>) -> Option<AccountPart> {
     let profile = &engine.store.get(slot).profile;
     if profile.said(Field::AccountId).is_empty() {
         return None;
     }
     let at_ms = profile.refreshed_ms().max(profile.as_of_ms);
-    let scores = Scores::of(&judge(&engine.cx, profile, at_ms), at_ms);
+    let judged = || Scores::of(&judge(&engine.cx, profile, at_ms), at_ms);
+    let scores = scores.unwrap_or_else(judged);
+    debug_assert_eq!(scores.at_ms(), at_ms, "a word and its row are of one moment");
     Some(part(&engine.cx, profile, engine.tiers.columns(slot), &scores))
 }
 

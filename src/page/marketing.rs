@@ -218,14 +218,7 @@ fn tiers(pen: &Pen<'_>, answer: &Tiers) -> Markup {
         answer.moves.iter().filter(|m| m.movement == movement).map(|m| m.customers).sum::<u64>()
     };
     let said = format!("{} moved up, {} down", words::count(sum("up")), words::count(sum("down")));
-    let head = html! {
-        tr {
-            th scope="col" { "Tier" }
-            th scope="col" .num { "Customers" }
-            th scope="col" .num { "Lifetime value" }
-            th scope="col" .num { "At risk" }
-        }
-    };
+    let head = value_head("Tier");
     let rows = html! {
         @for tier in &answer.tiers {
             tr {
@@ -247,6 +240,18 @@ fn tiers(pen: &Pen<'_>, answer: &Tiers) -> Markup {
             }
         }
         (parts::table("Tiers as they stand now", "", &head, &rows))
+    }
+}
+
+/// What is shown of each group of customers that is counted by value.
+fn value_head(of: &str) -> Markup {
+    html! {
+        tr {
+            th scope="col" { (of) }
+            th scope="col" .num { "Customers" }
+            th scope="col" .num { "Lifetime value" }
+            th scope="col" .num { "At risk" }
+        }
     }
 }
 
@@ -299,14 +304,7 @@ fn quadrant(pen: &Pen<'_>, answer: &Quadrant) -> Markup {
             })
         })
         .collect();
-    let head = html! {
-        tr {
-            th scope="col" { "Kind" }
-            th scope="col" .num { "Customers" }
-            th scope="col" .num { "Lifetime value" }
-            th scope="col" .num { "At risk" }
-        }
-    };
+    let head = value_head("Kind");
     let rows = html! {
         @for cell in &answer.cells {
             tr {
