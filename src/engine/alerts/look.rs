@@ -104,7 +104,7 @@ impl Engine {
         let mut fresh = Alerts::default();
         let alerts = alerts.unwrap_or(&mut fresh);
         let mut looking =
-            Looking::new(ruled, entry.key.bytes(), (cx, &entry.profile, tier), alerts, tau_ms);
+            Looking::new(ruled, entry.key.bytes(), (cx, &*entry.profile, tier), alerts, tau_ms);
         looking.look = look;
         if begin {
             looking.begin_days();
@@ -133,7 +133,7 @@ impl Engine {
         let entry = self.store.get(slot);
         let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
-        let subject = (&self.cx, &entry.profile, self.tiers.columns(slot));
+        let subject = (&self.cx, &*entry.profile, self.tiers.columns(slot));
         let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, tau_ms);
         looking.look = Look::Roughly;
         looking.all(None);
@@ -161,7 +161,7 @@ impl Engine {
         } else {
             // what lies before was looked at: nothing happens here
             let mut copy = held.as_deref().cloned().unwrap_or_default();
-            let subject = (&*cx, &entry.profile, tier);
+            let subject = (&*cx, &*entry.profile, tier);
             let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, from_ms);
             looking.look = Look::Roughly;
             looking.all(None);
