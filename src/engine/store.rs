@@ -12,11 +12,11 @@ use super::profile::Profile;
 
 /// Slots in a page: large enough to be cheap, small enough that growing never copies much. One less than a power of two:
 /// with its alignment a whole one takes the allocator's next larger size, a fifth more.
-const PAGE: usize = 2_047;
+const PAGE: usize = 4_095;
 
 /// Of so many profiles one may be awake at a cycle's end. Most events come from few customers, and those of one visit follow
 /// one another: for the others to wake costs less than to keep them awake.
-const ASLEEP_OF: usize = if cfg!(debug_assertions) { usize::MAX } else { 4 };
+const ASLEEP_OF: usize = if cfg!(debug_assertions) { usize::MAX } else { 12 };
 
 /// So many may be awake in any case. Debug builds send everybody to sleep, so that each test wakes them.
 const AWAKE_MIN: usize = if cfg!(debug_assertions) { 0 } else { 4_096 };

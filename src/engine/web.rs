@@ -14,6 +14,7 @@ pub const SESSIONS_KEPT_MIN: usize = 2;
 
 /// A session that may still receive events.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Session {
     /// xxh3-64 of the session id, or the number of the half hour.
     id: [u8; 8],
@@ -23,6 +24,27 @@ pub struct Session {
     first: Moment,
     /// Its last event.
     last: Moment,
+}
+
+/// A session as it stands in the state: its beginning by how long it lasts, which is a small number.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    id: [u8; 8],
+    source: SourceIndex,
+    lasted_ms: i64,
+    last: Moment,
+}
+
+impl From<Session> for Written {
+    fn from(Session { id, source, first, last }: Session) -> Self {
+        Self { id, source, lasted_ms: last.ms().wrapping_sub(first.ms()), last }
+    }
+}
+
+impl From<Written> for Session {
+    fn from(Written { id, source, lasted_ms, last }: Written) -> Self {
+        Self { id, source, first: Moment::new(last.ms().wrapping_sub(lasted_ms)), last }
+    }
 }
 
 /// Everything about the web.
