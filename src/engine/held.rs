@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use super::alerts::Alerts;
 use super::compact::Moment;
 use super::profile::{More, Profile};
+use crate::model::time::NEVER_MS;
 
 /// A profile, awake or asleep. To look at it is to wake it; who only wants it in the cache has [`Held::touch`] and
 /// [`Held::touch_all`].
@@ -19,35 +20,29 @@ pub struct Held {
 
 const _: () = assert!(size_of::<Held>() == 24, "every customer has this");
 
-/// Dues of risk, lifecycle and alerts: they follow from the rest, and so are no part of the state, but are dear to find again.
-/// They stand before the state.
-type Dues = [Option<Moment>; 3];
+/// Dues of risk, lifecycle and alerts ([`Moment::near`] the moment the profile was last looked at). They follow from the rest,
+/// and so are no part of the state, but are dear to find again. They stand before the state.
+type Dues = [u64; 3];
 
 fn dues_of(profile: &Profile) -> Dues {
-    let alerts_ms = profile.more().and_then(More::alerts).map(Alerts::due_ms);
-    let known = |due_ms: i64| Some(Moment::new(due_ms)).filter(|due| !due.is_none());
-    [known(profile.risk_due_ms()), known(profile.lifecycle_due_ms()), alerts_ms.and_then(known)]
+    let alerts_ms = profile.more().and_then(More::alerts).map_or(NEVER_MS, Alerts::due_ms);
+    [profile.risk_due_ms(), profile.lifecycle_due_ms(), alerts_ms]
+        .map(|due_ms| Moment::new(due_ms).near(profile.as_of_ms))
 }
 
 fn packed(profile: &Profile, bytes: &mut Vec<u8>) -> Result<(), postcard::Error> {
     bytes.clear();
-    let held = postcard::to_extend(&(dues_of(profile), profile), std::mem::take(bytes))?;
-    *bytes = held;
+    *bytes = postcard::to_extend(&(dues_of(profile), profile), std::mem::take(bytes))?;
     Ok(())
 }
 
 fn unpacked(bytes: &[u8]) -> Result<Profile, postcard::Error> {
-    let ([risk, lifecycle, alerts], mut profile): (Dues, Profile) = postcard::from_bytes(bytes)?;
-    if let Some(due) = risk {
-        profile.set_risk_due_ms(due.ms());
-    }
-    if let Some(due) = lifecycle {
-        profile.set_lifecycle_due_ms(due.ms());
-    }
-    if let (Some(due), Some(more)) = (alerts, profile.more.as_deref_mut())
-        && let Some(alerts) = more.alerts_mut()
-    {
-        alerts.set_due_ms(due.ms());
+    let (dues, mut profile): (Dues, Profile) = postcard::from_bytes(bytes)?;
+    let [risk, lifecycle, alerts] = dues.map(|due| Moment::from_near(due, profile.as_of_ms).ms());
+    profile.set_risk_due_ms(risk);
+    profile.set_lifecycle_due_ms(lifecycle);
+    if let Some(held) = profile.more.as_mut().and_then(|more| more.alerts_mut()) {
+        held.set_due_ms(alerts);
     }
     Ok(profile)
 }

@@ -281,7 +281,8 @@ impl Ids {
     fn encoded(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len() * ID_BYTES + 16);
         if let Self::Few(few) = self {
-            self.runs().for_each(|run| packed::put(&mut bytes, run.source, run.floor_s, run.ids(few)));
+            self.runs()
+                .for_each(|run| packed::put(&mut bytes, run.source, run.floor_s, run.ids(few)));
             return bytes;
         }
         for source in self.sources() {

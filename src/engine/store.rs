@@ -210,7 +210,10 @@ impl Store {
     /// Sends profiles to sleep until no more than a part of them is awake: first those that were not used since this was last
     /// called, then those that were used first. Changes nothing that can be seen.
     pub fn rest(&mut self) {
-        let most = AWAKE_MIN.max(self.len / ASLEEP_OF);
+        self.rest_to(AWAKE_MIN.max(self.len / ASLEEP_OF));
+    }
+
+    fn rest_to(&mut self, most: usize) {
         let mut bytes = std::mem::take(&mut self.bytes);
         while self.awake.len() > most
             && let Some(slot) = self.awake.pop_front()
@@ -298,6 +301,29 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_not_used_sleeps_first_and_wakes_as_it_was() {
+        let mut store = Store::default();
+        let slots: Vec<u32> = (0..6).map(|n| store.insert(&[n], Profile::new(n.into()))).collect();
+        let asleep = |store: &Store| -> Vec<bool> {
+            slots.iter().map(|slot| store.get(*slot).profile.asleep_bytes().is_some()).collect()
+        };
+        // all were used alike: those that came first
+        store.rest_to(4);
+        assert_eq!(asleep(&store), [true, true, false, false, false, false]);
+        store.used(2);
+        store.get_mut(0).profile.set_risk_due_ms(77);
+        store.used(0);
+        store.rest_to(2);
+        assert_eq!(asleep(&store), [false, true, false, true, true, true]);
+        store.rest_to(0);
+        assert_eq!(asleep(&store), [true; 6]);
+        assert!(store.awake.is_empty());
+        let profile = |slot: u32| &store.get(slot).profile;
+        assert!(slots.iter().all(|slot| profile(*slot).as_of_ms == i64::from(*slot)));
+        assert_eq!([0, 1].map(|slot| profile(slot).risk_due_ms()), [77, i64::MAX]);
+    }
 
     #[test]
     fn keys_of_all_lengths_are_found() {

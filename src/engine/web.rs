@@ -4,7 +4,7 @@
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::compact::Moment;
+use super::compact::{Moment, pair};
 use super::context::Context;
 use crate::model::record::SourceIndex;
 use crate::signal::decay::add_shared;
@@ -51,6 +51,7 @@ impl From<Written> for Session {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Web {
     /// Visits decayed with half-lives of 7 and 60 days.
+    #[serde(with = "pair")]
     pub sums: [f64; 2],
     /// Landmark of the decayed counts.
     pub sums_at: Moment,
