@@ -80,8 +80,6 @@ fn size_class(size: usize) -> usize {
 }
 
 const CHUNK: usize = 100_000;
-/// As above where each event is another customer's: as many as a cycle may have bytes for.
-const CHUNK_OF_STRANGERS: usize = 50_000;
 const STEP: usize = 2_000;
 const WARM_CHUNKS: usize = 3;
 
@@ -155,9 +153,10 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
             break;
         }
         baselines(plan, &chunk, &mut figures);
-        let effects = feed(&mut machine, &chunk, &mut offsets, &mut figures);
-        widest = widest.max(effects.len_bytes());
-        machine.recycle(effects);
+        for effects in feed(&mut machine, &chunk, &mut offsets, &mut figures) {
+            widest = widest.max(effects.len_bytes());
+            machine.recycle(effects);
+        }
         figures.events += chunk.len() as u64;
         chunks += 1;
         if chunks == WARM_CHUNKS {
@@ -172,8 +171,14 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
     figures
 }
 
-fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Figures) -> Effects {
-    let mut now_ms = 0;
+/// Everything of a chunk, and the cycles it takes: one, or more where one reaches a limit of its size.
+fn feed(
+    m: &mut Machine,
+    chunk: &[Generated],
+    offsets: &mut [i64; 3],
+    f: &mut Figures,
+) -> Vec<Effects> {
+    let (mut now_ms, mut cycles) = (0, Vec::new());
     // as much at a time as a worker takes from its queues
     for step in chunk.chunks(STEP) {
         let mut batches: [Vec<(i64, &Generated)>; 3] = Default::default();
@@ -194,16 +199,23 @@ fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Fi
                 m.offer(source, &mut borrowed);
                 m.end_of(source, offsets[usize::from(source)]);
             }
-            while m.advance(STEP) == Progress::More {}
         });
+        let clock = ClockReading { now_ms, ends_confirmed_ms: None };
+        loop {
+            match time(&mut f.machine, || m.advance(STEP)) {
+                Progress::More => {}
+                Progress::Full => cycles.push(time(&mut f.effects, || m.end_cycle(clock))),
+                Progress::Needs(_) | Progress::Idle => break,
+            }
+        }
     }
     let clock = ClockReading { now_ms, ends_confirmed_ms: None };
-    let effects = time(&mut f.effects, || m.end_cycle(clock));
-    let consumed: u64 = effects.sources.iter().map(|s| s.counts.consumed()).sum();
-    assert_eq!(consumed, chunk.len() as u64);
-    f.effect_bytes += effects.len_bytes();
-    f.state_records += effects.state.len();
-    effects
+    cycles.push(time(&mut f.effects, || m.end_cycle(clock)));
+    let counts = cycles.iter().flat_map(|effects| &effects.sources).map(|s| s.counts.consumed());
+    assert_eq!(counts.sum::<u64>(), chunk.len() as u64);
+    f.effect_bytes += cycles.iter().map(Effects::len_bytes).sum::<usize>();
+    f.state_records += cycles.iter().map(|effects| effects.state.len()).sum::<usize>();
+    cycles
 }
 
 /// Runs the generator's events through a machine and gives its state records as they stand at the end.
@@ -214,18 +226,19 @@ fn live_records(plan: &Arc<Plan>, options: Options) -> HashMap<Vec<u8>, Vec<u8>>
     let mut generator = Generator::new(options).expect("the options are right");
     let mut offsets = [0; 3];
     loop {
-        let chunk: Vec<Generated> = generator.by_ref().take(CHUNK_OF_STRANGERS).collect();
+        let chunk: Vec<Generated> = generator.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
             return live;
         }
-        let effects = feed(&mut machine, &chunk, &mut offsets, &mut Figures::default());
-        for (key, value) in effects.state.iter() {
-            match value {
-                Some(value) => live.insert(key.to_vec(), value.to_vec()),
-                None => live.remove(key),
-            };
+        for effects in feed(&mut machine, &chunk, &mut offsets, &mut Figures::default()) {
+            for (key, value) in effects.state.iter() {
+                match value {
+                    Some(value) => live.insert(key.to_vec(), value.to_vec()),
+                    None => live.remove(key),
+                };
+            }
+            machine.recycle(effects);
         }
-        machine.recycle(effects);
     }
 }
 
