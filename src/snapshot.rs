@@ -38,6 +38,13 @@ pub enum StateKey<'a> {
     Population(u16),
     /// `q`: the cut-offs that shard 0 has made last.
     Published,
+    /// `o` + shard (2 bytes, big endian) + owner: a shard's largest revenues at risk of an owner, as shard 0 was told; without an
+    /// owner whether the shard has told everything.
+    AtRisk(u16, &'a str),
+    /// `k`: the cut-offs of owners in force.
+    OwnerCutOffs,
+    /// `v`: the cut-offs of owners that shard 0 has made last.
+    OwnersPublished,
     /// `a` + id: an account.
     Account(&'a str),
     /// `n` + source + length of the account's id (2 bytes, big endian) + the id + customer: a member of an account.
@@ -88,6 +95,13 @@ impl<'a> StateKey<'a> {
                 out.extend_from_slice(&shard.to_be_bytes());
             }
             Self::Published => out.push(b'q'),
+            Self::AtRisk(shard, owner) => {
+                out.push(b'o');
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(owner.as_bytes());
+            }
+            Self::OwnerCutOffs => out.push(b'k'),
+            Self::OwnersPublished => out.push(b'v'),
             Self::Account(id) => {
                 out.push(b'a');
                 out.extend_from_slice(id.as_bytes());
@@ -118,6 +132,12 @@ impl<'a> StateKey<'a> {
             (b'c', []) => Ok(Self::CutOffs),
             (b'h', [high, low]) => Ok(Self::Population(u16::from_be_bytes([*high, *low]))),
             (b'q', []) => Ok(Self::Published),
+            (b'o', [high, low, owner @ ..]) => {
+                let owner = str::from_utf8(owner).map_err(|_| unknown())?;
+                Ok(Self::AtRisk(u16::from_be_bytes([*high, *low]), owner))
+            }
+            (b'k', []) => Ok(Self::OwnerCutOffs),
+            (b'v', []) => Ok(Self::OwnersPublished),
             (b'b', [minute @ .., source]) => {
                 let minute: [u8; 8] = minute.try_into().map_err(|_| unknown())?;
                 Ok(Self::Minute((i64::from_be_bytes(minute), *source)))

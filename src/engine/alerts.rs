@@ -6,6 +6,7 @@
 mod command;
 mod crossings;
 mod look;
+pub mod owners;
 mod values;
 mod view;
 mod words;
@@ -20,7 +21,7 @@ use crate::model::registry::Subject;
 use crate::plan::Plan;
 use crate::rule::condition::{Condition, SignalRef, Term};
 use crate::rule::daily::Daily;
-use crate::rule::definition::{Rule, RuleSet};
+use crate::rule::definition::{Rule, RuleSet, Severity};
 use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::Phase;
@@ -37,6 +38,8 @@ pub struct Ruled {
     rules: Vec<Ready>,
     rises: Vec<Rising>,
     tickets: bool,
+    /// Numbers of largest revenues at risk that rules speak of, ascending.
+    tops: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -96,6 +99,8 @@ struct Held {
     episode: u32,
     n: u32,
     raised_ms: Option<i64>,
+    /// How bad it was when the episode began.
+    severity: Option<Severity>,
     /// Why it was raised, and what had changed: also told with what people then do about it.
     reasons: Vec<String>,
     changed: Vec<String>,
@@ -112,6 +117,7 @@ impl Held {
             episode: 0,
             n: 0,
             raised_ms: None,
+            severity: None,
             reasons: Vec::new(),
             changed: Vec::new(),
         }
@@ -191,14 +197,23 @@ impl Ruled {
                 condition.tests(&mut |test| note_rise(&mut rises, &test.term));
             }
         }
+        let mut tops: Vec<u32> =
+            rules.iter().filter_map(|ready| set.rules[ready.index].critical_in_top).collect();
+        tops.sort_unstable();
+        tops.dedup();
         let tickets = rules.iter().any(|r| set.rules[r.index].subject == Subject::Ticket);
         let always = Calendar::always();
-        (!rules.is_empty()).then_some(Self { set, always, rules, rises, tickets })
+        (!rules.is_empty()).then_some(Self { set, always, rules, rises, tickets, tops })
     }
 
     fn ready(&self, subject: Subject) -> impl Iterator<Item = (&Rule, u64)> {
         let all = self.rules.iter().map(|ready| (&self.set.rules[ready.index], ready.law));
         all.filter(move |(rule, _)| rule.subject == subject)
+    }
+
+    /// Numbers of largest revenues at risk that rules speak of, ascending; each at least 1.
+    pub fn tops(&self) -> &[u32] {
+        &self.tops
     }
 
     fn calendar(&self, rule: &Rule) -> &Calendar {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::alerts::owners::Owners;
 use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
@@ -13,7 +14,7 @@ use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value, value_again};
 use super::lifecycle::{due_ms, enter, moves_to, step};
 use super::owed::Owed;
 use super::profile::Profile;
-use super::rows::{EventRow, Rows};
+use super::rows::{EventRow, Rows, keeps_row};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::segments::Segments;
@@ -59,6 +60,8 @@ pub struct Engine {
     pub store: Store,
     /// Tiers of the customers.
     pub tiers: Tiers,
+    /// Revenue at risk by owner.
+    pub owners: Owners,
     /// Pending dues.
     pub dues: DueQueue,
     /// Open minutes.
@@ -98,6 +101,7 @@ impl Engine {
             tiers: Tiers::new(&plan),
             cx: Context::new(plan),
             store: Store::default(),
+            owners: Owners::default(),
             dues: DueQueue::default(),
             activity: Activity::new(),
             segments: Segments::default(),
@@ -455,14 +459,6 @@ impl Engine {
             self.slots = slots;
         }
         (fired, false)
-    }
-}
-
-/// Which bodies the `events` table keeps one by one: all but web events without an intent.
-fn keeps_row(body: &Body) -> bool {
-    match body {
-        Body::Web { action, .. } => action.is_intent(),
-        _ => true,
     }
 }
 

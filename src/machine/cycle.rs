@@ -224,7 +224,10 @@ impl Machine {
         self.engine.collect_credit(version);
         match self.book {
             Some(_) => self.collect_accounts(&mut effects),
-            None => self.tell_tiers(&mut effects, clock),
+            None => {
+                self.tell_tiers(&mut effects, clock);
+                self.tell_owners(&mut effects, clock);
+            }
         }
         self.collect_activity(&mut effects, version);
         self.collect_segments(&mut effects, version);

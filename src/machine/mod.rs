@@ -11,6 +11,7 @@ mod cycle;
 mod flows;
 mod left;
 mod mail;
+mod owners;
 mod restore;
 mod speak;
 mod state;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use crate::account::book::Book;
 use crate::engine::apply::Engine;
 use crate::engine::shard::population::Population;
+use crate::engine::shard::portfolios::Portfolios;
 use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
@@ -29,7 +31,7 @@ use crate::model::effects::{Effects, RefusedCommand, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{Clock, Plan};
-use crate::wire::mail::CutOffs;
+use crate::wire::mail::{CutOffs, OwnerCutOffs};
 use cycle::{GapAhead, OpenCycle};
 pub use left::LEFT_KEPT_MS;
 use left::Left;
@@ -76,6 +78,10 @@ pub struct Machine {
     /// Accounts, in a pipeline of accounts.
     book: Option<Book>,
     population: Population,
+    /// Owners' revenue at risk, of shard 0.
+    portfolios: Portfolios,
+    /// When the shard has last told its owners' revenue at risk, on the clock; `None` in a new tenure.
+    swept_ms: Option<i64>,
     /// When the shard has last told its histogram, on the clock; `None` in a new tenure.
     told_ms: Option<i64>,
     stop: Option<String>,
@@ -109,6 +115,8 @@ impl Machine {
             left: Left::default(),
             book: plan.accounts.map(|rules| Book::new(plan.clone(), rules, identity.shard)),
             population: Population::default(),
+            portfolios: Portfolios::default(),
+            swept_ms: None,
             told_ms: None,
             state: ShardState::new(&plan, &identity),
             stop: None,
@@ -282,6 +290,7 @@ impl Machine {
         self.begin();
         self.follow_clock(clock);
         self.sweep();
+        self.sweep_owners(clock);
         self.refresh(clock);
         let before = cfg!(debug_assertions).then(|| self.marks());
         debug_assert_eq!(self.check_changed(), Ok(()));
@@ -350,6 +359,11 @@ impl Machine {
     /// The cut-offs of tiers in force.
     pub fn cut_offs(&self) -> Option<&CutOffs> {
         self.engine.tiers.cut_offs()
+    }
+
+    /// The cut-offs of owners' revenue at risk in force.
+    pub fn owner_cut_offs(&self) -> &OwnerCutOffs {
+        self.engine.owners.in_force()
     }
 
     /// Words of left accounts that wait to be deleted from the signals topic.

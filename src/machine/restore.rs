@@ -105,6 +105,16 @@ impl Machine {
             (StateKey::Published, Some(value)) => {
                 self.population.restore_published(read("published cut-offs", value)?);
             }
+            (StateKey::AtRisk(shard, owner), value) => {
+                let amounts = value.map(|value| read("revenue at risk", value)).transpose()?;
+                self.portfolios.restore(shard, owner, amounts);
+            }
+            (StateKey::OwnerCutOffs, Some(value)) => {
+                self.engine.owners.restore(read("cut-offs of owners", value)?);
+            }
+            (StateKey::OwnersPublished, Some(value)) => {
+                self.portfolios.restore_published(read("published cut-offs of owners", value)?);
+            }
             (StateKey::Left(key), None) => self.left.restore(key, None),
             (StateKey::Account(id), value) => {
                 let standing = value.map(|value| read("account", value)).transpose()?;

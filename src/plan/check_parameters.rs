@@ -30,6 +30,7 @@ pub(super) fn parameters(notes: &mut Notes<'_>, top: &Section<'_>) -> Parameters
         first_gap_p25_d: n(regularity, "first_gap_p25_days"),
         first_gap_p75_d: n(regularity, "first_gap_p75_days"),
         new_cycle_d: n(regularity, "new_cycle_days"),
+        visit_gap_d: n(regularity, "visit_gap_days"),
     };
     let worth = Value {
         gamma_gamma_p: n(value, "gamma_gamma_p"),

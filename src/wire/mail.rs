@@ -50,6 +50,29 @@ pub struct CutOffs {
     pub b: i16,
 }
 
+/// The largest revenues at risk of owners' customers in a shard: amounts as they are, so that a repeated letter changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtRisk {
+    /// Whether owners that neither this letter nor those after it name have no such customers; else they are as they were told
+    /// before.
+    pub whole: bool,
+    /// Another letter belongs to this one and follows.
+    pub more: bool,
+    /// Owners and amounts, descending, minor units; none where the owner has no such customers any more.
+    pub owners: Vec<(String, Vec<i64>)>,
+}
+
+/// From which revenue at risk on a customer is among the largest of its owner, for all shards alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerCutOffs {
+    /// Counted up from 1 within a generation.
+    pub version: u64,
+    /// Event time at which they were made, milliseconds.
+    pub valid_from_ms: i64,
+    /// Owners by name; for each number of largest the amount, minor units.
+    pub owners: Vec<(String, Vec<(u32, i64)>)>,
+}
+
 /// What a person wants done about an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
@@ -95,12 +118,18 @@ pub enum Mail {
     CutOffs(CutOffs),
     /// What a person does about an alert, from outside.
     Command(Said),
+    /// A shard's largest revenues at risk by owner, to shard 0.
+    AtRisk(AtRisk),
+    /// New cut-offs of owners, from shard 0 to every shard.
+    OwnerCutOffs(OwnerCutOffs),
 }
 
 /// Kinds, the first byte of a letter. Numbers are never used again for something else.
 const HISTOGRAM: u8 = 1;
 const CUT_OFFS: u8 = 2;
 const COMMAND: u8 = 3;
+const AT_RISK: u8 = 5;
+const OWNER_CUT_OFFS: u8 = 6;
 
 /// The sender of letters that no shard has written.
 pub const OUTSIDE: Sender = Sender { shard: u16::MAX, cycle: 0 };
@@ -112,6 +141,8 @@ impl Mail {
             Self::Histogram(histogram) => encode(HISTOGRAM, sender, histogram),
             Self::CutOffs(cut_offs) => encode(CUT_OFFS, sender, cut_offs),
             Self::Command(said) => encode(COMMAND, sender, said),
+            Self::AtRisk(told) => encode(AT_RISK, sender, told),
+            Self::OwnerCutOffs(cut_offs) => encode(OWNER_CUT_OFFS, sender, cut_offs),
         }
     }
 
@@ -123,6 +154,10 @@ impl Mail {
             HISTOGRAM => decode(rest).map(|(sender, content)| (sender, Self::Histogram(content))),
             CUT_OFFS => decode(rest).map(|(sender, content)| (sender, Self::CutOffs(content))),
             COMMAND => decode(rest).map(|(sender, content)| (sender, Self::Command(content))),
+            AT_RISK => decode(rest).map(|(sender, content)| (sender, Self::AtRisk(content))),
+            OWNER_CUT_OFFS => {
+                decode(rest).map(|(sender, content)| (sender, Self::OwnerCutOffs(content)))
+            }
             _ => None,
         }
     }
@@ -145,7 +180,7 @@ mod tests {
 
     const SENDER: Sender = Sender { shard: 3, cycle: 1 << 40 };
 
-    fn letters() -> [Mail; 3] {
+    fn letters() -> [Mail; 5] {
         let cells = vec![(i16::MIN, 1), (-3, u64::MAX), (i16::MAX, 7)];
         let cut_offs = CutOffs {
             version: 9,
@@ -166,7 +201,17 @@ mod tests {
             note: "after the fair".to_owned(),
         };
         let histogram = Mail::Histogram(Histogram { whole: true, cells });
-        [histogram, Mail::CutOffs(cut_offs), Mail::Command(said)]
+        let at_risk =
+            AtRisk { whole: true, more: true, owners: vec![("ann".to_owned(), vec![9, 1])] };
+        let owners = vec![("ann".to_owned(), vec![(10, i64::MAX), (20, 1)])];
+        let of_owners = OwnerCutOffs { version: 2, valid_from_ms: -1, owners };
+        [
+            histogram,
+            Mail::CutOffs(cut_offs),
+            Mail::Command(said),
+            Mail::AtRisk(at_risk),
+            Mail::OwnerCutOffs(of_owners),
+        ]
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Engine {
     }
 
     fn obey(&mut self, slot: u32, said: &Said, tau_ms: i64) -> Result<(), Refused> {
-        let Self { cx, store, tiers, alerted, .. } = self;
+        let Self { cx, store, tiers, owners, alerted, .. } = self;
         let ruled = cx.alerts.as_ref().ok_or(Refused::NoRule)?;
         let (rule, _) = ruled
             .rules
@@ -78,7 +78,7 @@ impl Engine {
         let entry = store.get_mut(slot);
         let mut held = take(&mut entry.profile);
         let done = held.as_deref_mut().ok_or(Refused::NoAlert).and_then(|alerts| {
-            let subject = (&*cx, &entry.profile, tier);
+            let subject = (&*cx, &entry.profile, tier, &*owners);
             let mut looking = Looking::new(ruled, entry.key.bytes(), subject, alerts, tau_ms);
             looking.obey(rule, said)?;
             alerted.extend(looking.told);

@@ -8,8 +8,9 @@ use crate::model::registry::Signal;
 use crate::model::time::{DAY_MS, HOUR_MS, NEVER_MS};
 use crate::rule::condition::{Term, Test};
 use crate::rule::daily::next_midnight_ms;
-use crate::rule::evaluate::Value;
+use crate::signal::days;
 use crate::signal::exit::{Exit, FAR_MS, Window};
+use crate::signal::regularity::Rhythm;
 use crate::signal::risk_path::Path;
 use crate::signal::trend::{TrendRule, TrendSums};
 
@@ -90,16 +91,8 @@ impl View<'_> {
                 let steps = credit.map_or(NEVER_MS, |credit| credit.next_due_ms(self.tau_ms));
                 self.confirmed_ms(test, flip.unwrap_or(NEVER_MS)).min(steps).min(due_ms())
             }
-            "gap_surprise" => {
-                let gap = facts.inputs_gap();
-                let due = gap.zip(test.asks.edge()).and_then(|((rhythm, last_ms), edge)| {
-                    // it rises: from its edge on it stays there
-                    let below = !self.reaches(signal, edge);
-                    let next_ms = self.tau_ms.saturating_add(1);
-                    below.then(|| rhythm.gap_surprise_due_ms(last_ms, next_ms, edge)).flatten()
-                });
-                due.unwrap_or(NEVER_MS)
-            }
+            "gap_surprise" => self.of_gap(facts.inputs_gap(), test),
+            "session_gap_surprise" => self.of_gap(facts.visit_gap(), test),
             "orders_overdue" => {
                 let service = facts.terms().and_then(|terms| terms.service());
                 let promised = service.into_iter().flat_map(|service| service.promised_ms());
@@ -121,9 +114,23 @@ impl View<'_> {
         }
     }
 
-    fn reaches(&self, signal: &Signal, edge: f64) -> bool {
-        let value = self.facts.value(signal, self.tau_ms);
-        matches!(value, Some(Value::Number(number)) if number >= edge)
+    /// How surprising a gap is rises: from its edge on it stays there.
+    fn of_gap(&self, gap: Option<(Rhythm, i64)>, test: &Test) -> i64 {
+        let (Some((rhythm, last_ms)), Some(edge)) = (gap, test.asks.edge()) else {
+            return NEVER_MS;
+        };
+        if rhythm.gap_surprise(days(self.tau_ms - last_ms).max(0.0)) >= edge {
+            return NEVER_MS;
+        }
+        if self.look == Look::Roughly && edge >= 0.5 {
+            let wait_ms = (rhythm.half_not_before_d() * DAY_MS as f64) as i64;
+            let from_ms = last_ms.saturating_add(wait_ms);
+            if from_ms > self.tau_ms {
+                return from_ms;
+            }
+        }
+        let next_ms = self.tau_ms.saturating_add(1);
+        rhythm.gap_surprise_due_ms(last_ms, next_ms, edge).unwrap_or(NEVER_MS)
     }
 
     /// The first moment up to `end_ms` at which the answer is another one, for what changes it once at most until then;

@@ -30,14 +30,14 @@ const OF_CUSTOMERS: &[Signal] = &[
         "Whether it is a key customer.",
         "at or above the cut-off `tiers.key`, or said so",
     ),
-    signal("sessions", "count", Event, "How many sessions there were.", "distinct sessions")
+    signal("sessions", "count", Event, "How many visits there were.", "distinct visits")
         .range("0.."),
     signal(
         "session_gap_surprise",
         "0..1",
         Live,
         "How unusually long the customer has not visited, by their own rhythm.",
-        "regularised lower gamma P(k, k * elapsed / mean gap) over sessions",
+        "P(k, k * elapsed / mean gap), regularised lower gamma, over the latest 16 days with a visit",
     )
     .range("0..1"),
 ];
@@ -123,9 +123,7 @@ const OF_EMPLOYEES: &[Signal] = &[
 ];
 
 /// Signals that rules may name and that the pipeline does not compute yet.
-const AWAITED: [&str; 9] = [
-    "sessions",
-    "session_gap_surprise",
+const AWAITED: [&str; 7] = [
     "active_contacts",
     "champion_left",
     "account_key",
