@@ -6,7 +6,9 @@
 mod command;
 mod crossings;
 mod look;
+pub mod market;
 pub mod owners;
+mod segment;
 mod values;
 mod view;
 mod words;
@@ -24,9 +26,10 @@ use crate::rule::daily::Daily;
 use crate::rule::definition::{Rule, RuleSet, Severity};
 use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
-use crate::rule::lifecycle::Phase;
+use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
 pub use command::Refused;
+pub use segment::BETWEEN;
 use values::Facts;
 
 /// The rules of customers and tickets, with what is derived from them once.
@@ -127,6 +130,37 @@ impl Held {
         self.n == 0 && self.watch.is_blank()
     }
 
+    /// Counts a transition.
+    fn count(&mut self, transition: &Transition) {
+        if self.episode != transition.episode {
+            (self.episode, self.n, self.raised_ms) = (transition.episode, 0, None);
+            (self.reasons, self.changed) = (Vec::new(), Vec::new());
+            self.severity = None;
+        }
+        self.n += 1;
+        if transition.what == What::Raised {
+            self.raised_ms = Some(transition.at_ms);
+        }
+    }
+
+    /// How it ends when its rule does: in which episode, and with which transition; `None` where nothing is to be told.
+    fn ended(&self) -> Option<(u32, What)> {
+        let episode = self.watch.alert.episode();
+        match self.watch.alert.phase() {
+            Phase::Quiet | Phase::Dismissed => None,
+            Phase::Pending => Some((episode + 1, What::Withdrawn)),
+            _ => Some((episode, What::Resolved)),
+        }
+    }
+
+    /// Until when it is put off by this transition.
+    fn snoozed_until_ms(&self, transition: &Transition) -> Option<i64> {
+        match self.watch.alert.phase() {
+            Phase::Snoozed { until_ms } if transition.what == What::Snoozed => Some(until_ms),
+            _ => None,
+        }
+    }
+
     fn is_live(&self) -> bool {
         self.watch.alert.phase() != Phase::Quiet
     }
@@ -187,7 +221,8 @@ impl Ruled {
             let computed = |condition: &Condition| {
                 condition.signals().iter().all(|signal| signal.is_computed())
             };
-            let known = matches!(rule.subject, Subject::Customer | Subject::Ticket);
+            let known =
+                matches!(rule.subject, Subject::Customer | Subject::Ticket | Subject::Segment);
             if !known || !computed(&rule.raise) {
                 continue;
             }
@@ -209,6 +244,11 @@ impl Ruled {
     fn ready(&self, subject: Subject) -> impl Iterator<Item = (&Rule, u64)> {
         let all = self.rules.iter().map(|ready| (&self.set.rules[ready.index], ready.law));
         all.filter(move |(rule, _)| rule.subject == subject)
+    }
+
+    /// Whether there is a rule about segments.
+    pub fn is_about_segments(&self) -> bool {
+        self.ready(Subject::Segment).next().is_some()
     }
 
     /// Numbers of largest revenues at risk that rules speak of, ascending; each at least 1.

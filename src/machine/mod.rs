@@ -8,6 +8,7 @@ mod alerts;
 mod check;
 mod consume;
 mod cycle;
+mod demand;
 mod flows;
 mod left;
 mod mail;
@@ -20,6 +21,7 @@ mod tiers;
 use std::sync::Arc;
 
 use crate::account::book::Book;
+use crate::engine::alerts::market::Market;
 use crate::engine::apply::Engine;
 use crate::engine::shard::population::Population;
 use crate::engine::shard::portfolios::Portfolios;
@@ -78,6 +80,8 @@ pub struct Machine {
     /// Accounts, in a pipeline of accounts.
     book: Option<Book>,
     population: Population,
+    /// Segments, of shard 0.
+    market: Market,
     /// Owners' revenue at risk, of shard 0.
     portfolios: Portfolios,
     /// When the shard has last told its owners' revenue at risk, on the clock; `None` in a new tenure.
@@ -115,6 +119,7 @@ impl Machine {
             left: Left::default(),
             book: plan.accounts.map(|rules| Book::new(plan.clone(), rules, identity.shard)),
             population: Population::default(),
+            market: Market::default(),
             portfolios: Portfolios::default(),
             swept_ms: None,
             told_ms: None,
@@ -258,6 +263,9 @@ impl Machine {
                 }
             }
             self.watermark = passed;
+            if passed.at_ms >= self.engine.demand.next_ms() {
+                self.close_hours();
+            }
             let Engine { store, tiers, .. } = &self.engine;
             let upcoming = self.merge.upcoming(source, &self.plan, WARM);
             store.warm(upcoming, |slot| tiers.stands(slot).since_ms as u64);
@@ -274,6 +282,7 @@ impl Machine {
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()
             || self.engine.tiers.is_sweeping()
+            || self.market.is_waiting(self.identity.shards)
             // either way: a clock that stepped back must not silence an idle shard
             || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms()
     }
@@ -291,6 +300,7 @@ impl Machine {
         self.follow_clock(clock);
         self.sweep();
         self.sweep_owners(clock);
+        self.judge_segments();
         self.refresh(clock);
         let before = cfg!(debug_assertions).then(|| self.marks());
         debug_assert_eq!(self.check_changed(), Ok(()));
@@ -317,6 +327,7 @@ impl Machine {
             let confirmed_ms = confirmed_ms.min(clock.now_ms);
             self.watermark.idle(confirmed_ms, self.idle_ms(), self.plan.disorder_ms);
         }
+        self.close_hours();
         let budget = self.cycle.budget(&self.plan, &self.engine);
         let until_ms = self.watermark.at_ms;
         self.engine.passed_ms = until_ms;

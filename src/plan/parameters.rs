@@ -338,6 +338,21 @@ pub struct Risk {
     pub ref_base: f64,
 }
 
+/// What a segment is, of which rules about segments speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DemandBy {
+    /// A product category.
+    Category,
+    /// A product category in a customers' region.
+    CategoryRegion,
+}
+
+impl DemandBy {
+    /// How definitions call it.
+    pub const NAMES: [(&'static str, Self); 2] =
+        [("category", Self::Category), ("category_region", Self::CategoryRegion)];
+}
+
 /// Everything the catalogue is judged by.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
@@ -351,6 +366,7 @@ pub struct Parameters {
     pub risk: Risk,
     /// Weights of loyalty ([`crate::model::registry::LOYALTY_INPUTS`]).
     pub loyalty: Weights,
+    pub demand_by: DemandBy,
     pub opportunities: Opportunities,
 }
 

@@ -167,20 +167,8 @@ impl View<'_> {
         (at_ms..at_ms + 4).find(|ms| self.holds(test, *ms) != now).unwrap_or(at_ms)
     }
 
-    /// A trend falls until it is unknown.
     fn of_trend(&self, trend: Option<(TrendRule, TrendSums)>, test: &Test) -> i64 {
-        let Some((rule, sums)) = trend else { return NEVER_MS };
-        if rule.value(&sums, self.tau_ms).is_none() {
-            return NEVER_MS;
-        }
-        let next_ms = self.tau_ms.saturating_add(1);
-        let unknown_ms = rule.unknown_from_ms(&sums, next_ms).unwrap_or(NEVER_MS);
-        // below the edge is where it is at most the number before it
-        let edge = test.asks.edge().map(f64::next_down);
-        let now = rule.value(&sums, self.tau_ms);
-        let falls = edge.filter(|edge| now.is_some_and(|now| now > *edge));
-        let falls_ms = falls.and_then(|edge| rule.falls_to_due_ms(&sums, next_ms, edge));
-        falls_ms.unwrap_or(NEVER_MS).min(unknown_ms)
+        trend.map_or(NEVER_MS, |(rule, sums)| trend_crossing_ms(&rule, &sums, test, self.tau_ms))
     }
 
     fn of_risk(&self, edge: Option<f64>) -> i64 {
@@ -245,4 +233,21 @@ impl View<'_> {
         };
         self.leaves_ms(&path, window)
     }
+}
+
+/// When a trend next changes the answer of a test: it falls until it is unknown.
+pub(super) fn trend_crossing_ms(
+    rule: &TrendRule,
+    sums: &TrendSums,
+    test: &Test,
+    tau_ms: i64,
+) -> i64 {
+    let Some(now) = rule.value(sums, tau_ms) else { return NEVER_MS };
+    let next_ms = tau_ms.saturating_add(1);
+    let unknown_ms = rule.unknown_from_ms(sums, next_ms).unwrap_or(NEVER_MS);
+    // below the edge is where it is at most the number before it
+    let edge = test.asks.edge().map(f64::next_down);
+    let falls_ms =
+        edge.filter(|edge| now > *edge).and_then(|edge| rule.falls_to_due_ms(sums, next_ms, edge));
+    falls_ms.unwrap_or(NEVER_MS).min(unknown_ms)
 }

@@ -10,7 +10,7 @@ use crate::model::time::DAY_MS;
 use crate::rule::condition::{Asks, Term, Test};
 use crate::rule::definition::{Rule, Severity, severity};
 use crate::rule::evaluate::{Value, reasons};
-use crate::rule::lifecycle::{By, Phase, Transition, What, alert_id};
+use crate::rule::lifecycle::{By, Transition, What, alert_id};
 use crate::signal::regularity::Rhythm;
 use crate::signal::risk::Input;
 use crate::wire::alert::AlertWord;
@@ -36,15 +36,8 @@ impl Looking<'_> {
             _ => format!("{customer}\0{}", held.subject),
         };
         let said = |field| self.facts.profile.said(field).to_owned();
-        let (by_kind, by) = match &transition.by {
-            By::Signals => ("signals", String::new()),
-            By::Time => ("time", String::new()),
-            By::Person(name) => ("person", name.clone()),
-        };
-        let until_ms = match held.watch.alert.phase() {
-            Phase::Snoozed { until_ms } if transition.what == What::Snoozed => Some(until_ms),
-            _ => None,
-        };
+        let (by_kind, by) = whose(transition);
+        let until_ms = held.snoozed_until_ms(transition);
         AlertWord {
             alert_id: format!("{:032x}", alert_id(&held.rule, kind, &subject, held.episode)),
             n: held.n,
@@ -83,18 +76,8 @@ impl Looking<'_> {
 
     /// Counts a transition, and notes why where one begins or begins again.
     fn count(&self, held: &mut Held, transition: &Transition, rule: Option<&Rule>) {
-        if held.episode != transition.episode {
-            (held.episode, held.n, held.raised_ms) = (transition.episode, 0, None);
-            (held.reasons, held.changed) = (Vec::new(), Vec::new());
-            held.severity = None;
-        }
-        held.n += 1;
-        if transition.what == What::Raised {
-            held.raised_ms = Some(transition.at_ms);
-        }
-        let calls =
-            matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened);
-        if let Some(rule) = rule.filter(|_| calls) {
+        held.count(transition);
+        if let Some(rule) = rule.filter(|_| is_told_why(transition)) {
             let said = self.reasons(rule, held);
             if !said.is_empty() {
                 held.reasons = said;
@@ -111,9 +94,7 @@ impl Looking<'_> {
         rule: Option<&Rule>,
         at_risk_minor: Option<i64>,
     ) -> Severity {
-        if let Some(rule) = rule
-            && matches!(transition.what, What::Pending | What::Raised)
-        {
+        if let Some(rule) = rule.filter(|_| begins(transition)) {
             let owner = self.facts.profile.said(Field::OwnerId);
             let top = rule.critical_in_top;
             let cut_off = top.and_then(|top| self.owners.cut_off_minor(owner, top));
@@ -269,7 +250,26 @@ impl Looking<'_> {
     }
 }
 
-fn phase_after(transition: &Transition) -> &'static str {
+/// Whether it is decided with it how bad the alert is.
+pub(super) fn begins(transition: &Transition) -> bool {
+    matches!(transition.what, What::Pending | What::Raised)
+}
+
+/// Whether the reasons are told anew with it.
+pub(super) fn is_told_why(transition: &Transition) -> bool {
+    matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened)
+}
+
+/// Whose doing a transition is, and the person's name.
+pub(super) fn whose(transition: &Transition) -> (&'static str, String) {
+    match &transition.by {
+        By::Signals => ("signals", String::new()),
+        By::Time => ("time", String::new()),
+        By::Person(name) => ("person", name.clone()),
+    }
+}
+
+pub(super) fn phase_after(transition: &Transition) -> &'static str {
     match transition.what {
         What::Pending => "pending",
         What::Withdrawn => "quiet",

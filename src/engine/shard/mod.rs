@@ -2,6 +2,7 @@
 //! shard 0 knows of all shards.
 
 pub mod activity;
+pub mod demand;
 mod pace;
 pub mod population;
 pub mod portfolios;
