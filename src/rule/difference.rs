@@ -2,7 +2,7 @@
 
 use super::case::{Case, Expected};
 use super::lifecycle::What;
-use crate::model::time::duration_text;
+use crate::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_text};
 
 /// Something that was not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,11 +112,31 @@ fn words(case: &Case, happened: &Happened) -> String {
 #[must_use]
 pub fn moment(case: &Case, at_ms: i64) -> String {
     let after = match at_ms - case.start_ms {
-        after_ms if after_ms < 0 => format!("{} before the start", duration_text(-after_ms)),
-        after_ms => format!("after {}", duration_text(after_ms)),
+        after_ms if after_ms < 0 => format!("{} before the start", length(-after_ms)),
+        after_ms => format!("after {}", length(after_ms)),
     };
     match jiff::Timestamp::from_millisecond(at_ms) {
         Ok(time) => format!("{after} ({time})"),
         Err(_) => after,
+    }
+}
+
+/// A length of time as people read it: `14d`, `86d13h47m49.925s`.
+#[must_use]
+pub fn length(ms: i64) -> String {
+    if ms % MINUTE_MS == 0 && ms < DAY_MS || ms % DAY_MS == 0 {
+        return duration_text(ms);
+    }
+    let (mut rest_ms, mut text) = (ms, String::new());
+    for (unit, unit_ms) in [("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS)] {
+        if rest_ms >= unit_ms {
+            text.push_str(&format!("{}{unit}", rest_ms / unit_ms));
+            rest_ms %= unit_ms;
+        }
+    }
+    match (rest_ms / SECOND_MS, rest_ms % SECOND_MS) {
+        (0, 0) => text,
+        (seconds, 0) => format!("{text}{seconds}s"),
+        (seconds, ms) => format!("{text}{seconds}.{ms:03}s"),
     }
 }

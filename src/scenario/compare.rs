@@ -3,9 +3,8 @@
 use super::clerk::Heard;
 use crate::engine::alerts::Unsaid;
 use crate::model::registry::{Kind, Signal};
-use crate::model::time::duration_text;
 use crate::rule::case::{Bound, Case, Given, How, Told};
-use crate::rule::difference::{Difference, moment};
+use crate::rule::difference::{Difference, length, moment};
 use crate::rule::evaluate::Value;
 
 /// What is wrong with a signal, if anything.
@@ -43,7 +42,7 @@ pub(super) fn bound(
         (Given::Value(Value::Number(_)), Kind::Number | Kind::Count) => {
             format!(" within {}", number_words(bound.within))
         }
-        _ if bound.within > 0.5 => format!(" within {}", duration_text(bound.within as i64)),
+        _ if bound.within > 0.5 => format!(" within {}", length(bound.within as i64)),
         _ => String::new(),
     };
     let expected = format!("{name} = {is}{give} of {id} {}", moment(case, at_ms));
@@ -52,7 +51,7 @@ pub(super) fn bound(
 
 fn value_words(case: &Case, signal: &Signal, value: Value) -> String {
     match (value, signal.kind()) {
-        (Value::Number(ms), Kind::Duration { .. }) => duration_text(ms as i64),
+        (Value::Number(ms), Kind::Duration { .. }) => length(ms as i64),
         (Value::Number(ms), Kind::Moment) => moment(case, ms as i64),
         (Value::Number(number), _) => number_words(number),
         (Value::Flag(flag), _) => flag.to_string(),
