@@ -181,6 +181,8 @@ enum Keys {
 #[derive(Default)]
 struct Person {
     bought: Vec<(i64, i64)>,
+    /// Distinct days with a purchase.
+    days: BTreeSet<i64>,
     place: Option<Place>,
     waiting: Option<Waiting>,
     /// By level: whether it is on, and until when nothing is raised.
@@ -207,8 +209,7 @@ impl Person {
         let week = 7.0 * DAY_MS as f64;
         let first_ms = self.bought[0].0;
         let last_ms = self.bought[self.bought.len() - 1].0;
-        let days: BTreeSet<i64> = self.bought.iter().map(|(at, _)| at.div_euclid(DAY_MS)).collect();
-        let x = (days.len() - 1) as f64;
+        let x = (self.days.len() - 1) as f64;
         let (t_x, age) = ((last_ms - first_ms) as f64 / week, (at_ms - first_ms) as f64 / week);
         let n = r + x;
         let u = f64::ln(a) - f64::ln(b + x) + n * ((alpha + age).ln() - (alpha + t_x).ln());
@@ -292,10 +293,12 @@ fn by_oracle(all: &Purchases, keys: Keys) -> (Raised, (u64, u64)) {
         };
         let midnight = at_ms % DAY_MS == 0;
         for (id, person) in &mut people {
+            // a dwell time ends after everything else of its moment
+            look(id, person);
             if midnight && person.waiting.is_some() && keys == Keys::CutOffs {
                 person.judge(cuts.as_ref(), at_ms);
+                look(id, person);
             }
-            look(id, person);
         }
         if midnight {
             for (id, bought) in all {
@@ -303,6 +306,7 @@ fn by_oracle(all: &Purchases, keys: Keys) -> (Raised, (u64, u64)) {
                 let today: Vec<_> = bought.iter().filter(|(at, _)| *at == at_ms).copied().collect();
                 for purchase in today {
                     person.bought.push(purchase);
+                    person.days.insert(at_ms / DAY_MS);
                     if keys == Keys::CutOffs {
                         person.judge(cuts.as_ref(), at_ms);
                     }
@@ -393,7 +397,7 @@ fn the_machine_raises_what_a_slow_recomputation_raises_and_the_documentation_say
         let (n, load, precision) = figures(&machine, &all, level);
         let (_, sorted_load, sorted_precision) = figures(&sorted, &all, level);
         rows.push(format!(
-            "| `{name}` | {raise:.2} | {n} | {load:.2} | {precision:.2} | {sorted_load:.2} | \
+            "| {name} | {raise:.2} | {n} | {load:.2} | {precision:.2} | {sorted_load:.2} | \
              {sorted_precision:.2} |"
         ));
     }

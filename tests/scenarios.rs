@@ -147,12 +147,12 @@ fn differences_say_what_was_expected_what_was_got_and_where() {
     let report = ran(&[("r.toml".to_owned(), one(&wrong))]);
     for line in [
         "r.toml:8: t",
-        "  r.toml:22:\n    expected orders = 2 within 0.5 of C1 after 3d (2026-01-08T09:00:00Z)\n    \
+        "  r.toml:24:\n    expected orders = 2 within 0.5 of C1 after 3d (2026-01-08T09:00:00Z)\n    \
          got      orders = 3",
         "    expected lifecycle = lost of C1 after 3d",
         "    expected risk = unknown of C1 after 3d (2026-01-08T09:00:00Z)\n    got      risk = 0.",
         "    got      nobody called C2",
-        "  r.toml:29:\n    expected the event to be applied\n    got      rejected (unknown_currency: ",
+        "  r.toml:31:\n    expected the event to be applied\n    got      rejected (unknown_currency: ",
         "    expected bought raised after 3d (2026-01-08T09:00:00Z)\n    got      bought of C1 raised \
          after 2d (2026-01-07T09:00:00Z), episode 1",
     ] {

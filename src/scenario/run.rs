@@ -261,6 +261,7 @@ impl Run<'_> {
         differences.extend(compare_transitions(self.case, happened.collect()));
         let heard = self.clerk.map(|clerk| clerk.heard).unwrap_or_default();
         differences.extend(compare::told(self.case, &self.lived.told, heard, delay_ms));
+        differences.sort_by_key(|difference| difference.line);
         differences.truncate(DIFFERENCES_MAX);
         differences
     }
