@@ -3,6 +3,7 @@
 //! A look that changes nothing leaves no trace: where it lay depends on when the next due was last looked for. What happens,
 //! happens at moments that follow from the events alone.
 
+mod asked;
 mod command;
 mod crossings;
 mod look;
@@ -28,6 +29,7 @@ use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
+pub use asked::Unsaid;
 pub use command::Refused;
 pub use segment::BETWEEN;
 use values::Facts;
