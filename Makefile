@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One thing after another: cargo is parallel by itself, and two cargos wait for each other.
 .NOTPARALLEL:
-.PHONY: help demo test lint soak bench pages check-tools fetch fetch-engine fetch-kafka fetch-browser clean
+.PHONY: help demo test lint soak bench pages measure-pages check-tools fetch fetch-engine fetch-kafka fetch-browser clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ENGINE := tools/clickhouse-embedded/fetch.sh
@@ -50,6 +50,12 @@ pages: ## every page with made-up data, tried in Chromium and kept as pictures i
 	@tools/check-tools.sh test
 	RETAIN_PAGES="$(abspath $(TARGET))/pages" cargo test --locked --no-default-features --test page
 	node tests/browser/shots.mjs "$$($(BROWSER))" "$(TARGET)/pages/pictures" "$(TARGET)/pages"
+
+measure-pages: ## the figures of the pages in docs/performance.md: a million customers, 100,000 accounts
+	@tools/check-tools.sh test
+	@$(MAKE) --no-print-directory fetch-engine fetch-browser
+	cargo build --locked -p clickhouse-embedded
+	cargo test --locked --test browser_live -- --ignored --nocapture measured
 
 check-tools: ## what this machine lacks for `make test`, with the cure
 	@tools/check-tools.sh test
