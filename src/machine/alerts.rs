@@ -32,7 +32,7 @@ impl Machine {
         version: u64,
     ) {
         effects.refused = std::mem::take(&mut self.refused);
-        let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms());
+        let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms(clock.now_ms));
         let mut last = BTreeMap::new();
         for mut word in std::mem::take(&mut self.engine.alerted) {
             word.generation = self.identity.generation;
