@@ -176,6 +176,11 @@ impl Alerts {
         self.due.ms()
     }
 
+    /// Notes when they must be looked at again.
+    pub fn set_due_ms(&mut self, at_ms: i64) {
+        self.due = Moment::new(at_ms);
+    }
+
     /// About how many bytes its state has.
     pub fn bytes_guess(&self) -> usize {
         let texts = |held: &Held| {

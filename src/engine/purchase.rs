@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compact::{Moment, insert};
+use super::compact::{Moment, insert, pair};
 use super::context::Context;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::days;
@@ -32,10 +32,23 @@ pub struct Opening {
 
 /// Net spending of a 3-day bucket, in ten bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(u16, i64)", into = "(u16, i64)")]
 pub struct Bucket {
     /// [`bucket_index`].
     pub index: u16,
     minor: [u8; 8],
+}
+
+impl From<Bucket> for (u16, i64) {
+    fn from(bucket: Bucket) -> Self {
+        (bucket.index, bucket.minor())
+    }
+}
+
+impl From<(u16, i64)> for Bucket {
+    fn from((index, minor): (u16, i64)) -> Self {
+        Self::new(index, minor)
+    }
 }
 
 impl Bucket {
@@ -59,6 +72,7 @@ pub struct Purchases {
     /// The opening.
     pub opening: Option<Box<Opening>>,
     /// Spending decayed with half-lives of 30 and 180 days, minor units at the landmark.
+    #[serde(with = "pair")]
     pub sums: [f64; 2],
     revenue_minor: i64,
     orders: u32,

@@ -4,7 +4,7 @@
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::compact::Moment;
+use super::compact::{Moment, pair};
 use super::context::Context;
 use crate::model::record::SourceIndex;
 use crate::signal::decay::add_shared;
@@ -18,6 +18,7 @@ pub const DAYS_KEPT: usize = 16;
 
 /// A session that may still receive events.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Session {
     /// xxh3-64 of the session id, or the number of the half hour.
     id: [u8; 8],
@@ -29,10 +30,32 @@ pub struct Session {
     last: Moment,
 }
 
+/// A session as it stands in the state: its beginning by how long it lasts, which is a small number.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    id: [u8; 8],
+    source: SourceIndex,
+    lasted_ms: i64,
+    last: Moment,
+}
+
+impl From<Session> for Written {
+    fn from(Session { id, source, first, last }: Session) -> Self {
+        Self { id, source, lasted_ms: last.ms().wrapping_sub(first.ms()), last }
+    }
+}
+
+impl From<Written> for Session {
+    fn from(Written { id, source, lasted_ms, last }: Written) -> Self {
+        Self { id, source, first: Moment::new(last.ms().wrapping_sub(lasted_ms)), last }
+    }
+}
+
 /// Everything about the web.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Web {
     /// Visits decayed with half-lives of 7 and 60 days.
+    #[serde(with = "pair")]
     pub sums: [f64; 2],
     /// Landmark of the decayed counts.
     pub sums_at: Moment,
@@ -386,7 +409,7 @@ impl FromIterator<Session> for Sessions {
 
 impl Serialize for Sessions {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        (self.begun, List(self), self.days()).serialize(to)
+        (self.begun, List(self), Steps(self.days())).serialize(to)
     }
 }
 
@@ -400,11 +423,30 @@ impl Serialize for List<'_> {
     }
 }
 
+/// Ascending days, each by how far it is from the one before, which is a small number.
+struct Steps<'a>(&'a [u16]);
+
+impl Serialize for Steps<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(self.0.len()))?;
+        let before = std::iter::once(&0).chain(self.0);
+        self.0
+            .iter()
+            .zip(before)
+            .try_for_each(|(day, before)| list.serialize_element(&day.wrapping_sub(*before)))?;
+        list.end()
+    }
+}
+
 impl<'de> Deserialize<'de> for Sessions {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let (begun, list, days) = <(u32, Vec<Session>, Vec<u16>)>::deserialize(from)?;
+        let (begun, list, steps) = <(u32, Vec<Session>, Vec<u16>)>::deserialize(from)?;
         let mut all = Self { begun, ..list.into_iter().collect() };
-        days.into_iter().for_each(|day| all.note_day(day));
+        let mut day = 0_u16;
+        for step in steps {
+            day = day.wrapping_add(step);
+            all.note_day(day);
+        }
         Ok(all)
     }
 }

@@ -197,6 +197,7 @@ impl Machine {
 
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
         let Engine { cx, store, .. } = &mut self.engine;
+        store.used(slot);
         let profile = &mut store.get_mut(slot).profile;
         if !profile.ages() || profile.refreshed_ms().max(profile.as_of_ms) >= tau_ms {
             return;
@@ -285,7 +286,7 @@ impl Machine {
                     members.push((*slot, scores));
                 }
                 let key = StateKey::Profile(entry.key.bytes());
-                effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
+                effects.state.put(|out| key.write(out), |out| write(&*entry.profile, out));
                 if let Some(day) = entry.take_changed_on() {
                     rows.history(cx, entry, tier, Some(scores), day, version);
                 }

@@ -305,6 +305,7 @@ impl Machine {
         let before = cfg!(debug_assertions).then(|| self.marks());
         debug_assert_eq!(self.check_changed(), Ok(()));
         let effects = self.collect(clock);
+        self.engine.store.rest();
         debug_assert_eq!(self.check_cycle(before, &effects), Ok(()));
         self.begin_cycle();
         effects

@@ -66,12 +66,8 @@ impl Machine {
             }
             (StateKey::Profile(id), Some(value)) => {
                 let profile: Profile = read("profile", value)?;
-                match self.engine.store.find(id) {
-                    Some(slot) => self.engine.store.get_mut(slot).profile = profile,
-                    None => {
-                        self.engine.store.insert(id, profile);
-                    }
-                }
+                self.engine.store.put(id, profile);
+                self.engine.store.rest();
             }
             (StateKey::Minute(minute), Some(value)) => {
                 let cells: Minute = read("minute", value)?;
@@ -197,6 +193,8 @@ impl Machine {
         self.state.rules = law;
         self.market.restored(&self.engine.cx, ruled_anew);
         for slot in self.engine.store.slots() {
+            self.engine.store.rest();
+            self.engine.store.used(slot);
             self.engine.restore_tier(slot);
             let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
             let looked_ms = as_of_ms.max(self.state.complete_to_ms);

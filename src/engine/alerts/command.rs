@@ -50,6 +50,7 @@ impl Engine {
     /// Why it has no effect.
     pub fn command(&mut self, said: &Said, now_ms: i64) -> Result<(), Refused> {
         let slot = self.store.find(said.customer.as_bytes()).ok_or(Refused::NoAlert)?;
+        self.store.used(slot);
         let seen_ms = {
             let profile = &self.store.get(slot).profile;
             let alerts = profile.more().and_then(More::alerts);
@@ -78,7 +79,7 @@ impl Engine {
         let entry = store.get_mut(slot);
         let mut held = take(&mut entry.profile);
         let done = held.as_deref_mut().ok_or(Refused::NoAlert).and_then(|alerts| {
-            let subject = (&*cx, &entry.profile, tier, &*owners);
+            let subject = (&*cx, &*entry.profile, tier, &*owners);
             let mut looking = Looking::new(ruled, entry.key.bytes(), subject, alerts, tau_ms);
             looking.obey(rule, said)?;
             alerted.extend(looking.told);

@@ -108,7 +108,7 @@ impl Engine {
         let mut looking = Looking::new(
             ruled,
             entry.key.bytes(),
-            (cx, &entry.profile, tier, owners),
+            (cx, &*entry.profile, tier, owners),
             alerts,
             tau_ms,
         );
@@ -140,7 +140,7 @@ impl Engine {
         let entry = self.store.get(slot);
         let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
-        let subject = (&self.cx, &entry.profile, self.tiers.columns(slot), &self.owners);
+        let subject = (&self.cx, &*entry.profile, self.tiers.columns(slot), &self.owners);
         let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, tau_ms);
         looking.look = Look::Roughly;
         looking.all(None);
@@ -168,7 +168,7 @@ impl Engine {
         } else {
             // what lies before was looked at: nothing happens here
             let mut copy = held.as_deref().cloned().unwrap_or_default();
-            let subject = (&*cx, &entry.profile, tier, &*owners);
+            let subject = (&*cx, &*entry.profile, tier, &*owners);
             let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, from_ms);
             looking.look = Look::Roughly;
             looking.all(None);
