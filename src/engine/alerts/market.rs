@@ -301,8 +301,9 @@ impl Market {
         self.done_ms = done_ms;
     }
 
-    /// After all records were read: finds what is to be looked at, and when; with `anew` everything at once.
-    pub fn restored(&mut self, cx: &Context, anew: bool) {
+    /// After all records were read: finds what is to be looked at, and when; with `anew` everything at once. Where no rule is left
+    /// nothing will be looked at: what they had raised ends here.
+    pub fn restored(&mut self, cx: &Context, anew: bool, told: &mut Vec<AlertWord>) {
         let done_ms = self.done_ms;
         let mut armed = Vec::new();
         for (name, sold) in &self.segments {
@@ -319,6 +320,11 @@ impl Market {
             let due_ms = if anew { done_ms.saturating_add(1) } else { segment.due_ms };
             armed.push((name.clone(), due_ms));
         }
-        armed.into_iter().for_each(|(name, due_ms)| self.arm(&name, due_ms));
+        for (name, due_ms) in armed {
+            self.arm(&name, due_ms);
+            if let Some(ruled) = cx.alerts.as_ref().filter(|r| anew && !r.is_about_segments()) {
+                self.look(cx, ruled, &name, done_ms, told);
+            }
+        }
     }
 }
