@@ -25,7 +25,7 @@ use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::Phase;
 use crate::rule::watch::Watch;
-pub use command::Refused;
+pub use command::{DONE, Refused};
 use values::Facts;
 
 /// The rules of customers and tickets, with what is derived from them once.
