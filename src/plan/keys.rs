@@ -356,6 +356,13 @@ const KEYS: &[Key] = &[
         "how long another place must be wanted without interruption before the customer moves (prior)",
     ),
     key(
+        "demand",
+        "by",
+        "category, category_region",
+        "\"category\"",
+        "what a segment is, for rules about segments: a product category, or a category in a region",
+    ),
+    key(
         "opportunities",
         "consent",
         "assumed, withheld",
