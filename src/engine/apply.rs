@@ -24,7 +24,7 @@ use super::take::Took;
 use super::tiers::Tiers;
 use super::web::Visits;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event, TicketAction};
+use crate::model::event::{Body, Champion, Event, TicketAction};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::BEFORE_ALL_MS;
@@ -47,7 +47,16 @@ pub struct Moved {
     /// The customer's slot.
     pub slot: u32,
     /// The account before, when it changed.
-    pub left_account: Option<Box<str>>,
+    pub left_account: Option<Left>,
+}
+
+/// An account that a customer has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its id.
+    pub account: Box<str>,
+    /// Whether the customer stood up for us there.
+    pub champion: bool,
 }
 
 /// All customer logic of one shard.
@@ -279,8 +288,11 @@ impl Engine {
         let account = batch.str(event.account_id);
         // most events repeat the account: only another one costs a copy of the old
         let before = profile.said(Field::AccountId);
-        let other = (before != account && (!before.is_empty() || profile.was_told()))
-            .then(|| Box::<str>::from(before));
+        let other =
+            (before != account && (!before.is_empty() || profile.was_told())).then(|| Left {
+                account: before.into(),
+                champion: profile.said(Field::Champion) == Champion::Yes.name(),
+            });
         if profile.said.say(Field::AccountId, account, stamp) {
             self.moved.push(Moved { slot, left_account: other });
         }

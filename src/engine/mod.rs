@@ -1,6 +1,6 @@
 //! What happens to one customer: profiles, applying events, dues, and the rows that follow. Pure.
 
-pub mod alerts;
+mod alerts;
 pub mod apply;
 pub mod care;
 pub mod compact;
@@ -18,7 +18,6 @@ pub mod intent;
 pub mod judge;
 pub mod lifecycle;
 pub mod member;
-pub mod moment;
 pub mod offer;
 mod opportunity_row;
 pub mod owed;

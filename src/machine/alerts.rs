@@ -9,7 +9,12 @@ use crate::wire::mail::Said;
 impl Machine {
     /// Does what a person says; what has no effect is told with the cycle.
     pub(super) fn hear_command(&mut self, said: &Said) {
-        if let Err(why) = self.engine.command(said, self.watermark.at_ms) {
+        let now_ms = self.watermark.at_ms;
+        let done = match &mut self.book {
+            Some(book) => book.command(said, now_ms),
+            None => self.engine.command(said, now_ms),
+        };
+        if let Err(why) = done {
             let id = said.id.iter().map(|byte| format!("{byte:02x}")).collect();
             self.refused.push(RefusedCommand { id, why: why.words() });
         }
@@ -25,13 +30,21 @@ impl Machine {
         effects.refused = std::mem::take(&mut self.refused);
         let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms());
         let mut last = BTreeMap::new();
-        for mut word in std::mem::take(&mut self.engine.alerted) {
+        let told = match &mut self.book {
+            Some(book) => std::mem::take(&mut book.alerted),
+            None => std::mem::take(&mut self.engine.alerted),
+        };
+        let ruled = match &self.book {
+            Some(book) => book.ruled(),
+            None => self.engine.cx.alerts.as_ref(),
+        };
+        for mut word in told {
             word.generation = self.identity.generation;
             word.cycle = self.state.meta.cycle;
             word.detected_ms = clock.now_ms;
             let late_ms = clock.now_ms.saturating_sub(word.at_ms);
             word.catch_up = word.by_kind != "person" && late_ms > in_time_ms;
-            if let Some(ruled) = self.engine.cx.alerts.as_ref().filter(|_| word.call) {
+            if let Some(ruled) = ruled.filter(|_| word.call) {
                 word.due_ms = ruled.loud_from_ms(&word.rule, clock.now_ms);
             }
             self.engine.rows.alert_history(&word, version);

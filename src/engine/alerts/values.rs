@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use crate::engine::care::TicketView;
 use crate::engine::context::Context;
 use crate::engine::judge::{
-    clv_minor, csat, judge, mean_spend_minor, open_tickets, rhythm, risk_inputs,
+    Look, clv_minor, csat, judge, mean_spend_minor, open_tickets, rhythm, risk_inputs,
 };
 use crate::engine::profile::{More, Profile};
 use crate::engine::purchase::Purchases;
@@ -44,15 +44,19 @@ const USAGE_CLIP: f64 = 3.0;
 /// A customer as rules see it, perhaps one of its tickets with it, until the next event.
 pub(super) struct Facts<'a> {
     pub cx: &'a Context,
+    pub key: &'a [u8],
     pub profile: &'a Profile,
     pub tier: TierColumns,
     pub ticket: Option<TicketView>,
-    inputs: OnceCell<Option<RiskInputs>>,
+    /// How thoroughly crossings of the risk are looked for.
+    pub look: Look,
+    pub inputs: OnceCell<Option<RiskInputs>>,
 }
 
 impl<'a> Facts<'a> {
-    pub fn new(cx: &'a Context, profile: &'a Profile, tier: TierColumns) -> Self {
-        Self { cx, profile, tier, ticket: None, inputs: OnceCell::new() }
+    pub fn new(cx: &'a Context, key: &'a [u8], profile: &'a Profile, tier: TierColumns) -> Self {
+        let (ticket, look) = (None, Look::Exactly);
+        Self { cx, key, profile, tier, ticket, look, inputs: OnceCell::new() }
     }
 
     /// What the risk is told from; the same until the next event.
@@ -98,7 +102,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The signal at a moment not before the last event; `None` where it is unknown.
-    pub fn value(&self, signal: &Signal, tau_ms: i64) -> Option<Value> {
+    pub fn value_of(&self, signal: &Signal, tau_ms: i64) -> Option<Value> {
         let word = |name: Option<&str>| {
             let at = signal.words_of().position(|word| Some(word) == name)?;
             Some(Value::Word(at as u8))
