@@ -108,6 +108,8 @@ struct Figures {
     state_records: usize,
     customers: usize,
     growth: f64,
+    /// Of that, what the buffers of a cycle's effects have grown by: they are of the shard, however many customers it has.
+    buffers: f64,
     grown_by: f64,
 }
 
@@ -144,30 +146,39 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
     let mut figures = Figures::default();
     let mut generator = Generator::new(options).expect("the options are right");
     let mut offsets = [0_i64; 3];
-    let (mut chunks, mut warm) = (0, (0, 0));
+    let (mut chunks, mut widest, mut warm) = (0, 0, (0, 0, 0));
     loop {
         let chunk: Vec<Generated> = generator.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
             break;
         }
         baselines(plan, &chunk, &mut figures);
-        let effects = feed(&mut machine, &chunk, &mut offsets, &mut figures);
-        machine.recycle(effects);
+        for effects in feed(&mut machine, &chunk, &mut offsets, &mut figures) {
+            widest = widest.max(effects.len_bytes());
+            machine.recycle(effects);
+        }
         figures.events += chunk.len() as u64;
         chunks += 1;
         if chunks == WARM_CHUNKS {
-            warm = (rss_bytes(), machine.customers());
+            warm = (rss_bytes(), machine.customers(), widest);
         }
     }
     figures.customers = machine.customers();
-    // the buffers of a chunk have their full size by then: what grows afterwards is state
+    // what grows afterwards is state, and the buffers of a cycle as far as its effects are wider than those of the first
     figures.growth = rss_bytes().saturating_sub(warm.0) as f64;
+    figures.buffers = (widest - warm.2) as f64;
     figures.grown_by = (machine.customers() - warm.1) as f64;
     figures
 }
 
-fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Figures) -> Effects {
-    let mut now_ms = 0;
+/// Everything of a chunk, and the cycles it takes: one, or more where one reaches a limit of its size.
+fn feed(
+    m: &mut Machine,
+    chunk: &[Generated],
+    offsets: &mut [i64; 3],
+    f: &mut Figures,
+) -> Vec<Effects> {
+    let (mut now_ms, mut cycles) = (0, Vec::new());
     // as much at a time as a worker takes from its queues
     for step in chunk.chunks(STEP) {
         let mut batches: [Vec<(i64, &Generated)>; 3] = Default::default();
@@ -188,16 +199,23 @@ fn feed(m: &mut Machine, chunk: &[Generated], offsets: &mut [i64; 3], f: &mut Fi
                 m.offer(source, &mut borrowed);
                 m.end_of(source, offsets[usize::from(source)]);
             }
-            while m.advance(STEP) == Progress::More {}
         });
+        let clock = ClockReading { now_ms, ends_confirmed_ms: None };
+        loop {
+            match time(&mut f.machine, || m.advance(STEP)) {
+                Progress::More => {}
+                Progress::Full => cycles.push(time(&mut f.effects, || m.end_cycle(clock))),
+                Progress::Needs(_) | Progress::Idle => break,
+            }
+        }
     }
     let clock = ClockReading { now_ms, ends_confirmed_ms: None };
-    let effects = time(&mut f.effects, || m.end_cycle(clock));
-    let consumed: u64 = effects.sources.iter().map(|s| s.counts.consumed()).sum();
-    assert_eq!(consumed, chunk.len() as u64);
-    f.effect_bytes += effects.len_bytes();
-    f.state_records += effects.state.len();
-    effects
+    cycles.push(time(&mut f.effects, || m.end_cycle(clock)));
+    let counts = cycles.iter().flat_map(|effects| &effects.sources).map(|s| s.counts.consumed());
+    assert_eq!(counts.sum::<u64>(), chunk.len() as u64);
+    f.effect_bytes += cycles.iter().map(Effects::len_bytes).sum::<usize>();
+    f.state_records += cycles.iter().map(|effects| effects.state.len()).sum::<usize>();
+    cycles
 }
 
 /// Runs the generator's events through a machine and gives its state records as they stand at the end.
@@ -212,14 +230,15 @@ fn live_records(plan: &Arc<Plan>, options: Options) -> HashMap<Vec<u8>, Vec<u8>>
         if chunk.is_empty() {
             return live;
         }
-        let effects = feed(&mut machine, &chunk, &mut offsets, &mut Figures::default());
-        for (key, value) in effects.state.iter() {
-            match value {
-                Some(value) => live.insert(key.to_vec(), value.to_vec()),
-                None => live.remove(key),
-            };
+        for effects in feed(&mut machine, &chunk, &mut offsets, &mut Figures::default()) {
+            for (key, value) in effects.state.iter() {
+                match value {
+                    Some(value) => live.insert(key.to_vec(), value.to_vec()),
+                    None => live.remove(key),
+                };
+            }
+            machine.recycle(effects);
         }
-        machine.recycle(effects);
     }
 }
 
@@ -365,9 +384,10 @@ fn main() {
             all / ns(f.value),
         );
         println!(
-            "         {} customers seen, {:.0} bytes each (growth of RSS); {:.0} bytes of effects an event, {:.2} state records an event",
+            "         {} customers seen, {:.0} bytes each (growth of RSS; {:.0} of them a cycle's wider effects); {:.0} bytes of effects an event, {:.2} state records an event",
             f.customers,
             f.growth / f.grown_by,
+            f.buffers / f.grown_by,
             f.effect_bytes as f64 / f.events as f64,
             f.state_records as f64 / f.events as f64,
         );

@@ -244,6 +244,11 @@ impl Facts for Seen<'_> {
         }
     }
 
+    fn cut_off_minor(&self, _top: u32) -> Option<i64> {
+        // nobody publishes the accounts' cut-offs
+        None
+    }
+
     fn behind(&self, signal: &Signal, _at_ms: i64) -> Vec<String> {
         if signal.name != "risk" {
             return Vec::new();

@@ -32,10 +32,7 @@ impl Refused {
             Self::NoAlert => "nothing was raised about this subject",
             Self::NoRule => "there is no such rule",
             Self::NoEnd => "a snooze needs its end",
-            Self::Ignored(Ignored::Repeated) => "it had its effect before",
-            Self::Ignored(Ignored::Stale) => "it is about another episode than the present one",
-            Self::Ignored(Ignored::Unfit) => "the alert is in another phase",
-            Self::Ignored(Ignored::TooMany) => "too many commands in one episode",
+            Self::Ignored(why) => why.words(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::model::time::NEVER_MS;
 use crate::rule::daily::Daily;
 use crate::rule::definition::Rule;
 use crate::rule::evaluate::World;
-use crate::rule::lifecycle::{By, Phase, Transition, What};
+use crate::rule::lifecycle::{By, Transition};
 use crate::rule::watch::Watch;
 use crate::wire::alert::AlertWord;
 
@@ -100,13 +100,7 @@ impl<'a, F: Facts> Looking<'a, F> {
         let ruled = self.ruled;
         let mut held = self.alerts.held.remove(at);
         self.changed = true;
-        let episode = held.watch.alert.episode();
-        let what = match held.watch.alert.phase() {
-            Phase::Quiet | Phase::Dismissed => None,
-            Phase::Pending => Some((episode + 1, What::Withdrawn)),
-            _ => Some((episode, What::Resolved)),
-        };
-        if let Some((episode, what)) = what {
+        if let Some((episode, what)) = held.ended() {
             let transition = Transition { at_ms: self.tau_ms, episode, what, by: By::Signals };
             let word = self.word(&mut held, &transition, note);
             self.told.push(word);

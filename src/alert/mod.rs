@@ -19,10 +19,10 @@ use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::plan::Plan;
 use crate::rule::condition::{Condition, SignalRef, Term};
 use crate::rule::daily::Daily;
-use crate::rule::definition::{Rule, RuleSet};
+use crate::rule::definition::{Rule, RuleSet, Severity};
 use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
-use crate::rule::lifecycle::Phase;
+use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
 pub use view::Facts;
 
@@ -34,6 +34,8 @@ pub struct Ruled {
     /// In the order of the set: those that are evaluated.
     rules: Vec<Ready>,
     rises: Vec<Rising>,
+    /// Numbers of largest revenues at risk that rules speak of, ascending.
+    tops: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,8 @@ pub struct Held {
     episode: u32,
     n: u32,
     raised_ms: Option<i64>,
+    /// How bad it was when the episode began.
+    severity: Option<Severity>,
     /// Why it was raised, and what had changed: also told with what people then do about it.
     reasons: Vec<String>,
     changed: Vec<String>,
@@ -109,6 +113,7 @@ impl Held {
             episode: 0,
             n: 0,
             raised_ms: None,
+            severity: None,
             reasons: Vec::new(),
             changed: Vec::new(),
         }
@@ -116,6 +121,37 @@ impl Held {
 
     fn is_blank(&self) -> bool {
         self.n == 0 && self.watch.is_blank()
+    }
+
+    /// Counts a transition.
+    fn count(&mut self, transition: &Transition) {
+        if self.episode != transition.episode {
+            (self.episode, self.n, self.raised_ms) = (transition.episode, 0, None);
+            (self.reasons, self.changed) = (Vec::new(), Vec::new());
+            self.severity = None;
+        }
+        self.n += 1;
+        if transition.what == What::Raised {
+            self.raised_ms = Some(transition.at_ms);
+        }
+    }
+
+    /// How it ends when its rule does: in which episode, and with which transition; `None` where nothing is to be told.
+    fn ended(&self) -> Option<(u32, What)> {
+        let episode = self.watch.alert.episode();
+        match self.watch.alert.phase() {
+            Phase::Quiet | Phase::Dismissed => None,
+            Phase::Pending => Some((episode + 1, What::Withdrawn)),
+            _ => Some((episode, What::Resolved)),
+        }
+    }
+
+    /// Until when it is put off by this transition.
+    fn snoozed_until_ms(&self, transition: &Transition) -> Option<i64> {
+        match self.watch.alert.phase() {
+            Phase::Snoozed { until_ms } if transition.what == What::Snoozed => Some(until_ms),
+            _ => None,
+        }
     }
 
     /// The hash of the part's id; 0 for the subject itself.
@@ -238,14 +274,28 @@ impl Ruled {
                 condition.tests(&mut |test| note_rise(&mut rises, &test.term));
             }
         }
+        let mut tops: Vec<u32> =
+            rules.iter().filter_map(|ready| set.rules[ready.index].critical_in_top).collect();
+        tops.sort_unstable();
+        tops.dedup();
         let always = Calendar::always();
-        (!rules.is_empty()).then_some(Self { set, always, rules, rises })
+        (!rules.is_empty()).then_some(Self { set, always, rules, rises, tops })
     }
 
     /// The rules about a subject, in the order of the set, each with its [`Rule::law`].
     pub fn ready(&self, subject: Subject) -> impl Iterator<Item = (&Rule, u64)> {
         let all = self.rules.iter().map(|ready| (&self.set.rules[ready.index], ready.law));
         all.filter(move |(rule, _)| rule.subject == subject)
+    }
+
+    /// Whether there is a rule about such subjects.
+    pub fn is_about(&self, subject: Subject) -> bool {
+        self.ready(subject).next().is_some()
+    }
+
+    /// Numbers of largest revenues at risk that rules speak of, ascending; each at least 1.
+    pub fn tops(&self) -> &[u32] {
+        &self.tops
     }
 
     /// Whether values of past midnights are remembered.

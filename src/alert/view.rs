@@ -42,6 +42,9 @@ pub trait Facts {
     /// A reason in words of its own; `None` where the signal's name and value say it.
     fn reason(&self, test: &Test, at_ms: i64) -> Option<String>;
 
+    /// From how much revenue at risk on it is among the `top` largest of its owner; `None` where that is not known.
+    fn cut_off_minor(&self, top: u32) -> Option<i64>;
+
     /// What makes most of a signal, in words, the strongest first.
     fn behind(&self, signal: &Signal, at_ms: i64) -> Vec<String>;
 }

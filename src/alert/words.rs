@@ -8,9 +8,9 @@ use super::{Held, number};
 use crate::model::registry::{Kind, Signal};
 use crate::model::time::DAY_MS;
 use crate::rule::condition::{Asks, Term, Test};
-use crate::rule::definition::{Rule, severity};
+use crate::rule::definition::{Rule, Severity, severity};
 use crate::rule::evaluate::{Value, reasons};
-use crate::rule::lifecycle::{By, Phase, Transition, What, alert_id};
+use crate::rule::lifecycle::{By, Transition, What, alert_id};
 use crate::wire::alert::AlertWord;
 
 /// Reasons that are told.
@@ -24,15 +24,9 @@ impl<F: Facts> Looking<'_, F> {
         let rule = self.ruled.set.find(&held.rule);
         self.count(held, transition, rule);
         let Stands { hashed, word } = self.facts.stands(&held.part_id, self.tau_ms);
-        let (by_kind, by) = match &transition.by {
-            By::Signals => ("signals", String::new()),
-            By::Time => ("time", String::new()),
-            By::Person(name) => ("person", name.clone()),
-        };
-        let until_ms = match held.watch.alert.phase() {
-            Phase::Snoozed { until_ms } if transition.what == What::Snoozed => Some(until_ms),
-            _ => None,
-        };
+        let severity = self.severity(held, transition, rule, word.at_risk_minor);
+        let (by_kind, by) = whose(transition);
+        let until_ms = held.snoozed_until_ms(transition);
         AlertWord {
             alert_id: format!(
                 "{:032x}",
@@ -46,9 +40,7 @@ impl<F: Facts> Looking<'_, F> {
             by,
             by_kind: by_kind.to_owned(),
             note: note.to_owned(),
-            severity: rule
-                .map_or("info", |rule| severity(rule, word.at_risk_minor, None).name())
-                .to_owned(),
+            severity: severity.name().to_owned(),
             at_ms: transition.at_ms,
             call: transition.pages(),
             raised_ms: held.raised_ms,
@@ -64,23 +56,31 @@ impl<F: Facts> Looking<'_, F> {
 
     /// Counts a transition, and notes why where one begins or begins again.
     fn count(&self, held: &mut Held, transition: &Transition, rule: Option<&Rule>) {
-        if held.episode != transition.episode {
-            (held.episode, held.n, held.raised_ms) = (transition.episode, 0, None);
-            (held.reasons, held.changed) = (Vec::new(), Vec::new());
-        }
-        held.n += 1;
-        if transition.what == What::Raised {
-            held.raised_ms = Some(transition.at_ms);
-        }
-        let calls =
-            matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened);
-        if let Some(rule) = rule.filter(|_| calls) {
+        held.count(transition);
+        if let Some(rule) = rule.filter(|_| is_told_why(transition)) {
             let said = self.reasons(rule, held);
             if !said.is_empty() {
                 held.reasons = said;
                 held.changed = self.changes(rule);
             }
         }
+    }
+
+    /// How bad it is: decided when the episode begins, by the cut-off of the owner that the shard knows then.
+    fn severity(
+        &self,
+        held: &mut Held,
+        transition: &Transition,
+        rule: Option<&Rule>,
+        at_risk_minor: Option<i64>,
+    ) -> Severity {
+        let begins = matches!(transition.what, What::Pending | What::Raised);
+        if let Some(rule) = rule.filter(|_| begins) {
+            let cut_off = rule.critical_in_top.and_then(|top| self.facts.cut_off_minor(top));
+            held.severity = Some(severity(rule, at_risk_minor, cut_off));
+        }
+        let usual = || rule.map_or(Severity::Info, |rule| rule.severity);
+        held.severity.unwrap_or_else(usual)
     }
 
     /// The strongest reasons, in words: what the rule found, and of a risk what makes most of it.
@@ -180,6 +180,20 @@ impl<F: Facts> Looking<'_, F> {
             }
         }
         told
+    }
+}
+
+/// Whether the reasons are told anew with it.
+fn is_told_why(transition: &Transition) -> bool {
+    matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened)
+}
+
+/// Whose doing a transition is, and the person's name.
+fn whose(transition: &Transition) -> (&'static str, String) {
+    match &transition.by {
+        By::Signals => ("signals", String::new()),
+        By::Time => ("time", String::new()),
+        By::Person(name) => ("person", name.clone()),
     }
 }
 

@@ -1,8 +1,15 @@
-//! What alert rules are told of a customer and its tickets: the looks at them, the values of their signals, when time moves these,
-//! and the words. Everything that is the same for every subject is `alert/`.
+//! What alert rules are told of customers, their tickets and segments: the looks at them, the values of their signals, when time moves
+//! these, and the words. Everything that is the same for every subject is `alert/`.
 
+mod asked;
 mod command;
 mod crossings;
 mod look;
+pub mod market;
+pub mod owners;
+mod segment;
 mod values;
 mod words;
+
+pub use asked::Unsaid;
+pub use segment::BETWEEN;

@@ -1,6 +1,6 @@
 //! What happens to one customer: profiles, applying events, dues, and the rows that follow. Pure.
 
-mod alerts;
+pub mod alerts;
 pub mod apply;
 pub mod care;
 pub mod compact;
@@ -11,6 +11,7 @@ mod customer_row;
 pub mod dues;
 mod flows;
 pub mod fold;
+pub mod held;
 pub mod history;
 pub mod ids;
 mod index;

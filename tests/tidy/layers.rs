@@ -12,6 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["flow", "engine", "account", "notify", "page"],
     &["snapshot", "invariants", "explain"],
     &["machine"],
+    &["scenario"],
     &["shell", "lab"],
 ];
 

@@ -14,6 +14,7 @@ impl Engine {
     /// Why it has no effect.
     pub fn command(&mut self, said: &Said, now_ms: i64) -> Result<(), Refused> {
         let slot = self.store.find(said.customer.as_bytes()).ok_or(Refused::NoAlert)?;
+        self.store.used(slot);
         let seen_ms = {
             let profile = &self.store.get(slot).profile;
             let alerts = profile.more().and_then(More::alerts);
@@ -30,13 +31,13 @@ impl Engine {
     }
 
     fn obey(&mut self, slot: u32, said: &Said, tau_ms: i64) -> Result<(), Refused> {
-        let Self { cx, store, tiers, alerted, .. } = self;
+        let Self { cx, store, tiers, owners, alerted, .. } = self;
         let ruled = cx.alerts.as_ref().ok_or(Refused::NoRule)?;
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
         let mut held = take(&mut entry.profile);
         let done = held.as_deref_mut().ok_or(Refused::NoAlert).and_then(|alerts| {
-            let facts = Facts::new(cx, entry.key.bytes(), &entry.profile, tier);
+            let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
             let mut looking = facts.looking(ruled, alerts, tau_ms);
             looking.obey(&said.customer, said)?;
             alerted.extend(looking.told);

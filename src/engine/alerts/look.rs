@@ -18,14 +18,14 @@ use crate::model::time::NEVER_MS;
 impl Engine {
     /// Before an event changes the customer: the midnights that have passed since the last one.
     pub(in crate::engine) fn fill_days(&mut self, slot: u32, until_ms: i64) {
-        let Self { cx, store, tiers, .. } = self;
+        let Self { cx, store, tiers, owners, .. } = self;
         let Some(ruled) = cx.alerts.as_ref().filter(|ruled| ruled.remembers_days()) else {
             return;
         };
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
         let Some(mut days) = take_days(&mut entry.profile) else { return };
-        let facts = Facts::new(cx, entry.key.bytes(), &entry.profile, tier);
+        let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
         days.fill(ruled, &facts, until_ms);
         if let Some(alerts) = entry.profile.more_mut().alerts_mut() {
             alerts.put_days(days);
@@ -68,7 +68,7 @@ impl Engine {
         ticket: Option<(u64, &str)>,
         begin: bool,
     ) {
-        let Self { cx, store, tiers, alerted, version, .. } = self;
+        let Self { cx, store, tiers, owners, alerted, version, .. } = self;
         // a customer told over, not lived: nobody is called
         let Some(ruled) = cx.alerts.as_ref().filter(|_| *version != 0) else { return };
         let tier = tiers.columns(slot);
@@ -77,7 +77,8 @@ impl Engine {
         let alerts = held.as_deref_mut();
         let mut fresh = Alerts::default();
         let alerts = alerts.unwrap_or(&mut fresh);
-        let facts = Facts { look, ..Facts::new(cx, entry.key.bytes(), &entry.profile, tier) };
+        let facts =
+            Facts { look, ..Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners) };
         let mut looking = facts.looking(ruled, alerts, tau_ms);
         if begin {
             looking.begin_days();
@@ -106,7 +107,8 @@ impl Engine {
         let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
         let tier = self.tiers.columns(slot);
-        let facts = Facts::new(&self.cx, entry.key.bytes(), &entry.profile, tier);
+        let facts =
+            Facts::new(&self.cx, &entry.profile, tier).named(entry.key.bytes(), &self.owners);
         let facts = Facts { look: Look::Roughly, ..facts };
         let mut looking = facts.looking(ruled, &mut copy, tau_ms);
         looking.all_of_customer(None);
@@ -119,7 +121,7 @@ impl Engine {
 
     /// Finds, after the state was read, when a customer's alerts must be looked at again; with `anew` at once.
     pub fn arm_alerts(&mut self, slot: u32, from_ms: i64, anew: bool) {
-        let Self { cx, store, tiers, .. } = self;
+        let Self { cx, store, tiers, owners, .. } = self;
         let Some(ruled) = cx.alerts.as_ref() else { return };
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
@@ -131,7 +133,7 @@ impl Engine {
         } else {
             // what lies before was looked at: nothing happens here
             let mut copy = held.as_deref().cloned().unwrap_or_default();
-            let facts = Facts::new(cx, entry.key.bytes(), &entry.profile, tier);
+            let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
             let facts = Facts { look: Look::Roughly, ..facts };
             let mut looking = facts.looking(ruled, &mut copy, from_ms);
             looking.all_of_customer(None);

@@ -4,17 +4,14 @@ use super::values::Facts;
 use crate::alert::view::{Stands, View};
 use crate::alert::words::length;
 use crate::engine::said::Field;
-use crate::engine::sums::Sum;
 use crate::model::registry::Signal;
 use crate::model::time::DAY_MS;
 use crate::rule::condition::{Term, Test};
 use crate::rule::evaluate::Value;
 use crate::signal::exit::Window;
+use crate::signal::regularity::Rhythm;
 use crate::signal::risk::Input;
 use crate::wire::alert::AlertWord;
-
-/// Revenue at risk is that of so many days, of a year's.
-const AT_RISK_SHARE: f64 = 90.0 / 365.0;
 
 impl crate::alert::Facts for Facts<'_> {
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
@@ -47,7 +44,7 @@ impl crate::alert::Facts for Facts<'_> {
             subject_kind: kind.to_owned(),
             subject_id: id.to_owned(),
             account_id: said(Field::AccountId),
-            at_risk_minor: self.at_risk_minor(risk, at_ms),
+            at_risk_minor: self.at_risk_minor(at_ms),
             currency: self.cx.plan.currency.to_string(),
             risk,
             owner_id: said(Field::OwnerId),
@@ -64,6 +61,9 @@ impl crate::alert::Facts for Facts<'_> {
     fn reason(&self, test: &Test, at_ms: i64) -> Option<String> {
         match &test.term {
             Term::Signal(signal) if signal.name == "gap_surprise" => self.stayed_away(at_ms),
+            Term::Signal(signal) if signal.name == "session_gap_surprise" => {
+                self.not_visited(at_ms)
+            }
             Term::Signal(signal) if signal.name == "key_customer" => {
                 let is = if self.is_key() { "a key customer" } else { "no key customer any more" };
                 Some(is.to_owned())
@@ -72,24 +72,22 @@ impl crate::alert::Facts for Facts<'_> {
         }
     }
 
+    fn cut_off_minor(&self, top: u32) -> Option<i64> {
+        self.owners?.cut_off_minor(self.profile.said(Field::OwnerId), top)
+    }
+
     fn behind(&self, signal: &Signal, at_ms: i64) -> Vec<String> {
         if signal.name == "risk" { self.risk_causes(at_ms) } else { Vec::new() }
     }
 }
 
 impl Facts<'_> {
-    /// What 90 days would bring in at the present pace, times the risk of losing it.
-    fn at_risk_minor(&self, risk: Option<f64>, at_ms: i64) -> Option<i64> {
-        let since_ms = self.profile.spend_from_ms()?;
-        let year = self.more()?.sums.rate(Sum::Spend365, at_ms, since_ms) * 365.0;
-        Some((risk? * year.max(0.0) * AT_RISK_SHARE).round() as i64)
+    fn stayed_away(&self, tau_ms: i64) -> Option<String> {
+        Some(for_long("bought nothing", self.inputs_gap()?, tau_ms))
     }
 
-    fn stayed_away(&self, tau_ms: i64) -> Option<String> {
-        let (rhythm, last_ms) = self.inputs_gap()?;
-        let for_ms = (tau_ms - last_ms) as f64;
-        let times = for_ms / (rhythm.g_bar_d * DAY_MS as f64);
-        Some(format!("bought nothing for {}, {times:.1} times the usual gap", length(for_ms)))
+    fn not_visited(&self, tau_ms: i64) -> Option<String> {
+        Some(for_long("did not visit", self.visit_gap()?, tau_ms))
     }
 
     /// What adds most to the risk.
@@ -123,4 +121,10 @@ impl Facts<'_> {
             Input::ContactLeft => "the account manager has changed".to_owned(),
         }
     }
+}
+
+fn for_long(what: &str, (rhythm, last_ms): (Rhythm, i64), tau_ms: i64) -> String {
+    let for_ms = (tau_ms - last_ms) as f64;
+    let times = for_ms / (rhythm.g_bar_d * DAY_MS as f64);
+    format!("{what} for {}, {times:.1} times the usual gap", length(for_ms))
 }

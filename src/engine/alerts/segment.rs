@@ -1,0 +1,132 @@
+//! One segment as its rules see it.
+
+use super::crossings::trend_crossing_ms;
+use crate::alert::look::Looking;
+use crate::alert::view::{Stands, View};
+use crate::alert::{Alerts, Ruled};
+use crate::engine::context::Context;
+use crate::model::registry::{Signal, Subject};
+use crate::model::time::NEVER_MS;
+use crate::plan::DemandBy;
+use crate::rule::condition::Test;
+use crate::rule::evaluate::Value;
+use crate::signal::exit::Window;
+use crate::signal::trend::{TrendRule, TrendSums};
+use crate::wire::alert::AlertWord;
+use crate::wire::mail::Bought;
+
+/// What separates a category from a region in a segment's name.
+pub const BETWEEN: &str = " / ";
+
+/// What was bought of a segment in all shards.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    cx: &'a Context,
+    name: &'a str,
+    rule: TrendRule,
+    sums: TrendSums,
+    /// At the landmark of the sums.
+    orders: f64,
+}
+
+impl<'a> Facts<'a> {
+    /// The sums of all shards, carried to the latest purchase among them.
+    fn of(cx: &'a Context, name: &'a str, all: impl Iterator<Item = Bought>) -> Self {
+        let rule = TrendRule::demand();
+        let all: Vec<Bought> = all.collect();
+        let landmark_ms = all.iter().map(|bought| bought.at_ms).max().unwrap_or(0);
+        let first_ms = all.iter().map(|bought| bought.first_ms).min().unwrap_or(0);
+        let events = u32::from(!all.is_empty());
+        let mut sums = TrendSums { short: 0.0, long: 0.0, landmark_ms, first_ms, events };
+        let mut orders = 0.0;
+        for bought in all {
+            sums.short += rule.short.value_at(bought.short, bought.at_ms, landmark_ms);
+            sums.long += rule.long.value_at(bought.long, bought.at_ms, landmark_ms);
+            orders += rule.long.value_at(bought.orders, bought.at_ms, landmark_ms);
+        }
+        Self { cx, name, rule, sums, orders }
+    }
+
+    fn number(&self, name: &str, at_ms: i64) -> Option<f64> {
+        match name {
+            "demand_trend" => self.rule.value(&self.sums, at_ms),
+            "demand_n" => Some(self.rule.long.value_at(self.orders, self.sums.landmark_ms, at_ms)),
+            _ => None,
+        }
+    }
+}
+
+impl crate::alert::Facts for Facts<'_> {
+    fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
+        self.number(signal.name, at_ms).map(Value::Number)
+    }
+
+    /// Both numbers fall until the next letter.
+    fn crossing_ms(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64 {
+        match signal.name {
+            "demand_trend" => trend_crossing_ms(&self.rule, &self.sums, test, view.tau_ms),
+            _ => view.monotone_ms(test, NEVER_MS),
+        }
+    }
+
+    fn leaves_ms(&self, _: &Signal, _: i64, _: &dyn Fn(f64) -> Window) -> Option<i64> {
+        None
+    }
+
+    fn stands(&self, _part_id: &str, _at_ms: i64) -> Stands {
+        let region = match self.cx.plan.parameters.demand_by {
+            DemandBy::Category => "",
+            DemandBy::CategoryRegion => self.name.rsplit_once(BETWEEN).map_or("", |(_, r)| r),
+        };
+        let word = AlertWord {
+            subject_kind: Subject::Segment.name().to_owned(),
+            subject_id: self.name.to_owned(),
+            currency: self.cx.plan.currency.to_string(),
+            region: region.to_owned(),
+            ..AlertWord::default()
+        };
+        Stands { hashed: self.name.to_owned(), word }
+    }
+
+    fn cut_off_minor(&self, _top: u32) -> Option<i64> {
+        None
+    }
+
+    fn behind(&self, _signal: &Signal, _at_ms: i64) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn reason(&self, test: &Test, at_ms: i64) -> Option<String> {
+        let signal = test.term.signal()?.name;
+        match (signal, self.number(signal, at_ms)?) {
+            ("demand_trend", trend) => {
+                let percent = 100.0 * libm::expm1(trend);
+                let how = if trend < 0.0 { "less" } else { "more" };
+                Some(format!("{:.0} % {how} bought than in the last quarter", percent.abs()))
+            }
+            ("demand_n", orders) => Some(format!("on about {orders:.0} orders")),
+            _ => None,
+        }
+    }
+}
+
+/// A look at a segment at `at_ms`, but not before the latest purchase, nor before something last happened.
+pub(super) fn looking<'a>(
+    (cx, ruled): (&'a Context, &'a Ruled),
+    name: &'a str,
+    bought: impl Iterator<Item = Bought>,
+    alerts: &'a mut Alerts,
+    at_ms: i64,
+) -> Looking<'a, Facts<'a>> {
+    let facts = Facts::of(cx, name, bought);
+    let tau_ms = at_ms.max(facts.sums.landmark_ms);
+    Looking::new(ruled, facts, alerts, tau_ms)
+}
+
+impl Looking<'_, Facts<'_>> {
+    /// Looks at every rule about segments.
+    pub(super) fn all_of_segment(&mut self) {
+        self.all(Subject::Segment);
+        self.close();
+    }
+}
