@@ -2,11 +2,13 @@
 
 use super::alerts::Seen;
 use super::book::{Account, Book};
+use crate::alert::Facts;
 use crate::alert::command::Refused;
 use crate::alert::look::Looking;
 use crate::alert::{Alerts, Ruled};
-use crate::model::registry::Subject;
+use crate::model::registry::{Signal, Subject};
 use crate::model::time::NEVER_MS;
+use crate::rule::evaluate::Value;
 use crate::wire::mail::Said;
 
 /// What is said of alerts whose account nobody belongs to any more.
@@ -157,6 +159,13 @@ impl Book {
                 dues.insert((due_ms, id.clone()));
             }
         }
+    }
+
+    /// What a signal of an account is at a moment not before its last word; `None` while it is unknown. Lengths of time and moments
+    /// in milliseconds.
+    pub fn signal(&self, id: &str, signal: &Signal, at_ms: i64) -> Option<Value> {
+        let account = self.accounts.get(id)?;
+        Seen::new(&self.plan, self.rules, id, account).value(signal, at_ms)
     }
 
     /// What a look at an account's alerts at `at_ms` would find that no due has found: nothing, once everything that was due by

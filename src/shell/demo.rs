@@ -39,7 +39,8 @@ use story::Story;
 const DEFINITIONS: [&str; 2] =
     [include_str!("../../pipelines/demo.toml"), include_str!("../../pipelines/demo_accounts.toml")];
 /// The rules of alerts, the shipped ones.
-const RULES: [(&str, &str); 3] = [
+const RULES: [(&str, &str); 4] = [
+    ("accounts.toml", include_str!("../../pipelines/alerts/accounts.toml")),
     ("customers.toml", include_str!("../../pipelines/alerts/customers.toml")),
     ("others.toml", include_str!("../../pipelines/alerts/others.toml")),
     ("service.toml", include_str!("../../pipelines/alerts/service.toml")),
@@ -158,14 +159,15 @@ fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-/// The definitions, at the speed that was asked for: the customers' with the rules of alerts, and the accounts' fed by it.
+/// The definitions, at the speed that was asked for, with the rules of alerts: the customers', and the accounts' fed by it.
 fn definitions(days_per_second: f64) -> Result<[Arc<Plan>; 2], DemoError> {
     let [customers, accounts] = DEFINITIONS.map(|text| definition(text, days_per_second));
     let files = RULES.map(|(name, text)| RuleFile { name, text });
     let (rules, problems) = plan::rules(&files);
     let rules = rules.ok_or_else(|| DemoError::Stuck(format!("pipelines/alerts: {problems:?}")))?;
-    let customers = Plan { alerts: Arc::new(rules.set), ..customers? };
-    let accounts = accounts?.fed_by(|_| Ok::<_, DemoError>(1))?;
+    let alerts = Arc::new(rules.set);
+    let customers = Plan { alerts: Arc::clone(&alerts), ..customers? };
+    let accounts = Plan { alerts, ..accounts?.fed_by(|_| Ok::<_, DemoError>(1))? };
     Ok([Arc::new(customers), Arc::new(accounts)])
 }
 
