@@ -28,7 +28,7 @@ use super::web::Visits;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Champion, Event};
 use crate::model::outcome::Outcome;
-use crate::model::record::{Position, SourceIndex, Stamp};
+use crate::model::record::{Position, Stamp};
 use crate::model::registry::Subject;
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
@@ -280,15 +280,6 @@ impl Engine {
         profile.as_of_ms = profile.as_of_ms.max(event.ts_ms);
         self.take_links(slot, batch, event, stamp);
         self.take_body(slot, batch, event, stamp, visits)
-    }
-
-    fn channel(&mut self, batch: &EventBatch, event: &Event, source: SourceIndex) -> Word {
-        let span = match event.body {
-            Body::Purchase { channel, .. } | Body::Support { channel, .. } => channel,
-            _ => return Word::default(),
-        };
-        let max = self.cx.plan.limits.dimension_values_max;
-        self.words.learn(source, Dimension::Channel, batch.str(span), max)
     }
 
     fn take_links(&mut self, slot: u32, batch: &EventBatch, event: &Event, stamp: Stamp) {
