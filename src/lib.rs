@@ -6,6 +6,8 @@
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod account;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod alert;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod api;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod decode;

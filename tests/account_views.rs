@@ -126,7 +126,7 @@ async fn what_ages_is_seen_at_the_moment_of_reading() {
     let sink = Sink::new(engine.client(), SinkOptions::new(&*databases.tables));
 
     let mut shard = Shard::new(&plan);
-    let gone = left("leaving", b"c3", BEGIN_MS, (1, 4));
+    let gone = left(("leaving", false), b"c3", BEGIN_MS, (1, 4));
     let mut words = vec![
         says("c1", "acme", 0, 1, &part(0, 1_000, 200_000)),
         says("c2", "acme", 0, 2, &part(0, 500, 800_000)),

@@ -62,6 +62,7 @@ fn part(r: &mut Random, now_ms: i64) -> AccountPart {
         last_contact_ms: some(r, 50).then(|| ago(r)),
         last_visit_ms: some(r, 30).then(|| ago(r)),
         last_seen_ms: some(r, 90).then(|| ago(r)),
+        ..AccountPart::default()
     }
 }
 
@@ -85,7 +86,7 @@ fn story(seed: u64, customers: u64, words: u64) -> Vec<Told> {
             _ => format!("account {}", r.below(4)),
         };
         if let Some(old) = before.filter(|old| *old != account) {
-            told.push(Told::of(left(&old, customer.as_bytes(), now_ms, stamp)));
+            told.push(Told::of(left((&old, false), customer.as_bytes(), now_ms, stamp)));
         }
         let said = part(&mut r, now_ms);
         told.push(Told::of(joined(
@@ -249,7 +250,7 @@ fn members_beyond_the_limit_are_left_out_and_the_account_says_so() {
         };
         Told::of(joined(&word, (1, cycle)))
     };
-    let goes = Told::of(left("a", b"c1", BEGIN_MS, (1, 7)));
+    let goes = Told::of(left(("a", false), b"c1", BEGIN_MS, (1, 7)));
     let words =
         [comes("c1", 1), comes("c2", 2), comes("c3", 3), comes("c2", 4), goes, comes("c3", 8)];
     let runner = run(&Arc::new(plan), &words, Schedule::by_record(3).crashing(100));

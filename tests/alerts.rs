@@ -32,7 +32,8 @@ use stream::{BEGIN_MS, DAY_MS, Made, Shape, deliver, disturbed, history};
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
+    ("accounts.toml", include_str!("../pipelines/alerts/accounts.toml")),
     ("customers.toml", include_str!("../pipelines/alerts/customers.toml")),
     ("others.toml", include_str!("../pipelines/alerts/others.toml")),
     ("service.toml", include_str!("../pipelines/alerts/service.toml")),

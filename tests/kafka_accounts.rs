@@ -8,14 +8,18 @@ mod accounts;
 #[path = "support/live.rs"]
 mod live;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use accounts::{Told, compare, expected};
 use live::*;
 use random::Random;
 use rdkafka::Message;
+use retain::account::book::Book;
 use retain::model::table::Table;
+use retain::plan::{Plan, RuleFile, parse, rules};
+use retain::wire::signals::read;
 use rowbinary::{Tables, read_all};
 
 /// The shipped definition of accounts, for a stage.
@@ -26,6 +30,51 @@ fn definition(stage: &Stage) -> String {
     let text = text.replacen("pipeline = \"customers\"", &heard, 1);
     assert!(text.contains(&heard));
     text
+}
+
+/// Rules that the feed moves to and fro, and no time.
+const RULES: &str = r#"
+[[alert]]
+name = "crowded"
+about = "x"
+subject = "account"
+raise = "members >= 2"
+next_step = "y"
+events = ["profile"]
+[[alert]]
+name = "waiting"
+about = "x"
+subject = "account"
+raise = "open_tickets >= 1"
+clear = "open_tickets < 1"
+next_step = "y"
+events = ["support"]
+[[alert]]
+name = "owing"
+about = "x"
+subject = "account"
+raise = "open_minor >= 1000 or risk >= 0.3 else no"
+next_step = "y"
+events = ["invoice"]
+"#;
+
+/// The transitions that follow from the words as they lie in the topic: alert, number, what, when.
+fn transitions(stage: &Stage) -> BTreeSet<String> {
+    let (found, problems) = rules(&[RuleFile { name: "rules.toml", text: RULES }]);
+    let found = found.unwrap_or_else(|| panic!("{problems:?}"));
+    let (plan, problems) = parse(&definition(stage));
+    let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+    let plan = Arc::new(Plan { alerts: Arc::new(found.set), ..plan });
+    let mut book = Book::new(Arc::clone(&plan), plan.accounts.unwrap(), 0);
+    for told in words(stage) {
+        // nobody is away for long enough to be forgotten
+        let heard = read(&told.value.unwrap()).unwrap();
+        book.hear(0, &heard, heard.as_of_ms().unwrap());
+    }
+    let line = |word: &retain::wire::alert::AlertWord| {
+        format!("{}\t{}\t{}\t{}", word.alert_id, word.n, word.what, word.at_ms)
+    };
+    book.alerted.iter().map(line).collect()
 }
 
 fn words(stage: &Stage) -> Vec<Told> {
@@ -58,7 +107,7 @@ fn ends(stage: &Stage, database: &str) -> (BTreeMap<i32, i64>, BTreeMap<i32, i64
 /// Waits until everything said is in ClickHouse while nothing more is said, and compares.
 fn verify_accounts(stage: &Stage) {
     let database = format!("{}_accounts_g1", stage.database());
-    let mut compared = 0;
+    let (mut compared, mut alerts) = (0, 0);
     until_within(2 * LONG, "the accounts to have heard everything", &mut || {
         let (before, reached) = ends(stage, &database);
         if before != reached {
@@ -76,13 +125,27 @@ fn verify_accounts(stage: &Stage) {
         tables.insert_rows(Table::Accounts.name(), &rows);
         let expected = expected(&told);
         compare(&tables, &expected);
+        let sql = format!(
+            "SELECT alert_id, n, what, toUnixTimestamp64Milli(at) FROM {database}.alert_history FINAL"
+        );
+        let lines = String::from_utf8(stage.bytes(&sql, "TabSeparated")).unwrap();
+        let happened: BTreeSet<String> = lines.lines().map(str::to_owned).collect();
+        let follows = transitions(stage);
+        if ends(stage, &database).0 != before {
+            return false;
+        }
+        assert_eq!(happened, follows);
+        alerts = follows.len();
         compared = expected.len();
         true
     });
-    assert!(compared >= 5, "{compared} accounts");
+    assert!(compared >= 5 && alerts >= 5, "{compared} accounts, {alerts} transitions");
     let views = stage.database();
     let lost = format!("SELECT sum(missing + twice) FROM {views}.account_completeness");
     assert_eq!(stage.number(&lost), 0);
+    let called =
+        format!("SELECT count() = uniqExact(alert_id, n) FROM {views}.account_alert_history");
+    assert_eq!(stage.number(&called), 1);
     let shown = format!("SELECT count() FROM {views}.accounts_now");
     assert_eq!(stage.number(&shown), compared as i64);
 }
@@ -94,7 +157,7 @@ fn customers_and_accounts_in_one_process_killed_at_random_moments() {
     let start = |stage: &Stage| {
         let settings = stage.settings("a", false);
         // in any order: who speaks is prepared first
-        Process::start_all(&[&accounts, &stage.definition], &settings)
+        Process::start_ruled(&[&accounts, &stage.definition], Some(RULES), &settings)
     };
     let load = Load::start(stage.feed(), 400, Duration::from_millis(20));
     let mut moments = Random::new(11);

@@ -11,7 +11,7 @@ use retain::rule::definition::severity;
 use retain::rule::junit::junit;
 use retain::rule::trial::run;
 
-const FILES: [&str; 3] = ["customers", "service", "others"];
+const FILES: [&str; 4] = ["customers", "service", "accounts", "others"];
 
 fn file(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -51,7 +51,7 @@ fn the_shipped_rules_are_read_and_their_cases_pass() {
 fn every_shipped_rule_has_a_case_that_raises_and_one_that_clears() {
     let (rules, _) = read(&shipped());
     let rules = rules.unwrap();
-    assert_eq!(rules.set.rules.len(), 15);
+    assert_eq!(rules.set.rules.len(), 19);
     for rule in &rules.set.rules {
         let expected: BTreeSet<&str> = rules
             .cases
@@ -98,6 +98,11 @@ fn a_changed_rule_fails_its_cases() {
         ),
         ("\"2026-12-25\", \"2026-12-26\"", "\"2026-12-26\"", "holidays do not count"),
         ("within(active_contacts >= 2, 90d) and", "", "who never had more"),
+        ("account_key and risk >= 0.60", "risk >= 0.60", "an account that is no key"),
+        ("rise(risk, 30d) >= 0.15", "rise(risk, 30d) >= 0.10", "an account grows worse"),
+        ("next_renewal) <= 60d", "next_renewal) <= 70d", "a renewal comes near"),
+        ("and risk >= 0.40 else no\"\n# signed", "and risk >= 0.30 else no\"\n# signed", "a near renewal"),
+        ("visit_gap_d >= 90d", "visit_gap_d >= 80d", "a quarter without"),
         ("and records_read >= 30", "", "few are nothing"),
     ] {
         let mut texts = shipped();

@@ -6,18 +6,24 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::past::{Past, Point};
-use super::roll::{Roll, Spoken, roll};
+use super::roll::{Aspect, Roll, Spoken, roll};
 use super::rows::AccountRows;
+use crate::alert::{Alerts, Ruled};
 use crate::model::outcome::Outcome;
 use crate::model::record::SourceIndex;
+use crate::model::registry::Subject;
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::{AccountRules, Plan};
+use crate::wire::alert::AlertWord;
 use crate::wire::signals::{AccountPart, Heard, Says, WordStamp};
 
 /// A guess of what an account's row and state record cost, bytes.
 const ROW_BYTES: usize = 900;
 /// A guess of what a member's state record costs, bytes.
 const MEMBER_BYTES: usize = 200;
+
+/// A guess of what a transition of an alert costs, in its record and two rows, bytes.
+const ALERT_BYTES: usize = 3_000;
 
 /// Who a member is: a customer of the pipeline that a source speaks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,10 +43,12 @@ pub struct Member {
     pub as_of_ms: i64,
     /// What it brings; `None` after it has left, until its word is deleted.
     pub part: Option<Box<AccountPart>>,
+    /// Of one that has left: whether it stood up for us here.
+    pub champion: bool,
 }
 
 /// What an account is beside its members.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
     /// The latest moment of which any member, also one that has left, has spoken, milliseconds.
     pub as_of_ms: i64,
@@ -48,11 +56,13 @@ pub struct Standing {
     pub left_out: bool,
     /// The days before.
     pub past: Past,
+    /// What is remembered of its alerts.
+    pub alerts: Option<Box<Alerts>>,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { as_of_ms: BEFORE_ALL_MS, left_out: false, past: Past::default() }
+        Self { as_of_ms: BEFORE_ALL_MS, left_out: false, past: Past::default(), alerts: None }
     }
 }
 
@@ -81,13 +91,18 @@ impl Account {
 
     /// The account as of its last word.
     pub fn roll(&self, id: &str, csat_prior: f64) -> Roll {
+        self.roll_of(id, csat_prior, &Aspect::ALL)
+    }
+
+    /// Some of it.
+    pub fn roll_of(&self, id: &str, csat_prior: f64, aspects: &[Aspect]) -> Roll {
         let spoken = self.members.iter().filter_map(|(key, member)| {
             let part = member.part.as_deref()?;
             let customer = &*key.customer;
             let is_account = customer == id;
             Some(Spoken { id: customer, is_account, as_of_ms: member.as_of_ms, part })
         });
-        roll(spoken, self.standing.as_of_ms, csat_prior)
+        roll(spoken, self.standing.as_of_ms, csat_prior, aspects)
     }
 
     /// Puts a member's record in place of what is held of it, or removes it.
@@ -108,9 +123,16 @@ pub type Changed = BTreeSet<(Box<str>, MemberKey)>;
 /// All accounts of a shard.
 #[derive(Debug)]
 pub struct Book {
-    plan: Arc<Plan>,
-    rules: AccountRules,
-    accounts: BTreeMap<Box<str>, Account>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) rules: AccountRules,
+    pub(super) accounts: BTreeMap<Box<str>, Account>,
+    pub(super) ruled: Option<Ruled>,
+    /// When which account's alerts must be looked at.
+    pub(super) dues: BTreeSet<(i64, Box<str>)>,
+    /// Accounts whose alerts have changed.
+    pub(super) looked: BTreeSet<Box<str>>,
+    /// What happened to alerts in this cycle, in order.
+    pub alerted: Vec<AlertWord>,
     /// Members whose state record is to be written.
     changed: Changed,
     /// Accounts whose row is to be written.
@@ -125,9 +147,13 @@ impl Book {
     /// No accounts yet.
     pub fn new(plan: Arc<Plan>, rules: AccountRules, shard: u16) -> Self {
         Self {
+            ruled: Ruled::new(&plan, &[Subject::Account]),
             plan,
             rules,
             accounts: BTreeMap::new(),
+            dues: BTreeSet::new(),
+            looked: BTreeSet::new(),
+            alerted: Vec::new(),
             changed: Changed::new(),
             dirty: BTreeSet::new(),
             rows: AccountRows::new(shard),
@@ -157,25 +183,31 @@ impl Book {
 
     /// About how many bytes the effects of what has changed will have.
     pub fn changed_bytes(&self) -> usize {
-        self.rows.len_bytes() + self.dirty.len() * ROW_BYTES + self.changed.len() * MEMBER_BYTES
+        self.rows.len_bytes()
+            + self.dirty.len() * ROW_BYTES
+            + self.looked.len() * MEMBER_BYTES
+            + self.changed.len() * MEMBER_BYTES
+            + self.alerted.len() * ALERT_BYTES
     }
 
-    /// Takes a word in. It counts if its stamp is above that of the member's last one.
-    pub fn hear(&mut self, source: SourceIndex, heard: &Heard) -> Outcome {
+    /// Takes a word in. It counts if its stamp is above that of the member's last one. What has no moment of its own is of
+    /// `frontier_ms`.
+    pub fn hear(&mut self, source: SourceIndex, heard: &Heard, frontier_ms: i64) -> Outcome {
         if heard.account.is_empty() {
             return Outcome::Filtered;
         }
         let key = MemberKey { source, customer: heard.customer.as_str().into() };
         match &heard.says {
-            Says::Deleted => self.delete(&heard.account, key),
+            Says::Deleted => self.delete(&heard.account, key, frontier_ms),
             Says::Joined { part: None, .. } => Outcome::Filtered,
             Says::Joined { stamp, as_of_ms, part } => {
                 let (stamp, as_of_ms) = (*stamp, *as_of_ms);
-                let member = Member { stamp, as_of_ms, part: part.clone() };
+                let member = Member { stamp, as_of_ms, part: part.clone(), champion: false };
                 self.take(&heard.account, key, member)
             }
-            Says::Left { stamp, as_of_ms } => {
-                let member = Member { stamp: *stamp, as_of_ms: *as_of_ms, part: None };
+            Says::Left { stamp, as_of_ms, champion } => {
+                let (stamp, as_of_ms, champion) = (*stamp, *as_of_ms, *champion);
+                let member = Member { stamp, as_of_ms, part: None, champion };
                 self.take(&heard.account, key, member)
             }
         }
@@ -194,27 +226,32 @@ impl Book {
             self.mark(id);
             return Outcome::Filtered;
         }
+        self.before_word(id, member.as_of_ms);
         self.turn_to(id, member.as_of_ms);
         let account = self.accounts.entry(id.into()).or_default();
         account.standing.as_of_ms = account.standing.as_of_ms.max(member.as_of_ms);
+        let as_of_ms = account.standing.as_of_ms;
         account.put(key.clone(), Some(member));
         self.changed.insert((id.into(), key));
         self.mark(id);
+        self.look(id, as_of_ms, true);
         Outcome::Applied
     }
 
     /// The word is gone, and what is held of the member with it. Whoever reads long after may find nothing else: a log
     /// cleaner removes the word that said the member left.
-    fn delete(&mut self, id: &str, key: MemberKey) -> Outcome {
-        let Some(account) = self.accounts.get_mut(id) else {
-            return Outcome::Filtered;
-        };
-        if !account.members.contains_key(&key) {
+    fn delete(&mut self, id: &str, key: MemberKey, at_ms: i64) -> Outcome {
+        let held = self.accounts.get(id).is_some_and(|account| account.members.contains_key(&key));
+        if !held {
             return Outcome::Filtered;
         }
-        account.put(key.clone(), None);
+        self.before_word(id, at_ms);
+        if let Some(account) = self.accounts.get_mut(id) {
+            account.put(key.clone(), None);
+        }
         self.changed.insert((id.into(), key));
         self.mark(id);
+        self.look(id, at_ms, true);
         Outcome::Applied
     }
 
@@ -273,10 +310,19 @@ impl Book {
             // an account that has lost its last member ends with a day without any
             let day = self.plan.day(account.standing.as_of_ms);
             self.rows.day(&id, day, account, &roll, &self.rules, self.version);
-            if account.members.is_empty() {
+            self.looked.remove(&id);
+            // no episode of an alert is counted twice, should somebody come back
+            let alerts = account.standing.alerts.as_deref();
+            if account.members.is_empty() && alerts.is_none_or(|alerts| alerts.held().is_empty()) {
                 record(&id, None);
+                self.dues.remove(&(account.due_ms(), id.clone()));
                 self.accounts.remove(&id);
             } else {
+                record(&id, Some(&account.standing));
+            }
+        }
+        for id in std::mem::take(&mut self.looked) {
+            if let Some(account) = self.accounts.get(&id) {
                 record(&id, Some(&account.standing));
             }
         }

@@ -4,7 +4,9 @@
 //! account is computed from all of them, in the order of their keys, whenever one has changed. So whatever came, in
 //! whatever order and however often, the same members make the same account, to the bit.
 
+mod alerts;
 pub mod book;
 pub mod past;
 pub mod roll;
 pub mod rows;
+mod watch;

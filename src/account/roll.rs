@@ -109,17 +109,65 @@ pub struct Roll {
     pub last_seen_ms: Option<i64>,
 }
 
-/// Rolls members up as of `as_of_ms`; they come in the order of their keys. `csat_prior` is what satisfaction is without
+/// What belongs together in a roll-up: each can be added up by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// Name, region, industry, owner, key.
+    MasterData,
+    /// Whole numbers and moments.
+    Sums,
+    /// Risk and revenue at risk.
+    Risk,
+    /// Satisfaction.
+    Satisfaction,
+    /// Open invoices.
+    Credit,
+    /// Last acts.
+    Seen,
+    /// Renewals.
+    Renewals,
+}
+
+impl Aspect {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::MasterData,
+        Self::Sums,
+        Self::Risk,
+        Self::Satisfaction,
+        Self::Credit,
+        Self::Seen,
+        Self::Renewals,
+    ];
+}
+
+/// Rolls these aspects of members up as of `as_of_ms`; they come in the order of their keys. `csat_prior` is what satisfaction is without
 /// any rating.
 pub fn roll<'a>(
     members: impl Iterator<Item = Spoken<'a>> + Clone,
     as_of_ms: i64,
     csat_prior: f64,
+    aspects: &[Aspect],
 ) -> Roll {
     let mut roll = Roll::default();
-    master_data(&mut roll, members.clone());
+    for aspect in aspects {
+        let (roll, members) = (&mut roll, members.clone());
+        match aspect {
+            Aspect::MasterData => master_data(roll, members),
+            Aspect::Sums => sums(roll, members),
+            Aspect::Risk => risk(roll, members),
+            Aspect::Satisfaction => satisfaction(roll, members, as_of_ms, csat_prior),
+            Aspect::Credit => credit(roll, members),
+            Aspect::Seen => seen(roll, members),
+            Aspect::Renewals => renewals(roll, members, as_of_ms),
+        }
+    }
+    roll
+}
+
+fn sums<'a>(roll: &mut Roll, members: impl Iterator<Item = Spoken<'a>>) {
     let (mut value, mut revenue) = (0_i128, 0_i128);
-    for Spoken { is_account, part, .. } in members.clone() {
+    for Spoken { is_account, part, .. } in members {
         roll.members += u32::from(!is_account);
         value += i128::from(part.value_minor.unwrap_or(0));
         revenue += i128::from(part.revenue_365_minor.unwrap_or(0));
@@ -132,17 +180,19 @@ pub fn roll<'a>(
         roll.last_seen_ms = roll.last_seen_ms.max(part.last_seen_ms);
     }
     (roll.value_minor, roll.revenue_365_minor) = (clamp(value), clamp(revenue));
-    risk(&mut roll, members.clone());
-    satisfaction(&mut roll, members.clone(), as_of_ms, csat_prior);
-    credit(&mut roll, members.clone());
-    let people = members.clone().filter(|member| !member.is_account);
+}
+
+fn seen<'a>(roll: &mut Roll, members: impl Iterator<Item = Spoken<'a>>) {
+    let people = members.filter(|member| !member.is_account);
     roll.seen_ms = people.filter_map(|member| member.part.last_seen_ms).collect();
     roll.seen_ms.sort_unstable_by(|a, b| b.cmp(a));
     roll.seen_ms.truncate(SEEN_MAX);
+}
+
+fn renewals<'a>(roll: &mut Roll, members: impl Iterator<Item = Spoken<'a>>, as_of_ms: i64) {
     let renewals = members.filter_map(|member| member.part.renewal_ms);
     let ahead: BTreeSet<i64> = renewals.filter(|ms| *ms >= as_of_ms).collect();
     roll.renewals_ms = ahead.into_iter().take(RENEWALS_MAX).collect();
-    roll
 }
 
 /// A text of the master data: what the account's own pipeline says, else what most members say (of equally many the

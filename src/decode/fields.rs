@@ -57,10 +57,11 @@ pub enum Field {
     Metric,
     PlanLimit,
     Records,
+    Champion,
 }
 
 /// How many fields the contract knows.
-pub const FIELDS: usize = Field::Records as usize + 1;
+pub const FIELDS: usize = Field::Champion as usize + 1;
 
 /// The names, indexed by [`Field`].
 pub const NAMES: [&str; FIELDS] = [
@@ -116,6 +117,7 @@ pub const NAMES: [&str; FIELDS] = [
     "metric",
     "plan_limit",
     "records",
+    "champion",
 ];
 
 impl Field {

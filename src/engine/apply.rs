@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::alerts::Ruled;
 use super::alerts::owners::Owners;
 use super::compact::Moment;
 use super::context::Context;
@@ -27,9 +26,10 @@ use super::take::Took;
 use super::tiers::Tiers;
 use super::web::Visits;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event};
+use crate::model::event::{Body, Champion, Event};
 use crate::model::outcome::Outcome;
-use crate::model::record::{Position, SourceIndex, Stamp};
+use crate::model::record::{Position, Stamp};
+use crate::model::registry::Subject;
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
 use crate::signal::lifecycle::Step;
@@ -50,7 +50,16 @@ pub struct Moved {
     /// The customer's slot.
     pub slot: u32,
     /// The account before, when it changed.
-    pub left_account: Option<Box<str>>,
+    pub left_account: Option<Left>,
+}
+
+/// An account that a customer has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its id.
+    pub account: Box<str>,
+    /// Whether the customer stood up for us there.
+    pub champion: bool,
 }
 
 /// All customer logic of one shard.
@@ -103,7 +112,7 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
         let tiers = Tiers::new(&plan);
         let cx = Context::new(plan);
-        let segments = cx.alerts.as_ref().is_some_and(Ruled::is_about_segments);
+        let segments = cx.alerts.as_ref().is_some_and(|ruled| ruled.is_about(Subject::Segment));
         Self {
             tiers,
             demand: Demand::new(segments),
@@ -273,15 +282,6 @@ impl Engine {
         self.take_body(slot, batch, event, stamp, visits)
     }
 
-    fn channel(&mut self, batch: &EventBatch, event: &Event, source: SourceIndex) -> Word {
-        let span = match event.body {
-            Body::Purchase { channel, .. } | Body::Support { channel, .. } => channel,
-            _ => return Word::default(),
-        };
-        let max = self.cx.plan.limits.dimension_values_max;
-        self.words.learn(source, Dimension::Channel, batch.str(span), max)
-    }
-
     fn take_links(&mut self, slot: u32, batch: &EventBatch, event: &Event, stamp: Stamp) {
         let profile = &mut self.store.get_mut(slot).profile;
         if !event.legal_entity_id.is_none() {
@@ -293,8 +293,11 @@ impl Engine {
         let account = batch.str(event.account_id);
         // most events repeat the account: only another one costs a copy of the old
         let before = profile.said(Field::AccountId);
-        let other = (before != account && (!before.is_empty() || profile.was_told()))
-            .then(|| Box::<str>::from(before));
+        let other =
+            (before != account && (!before.is_empty() || profile.was_told())).then(|| Left {
+                account: before.into(),
+                champion: profile.said(Field::Champion) == Champion::Yes.name(),
+            });
         if profile.said.say(Field::AccountId, account, stamp) {
             self.moved.push(Moved { slot, left_account: other });
         }

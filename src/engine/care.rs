@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::compact::{Moment, insert};
-use super::moment::earliest_after;
 use super::sums::{Sum, Sums};
 use crate::model::event::TicketAction;
+use crate::signal::moment::earliest_after;
 use crate::signal::satisfaction::score_share;
 use crate::signal::service::{ln_hours, ln_wait_ratio};
 

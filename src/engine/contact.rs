@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::compact::Moment;
-use super::moment::earliest_after;
 use super::sums::{Sum, Sums};
 use crate::signal::days;
+use crate::signal::moment::earliest_after;
 
 /// Statements of the owner held one by one; what is said of times before the oldest of them no longer counts.
 pub const OWNERS_MAX: usize = 8;

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::alerts::Ruled;
 use super::situation::OfferRule;
+use crate::alert::Ruled;
+use crate::model::registry::Subject;
 use crate::model::time::DAY_MS;
 use crate::plan::{Fingerprint, ModelKind, Plan, WeightSet, scores};
 use crate::signal::contract::Sbg;
@@ -123,7 +124,7 @@ impl Context {
             },
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
             offers: OfferRule::new(&plan),
-            alerts: Ruled::new(&plan),
+            alerts: Ruled::new(&plan, &[Subject::Customer, Subject::Ticket, Subject::Segment]),
             model_version: model_version(&plan),
             plan,
         }

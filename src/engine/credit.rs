@@ -7,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::compact::Moment;
-use super::moment::{earliest_after, first_ms};
 use super::sums::{Sum, Sums};
 use crate::model::time::DAY_MS;
 use crate::signal::days;
+use crate::signal::moment::{earliest_after, first_ms};
 
 /// Invoices held, whatever their state; then the oldest are forgotten: paid ones first, then such as only payments
 /// spoke of, then open ones.

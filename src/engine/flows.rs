@@ -43,6 +43,21 @@ pub(super) enum Before {
 }
 
 impl Engine {
+    /// The word of an event's channel.
+    pub(super) fn channel(
+        &mut self,
+        batch: &EventBatch,
+        event: &Event,
+        source: SourceIndex,
+    ) -> Word {
+        let span = match event.body {
+            Body::Purchase { channel, .. } | Body::Support { channel, .. } => channel,
+            _ => return Word::default(),
+        };
+        let max = self.cx.plan.limits.dimension_values_max;
+        self.words.learn(source, Dimension::Channel, batch.str(span), max)
+    }
+
     /// What an applied purchase adds to what is bought of segments, for rules about them.
     pub(super) fn count_demand(
         &mut self,

@@ -4,9 +4,9 @@
 use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 
-use super::alerts::Alerts;
 use super::compact::Moment;
 use super::profile::{More, Profile};
+use crate::alert::Alerts;
 use crate::model::time::NEVER_MS;
 
 /// A profile, awake or asleep. To look at it is to wake it; who only wants it in the cache has [`Held::touch`] and

@@ -4,8 +4,8 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::moment::first_ms;
 use crate::model::time::{DAY_MS, NEVER_MS};
+use crate::signal::moment::first_ms;
 
 /// Categories watched. With more of them the least watched gives way, and its count goes to the newcomer (Metwally,
 /// Agrawal, El Abbadi, "space saving", ICDT 2005): counts are then too high, never too low.

@@ -14,6 +14,7 @@ use super::profile::{More, Profile};
 use super::said::Field;
 use super::sum::Sum;
 use super::tiers::TierColumns;
+use crate::model::event::Champion;
 use crate::model::time::day_of;
 use crate::wire::signals::{AccountPart, OpenInvoice};
 
@@ -58,6 +59,7 @@ pub fn part(cx: &Context, profile: &Profile, tier: TierColumns, scores: &Scores)
         last_contact_ms: contacts.and_then(|contacts| contacts.last_ms()),
         last_visit_ms: contacts.and_then(|contacts| contacts.last_visit_ms()),
         last_seen_ms: profile.last_seen.known_ms(),
+        champion: Champion::of(profile.said.get_bytes(Field::Champion)).unwrap_or_default(),
     }
 }
 
@@ -79,9 +81,15 @@ fn steps(cx: &Context, profile: &Profile, tier: TierColumns, scores: &Scores) ->
     let more = profile.more().unwrap_or(&none);
     let at_ms = scores.at_ms();
     let mut bytes = Vec::with_capacity(256);
-    for field in
-        [Field::AccountId, Field::Name, Field::Region, Field::Industry, Field::OwnerId, Field::Key]
-    {
+    for field in [
+        Field::AccountId,
+        Field::Name,
+        Field::Region,
+        Field::Industry,
+        Field::OwnerId,
+        Field::Key,
+        Field::Champion,
+    ] {
         bytes.extend_from_slice(profile.said.get_bytes(field));
         bytes.push(0);
     }

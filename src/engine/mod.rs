@@ -19,7 +19,6 @@ pub mod intent;
 pub mod judge;
 pub mod lifecycle;
 pub mod member;
-pub mod moment;
 pub mod offer;
 mod opportunity_row;
 pub mod owed;

@@ -9,7 +9,6 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::alerts::Alerts;
 use super::care::Care;
 use super::compact::Moment;
 use super::contact::Contacts;
@@ -22,6 +21,7 @@ use super::said::{Field, Said};
 use super::sums::Sums;
 use super::terms::Terms;
 use super::web::Web;
+use crate::alert::Alerts;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::lifecycle::Lifecycle;
 

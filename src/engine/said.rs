@@ -25,6 +25,8 @@ pub enum Field {
     Name,
     /// `other` where `OwnerId` is one of too many to be counted by.
     OwnerBeyond,
+    /// Whether they stand up for us at their account: the name of a [`crate::model::event::Champion`].
+    Champion,
 }
 
 /// Bytes before a text: field, length (two bytes), stamp.

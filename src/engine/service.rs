@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::compact::Moment;
-use super::moment::earliest_after;
 use super::sums::{Sum, Sums};
 use crate::model::time::{DAY_MS, HOUR_MS};
+use crate::signal::moment::earliest_after;
 
 /// Metrics of usage watched; then the one said longest ago is forgotten.
 pub const METRICS_MAX: usize = 8;

@@ -9,11 +9,11 @@ use std::fmt;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::moment::first_ms;
 use super::sum::SUMS;
 pub use super::sum::Sum;
 use crate::model::time::DAY_MS;
 use crate::signal::decay::Decay;
+use crate::signal::moment::first_ms;
 
 /// Distance of landmarks. The grid is the same for all customers, so that equal histories have equal states. Within
 /// one step the shortest half-life (7 days) fits 293 times, and 2^293 times any amount is a float.

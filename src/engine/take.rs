@@ -195,6 +195,9 @@ impl Engine {
         if let Some(key) = fields.key {
             profile.said.say(Field::Key, if key { "true" } else { "false" }, stamp);
         }
+        if let Some(champion) = fields.champion {
+            profile.said.say(Field::Champion, champion.name(), stamp);
+        }
         let promise_s = promise_s(&self.cx, profile);
         let more = profile.more_mut();
         if let Some(care) = &mut more.care {

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::compact::Moment;
-use super::moment::earliest_after;
 use super::service::Service;
 use super::sums::{Sum, Sums};
 use crate::model::record::Stamp;
 use crate::model::time::DAY_MS;
 use crate::signal::days;
+use crate::signal::moment::earliest_after;
 
 /// How long the answer whether the customer recommends us holds, days.
 pub const NPS_HOLDS_D: i64 = 365;

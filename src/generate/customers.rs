@@ -119,6 +119,15 @@ impl Customer {
         self.bits(6).is_multiple_of(50)
     }
 
+    /// One in twelve stands up for us at their account, one in a hundred did and has left; of the others nothing is said.
+    pub fn champion(self) -> Option<&'static str> {
+        match self.bits(8) % 100 {
+            0..8 => Some("yes"),
+            8 => Some("left"),
+            _ => None,
+        }
+    }
+
     /// What the customer usually pays for an order, minor units with two digits: 8.00 to 168.00.
     pub fn usual_amount_minor(self) -> u64 {
         800 + self.bits(7) % 16_000

@@ -137,7 +137,7 @@ impl Events {
         let mut value = self.begin("profile", customer, ts_ms);
         let _ = write!(
             value,
-            r#","region":"{}","industry":"{}","segment":"{}","owner_id":"{}","key":{},"name":"Customer {}"}}"#,
+            r#","region":"{}","industry":"{}","segment":"{}","owner_id":"{}","key":{},"name":"Customer {}""#,
             customer.region(),
             customer.industry(),
             customer.segment(),
@@ -145,6 +145,10 @@ impl Events {
             customer.is_key(),
             customer.rank,
         );
+        if let Some(champion) = customer.champion().filter(|_| customer.account().is_some()) {
+            let _ = write!(value, r#","champion":"{champion}""#);
+        }
+        value.push('}');
         Made { stream: Stream::Purchases, customer, value }
     }
 

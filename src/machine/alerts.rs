@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ClockReading, Machine};
-use crate::engine::alerts::{DONE, Refused};
+use crate::alert::command::{DONE, Refused};
 use crate::model::effects::{AlertRecord, Effects, HeardCommand};
 use crate::model::registry::Subject;
 use crate::model::time::{HOUR_MS, MINUTE_MS};
@@ -12,12 +12,14 @@ use crate::wire::mail::Said;
 impl Machine {
     /// Does what a person says; what came of it is told with the cycle.
     pub(super) fn hear_command(&mut self, said: &Said) {
-        let Self { engine, market, .. } = self;
-        let done = if said.customer.is_empty() {
+        let Self { engine, book, market, watermark, .. } = self;
+        let done = match book {
+            Some(book) => book.command(said, watermark.at_ms),
             // what has no customer is a segment
-            market.command(&engine.cx, said, &mut engine.alerted)
-        } else {
-            engine.command(said, self.watermark.at_ms)
+            None if said.customer.is_empty() => {
+                market.command(&engine.cx, said, &mut engine.alerted)
+            }
+            None => engine.command(said, watermark.at_ms),
         };
         let refused = done.err();
         self.commands.push(HeardCommand {
@@ -40,7 +42,15 @@ impl Machine {
         effects.commands = std::mem::take(&mut self.commands);
         let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms(clock.now_ms));
         let mut last = BTreeMap::new();
-        for mut word in std::mem::take(&mut self.engine.alerted) {
+        let told = match &mut self.book {
+            Some(book) => std::mem::take(&mut book.alerted),
+            None => std::mem::take(&mut self.engine.alerted),
+        };
+        let ruled = match &self.book {
+            Some(book) => book.ruled(),
+            None => self.engine.cx.alerts.as_ref(),
+        };
+        for mut word in told {
             word.generation = self.identity.generation;
             word.cycle = self.state.meta.cycle;
             word.detected_ms = clock.now_ms;
@@ -50,7 +60,7 @@ impl Machine {
             let wait_ms = if of_segment { HOUR_MS + MINUTE_MS } else { 0 };
             word.catch_up =
                 word.by_kind != "person" && late_ms > in_time_ms.saturating_add(wait_ms);
-            if let Some(ruled) = self.engine.cx.alerts.as_ref().filter(|_| word.call) {
+            if let Some(ruled) = ruled.filter(|_| word.call) {
                 word.due_ms = ruled.loud_from_ms(&word.rule, clock.now_ms);
             }
             self.engine.rows.alert_history(&word, version);

@@ -8,6 +8,9 @@ use crate::rule::evaluate::Value;
 impl Machine {
     /// The first moment of event time up to `until_ms` at which something may be due; `None` when nothing is.
     pub fn first_due_ms(&mut self, until_ms: i64) -> Option<i64> {
+        if let Some(book) = &self.book {
+            return book.next_due_ms(until_ms);
+        }
         let mut first_ms = self.engine.next_due_ms(until_ms)?;
         // dues of customers and ends of dwell times are asked for one after the other
         while let Some(due_ms) = self.engine.next_due_ms(first_ms.saturating_sub(1)) {
@@ -16,16 +19,20 @@ impl Machine {
         Some(first_ms)
     }
 
-    /// What a signal of a customer is at `at_ms`, the watermark or later; see [`crate::engine::apply::Engine::signal`].
+    /// What a signal of a customer (in a pipeline of accounts: of an account) is at `at_ms`, the watermark or later; see
+    /// [`crate::engine::apply::Engine::signal`].
     ///
     /// # Errors
     /// Why it cannot be said.
-    pub fn signal(
-        &self,
-        customer: &[u8],
-        signal: &Signal,
-        at_ms: i64,
-    ) -> Result<Option<Value>, Unsaid> {
-        self.engine.signal(customer, signal, at_ms)
+    pub fn signal(&self, id: &[u8], signal: &Signal, at_ms: i64) -> Result<Option<Value>, Unsaid> {
+        let Some(book) = &self.book else {
+            return self.engine.signal(id, signal, at_ms);
+        };
+        let id = str::from_utf8(id).map_err(|_| Unsaid::Nobody)?;
+        let account = book.get(id).ok_or(Unsaid::Nobody)?;
+        if account.standing.as_of_ms > at_ms {
+            return Err(Unsaid::Later(account.standing.as_of_ms));
+        }
+        Ok(book.signal(id, signal, at_ms))
     }
 }

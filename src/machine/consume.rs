@@ -26,7 +26,7 @@ impl Machine {
                 Taken::Reject(_) => Outcome::Rejected,
                 Taken::Word(heard) => match book {
                     Some(book) => {
-                        let outcome = book.hear(source, heard);
+                        let outcome = book.hear(source, heard, waiting.frontier_ms);
                         cycle.book_bytes = book.changed_bytes();
                         outcome
                     }

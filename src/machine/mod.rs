@@ -255,13 +255,8 @@ impl Machine {
             let frontier_ms = self.merge.head_frontier_ms(source).unwrap_or(BEFORE_ALL_MS);
             let mut passed = self.watermark;
             let broke = passed.record(frontier_ms, self.plan.disorder_ms);
-            if self.engine.next_due_ms(passed.at_ms).is_some() {
-                let budget = self.cycle.budget(&self.plan, &self.engine);
-                let (fired, left) = self.engine.fire_all_until(passed.at_ms, budget);
-                self.cycle.count_dues(fired);
-                if left.is_some() {
-                    return Progress::Full;
-                }
+            if self.fire_until(passed.at_ms).is_some() {
+                return Progress::Full;
             }
             self.watermark = passed;
             if passed.at_ms >= self.engine.demand.next_ms() {
@@ -327,15 +322,33 @@ impl Machine {
             self.watermark.idle(confirmed_ms, self.idle_ms(clock.now_ms), self.plan.disorder_ms);
         }
         self.close_hours();
-        let budget = self.cycle.budget(&self.plan, &self.engine);
         let until_ms = self.watermark.at_ms;
         self.engine.passed_ms = until_ms;
-        let (fired, left_ms) = self.engine.fire_all_until(until_ms, budget);
-        self.cycle.count_dues(fired);
-        self.dues_left_ms = left_ms;
+        self.dues_left_ms = self.fire_until(until_ms);
         if self.dues_left_ms.is_none() && self.state.retime_to_ms <= until_ms {
             self.state.retime_to_ms = BEFORE_ALL_MS;
         }
+    }
+
+    /// Fires what is due up to a moment, as far as the cycle has room for it. Returns when the first of what is left is due.
+    fn fire_until(&mut self, until_ms: i64) -> Option<i64> {
+        let Self { engine, book, cycle, plan, .. } = self;
+        let due_ms = match book {
+            Some(book) => book.next_due_ms(until_ms),
+            None => engine.next_due_ms(until_ms),
+        };
+        due_ms?;
+        let budget = cycle.budget(plan, engine);
+        let (fired, left_ms) = match book {
+            Some(book) => {
+                let fired = book.fire_until(until_ms, budget);
+                cycle.book_bytes = book.changed_bytes();
+                fired
+            }
+            None => engine.fire_all_until(until_ms, budget),
+        };
+        cycle.count_dues(fired);
+        left_ms
     }
 
     /// The idle timeout on the pipeline's clock: it is wall time, which a simulated clock passes `speed` times as fast.
@@ -355,7 +368,7 @@ impl Machine {
 
     /// Dues pending.
     pub fn dues_pending(&self) -> usize {
-        self.engine.dues.len()
+        self.engine.dues.len() + self.book.as_ref().map_or(0, Book::dues_pending)
     }
 
     /// The accounts, in a pipeline of accounts.

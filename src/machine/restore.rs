@@ -216,6 +216,10 @@ impl Machine {
             }
             self.engine.list_for_refresh(slot);
         }
+        if let Some(book) = &mut self.book {
+            // also the length of `[accounts] active` moves what is due
+            book.arm(self.state.complete_to_ms, !retimed.is_empty());
+        }
         self.begin_cycle();
         Ok(Restored::At { meta: self.state.meta.clone(), retimed })
     }

@@ -19,12 +19,12 @@ impl Machine {
         let mut words: Vec<SignalWord> = Vec::new();
         let mut moved = std::mem::take(&mut self.engine.moved);
         let stamp = (self.identity.generation, self.state.meta.cycle);
-        for (slot, account) in
-            moved.iter().filter_map(|m| m.left_account.as_deref().map(|a| (m.slot, a)))
+        for (slot, of) in
+            moved.iter().filter_map(|m| m.left_account.as_ref().map(|of| (m.slot, of)))
         {
             let slot = self.engine.store.get(slot);
             let as_of_ms = slot.profile.as_of_ms;
-            let word = left(account, slot.key.bytes(), as_of_ms, stamp);
+            let word = left((&of.account, of.champion), slot.key.bytes(), as_of_ms, stamp);
             self.left.keep(&word, as_of_ms.max(self.watermark.at_ms));
             words.push(word);
         }

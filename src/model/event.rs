@@ -1,5 +1,7 @@
 //! Events: decoded, checked records. Texts are spans into the arena of their batch.
 
+use serde::{Deserialize, Serialize};
+
 use super::money::Currency;
 
 /// A text in the arena of an [`super::batch::EventBatch`]; an empty span means "absent".
@@ -139,6 +141,37 @@ impl WebAction {
     }
 }
 
+/// Whether somebody stands up for us at the account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Champion {
+    /// Does not.
+    #[default]
+    No,
+    /// Does.
+    Yes,
+    /// Did, and has left the company.
+    Left,
+}
+
+impl Champion {
+    /// How events and master data call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Left => "left",
+        }
+    }
+
+    /// Of its name.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Option<Self> {
+        [Self::No, Self::Yes, Self::Left].into_iter().find(|known| known.name().as_bytes() == name)
+    }
+}
+
 /// Master data: an absent span means that the event says nothing about the field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -149,6 +182,7 @@ pub struct ProfileFields {
     pub owner_id: Span,
     pub key: Option<bool>,
     pub name: Span,
+    pub champion: Option<Champion>,
 }
 
 /// A line of a purchase.

@@ -27,8 +27,8 @@ pub struct World<'w> {
     /// What a term is; `None` where it is unknown.
     pub value: &'w mut dyn FnMut(&Term) -> Option<Value>,
     /// The first moment after `tau_ms` at which time alone may change the answer of a test; [`NEVER_MS`] where it never
-    /// does. It may be too early, never too late. Asked only of signals that move with time, of business hours, rises
-    /// and falls; a test with [`Asks::IsTrue`] of anything but a flag asks when it becomes known or unknown.
+    /// does. It may be too early, never too late. Asked only of signals that move with time (also inside an age or an `until`), of
+    /// business hours, rises and falls; a test with [`Asks::IsTrue`] of anything but a flag asks when it becomes known or unknown.
     pub crossing: &'w mut dyn FnMut(&Test) -> i64,
 }
 
@@ -233,9 +233,15 @@ fn answer(test: &Test, world: &mut World<'_>) -> (bool, i64) {
         Some(value) => holds(&test.asks, value),
         None => test.unknown.unwrap_or(false),
     };
-    let crossing_ms = match (&test.term, value, test.asks.edge()) {
-        (term, _, _) if !term.moves_with_time() => NEVER_MS,
-        (Term::Age(_) | Term::Until(_), None, _) => NEVER_MS,
+    if !test.term.moves_with_time() {
+        return (holds, NEVER_MS);
+    }
+    let (Term::Age(signal) | Term::Until(signal)) = &test.term else {
+        return (holds, (world.crossing)(test));
+    };
+    // most moments stand still; one that moves by itself (the next of several) changes the answer when it does
+    let moves_ms = if signal.moves_with_time() { (world.crossing)(test) } else { NEVER_MS };
+    let passes_ms = match (&test.term, value, test.asks.edge()) {
         (Term::Age(_), Some(Value::Number(age_ms)), Some(edge_ms)) => {
             later(world.tau_ms, edge_ms - age_ms, age_ms < edge_ms)
         }
@@ -243,9 +249,9 @@ fn answer(test: &Test, world: &mut World<'_>) -> (bool, i64) {
         (Term::Until(_), Some(Value::Number(left_ms)), Some(edge_ms)) => {
             later(world.tau_ms, (left_ms - edge_ms).floor() + 1.0, left_ms >= edge_ms)
         }
-        _ => (world.crossing)(test),
+        _ => NEVER_MS,
     };
-    (holds, crossing_ms)
+    (holds, passes_ms.min(moves_ms))
 }
 
 fn later(tau_ms: i64, by_ms: f64, comes: bool) -> i64 {

@@ -84,7 +84,7 @@ impl Definition {
             .map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
         let definition = Self::of(&text, &path.display().to_string())?;
         let folder = path.parent().unwrap_or(Path::new("")).join(RULES);
-        if definition.plan.accounts.is_some() || !folder.is_dir() {
+        if !folder.is_dir() {
             return Ok(definition);
         }
         definition.with_rules(&folder)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::board::{Moment, ShardState, ShardStatus, SourceStatus, Status, StatusBoard};
 use super::clock::wall_ms;
 use super::metrics::{CommitResult, Metrics, RestoreResult, ShardGauges};
-use crate::engine::alerts::Refused;
+use crate::alert::command::Refused;
 use crate::model::effects::{Effects, HeardCommand};
 use crate::plan::{Plan, Source};
 use crate::rule::lifecycle::Ignored;

@@ -16,6 +16,7 @@ pub mod levels;
 pub mod lifecycle;
 pub mod likelihood;
 pub mod loyalty;
+pub mod moment;
 pub mod opportunity;
 pub mod quadrant;
 pub mod regularity;

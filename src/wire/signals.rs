@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::effects::SignalWord;
+use crate::model::event::Champion;
 
 /// How a customer stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +72,9 @@ pub struct AccountPart {
     pub last_visit_ms: Option<i64>,
     /// Last act of the member.
     pub last_seen_ms: Option<i64>,
+    /// Whether the member stands up for us at the account.
+    #[serde(default)]
+    pub champion: Champion,
 }
 
 /// The unpaid part of an invoice.
@@ -113,6 +117,8 @@ struct Json<'a> {
     as_of_ms: i64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     left: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    champion: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifecycle: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,6 +160,7 @@ pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
         cycle,
         as_of_ms: w.as_of_ms,
         left: false,
+        champion: false,
         lifecycle: Some(w.lifecycle),
         risk_band: w.risk_band,
         revenue_minor: Some(w.revenue_minor),
@@ -163,9 +170,10 @@ pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
     word(w.account, w.customer, &json)
 }
 
-/// The customer does not belong to this account any more, as of `as_of_ms`.
+/// The customer does not belong to this account any more, as of `as_of_ms`; with the account, whether the customer stood up for us
+/// there.
 pub fn left(
-    account: &str,
+    (account, champion): (&str, bool),
     customer: &[u8],
     as_of_ms: i64,
     (generation, cycle): WordStamp,
@@ -177,6 +185,7 @@ pub fn left(
         cycle,
         as_of_ms,
         left: true,
+        champion,
         lifecycle: None,
         risk_band: None,
         revenue_minor: None,
@@ -215,6 +224,8 @@ pub enum Says {
         stamp: WordStamp,
         /// As of when, milliseconds.
         as_of_ms: i64,
+        /// Whether the customer stood up for us there.
+        champion: bool,
     },
     /// The word was deleted, long after the customer had left: nothing need be remembered of it.
     Deleted,
@@ -229,6 +240,8 @@ struct Read {
     as_of_ms: i64,
     #[serde(default)]
     left: bool,
+    #[serde(default)]
+    champion: bool,
     part: Option<Box<AccountPart>>,
 }
 
@@ -239,10 +252,10 @@ struct Read {
 pub fn read(value: &[u8]) -> Result<Heard, String> {
     let read: Read = serde_json::from_slice(value)
         .map_err(|error| format!("expected a word of a pipeline's signals topic: {error}"))?;
-    let Read { customer_id, account_id, generation, cycle, as_of_ms, left, part } = read;
+    let Read { customer_id, account_id, generation, cycle, as_of_ms, left, champion, part } = read;
     let stamp = (generation, cycle);
     let says = match (left, part) {
-        (true, _) => Says::Left { stamp, as_of_ms },
+        (true, _) => Says::Left { stamp, as_of_ms, champion },
         (false, None) if !account_id.is_empty() => {
             return Err(
                 "the word of an account's member has no `part`: it was written by a binary \
@@ -340,9 +353,9 @@ mod tests {
         assert_eq!(word.partition_key, b"a1");
         assert_eq!(read_deleted(&word.key).unwrap(), Heard { says: Says::Deleted, ..heard });
 
-        let gone = left("a1", b"c1", 11, (3, 8));
+        let gone = left(("a1", true), b"c1", 11, (3, 8));
         let heard = read(&gone.value.unwrap()).unwrap();
-        assert_eq!(heard.says, Says::Left { stamp: (3, 8), as_of_ms: 11 });
+        assert_eq!(heard.says, Says::Left { stamp: (3, 8), as_of_ms: 11, champion: true });
 
         let alone = joined(&Word { account: "", part: None, ..said }, (3, 9));
         assert_eq!(alone.partition_key, b"c1");

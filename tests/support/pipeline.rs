@@ -164,7 +164,16 @@ impl Process {
 
     /// The same with several definitions.
     pub fn start_all(definitions: &[&str], settings: &[String]) -> Self {
+        Self::start_ruled(definitions, None, settings)
+    }
+
+    /// The same with alert rules beside the definitions.
+    pub fn start_ruled(definitions: &[&str], rules: Option<&str>, settings: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        if let Some(rules) = rules {
+            std::fs::create_dir(folder.path().join("alerts")).unwrap();
+            std::fs::write(folder.path().join("alerts/rules.toml"), rules).unwrap();
+        }
         let file = |(n, definition): (usize, &&str)| {
             let file = folder.path().join(format!("definition-{n}.toml"));
             std::fs::write(&file, definition).unwrap();

@@ -4,10 +4,11 @@ use crate::scan::{code_only, identifier, line_of, matching_brace, words};
 
 /// The modules directly below `src/`, lowest layer first; those in one row are siblings.
 /// ARCHITECTURE.md explains them; a new module is entered here when its place is decided.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["model"],
     &["rule"],
     &["wire", "decode", "plan", "signal", "generate", "api"],
+    &["alert"],
     &["flow", "engine", "account", "notify", "page"],
     &["snapshot", "invariants", "explain"],
     &["machine"],

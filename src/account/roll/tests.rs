@@ -16,7 +16,7 @@ fn spoken<'a>(members: &'a [(&'a str, AccountPart)]) -> Vec<Spoken<'a>> {
 }
 
 fn rolled(members: &[(&str, AccountPart)], as_of_ms: i64) -> Roll {
-    roll(spoken(members).into_iter(), as_of_ms, 0.75)
+    roll(spoken(members).into_iter(), as_of_ms, 0.75, &Aspect::ALL)
 }
 
 fn part(change: impl FnOnce(&mut AccountPart)) -> AccountPart {

@@ -31,6 +31,6 @@ impl Engine {
         if profile.as_of_ms > at_ms {
             return Err(Unsaid::Later(profile.as_of_ms));
         }
-        Ok(Facts::new(&self.cx, profile, self.tiers.columns(slot)).value(signal, at_ms))
+        Ok(Facts::new(&self.cx, profile, self.tiers.columns(slot)).value_of(signal, at_ms))
     }
 }

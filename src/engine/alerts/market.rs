@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::segment::Segment;
-use super::{Alerts, Refused, Ruled};
+use super::segment::looking;
+use crate::alert::command::Refused;
+use crate::alert::{Alerts, Ruled};
 use crate::engine::context::Context;
+use crate::model::registry::Subject;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::wire::alert::AlertWord;
 use crate::wire::mail::{self, Bought, Said};
@@ -207,8 +209,8 @@ impl Market {
     ) {
         let Some(sold) = self.segments.get_mut(name) else { return };
         let mut alerts = std::mem::take(&mut sold.alerts);
-        let mut segment = Segment::new(cx, ruled, name, sold.bought(at_ms), &mut alerts, at_ms);
-        segment.look();
+        let mut segment = looking((cx, ruled), name, sold.bought(at_ms), &mut alerts, at_ms);
+        segment.all_of_segment();
         let (due_ms, changed) = (segment.due_ms, segment.changed);
         told.append(&mut segment.told);
         sold.alerts = alerts;
@@ -221,7 +223,8 @@ impl Market {
     /// Each segment has one due at most.
     fn arm(&mut self, name: &str, due_ms: i64) {
         let Some(sold) = self.segments.get_mut(name) else { return };
-        let before_ms = std::mem::replace(&mut sold.alerts.due, super::Moment::new(due_ms)).ms();
+        let before_ms = sold.alerts.due_ms();
+        sold.alerts.set_due_ms(due_ms);
         if before_ms != due_ms {
             self.dues.remove(&(before_ms, name.into()));
         }
@@ -245,8 +248,8 @@ impl Market {
         let sold = self.segments.get_mut(said.subject.as_str()).ok_or(Refused::NoAlert)?;
         let mut alerts = std::mem::take(&mut sold.alerts);
         let mut segment =
-            Segment::new(cx, ruled, &said.subject, sold.bought(at_ms), &mut alerts, at_ms);
-        let done = segment.obey(said);
+            looking((cx, ruled), &said.subject, sold.bought(at_ms), &mut alerts, at_ms);
+        let done = segment.obey(&said.subject, said);
         told.append(&mut segment.told);
         sold.alerts = alerts;
         done?;
@@ -314,15 +317,16 @@ impl Market {
             let Some(ruled) = &cx.alerts else { continue };
             // what lies before was looked at: nothing happens here
             let mut copy = sold.alerts.clone();
-            let mut segment =
-                Segment::new(cx, ruled, name, sold.bought(done_ms), &mut copy, done_ms);
-            segment.look();
+            let mut segment = looking((cx, ruled), name, sold.bought(done_ms), &mut copy, done_ms);
+            segment.all_of_segment();
             let due_ms = if anew { done_ms.saturating_add(1) } else { segment.due_ms };
             armed.push((name.clone(), due_ms));
         }
         for (name, due_ms) in armed {
             self.arm(&name, due_ms);
-            if let Some(ruled) = cx.alerts.as_ref().filter(|r| anew && !r.is_about_segments()) {
+            if let Some(ruled) =
+                cx.alerts.as_ref().filter(|r| anew && !r.is_about(Subject::Segment))
+            {
                 self.look(cx, ruled, &name, done_ms, told);
             }
         }

@@ -3,10 +3,11 @@
 
 use std::cell::OnceCell;
 
+use super::owners::Owners;
 use crate::engine::care::TicketView;
 use crate::engine::context::Context;
 use crate::engine::judge::{
-    clv_minor, csat, judge, mean_spend_minor, open_tickets, rhythm, risk_inputs,
+    Look, clv_minor, csat, judge, mean_spend_minor, open_tickets, rhythm, risk_inputs,
 };
 use crate::engine::profile::{More, Profile};
 use crate::engine::purchase::Purchases;
@@ -46,15 +47,26 @@ const USAGE_CLIP: f64 = 3.0;
 /// A customer as rules see it, perhaps one of its tickets with it, until the next event.
 pub(super) struct Facts<'a> {
     pub cx: &'a Context,
+    /// The customer's id, and what is known of the owners: only where something is told.
+    pub key: &'a [u8],
+    pub owners: Option<&'a Owners>,
     pub profile: &'a Profile,
     pub tier: TierColumns,
     pub ticket: Option<TicketView>,
-    inputs: OnceCell<Option<RiskInputs>>,
+    /// How thoroughly crossings of the risk are looked for.
+    pub look: Look,
+    pub inputs: OnceCell<Option<RiskInputs>>,
 }
 
 impl<'a> Facts<'a> {
     pub fn new(cx: &'a Context, profile: &'a Profile, tier: TierColumns) -> Self {
-        Self { cx, profile, tier, ticket: None, inputs: OnceCell::new() }
+        let (ticket, look, inputs) = (None, Look::Exactly, OnceCell::new());
+        Self { cx, key: &[], owners: None, profile, tier, ticket, look, inputs }
+    }
+
+    /// The same of whom something may be told.
+    pub fn named(self, key: &'a [u8], owners: &'a Owners) -> Self {
+        Self { key, owners: Some(owners), ..self }
     }
 
     /// What the risk is told from; the same until the next event.
@@ -107,7 +119,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The signal at a moment not before the last event; `None` where it is unknown.
-    pub fn value(&self, signal: &Signal, tau_ms: i64) -> Option<Value> {
+    pub fn value_of(&self, signal: &Signal, tau_ms: i64) -> Option<Value> {
         let word = |name: Option<&str>| {
             let at = signal.words_of().position(|word| Some(word) == name)?;
             Some(Value::Word(at as u8))

@@ -42,7 +42,7 @@ impl Kind {
 }
 
 /// Signals that count whole things whatever their unit says.
-const COUNTS: [&str; 15] = [
+const COUNTS: [&str; 16] = [
     "n_days",
     "x",
     "orders",
@@ -56,12 +56,13 @@ const COUNTS: [&str; 15] = [
     "nps_last",
     "sessions",
     "active_contacts",
+    "members",
     "demand_n",
     "records_read",
 ];
 
 /// Signals that always have a value.
-const ALWAYS_KNOWN: [&str; 44] = [
+const ALWAYS_KNOWN: [&str; 50] = [
     "n_days",
     "x",
     "orders",
@@ -105,6 +106,12 @@ const ALWAYS_KNOWN: [&str; 44] = [
     "demand_n",
     "records_read",
     "account_key",
+    "single_threaded",
+    "members",
+    "at_risk_minor",
+    "value_minor",
+    "revenue_365_minor",
+    "satisfaction_n",
     "access_p",
 ];
 

@@ -67,17 +67,24 @@ const OF_ACCOUNTS: &[Signal] = &[
     signal(
         "active_contacts",
         "count",
-        Event,
+        Live,
         "How many people of the account have dealings with us.",
-        "distinct members seen lately",
+        "members whose last act is not older than `accounts.active`",
     )
     .range("0.."),
+    signal(
+        "single_threaded",
+        "flag",
+        Live,
+        "Whether one person at most of the account has dealings with us.",
+        "active_contacts <= 1",
+    ),
     signal(
         "champion_left",
         "flag",
         Event,
         "Whether the person who stood up for us has left.",
-        "last word about the champion",
+        "a member called champion has left the account or the company, and no other member is called so",
     ),
     signal(
         "account_key",
@@ -86,6 +93,122 @@ const OF_ACCOUNTS: &[Signal] = &[
         "Whether it is a key account.",
         "said so, or a member is a key customer",
     ),
+    signal(
+        "members",
+        "count",
+        Event,
+        "How many people belong to it.",
+        "members that have not left",
+    )
+    .range("0.."),
+    signal(
+        "risk",
+        "0..1",
+        Event,
+        "How likely its revenue is lost.",
+        "sum(w risk) / sum(w) of members, w revenue a year",
+    )
+    .range("0..1"),
+    signal(
+        "at_risk_minor",
+        "minor units",
+        Event,
+        "What of the next 90 days' revenue is likely lost.",
+        "sum(w risk) * 90 / 365",
+    )
+    .range("0.."),
+    signal("value_minor", "minor units", Event, "Lifetime value of all members.", "sum of members"),
+    signal(
+        "revenue_365_minor",
+        "minor units",
+        Event,
+        "Revenue a year at the present pace.",
+        "sum of members",
+    ),
+    signal(
+        "trend_30",
+        "ln",
+        Live,
+        "How revenue has changed in 30 days.",
+        "ln(pace now / pace then)",
+    ),
+    signal(
+        "trend_90",
+        "ln",
+        Live,
+        "How revenue has changed in 90 days.",
+        "ln(pace now / pace then)",
+    ),
+    signal(
+        "risk_change_30",
+        "-1..1",
+        Live,
+        "How the risk has changed in 30 days.",
+        "risk now - risk then",
+    )
+    .range("-1..1"),
+    signal(
+        "risk_change_90",
+        "-1..1",
+        Live,
+        "How the risk has changed in 90 days.",
+        "risk now - risk then",
+    )
+    .range("-1..1"),
+    signal(
+        "satisfaction",
+        "0..1",
+        Event,
+        "Satisfaction of its members.",
+        "mean of all ratings, with the prior",
+    )
+    .range("0..1"),
+    signal(
+        "satisfaction_n",
+        "ratings",
+        Event,
+        "On how many ratings that rests.",
+        "decayed count of members' ratings",
+    )
+    .range("0.."),
+    signal("open_tickets", "count", Event, "Open tickets of all members.", "sum of members")
+        .range("0.."),
+    signal("open_complaints", "count", Event, "Open complaints of all members.", "sum of members")
+        .range("0.."),
+    signal(
+        "oldest_complaint_at",
+        "time",
+        Event,
+        "Since when the oldest complaint is open.",
+        "min of members",
+    ),
+    signal("open_minor", "minor units", Event, "What is owed.", "sum of open invoices")
+        .range("0.."),
+    signal(
+        "overdue_minor",
+        "minor units",
+        Live,
+        "What is owed beyond terms.",
+        "sum of open invoices that are due",
+    )
+    .range("0.."),
+    signal(
+        "next_renewal",
+        "time",
+        Live,
+        "When the next contract that is not signed again must be renewed.",
+        "min of members' renewals ahead",
+    ),
+    signal(
+        "last_contact",
+        "time",
+        Event,
+        "When somebody last spoke with one of them.",
+        "max of members",
+    ),
+    signal("last_visit", "time", Event, "When one of them was last visited.", "max of members"),
+    signal("visit_gap_d", "days", Live, "How long ago that was.", "now - last visit").range("0.."),
+    signal("last_seen", "time", Event, "When one of them last did something.", "max of members"),
 ];
 
 /// Of a segment.
@@ -129,8 +252,7 @@ const OF_EMPLOYEES: &[Signal] = &[
 ];
 
 /// Signals that rules may name and that the pipeline does not compute yet.
-const AWAITED: [&str; 5] =
-    ["active_contacts", "champion_left", "account_key", "access_p", "records_read"];
+const AWAITED: [&str; 2] = ["access_p", "records_read"];
 
 impl Subject {
     /// Every subject.

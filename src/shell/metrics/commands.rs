@@ -3,7 +3,7 @@
 use prometheus::{IntCounterVec, Registry};
 
 use super::Registrar;
-use crate::engine::alerts::{DONE, Refused};
+use crate::alert::command::{DONE, Refused};
 
 /// Commands that the shards of this copy have heard, by outcome: `done`, `repeated` (it had had its effect), or why it had none
 /// (`other_episode`, `other_phase`, `no_alert`, `no_rule`, `no_end`, `too_many`). Alert on any but `done` and `repeated`:
