@@ -11,5 +11,6 @@ mod segment;
 mod values;
 mod words;
 
+pub use crate::alert::command::{DONE, Refused};
 pub use asked::Unsaid;
 pub use segment::BETWEEN;

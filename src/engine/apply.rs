@@ -12,6 +12,7 @@ use super::flows::Before;
 use super::ids::{Admitted, Memory, Seen};
 use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value, value_again};
 use super::lifecycle::{due_ms, enter, moves_to, step};
+use super::member::Left;
 use super::owed::Owed;
 use super::profile::Profile;
 use super::rows::{EventRow, Rows, keeps_row};
@@ -26,7 +27,7 @@ use super::take::Took;
 use super::tiers::Tiers;
 use super::web::Visits;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Champion, Event};
+use crate::model::event::{Body, Event};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, Stamp};
 use crate::model::registry::Subject;
@@ -51,15 +52,6 @@ pub struct Moved {
     pub slot: u32,
     /// The account before, when it changed.
     pub left_account: Option<Left>,
-}
-
-/// An account that a customer has left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// Its id.
-    pub account: Box<str>,
-    /// Whether the customer stood up for us there.
-    pub champion: bool,
 }
 
 /// All customer logic of one shard.
@@ -293,11 +285,8 @@ impl Engine {
         let account = batch.str(event.account_id);
         // most events repeat the account: only another one costs a copy of the old
         let before = profile.said(Field::AccountId);
-        let other =
-            (before != account && (!before.is_empty() || profile.was_told())).then(|| Left {
-                account: before.into(),
-                champion: profile.said(Field::Champion) == Champion::Yes.name(),
-            });
+        let other = (before != account && (!before.is_empty() || profile.was_told()))
+            .then(|| Left::of(before, profile));
         if profile.said.say(Field::AccountId, account, stamp) {
             self.moved.push(Moved { slot, left_account: other });
         }

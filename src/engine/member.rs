@@ -25,6 +25,23 @@ const STEPS: f64 = 100.0;
 /// Leading bits of an amount that count as a change: a step is between 1/128 and 1/64 of it.
 const AMOUNT_BITS: u32 = 7;
 
+/// An account that a customer has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its id.
+    pub account: Box<str>,
+    /// Whether the customer stood up for us there.
+    pub champion: bool,
+}
+
+impl Left {
+    /// As the customer is when leaving.
+    pub fn of(account: &str, profile: &Profile) -> Self {
+        let champion = profile.said(Field::Champion) == Champion::Yes.name();
+        Self { account: account.into(), champion }
+    }
+}
+
 /// What a member brings to its account, its scores as of `scores`.
 pub fn part(cx: &Context, profile: &Profile, tier: TierColumns, scores: &Scores) -> AccountPart {
     let none = More::default();
