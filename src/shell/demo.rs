@@ -38,11 +38,12 @@ use story::Story;
 /// The definitions that the demo runs: customers, and their accounts.
 const DEFINITIONS: [&str; 2] =
     [include_str!("../../pipelines/demo.toml"), include_str!("../../pipelines/demo_accounts.toml")];
-/// The rules of alerts: those of a shop about its customers, and the shipped ones about accounts.
-const RULES: [RuleFile<'static>; 2] = [
-    RuleFile { name: "shop.toml", text: include_str!("../../pipelines/demo_alerts/shop.toml") },
-    RuleFile { name: "accounts.toml", text: include_str!("../../pipelines/alerts/accounts.toml") },
-];
+/// The rules of alerts.
+const RULES: RuleFile<'static> =
+    RuleFile { name: "shop.toml", text: include_str!("../../pipelines/demo_alerts/shop.toml") };
+/// The rules of alerts about accounts: the shipped ones.
+const ACCOUNT_RULES: RuleFile<'static> =
+    RuleFile { name: "accounts.toml", text: include_str!("../../pipelines/alerts/accounts.toml") };
 /// Seconds of a day.
 const DAY_S: f64 = 86_400.0;
 
@@ -160,12 +161,14 @@ fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
 /// The definitions, at the speed that was asked for, with the rules of alerts: the customers', and the accounts' fed by it.
 fn definitions(days_per_second: f64) -> Result<[Arc<Plan>; 2], DemoError> {
     let [customers, accounts] = DEFINITIONS.map(|text| definition(text, days_per_second));
-    let (rules, problems) = plan::rules(&RULES);
-    let rules =
-        rules.ok_or_else(|| DemoError::Stuck(format!("pipelines/demo_alerts: {problems:?}")))?;
-    let alerts = Arc::new(rules.set);
-    let customers = Plan { alerts: Arc::clone(&alerts), ..customers? };
-    let accounts = Plan { alerts, ..accounts?.fed_by(|_| Ok::<_, DemoError>(1))? };
+    let ruled = |file: RuleFile<'static>| {
+        let (rules, problems) = plan::rules(&[file]);
+        let rules = rules.ok_or_else(|| DemoError::Stuck(format!("{}: {problems:?}", file.name)));
+        rules.map(|rules| Arc::new(rules.set))
+    };
+    let customers = Plan { alerts: ruled(RULES)?, ..customers? };
+    let accounts = accounts?.fed_by(|_| Ok::<_, DemoError>(1))?;
+    let accounts = Plan { alerts: ruled(ACCOUNT_RULES)?, ..accounts };
     Ok([Arc::new(customers), Arc::new(accounts)])
 }
 
