@@ -6,6 +6,9 @@
 //! [`Profile::bytes_guess`]. Events reach it by `profile.more_mut().rare_mut().NAME.get_or_insert_default()`, rows by
 //! `more.rare().NAME.as_deref()`. Customers without any rare section pay nothing for it; those with one pay eight bytes
 //! for each of the others. [`More`] is what nearly every customer has: a byte there is a byte for each of them.
+//!
+//! Most profiles sleep as the bytes of their state record (`held.rs`): what is no part of the state and dear to find again must
+//! be told there, and a byte less of the record is a byte less of every customer.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
