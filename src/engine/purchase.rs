@@ -254,19 +254,7 @@ impl Purchases {
     pub fn gaps(&self) -> Gaps {
         let opened = self.opening.as_ref().map(|o| o.last_day);
         let known = self.days.partition_point(|day| opened.is_some_and(|last| *day <= last));
-        let mut days = opened.into_iter().chain(self.days[known..].iter().copied());
-        let mut gaps = Gaps::default();
-        let Some(mut before) = days.next() else {
-            return gaps;
-        };
-        for day in days {
-            let gap_d = f64::from(day - before);
-            gaps.n += 1;
-            gaps.sum_d += gap_d;
-            gaps.sum_ln_d += libm::log(gap_d);
-            before = day;
-        }
-        gaps
+        Gaps::between(opened.into_iter().chain(self.days[known..].iter().copied()))
     }
 
     /// As [`Self::gaps`] without the logarithms: how many, and their sum.
