@@ -231,7 +231,8 @@ impl Profile {
         let purchases =
             self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
         let more = self.more().map_or(0, More::bytes_guess);
-        let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len() + w.sessions.days().len() / 8);
+        let sessions =
+            self.web.as_ref().map_or(0, |w| w.sessions.len() + w.sessions.days().len() / 8);
         let told = if self.said.get_bytes(Field::AccountId).is_empty() { 0 } else { PART_BYTES };
         800 + self.ids.len() * 15 + purchases + sessions * 40 + more + told
     }
