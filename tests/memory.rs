@@ -15,7 +15,7 @@ const EVENTS: u64 = 100_000;
 const CYCLE: usize = 10_000;
 
 /// Bytes of a state record on average. A byte more is a byte more of every customer, in memory and in the state topic.
-const SLEEPING_MAX: f64 = 290.0;
+const SLEEPING_MAX: f64 = 295.0;
 
 /// The state records of customers after the generator's events.
 fn records(options: Options) -> BTreeMap<Vec<u8>, Vec<u8>> {

@@ -139,7 +139,6 @@ impl Engine {
         let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         let is_new = self.store.len() > known;
-        self.store.used(slot);
         self.confirm_tier(slot, event.ts_ms);
         if self.store.get(slot).due_ms() <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
@@ -379,8 +378,7 @@ impl Engine {
     /// Evaluates a profile at its due. A due re-arms strictly later; one that finds nothing leaves no trace, for where it
     /// lay depends on when it was last looked for.
     fn fire(&mut self, slot: u32) {
-        self.store.used(slot);
-        let Slot { due, profile, .. } = self.store.get(slot);
+        let Slot { due, profile, .. } = self.store.used(slot);
         let tau_ms = due.ms();
         let was = profile.lifecycle();
         let retimed = profile.lifecycle_due_ms() <= tau_ms;

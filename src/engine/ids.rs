@@ -4,8 +4,8 @@
 //! remembered nor at or below the floor is new, and nothing is ever counted twice.
 //!
 //! Ids are xxh3-64 hashes: with `n` ids held, a new one is taken for a repeat with probability `n / 2^64`
-//! (docs/decisions/0003). Times are whole seconds, rounded down. An id takes 12 bytes; those of all sources lie in one
-//! allocation, which is what nearly every customer has. Only a source with very many ids gets a queue and an index.
+//! (docs/decisions/0003). Times are whole seconds, rounded down. An id takes 12 bytes, in the state about nine; those of all
+//! sources lie in one allocation, which is what nearly every customer has. Only a source with very many ids gets a queue and an index.
 
 mod many;
 mod packed;

@@ -6,6 +6,9 @@
 //! [`Profile::bytes_guess`]. Events reach it by `profile.more_mut().rare_mut().NAME.get_or_insert_default()`, rows by
 //! `more.rare().NAME.as_deref()`. Customers without any rare section pay nothing for it; those with one pay eight bytes
 //! for each of the others. [`More`] is what nearly every customer has: a byte there is a byte for each of them.
+//!
+//! Most profiles sleep as the bytes of their state record (`held.rs`): what is no part of the state and dear to find again must
+//! be told there, and a byte less of the record is a byte less of every customer.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -228,7 +231,8 @@ impl Profile {
         let purchases =
             self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
         let more = self.more().map_or(0, More::bytes_guess);
-        let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len() + w.sessions.days().len() / 8);
+        let sessions =
+            self.web.as_ref().map_or(0, |w| w.sessions.len() + w.sessions.days().len() / 8);
         let told = if self.said.get_bytes(Field::AccountId).is_empty() { 0 } else { PART_BYTES };
         800 + self.ids.len() * 15 + purchases + sessions * 40 + more + told
     }

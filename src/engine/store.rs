@@ -158,11 +158,14 @@ impl Store {
         self.index.candidates(hash).find(|slot| self.get(*slot).key.bytes() == key)
     }
 
-    /// The slot of a key, new with `profile()` if there is none.
+    /// The slot of a key, new with `profile()` if there is none: it counts as used.
     pub fn find_or_insert(&mut self, key: &[u8], profile: impl FnOnce() -> Profile) -> u32 {
         let hash = xxh3_64(key);
         match self.find_hashed(key, hash) {
-            Some(slot) => slot,
+            Some(slot) => {
+                self.used(slot);
+                slot
+            }
             None => self.insert_hashed(key, hash, profile()),
         }
     }
@@ -198,13 +201,13 @@ impl Store {
     }
 
     /// Notes that a profile is looked at, and so awake. To be called by whoever comes upon one by its slot or its key.
-    pub fn used(&mut self, slot: u32) {
-        let entry = self.get_mut(slot);
-        entry.used = true;
-        if !entry.listed {
-            entry.listed = true;
+    pub fn used(&mut self, slot: u32) -> &mut Slot {
+        if !self.get(slot).listed {
             self.awake.push_back(slot);
         }
+        let entry = self.get_mut(slot);
+        (entry.used, entry.listed) = (true, true);
+        entry
     }
 
     /// Sends profiles to sleep until no more than a part of them is awake: first those that were not used since this was last

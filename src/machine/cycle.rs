@@ -198,8 +198,7 @@ impl Machine {
 
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
         let Engine { cx, store, .. } = &mut self.engine;
-        store.used(slot);
-        let profile = &mut store.get_mut(slot).profile;
+        let profile = &mut store.used(slot).profile;
         if !profile.ages() || profile.refreshed_ms().max(profile.as_of_ms) >= tau_ms {
             return;
         }
