@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod likelihood;
 pub mod loyalty;
 pub mod opportunity;
+pub mod outlook;
 pub mod quadrant;
 pub mod regularity;
 pub mod risk;
