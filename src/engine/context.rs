@@ -46,8 +46,10 @@ pub struct Context {
     pub loyalty: loyalty::Weights,
     /// Trends of spending (minor units) and of visits.
     pub trends: [TrendRule; 2],
-    /// Gaps of the population.
+    /// Gaps between purchase days of the population.
     pub regularity: Regularity,
+    /// Gaps between days with a visit of the population.
+    pub visit_regularity: Regularity,
     /// Mean spending.
     pub gamma_gamma: Option<GammaGamma>,
     /// Lifetime value, and expected purchases.
@@ -108,6 +110,10 @@ impl Context {
                 TrendRule::engagement(p.trends.visit_floor),
             ],
             regularity: Regularity { g_pop_d: p.regularity.gap_d, ..Regularity::default() },
+            visit_regularity: Regularity {
+                g_pop_d: p.regularity.visit_gap_d,
+                ..Regularity::default()
+            },
             gamma_gamma: GammaGamma::new(
                 p.value.gamma_gamma_p,
                 p.value.gamma_gamma_q,
