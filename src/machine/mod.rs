@@ -283,7 +283,7 @@ impl Machine {
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()
             || self.engine.tiers.is_sweeping()
-            || self.market.is_waiting(self.identity.shards)
+            || (self.engine.demand.is_on() && self.market.is_waiting(self.identity.shards))
             // either way: a clock that stepped back must not silence an idle shard
             || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms(clock.now_ms)
     }

@@ -3,7 +3,7 @@
 use super::keys::{Key, key};
 
 /// Every key, in the order of the documentation.
-pub(super) const KEYS: [Key; 37] = [
+pub(super) const KEYS: [Key; 38] = [
     key("test", "name", "text; required", "", "what the case shows"),
     key(
         "test",
@@ -131,6 +131,13 @@ pub(super) const KEYS: [Key; 37] = [
         "id of a customer, a ticket, an account, …",
         "",
         "with events: whose alert; left out: of anybody",
+    ),
+    key(
+        "expect",
+        "severity",
+        "info, low, medium, high, critical",
+        "",
+        "with events: how bad it is; left out: any",
     ),
     key(
         "signals",

@@ -10,7 +10,7 @@ use super::scalar;
 use crate::model::registry::{Kind, Signal, Subject};
 use crate::model::time::{DAY_MS, EVENT_TIME_END_MS};
 use crate::rule::case::{Case, Deed, Expected, Given, Step};
-use crate::rule::definition::Rule;
+use crate::rule::definition::{Rule, Severity};
 use crate::rule::evaluate::Value;
 use crate::rule::lifecycle::{Action, What};
 
@@ -50,6 +50,9 @@ pub(super) fn case(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule])
     }
     let mut expect = Vec::new();
     for wanted in section.tables(notes, "expect") {
+        if !lives && wanted.has("severity") {
+            wanted.refuse(notes, "severity", "none: only a case from events tells how bad it is");
+        }
         expect.extend(expected(notes, &wanted, start_ms, known));
     }
     let lived = check_events::lived(notes, section, start_ms, known);
@@ -271,7 +274,8 @@ fn expected(
     let within_ms = section.duration_ms(notes, "within", 0..=WITHIN_MAX_MS, 0);
     let line = notes.line(section.at);
     let (at_ms, rule, what) = (at_ms?, rule?, what?);
-    Some(Expected { line, at_ms, within_ms, rule, subject, what, episode })
+    let severity = section.word(notes, "severity", &Severity::ALL);
+    Some(Expected { line, at_ms, within_ms, rule, subject, what, episode, severity })
 }
 
 /// Whom something is about, where the case says it.

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::condition::SignalRef;
+use super::definition::Severity;
 use super::difference::Difference;
 use super::evaluate::Value;
 use super::lifecycle::{Action, What};
@@ -62,6 +63,8 @@ pub struct Expected {
     pub what: What,
     /// Of which episode; `None` where the case does not say.
     pub episode: Option<u32>,
+    /// How bad; `None` where the case does not say, and by hand.
+    pub severity: Option<Severity>,
 }
 
 /// An event that comes.

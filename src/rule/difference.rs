@@ -1,6 +1,7 @@
 //! What a case expected and what it got instead, in words, with the line that expected it.
 
 use super::case::{Case, Expected};
+use super::definition::Severity;
 use super::lifecycle::What;
 use crate::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_text};
 
@@ -28,6 +29,8 @@ pub struct Happened {
     pub what: What,
     /// Of which episode.
     pub episode: u32,
+    /// How bad; empty in a case by hand.
+    pub severity: String,
 }
 
 impl Difference {
@@ -65,6 +68,7 @@ pub fn compare(case: &Case, happened: Vec<Happened>) -> Vec<Difference> {
             subject: expected.subject.clone().unwrap_or_default(),
             what: expected.what,
             episode: expected.episode.unwrap_or(0),
+            severity: expected.severity.map_or("", Severity::name).to_owned(),
         };
         let give = match expected.within_ms {
             0 => String::new(),
@@ -92,9 +96,10 @@ fn fits(expected: &Expected, happened: &Happened) -> bool {
         && happened.what == expected.what
         && (happened.at_ms - expected.at_ms).abs() <= expected.within_ms
         && expected.episode.is_none_or(|episode| episode == happened.episode)
+        && expected.severity.is_none_or(|severity| severity.name() == happened.severity)
 }
 
-/// `volume_shrink of C1 raised after 14d (2026-01-19T09:00:00Z), episode 1`.
+/// `volume_shrink of C1 raised after 14d (2026-01-19T09:00:00Z), episode 1, medium`.
 fn words(case: &Case, happened: &Happened) -> String {
     let of = match happened.subject.as_str() {
         "" => String::new(),
@@ -104,8 +109,12 @@ fn words(case: &Case, happened: &Happened) -> String {
         0 => String::new(),
         episode => format!(", episode {episode}"),
     };
+    let severity = match happened.severity.as_str() {
+        "" => String::new(),
+        severity => format!(", {severity}"),
+    };
     let (rule, what) = (&happened.rule, happened.what.name());
-    format!("{rule}{of} {what} {}{episode}", moment(case, happened.at_ms))
+    format!("{rule}{of} {what} {}{episode}{severity}", moment(case, happened.at_ms))
 }
 
 /// A moment as people read it: `after 14d (2026-01-19T09:00:00Z)`.

@@ -51,8 +51,9 @@ pub fn run(case: &Case, set: &RuleSet) -> Verdict {
     let happened = run.happened.into_iter().filter_map(|(rule, transition)| {
         let name = &run.rules.get(rule)?.name;
         let Transition { at_ms, episode, what, .. } = transition;
-        let (rule, subject) = (name.clone(), String::new());
-        case.rules.contains(name).then_some(Happened { at_ms, rule, subject, what, episode })
+        let (rule, subject, severity) = (name.clone(), String::new(), String::new());
+        let happened = Happened { at_ms, rule, subject, what, episode, severity };
+        case.rules.contains(name).then_some(happened)
     });
     differences.extend(compare(case, happened.collect()));
     Verdict { name: case.name.clone(), line: case.line, differences }

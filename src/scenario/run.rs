@@ -29,6 +29,8 @@ struct Run<'c> {
     customers: Stage,
     accounts: Option<Stage>,
     clerk: Option<Clerk>,
+    /// The clock stops at least so often.
+    tick_ms: i64,
     now_ms: i64,
     stops: usize,
     words: Vec<AlertWord>,
@@ -51,6 +53,7 @@ pub(super) fn follow(case: &Case, lived: &Lived, plans: &Plans, accounts: bool) 
         customers: Stage::new(&plans.customers),
         accounts: behind.map(Stage::new),
         clerk: lived.notifier.as_ref().and_then(Clerk::new),
+        tick_ms: tick_ms(case, plans, accounts),
         now_ms: lived.events.first().map_or(case.start_ms, |first| first.arrives_ms),
         stops: 0,
         words: Vec::new(),
@@ -132,13 +135,14 @@ impl Run<'_> {
             Action::Reopen => (Act::Reopen, None),
         };
         let of_account = word.subject_kind == Subject::Account.name();
-        let key = if of_account { &word.account_id } else { &word.customer_id };
+        // the pipeline's own way to whom an alert is about: nothing where it is no customer
+        let key = if of_account { &word.subject_id } else { &word.customer_id };
         let said = Said {
             id: xxh3_128(&number.to_le_bytes()).to_le_bytes(),
             by: "somebody".to_owned(),
             rule: word.rule.clone(),
             subject: word.subject_id.clone(),
-            customer: if key.is_empty() { word.subject_id.clone() } else { key.clone() },
+            customer: key.clone(),
             episode: word.episode,
             act,
             until_ms,
@@ -197,8 +201,7 @@ impl Run<'_> {
     }
 
     fn next_stop_ms(&mut self, to_ms: i64) -> i64 {
-        // what is made of many customers moves by words and hours, not by dues of its own
-        let tick_ms = if self.accounts.is_some() { HOUR_MS } else { DAY_MS };
+        let tick_ms = self.tick_ms;
         let mut next_ms = to_ms.min((self.now_ms / tick_ms + 1).saturating_mul(tick_ms));
         for stage in std::iter::once(&mut self.customers).chain(&mut self.accounts) {
             let delay_ms = stage.delay_ms();
@@ -256,6 +259,7 @@ impl Run<'_> {
                 subject: word.subject_id,
                 what: What::ALL.into_iter().find(|what| what.name() == word.what)?,
                 episode: word.episode,
+                severity: word.severity,
             })
         });
         differences.extend(compare_transitions(self.case, happened.collect()));
@@ -265,6 +269,15 @@ impl Run<'_> {
         differences.truncate(DIFFERENCES_MAX);
         differences
     }
+}
+
+/// What is made of many customers moves by words and full hours, not only by dues of its own.
+fn tick_ms(case: &Case, plans: &Plans, accounts: bool) -> i64 {
+    let of_rules = case.rules.iter().filter_map(|name| plans.customers.alerts.find(name));
+    let alone = of_rules
+        .map(|rule| rule.subject)
+        .all(|subject| matches!(subject, Subject::Customer | Subject::Ticket));
+    if alone && !accounts { DAY_MS } else { HOUR_MS }
 }
 
 /// The source that an event comes by.
