@@ -110,7 +110,7 @@ impl Outlooks {
 fn split(ratio: f64) -> Option<(usize, f64)> {
     let bits = ratio.to_bits();
     let octave = usize::try_from((bits >> 52).checked_sub(1_023)?).ok()?;
-    let share = f64::from_bits(bits & ((1 << 52) - 1) | 1_023 << 52);
+    let share = f64::from_bits((bits & ((1 << 52) - 1)) | (1_023 << 52));
     (octave < OCTAVES).then_some((octave, 2.0 * share - 3.0))
 }
 
@@ -118,9 +118,9 @@ fn split(ratio: f64) -> Option<(usize, f64)> {
 fn sum(piece: &Piece, place: f64) -> [f64; 2] {
     let (mut next, mut after) = ([0.0; 2], [0.0; 2]);
     for coefficients in piece[1..].iter().rev() {
-        for at in 0..2 {
-            let now = coefficients[at] + (2.0 * place * next[at] - after[at]);
-            (after[at], next[at]) = (next[at], now);
+        for ((coefficient, next), after) in coefficients.iter().zip(&mut next).zip(&mut after) {
+            let now = coefficient + (2.0 * place * *next - *after);
+            (*after, *next) = (*next, now);
         }
     }
     [0, 1].map(|at| piece[0][at] + (place * next[at] - after[at]))
