@@ -4,6 +4,9 @@
 //! the decoders' own work is timed, the generator's is not. Ratios are between figures of the same round. Then, once:
 //! the bytes of a customer who does everything, and how long a shard with many customers takes to be restored.
 //!
+//! `cargo bench --bench machine --no-default-features -- rules [EVENTS] [CUSTOMERS] [ROUNDS]` runs each round twice, without
+//! and with the shipped alert rules, and nothing else.
+//!
 //! `cargo bench --bench machine --no-default-features -- sizes [EVENTS] [CUSTOMERS]` tells instead what is allocated at the
 //! end of a round, by size: the sections of a profile can be told by theirs.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -21,7 +24,7 @@ use retain::machine::{ClockReading, Identity, Machine, Progress};
 use retain::model::batch::EventBatch;
 use retain::model::effects::Effects;
 use retain::model::record::Record;
-use retain::plan::{Plan, parse};
+use retain::plan::{Plan, RuleFile, parse, rules};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting(mimalloc::MiMalloc);
@@ -357,6 +360,44 @@ fn baselines(plan: &Plan, chunk: &[Generated], f: &mut Figures) {
     });
 }
 
+/// The definition with the shipped rules about customers and tickets.
+fn with_rules(definition: &str) -> Arc<Plan> {
+    let file = |name, text| RuleFile { name, text };
+    let (found, problems) = rules(&[
+        file("customers.toml", include_str!("../pipelines/alerts/customers.toml")),
+        file("others.toml", include_str!("../pipelines/alerts/others.toml")),
+        file("service.toml", include_str!("../pipelines/alerts/service.toml")),
+    ]);
+    let found = found.unwrap_or_else(|| panic!("{problems:?}"));
+    let plan = parse(definition).0.expect("the shipped definition is right");
+    Arc::new(Plan { alerts: Arc::new(found.set), ..plan })
+}
+
+/// Prints the figures of a round. Returns the cost of an event, ns.
+fn report(n: u64, what: &str, f: &Figures) -> f64 {
+    let ns = |d: Duration| d.as_nanos() as f64 / f.events as f64;
+    let all = ns(f.machine) + ns(f.effects);
+    println!(
+        "round {n}, {what}: {all:.0} ns/event = {:.2} M/s (merge and apply {:.0}, effects {:.0}); decode alone {:.0}; \
+         serde_json::Value alone {:.0}; all/Value {:.2}",
+        1e3 / all,
+        ns(f.machine),
+        ns(f.effects),
+        ns(f.decode),
+        ns(f.value),
+        all / ns(f.value),
+    );
+    println!(
+        "         {} customers seen, {:.0} bytes each (growth of RSS; {:.0} of them a cycle's wider effects); {:.0} bytes of effects an event, {:.2} state records an event",
+        f.customers,
+        f.growth / f.grown_by,
+        f.buffers / f.grown_by,
+        f.effect_bytes as f64 / f.events as f64,
+        f.state_records as f64 / f.events as f64,
+    );
+    all
+}
+
 fn main() {
     let arguments: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let argument = |at: usize, default: u64| arguments.get(at).copied().unwrap_or(default);
@@ -369,28 +410,17 @@ fn main() {
         sizes(&plan, events, customers);
         return;
     }
+    if std::env::args().any(|argument| argument == "rules") {
+        let ruled = with_rules(text);
+        for n in 1..=rounds {
+            let without = report(n, "without rules", &round(&plan, events, customers));
+            let with = report(n, "with rules", &round(&ruled, events, customers));
+            println!("round {n}: rules add {:.0} ns/event", with - without);
+        }
+        return;
+    }
     for n in 1..=rounds {
-        let f = round(&plan, events, customers);
-        let ns = |d: Duration| d.as_nanos() as f64 / f.events as f64;
-        let all = ns(f.machine) + ns(f.effects);
-        println!(
-            "round {n}: {all:.0} ns/event = {:.2} M/s (merge and apply {:.0}, effects {:.0}); decode alone {:.0}; \
-             serde_json::Value alone {:.0}; all/Value {:.2}",
-            1e3 / all,
-            ns(f.machine),
-            ns(f.effects),
-            ns(f.decode),
-            ns(f.value),
-            all / ns(f.value),
-        );
-        println!(
-            "         {} customers seen, {:.0} bytes each (growth of RSS; {:.0} of them a cycle's wider effects); {:.0} bytes of effects an event, {:.2} state records an event",
-            f.customers,
-            f.growth / f.grown_by,
-            f.buffers / f.grown_by,
-            f.effect_bytes as f64 / f.events as f64,
-            f.state_records as f64 / f.events as f64,
-        );
+        report(n, "all", &round(&plan, events, customers));
     }
     active_customer(&plan);
     restore(&plan, customers);

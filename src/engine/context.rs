@@ -15,6 +15,7 @@ use crate::signal::contract::Sbg;
 use crate::signal::decay::Decay;
 use crate::signal::levels::Levels;
 use crate::signal::lifecycle::Bands;
+use crate::signal::outlook::Outlooks;
 use crate::signal::regularity::Regularity;
 use crate::signal::silence::{Model, Params};
 use crate::signal::trend::TrendRule;
@@ -23,6 +24,9 @@ use crate::signal::{loyalty, risk};
 
 /// Horizon of the silence probability that the lifecycle looks at, days.
 pub const LIFECYCLE_HORIZON_D: f64 = 90.0;
+
+/// Horizon of the expected purchases, days.
+const EXPECTED_HORIZON_D: f64 = 90.0;
 
 /// The plan, and what follows from it.
 #[derive(Debug)]
@@ -49,8 +53,8 @@ pub struct Context {
     pub visit_regularity: Regularity,
     /// Mean spending.
     pub gamma_gamma: Option<GammaGamma>,
-    /// Lifetime value.
-    pub value: ValueRule,
+    /// Lifetime value, and expected purchases.
+    pub outlooks: Outlooks,
     /// Renewals of contracts.
     pub contract: Option<Sbg>,
     /// What is worth a contact.
@@ -86,13 +90,14 @@ impl Context {
             ModelKind::BgCnbdK { k } => Model::BgCnbd { k },
         };
         let m = plan.model;
+        let model = Params { model: kind, r: m.r, alpha_d: m.alpha_d, a: m.a, b: m.b };
         let b = plan.bands;
         let p = &plan.parameters;
         let major = major(&plan);
         Self {
             spend: [decay(30.0), decay(180.0)],
             visits: [decay(7.0), decay(60.0)],
-            model: Params { model: kind, r: m.r, alpha_d: m.alpha_d, a: m.a, b: m.b },
+            model,
             bands: Bands {
                 slipping: b.slipping,
                 dormant: b.dormant,
@@ -116,12 +121,7 @@ impl Context {
                 p.value.gamma_gamma_gamma * major,
             )
             .ok(),
-            value: ValueRule {
-                steps: p.value.months as u16,
-                discount: p.value.discount_rate,
-                margin: p.value.margin,
-                ..ValueRule::default()
-            },
+            outlooks: Outlooks::new(value_rule(&plan), model, EXPECTED_HORIZON_D),
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
             offers: OfferRule::new(&plan),
             alerts: Ruled::new(&plan, &[Subject::Customer, Subject::Ticket, Subject::Segment]),
@@ -154,6 +154,16 @@ impl Context {
 
 fn major(plan: &Plan) -> f64 {
     10_f64.powi(plan.currency.minor_digits() as i32)
+}
+
+fn value_rule(plan: &Plan) -> ValueRule {
+    let value = plan.parameters.value;
+    ValueRule {
+        steps: value.months as u16,
+        discount: value.discount_rate,
+        margin: value.margin,
+        ..ValueRule::default()
+    }
 }
 
 fn risk_rule(plan: &Plan) -> RiskRule {

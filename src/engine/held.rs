@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use super::compact::Moment;
 use super::profile::{More, Profile};
 use crate::alert::Alerts;
+use crate::model::record::SourceIndex;
 use crate::model::time::NEVER_MS;
 
 /// A profile, awake or asleep. To look at it is to wake it; who only wants it in the cache has [`Held::touch`] and
@@ -87,9 +88,9 @@ impl Held {
         self.awake.get().map_or(0, |profile| profile.touch())
     }
 
-    /// What lies behind them.
-    pub fn touch_more(&self) -> u64 {
-        self.awake.get().map_or(0, |profile| profile.touch_more())
+    /// What lies behind them, of what an event of a source, with an id, touches.
+    pub fn touch_more(&self, source: SourceIndex, id_hash: u64) -> u64 {
+        self.awake.get().map_or(0, |profile| profile.touch_more(source, id_hash))
     }
 
     /// What only rows and records read.

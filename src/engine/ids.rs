@@ -124,9 +124,10 @@ impl Ids {
         ends.into_iter().flatten().fold(0, |sum, byte| sum ^ byte)
     }
 
-    /// Something of what lies behind it, for a pass of its own.
-    pub fn touch_far(&self) -> u64 {
-        self.many().iter().map(Many::touch).fold(0, u64::wrapping_add)
+    /// Something of what lies behind it and an event with this id will touch, for a pass of its own.
+    pub fn touch_far(&self, source: SourceIndex, hash: u64) -> u64 {
+        let many = self.many().iter().find(|many| many.source == source);
+        many.map_or(0, |many| many.touch(hash))
     }
 
     /// The latest event time that an id of a source was forgotten of; [`BEFORE_ALL_MS`] when none was.

@@ -23,9 +23,6 @@ use crate::signal::trend::TrendSums;
 use crate::signal::value::Outlook;
 use crate::signal::{loyalty, risk};
 
-/// Horizon of the expected purchases, days.
-const EXPECTED_HORIZON_D: f64 = 90.0;
-
 /// Ratings the prior of satisfaction counts for.
 const CSAT_PRIOR_N: f64 = 3.0;
 
@@ -334,7 +331,7 @@ fn outlook(cx: &Context, profile: &Profile, tau_ms: i64) -> Option<Outlook> {
     let seen = (history, days(tau_ms - first_ms).max(history.t_x_d));
     let mean_minor = mean_spend_minor(cx, purchases);
     let cost_minor = cost_per_day_minor(cx, profile, tau_ms);
-    Some(cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, mean_minor, cost_minor))
+    Some(cx.outlooks.at(seen, mean_minor, cost_minor))
 }
 
 /// The lifetime value at `tau_ms`, minor units; `None` before the first purchase. Of the moment of the last purchase it is

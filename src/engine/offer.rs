@@ -92,6 +92,11 @@ impl Offers {
         self.list.is_empty()
     }
 
+    /// Something of the list, see `Profile::touch_more`.
+    pub fn touch(&self) -> bool {
+        self.list.first().is_some_and(|offer| offer.goal().is_some())
+    }
+
     /// When each goal was last proposed, in the order of [`Goal::ALL`].
     pub fn proposed_ms(&self) -> [Option<i64>; GOALS] {
         let mut at_ms = [None; GOALS];

@@ -25,6 +25,7 @@ use super::sums::Sums;
 use super::terms::Terms;
 use super::web::Web;
 use crate::alert::Alerts;
+use crate::model::record::SourceIndex;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::lifecycle::Lifecycle;
 
@@ -246,14 +247,15 @@ impl Profile {
         web + bought + more + u64::from(self.ids.touch()) + u64::from(self.said.touch())
     }
 
-    /// What an event touches behind the sections that [`Self::touch`] has brought.
-    pub fn touch_more(&self) -> u64 {
+    /// What an event of a source, with an id, touches behind the sections that [`Self::touch`] has brought.
+    pub fn touch_more(&self, source: SourceIndex, id_hash: u64) -> u64 {
         let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
         let more = self.more().map_or(0, |more| {
             let care = more.care.as_ref().map_or(0, |care| u64::from(care.open_complaints()));
-            more.sums.touch().wrapping_add(u64::from(more.intents.touch()) + care)
+            let held = u64::from(more.intents.touch()) + u64::from(more.offers.touch());
+            more.sums.touch().wrapping_add(held + care)
         });
-        far.wrapping_add(more)
+        far.wrapping_add(more).wrapping_add(self.ids.touch_far(source, id_hash))
     }
 
     /// First event of any type, or the opening's first purchase.

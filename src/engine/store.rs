@@ -9,6 +9,7 @@ use super::compact::Moment;
 use super::held::Held;
 use super::index::Index;
 use super::profile::Profile;
+use crate::model::record::SourceIndex;
 
 /// Slots in a page: large enough to be cheap, small enough that growing never copies much. One less than a power of two:
 /// with its alignment a whole one takes the allocator's next larger size, a fifth more.
@@ -244,41 +245,50 @@ impl Store {
         &mut self.pages[slot as usize / PAGE][slot as usize % PAGE]
     }
 
-    /// Brings what the next events will touch into the cache, and what `beside` reads of a slot by its number. The look-ups
+    /// Brings what the next events of a source will touch into the cache, by their keys and the hashes of their ids, and what
+    /// `beside` reads of a slot by its number. The look-ups
     /// do not depend on each other, so their waits for memory overlap; one after the other, as events are applied, they
     /// would add up. Changes nothing.
-    pub fn warm<'k>(&self, keys: impl Iterator<Item = &'k [u8]>, beside: impl Fn(u32) -> u64) {
-        let mut hashes = [0_u64; WARM];
+    pub fn warm<'k>(
+        &self,
+        source: SourceIndex,
+        events: impl Iterator<Item = (&'k [u8], u64)>,
+        beside: impl Fn(u32) -> u64,
+    ) {
+        let mut hashes = [(0_u64, 0_u64); WARM];
         let mut count = 0;
-        for key in keys {
-            hashes[count] = xxh3_64(key);
+        for (key, id_hash) in events {
+            hashes[count] = (xxh3_64(key), id_hash);
             count += 1;
             if count == WARM {
-                self.warm_hashes(&hashes, &beside);
+                self.warm_hashes(source, &hashes, &beside);
                 count = 0;
             }
         }
         if count > 0 {
-            self.warm_hashes(&hashes[..count], &beside);
+            self.warm_hashes(source, &hashes[..count], &beside);
         }
     }
 
-    fn warm_hashes(&self, hashes: &[u64], beside: impl Fn(u32) -> u64) {
+    /// `hashes`: of keys and of event ids.
+    fn warm_hashes(&self, source: SourceIndex, hashes: &[(u64, u64)], beside: impl Fn(u32) -> u64) {
         // in passes, none of which decides anything by what it waits for
-        let index = hashes.iter().map(|hash| self.index.touch(*hash)).fold(0, u64::wrapping_add);
-        std::hint::black_box(index);
-        let mut slots = [0_u32; WARM];
+        let index = hashes.iter().map(|(hash, _)| self.index.touch(*hash));
+        std::hint::black_box(index.fold(0, u64::wrapping_add));
+        let (mut slots, mut ids) = ([0_u32; WARM], [0_u64; WARM]);
         let mut count = 0;
         // not compared with the key, which would wait for the slot: warming another one now and then does no harm
-        for slot in hashes.iter().filter_map(|hash| self.index.candidates(*hash).next()) {
-            slots[count] = slot;
-            count += 1;
+        for (hash, id_hash) in hashes {
+            if let Some(slot) = self.index.candidates(*hash).next() {
+                (slots[count], ids[count]) = (slot, *id_hash);
+                count += 1;
+            }
         }
         let slots = &slots[..count];
         std::hint::black_box(slots.iter().map(|slot| beside(*slot)).fold(0, u64::wrapping_add));
         self.warm_slots(slots);
-        let more = slots.iter().map(|slot| self.get(*slot).profile.touch_more());
-        std::hint::black_box(more.fold(0, u64::wrapping_add));
+        let more = |(slot, id): (&u32, u64)| self.get(*slot).profile.touch_more(source, id);
+        std::hint::black_box(slots.iter().zip(ids).map(more).fold(0, u64::wrapping_add));
     }
 
     fn warm_slots(&self, slots: &[u32]) {

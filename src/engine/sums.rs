@@ -136,7 +136,8 @@ impl Sums {
     /// at least a day.
     pub fn rate(&self, sum: Sum, tau_ms: i64, since_ms: i64) -> f64 {
         let decay = Decay::from_half_life_d(sum.half_life_d());
-        decay.rate_per_day(self.at(sum, tau_ms), tau_ms.saturating_sub(since_ms))
+        let held = self.at(sum, tau_ms);
+        if held == 0.0 { held } else { decay.rate_per_day(held, tau_ms.saturating_sub(since_ms)) }
     }
 
     /// The sum and its value at the landmark, by number: what a row holds.

@@ -217,17 +217,18 @@ impl Merge {
         }
     }
 
-    /// The subjects of the next records of a source, `ahead` at a time: nothing until those are merged.
+    /// The subjects of the next records of a source and the hashes of their ids, `ahead` at a time: nothing until those
+    /// are merged.
     pub fn upcoming<'m>(
         &'m self,
         source: SourceIndex,
         plan: &'m Plan,
         ahead: usize,
-    ) -> impl Iterator<Item = &'m [u8]> {
+    ) -> impl Iterator<Item = (&'m [u8], u64)> {
         let run = self.queue(source).and_then(|q| q.runs.front());
         run.filter(|run| run.at.is_multiple_of(ahead)).into_iter().flat_map(move |run| {
             run.records[run.at..].iter().take(ahead).filter_map(|waiting| match &waiting.taken {
-                Taken::Event(event) => Some(run.batch.bytes(subject(plan, event))),
+                Taken::Event(event) => Some((run.batch.bytes(subject(plan, event)), event.id_hash)),
                 Taken::Word(_) | Taken::Reject(_) => None,
             })
         })

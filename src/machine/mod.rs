@@ -264,7 +264,7 @@ impl Machine {
             }
             let Engine { store, tiers, .. } = &self.engine;
             let upcoming = self.merge.upcoming(source, &self.plan, WARM);
-            store.warm(upcoming, |slot| tiers.stands(slot).since_ms as u64);
+            store.warm(source, upcoming, |slot| tiers.stands(slot).since_ms as u64);
             self.consume(source, broke);
         }
         Progress::More

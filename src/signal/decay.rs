@@ -53,7 +53,7 @@ impl Decay {
     /// The sum `v` as of `ts_ms`, seen at `tau_ms`. Before its own landmark a sum is not known: it is returned as is.
     #[must_use]
     pub fn value_at(&self, v: f64, ts_ms: i64, tau_ms: i64) -> f64 {
-        v * self.factor(tau_ms.saturating_sub(ts_ms))
+        if v == 0.0 { v } else { v * self.factor(tau_ms.saturating_sub(ts_ms)) }
     }
 
     /// Rate per day behind a decayed sum: `value * lambda / (1 - exp(-lambda * age))`.

@@ -44,6 +44,10 @@ fn both(a: f64, x: f64) -> (f64, f64) {
     if x == f64::INFINITY {
         return (1.0, 0.0);
     }
+    if a == 1.0 {
+        // closed, and the shape of all whose rhythm is not known
+        return (-libm::expm1(-x), libm::exp(-x));
+    }
     if x < a + 1.0 {
         let p = (factor(a, x) * series(a, x)).min(1.0);
         (p, 1.0 - p)

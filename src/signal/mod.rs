@@ -18,6 +18,7 @@ pub mod likelihood;
 pub mod loyalty;
 pub mod moment;
 pub mod opportunity;
+pub mod outlook;
 pub mod quadrant;
 pub mod regularity;
 pub mod risk;

@@ -67,8 +67,12 @@ impl TrendRule {
     /// a rate is not positive (refunds can make it so): then the sums say nothing about a ratio.
     #[must_use]
     pub fn value(&self, sums: &TrendSums, tau_ms: i64) -> Option<f64> {
+        // most customers have too few: the rates are dear
+        if sums.events < self.events_min {
+            return None;
+        }
         let (short, long) = self.rates_per_day(sums, tau_ms);
-        if sums.events < self.events_min || long < self.floor_per_day {
+        if long < self.floor_per_day {
             return None;
         }
         trend(short, long, self.clip)

@@ -114,32 +114,56 @@ impl ValueRule {
         mean_spend_minor: Option<f64>,
         cost_per_day_minor: f64,
     ) -> Outlook {
-        let p_alive = params.p_alive(h, age_d);
-        let per_purchase = p_alive * self.margin * mean_spend_minor.unwrap_or(0.0);
-        let cost = cost_per_day_minor * self.step_d;
+        // where there is no value only the horizon is asked for
         let steps = mean_spend_minor.map_or(0, |_| self.steps);
-        let (mut before, mut weight, mut value) = (0.0, 1.0, 0.0);
+        let ahead = Self { steps, ..*self }.ahead(params, (h, age_d), horizon_d);
+        let per_purchase = mean_spend_minor.map(|mean| self.margin * mean);
+        let cost = cost_per_day_minor * self.step_d * self.annuity();
+        Outlook::of(ahead, params.p_alive(h, age_d), per_purchase, cost)
+    }
+
+    /// The purchases expected of a customer who is alive: within the `horizon_d` days after `age_d`, and of all steps,
+    /// each discounted.
+    #[must_use]
+    pub(super) fn ahead(
+        &self,
+        params: &Params,
+        (h, age_d): (History, f64),
+        horizon_d: f64,
+    ) -> [f64; 2] {
+        let (mut before, mut weight, mut discounted) = (0.0, 1.0, 0.0);
         let mut asked = 0.0;
-        for from in (0..=steps).step_by(AT_ONCE) {
+        for from in (0..=self.steps).step_by(AT_ONCE) {
             // the horizon that is asked for stands in the place of the step of no length
             let mut all = [0.0; AT_ONCE];
             let mut count = 0;
-            for (expected, k) in all.iter_mut().zip(from..=steps) {
+            for (expected, k) in all.iter_mut().zip(from..=self.steps) {
                 *expected = if k == 0 { horizon_d } else { f64::from(k) * self.step_d };
                 count += 1;
             }
             params.expected_each(h, age_d, &mut all[..count]);
-            for (expected, k) in all.into_iter().zip(from..=steps) {
+            for (expected, k) in all.into_iter().zip(from..=self.steps) {
                 if k == 0 {
-                    asked = p_alive * expected;
+                    asked = expected;
                     continue;
                 }
                 weight /= 1.0 + self.discount;
-                value += (per_purchase * (expected - before) - cost) * weight;
+                discounted += (expected - before) * weight;
                 before = expected;
             }
         }
-        Outlook { expected: asked, value_minor: mean_spend_minor.map(|_| value) }
+        [asked, discounted]
+    }
+
+    /// What one unit in each step is worth now.
+    #[must_use]
+    pub(super) fn annuity(&self) -> f64 {
+        let (mut weight, mut sum) = (1.0, 0.0);
+        for _ in 0..self.steps {
+            weight /= 1.0 + self.discount;
+            sum += weight;
+        }
+        sum
     }
 }
 
@@ -153,6 +177,20 @@ pub struct Outlook {
     pub expected: f64,
     /// [`ValueRule::customer_value`]; `None` where the mean spend is not known.
     pub value_minor: Option<f64>,
+}
+
+impl Outlook {
+    /// Of what [`ValueRule::ahead`] says for a customer who is alive with probability `p_alive`: `per_purchase_minor` is what
+    /// a purchase brings, `cost_minor` what serving costs over all steps.
+    pub(super) fn of(
+        [asked, discounted]: [f64; 2],
+        p_alive: f64,
+        per_purchase_minor: Option<f64>,
+        cost_minor: f64,
+    ) -> Self {
+        let value = |minor: f64| p_alive * minor * discounted - cost_minor;
+        Self { expected: p_alive * asked, value_minor: per_purchase_minor.map(value) }
+    }
 }
 
 #[cfg(test)]

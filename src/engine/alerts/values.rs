@@ -27,8 +27,6 @@ use crate::signal::silence::History;
 use crate::signal::trend::{TrendRule, TrendSums};
 use crate::signal::window::window_sum;
 
-/// Horizon of the expected purchases, days.
-const EXPECTED_HORIZON_D: f64 = 90.0;
 /// Texts of the master data that count towards its completeness, beside whether it is a key customer.
 const MASTER: [Field; 7] = [
     Field::AccountId,
@@ -410,9 +408,7 @@ impl<'a> Facts<'a> {
             "clv" => Some(clv_minor(self.cx, self.profile, tau_ms)? / self.cx.major()),
             "exp_purchases_90" => {
                 let seen = self.age_d(tau_ms)?;
-                let cx = self.cx;
-                let outlook = cx.value.outlook(&cx.model, seen, EXPECTED_HORIZON_D, None, 0.0);
-                Some(outlook.expected)
+                Some(self.cx.outlooks.at(seen, None, 0.0).expected)
             }
             "cost_to_serve" => {
                 let minor = crate::engine::judge::cost_per_day_minor(self.cx, self.profile, tau_ms);

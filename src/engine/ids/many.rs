@@ -46,10 +46,13 @@ impl Many {
         self.ids.len()
     }
 
-    /// Something of the oldest and the newest id: reading it brings them into the cache.
-    pub fn touch(&self) -> u64 {
-        let ends = [self.ids.front(), self.ids.back()];
-        ends.into_iter().flatten().fold(0, |sum, id| sum ^ id_of(*id).1)
+    /// Looks for an id that is about to come, and for the one it may push out: brings what [`Self::admit`] reads into the
+    /// cache.
+    pub fn touch(&self, hash: u64) -> u64 {
+        let found = |hash: u64| u64::from(self.index.find(hash, |held| *held == hash).is_some());
+        let oldest = self.ids.front().map_or(0, |id| found(id_of(*id).1));
+        let newest = self.ids.back().map_or(0, |id| id_of(*id).1);
+        newest.wrapping_add(oldest).wrapping_add(found(hash))
     }
 
     /// Second and hash of each id, in ascending order.
