@@ -108,6 +108,8 @@ struct Figures {
     state_records: usize,
     customers: usize,
     growth: f64,
+    /// Of that, what the buffers of a cycle's effects have grown by: they are of the shard, however many customers it has.
+    buffers: f64,
     grown_by: f64,
 }
 
@@ -144,7 +146,7 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
     let mut figures = Figures::default();
     let mut generator = Generator::new(options).expect("the options are right");
     let mut offsets = [0_i64; 3];
-    let (mut chunks, mut warm) = (0, (0, 0));
+    let (mut chunks, mut widest, mut warm) = (0, 0, (0, 0, 0));
     loop {
         let chunk: Vec<Generated> = generator.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
@@ -152,17 +154,19 @@ fn round(plan: &Arc<Plan>, events: u64, customers: u64) -> Figures {
         }
         baselines(plan, &chunk, &mut figures);
         for effects in feed(&mut machine, &chunk, &mut offsets, &mut figures) {
+            widest = widest.max(effects.len_bytes());
             machine.recycle(effects);
         }
         figures.events += chunk.len() as u64;
         chunks += 1;
         if chunks == WARM_CHUNKS {
-            warm = (rss_bytes(), machine.customers());
+            warm = (rss_bytes(), machine.customers(), widest);
         }
     }
     figures.customers = machine.customers();
-    // the buffers of a chunk have their full size by then: what grows afterwards is state
+    // what grows afterwards is state, and the buffers of a cycle as far as its effects are wider than those of the first
     figures.growth = rss_bytes().saturating_sub(warm.0) as f64;
+    figures.buffers = (widest - warm.2) as f64;
     figures.grown_by = (machine.customers() - warm.1) as f64;
     figures
 }
@@ -380,9 +384,10 @@ fn main() {
             all / ns(f.value),
         );
         println!(
-            "         {} customers seen, {:.0} bytes each (growth of RSS); {:.0} bytes of effects an event, {:.2} state records an event",
+            "         {} customers seen, {:.0} bytes each (growth of RSS; {:.0} of them a cycle's wider effects); {:.0} bytes of effects an event, {:.2} state records an event",
             f.customers,
             f.growth / f.grown_by,
+            f.buffers / f.grown_by,
             f.effect_bytes as f64 / f.events as f64,
             f.state_records as f64 / f.events as f64,
         );

@@ -31,6 +31,8 @@ pub mod page;
 pub mod plan;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod rule;
+#[deny(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod scenario;
 #[cfg(feature = "io")]
 pub mod shell;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -249,7 +249,8 @@ fn check(file: &Path) -> anyhow::Result<()> {
 fn test(dir: &Path, junit: Option<&Path>) -> anyhow::Result<()> {
     let files = cmd_test::read(dir)?;
     anyhow::ensure!(!files.is_empty(), "{} holds no file of rules (*.toml)", dir.display());
-    let outcome = cmd_test::test(&files, &mut io::stdout().lock())?;
+    let definitions = cmd_test::definitions(dir)?;
+    let outcome = cmd_test::test(&files, &definitions, &mut io::stdout().lock())?;
     if let (Some(file), Some(report)) = (junit, &outcome.junit) {
         std::fs::write(file, report).with_context(|| file.display().to_string())?;
     }

@@ -38,6 +38,19 @@ pub enum StateKey<'a> {
     Population(u16),
     /// `q`: the cut-offs that shard 0 has made last.
     Published,
+    /// `o` + shard (2 bytes, big endian) + owner: a shard's largest revenues at risk of an owner, as shard 0 was told; without an
+    /// owner whether the shard has told everything.
+    AtRisk(u16, &'a str),
+    /// `k`: the cut-offs of owners in force.
+    OwnerCutOffs,
+    /// `v`: the cut-offs of owners that shard 0 has made last.
+    OwnersPublished,
+    /// `e` + segment: what the shard has counted of it; without a segment up to when it was told.
+    Demand(&'a str),
+    /// `y` + shard (2 bytes, big endian) + segment: what shard 0 was told of it; without a segment up to when.
+    Told(u16, &'a str),
+    /// `z` + segment: its alerts, in shard 0; without a segment up to when segments were looked at.
+    Segment(&'a str),
     /// `a` + id: an account.
     Account(&'a str),
     /// `n` + source + length of the account's id (2 bytes, big endian) + the id + customer: a member of an account.
@@ -88,6 +101,26 @@ impl<'a> StateKey<'a> {
                 out.extend_from_slice(&shard.to_be_bytes());
             }
             Self::Published => out.push(b'q'),
+            Self::AtRisk(shard, owner) => {
+                out.push(b'o');
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(owner.as_bytes());
+            }
+            Self::OwnerCutOffs => out.push(b'k'),
+            Self::Demand(segment) => {
+                out.push(b'e');
+                out.extend_from_slice(segment.as_bytes());
+            }
+            Self::Told(shard, segment) => {
+                out.push(b'y');
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(segment.as_bytes());
+            }
+            Self::Segment(segment) => {
+                out.push(b'z');
+                out.extend_from_slice(segment.as_bytes());
+            }
+            Self::OwnersPublished => out.push(b'v'),
             Self::Account(id) => {
                 out.push(b'a');
                 out.extend_from_slice(id.as_bytes());
@@ -118,6 +151,16 @@ impl<'a> StateKey<'a> {
             (b'c', []) => Ok(Self::CutOffs),
             (b'h', [high, low]) => Ok(Self::Population(u16::from_be_bytes([*high, *low]))),
             (b'q', []) => Ok(Self::Published),
+            (b'o' | b'y', [high, low, name @ ..]) => {
+                let shard = u16::from_be_bytes([*high, *low]);
+                let name = str::from_utf8(name).map_err(|_| unknown())?;
+                let of_owner = *kind == b'o';
+                Ok(if of_owner { Self::AtRisk(shard, name) } else { Self::Told(shard, name) })
+            }
+            (b'e', name) => Ok(Self::Demand(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'z', name) => Ok(Self::Segment(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'k', []) => Ok(Self::OwnerCutOffs),
+            (b'v', []) => Ok(Self::OwnersPublished),
             (b'b', [minute @ .., source]) => {
                 let minute: [u8; 8] = minute.try_into().map_err(|_| unknown())?;
                 Ok(Self::Minute((i64::from_be_bytes(minute), *source)))

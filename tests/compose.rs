@@ -180,12 +180,46 @@ fn the_app_is_told_where_everything_is() {
         clickhouse["environment"]["CLICKHOUSE_PASSWORD"]
     );
 
-    let definition = text(&app["command"][1], "the definition");
-    assert_eq!(app["command"][0], "run");
-    assert!(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(definition).is_file(),
-        "{definition} does not exist"
-    );
+    let command: Vec<&str> =
+        app["command"].as_array().unwrap().iter().map(|word| text(word, "command")).collect();
+    assert_eq!(command, ["run", "pipelines/customers.toml", "pipelines/accounts.toml"]);
+    for definition in &command[1..] {
+        let is_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(definition).is_file();
+        assert!(is_file, "{definition} does not exist");
+        let migrates = ["migrate", "migrate-accounts"]
+            .map(|name| service(&compose, name)["command"][1].clone())
+            .contains(&Value::from(*definition));
+        assert!(migrates, "nobody migrates {definition}");
+    }
+}
+
+#[test]
+fn the_app_has_tokens_as_a_secret_receivers_and_times_to_live() {
+    let compose = compose();
+    let app = service(&compose, "app");
+    let of = |name: &str| text(&app["environment"][name], name);
+    let secret = &app["secrets"][0];
+    let file = format!("/run/secrets/{}", text(&secret["target"], "target"));
+    assert_eq!(of("RETAIN__HTTP__TOKENS_FILE"), file);
+    let declared = &compose["secrets"][text(&secret["source"], "source")];
+    assert_eq!(text(&declared["environment"], "the variable"), "RETAIN_TOKENS");
+    // the process refuses a file that others may read, and runs as the image's user
+    let user = format!("--uid {} ", text(&secret["uid"], "uid"));
+    assert!(read("Dockerfile").contains(&user), "the image has no user of {user}");
+    assert_eq!(secret["mode"], "0400");
+    assert_eq!(of("RETAIN__NOTIFY__RECEIVERS_FILE"), "pipelines/receivers.toml");
+    let port = of("RETAIN__HTTP__LISTEN").rsplit_once(':').unwrap().1;
+    assert!(of("RETAIN__NOTIFY__PAGE_URL").contains(port));
+    let defaults: toml::Table = read("config/default.toml").parse().unwrap();
+    for key in ["events_ttl_days", "history_ttl_days", "ledger_ttl_days"] {
+        let name = format!("RETAIN__CLICKHOUSE__{}", key.to_uppercase());
+        let variable = key.to_uppercase();
+        let days = &defaults["clickhouse"][key];
+        assert_eq!(of(&name), format!("${{{variable}:-{days}}}"), "{name}");
+        for migrates in ["migrate", "migrate-accounts"] {
+            assert_eq!(service(&compose, migrates)["environment"][&name], of(&name));
+        }
+    }
 }
 
 #[test]

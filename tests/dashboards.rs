@@ -18,19 +18,23 @@ use std::process::Command;
 
 use engine::Engine;
 use retain::model::table::Table;
+use retain::plan::parse;
 use retain::shell::migrate::{Retention, migrate};
 use retain::shell::sink::{Sink, SinkOptions};
 use retain::shell::views::Databases;
-use rows::{Values, block};
+use rows::{V, Values, block};
 use serde_json::Value;
 
 /// What Grafana puts into a panel's SQL, and what stands for it here.
-const FILLED: [(&str, &str); 5] = [
+const FILLED: [(&str, &str); 8] = [
     ("$__fromTime", "toDateTime('2020-01-01 00:00:00', 'UTC')"),
     ("$__toTime", "toDateTime('2035-01-01 00:00:00', 'UTC')"),
     ("${region:singlequote}", "(SELECT region FROM retain.customers_now)"),
     ("${industry:singlequote}", "(SELECT industry FROM retain.customers_now)"),
     ("${owner:singlequote}", "(SELECT owner_id FROM retain.customers_now)"),
+    ("${alert_owner:singlequote}", "(SELECT owner_id FROM retain.alerts_now)"),
+    ("${account_owner:singlequote}", "(SELECT owner_id FROM retain.accounts_now)"),
+    ("${account_region:singlequote}", "(SELECT region FROM retain.accounts_now)"),
 ];
 
 fn repository(path: &str) -> PathBuf {
@@ -95,21 +99,96 @@ async fn engine_with_customers() -> Engine {
         let mut values = row.values();
         let risk = (row.n_days > 0).then_some(0.3 + n as f64 % 7.0 / 10.0);
         values.extend([
-            ("risk", risk.map_or(rows::V::None, Into::into)),
+            ("risk", risk.map_or(V::None, Into::into)),
             ("tier", ["gold", "iron", "lead", ""][n % 4].into()),
         ]);
         values
     };
     let values: Vec<Values> = signals::customers().into_iter().enumerate().map(judged).collect();
-    let rows = [block(Table::Customers, &values)];
+    let rows = [
+        block(Table::Customers, &values),
+        block(Table::Alerts, &alerts(&["acknowledged", "raised"])),
+        block(Table::AlertHistory, &alerts(&["raised", "acknowledged", "resolved"])),
+    ];
     Sink::new(engine.client(), SinkOptions::new("retain_g1")).carry(&rows).await.unwrap();
+    let (accounts, problems) = parse(include_str!("../pipelines/accounts.toml"));
+    let accounts = accounts.unwrap_or_else(|| panic!("{problems:?}"));
+    let databases = Databases::of(&accounts, "retain", 1).unwrap();
+    migrate(&engine.client(), &accounts, &databases, kept).await.unwrap();
+    let rows =
+        [block(Table::Accounts, &[account()]), block(Table::AccountHistory, &[account_day()])];
+    Sink::new(engine.client(), SinkOptions::new(&databases.tables)).carry(&rows).await.unwrap();
     engine
+}
+
+/// 2026-01-05.
+const AT_MS: i64 = 1_767_571_200_000;
+
+/// Transitions of one alert each.
+fn alerts(whats: &[&'static str]) -> Vec<Values> {
+    let of = |(n, what): (usize, &&'static str)| -> Values {
+        let phase = if *what == "acknowledged" { "acknowledged" } else { "firing" };
+        vec![
+            ("alert_id", ["a1", "a2", "a3"][n].into()),
+            ("n", (n as i64 + 1).into()),
+            ("rule", "key_at_risk".into()),
+            ("subject_id", "C1".into()),
+            ("customer_id", "C1".into()),
+            ("owner_id", "o1".into()),
+            ("what", (*what).into()),
+            ("phase", phase.into()),
+            ("by_kind", if *what == "raised" { "signals" } else { "person" }.into()),
+            ("severity", "critical".into()),
+            ("at", (AT_MS + n as i64 * 3_600_000).into()),
+            ("detected_at", (AT_MS + n as i64 * 3_600_000 + 630_000).into()),
+            ("raised_at", Some(AT_MS).into()),
+            ("at_risk_minor", Some(12_300).into()),
+            ("reasons", V::Texts(vec!["bought nothing for 94 days", "pays late"])),
+        ]
+    };
+    whats.iter().enumerate().map(of).collect()
+}
+
+fn account() -> Values {
+    vec![
+        ("account_id", "a1".into()),
+        ("as_of", AT_MS.into()),
+        ("name", "Acme".into()),
+        ("region", "north".into()),
+        ("owner_id", "o1".into()),
+        ("key", 1.into()),
+        ("members", 2.into()),
+        ("revenue_365_minor", 90_000.into()),
+        ("at_risk_minor", 60_000.into()),
+        ("risk", 0.66.into()),
+        ("satisfaction", 0.5.into()),
+        ("open_complaints", 1.into()),
+        ("oldest_complaint_at", Some(AT_MS - 86_400_000).into()),
+        ("legal_entity_ids", V::Texts(vec!["north", "south"])),
+        ("open_minor", V::I64s(vec![500, 100])),
+        ("invoice_entity", V::U16s(vec![1, 2])),
+        ("invoice_due", V::I64s(vec![AT_MS - 1, AT_MS + 1])),
+        ("invoice_open", V::I64s(vec![500, 100])),
+        ("renewals", V::I64s(vec![AT_MS + 86_400_000])),
+    ]
+}
+
+fn account_day() -> Values {
+    vec![
+        ("account_id", "a1".into()),
+        ("day", (AT_MS / 86_400_000).into()),
+        ("as_of", AT_MS.into()),
+        ("region", "north".into()),
+        ("owner_id", "o1".into()),
+        ("at_risk_minor", 60_000.into()),
+    ]
 }
 
 #[test]
 fn dashboards_are_found_and_name_their_sources() {
     let boards = dashboards();
-    assert_eq!(boards.keys().collect::<Vec<_>>(), ["customers_at_risk", "marketing", "pipeline"]);
+    let names: Vec<&str> = boards.keys().map(String::as_str).collect();
+    assert_eq!(names, ["accounts", "alerts", "customers_at_risk", "marketing", "pipeline"]);
     let uids: BTreeSet<&str> = boards.values().map(|b| b["uid"].as_str().unwrap()).collect();
     assert_eq!(uids.len(), boards.len(), "each needs an address of its own");
     for (place, panel) in panels(&boards) {
@@ -162,9 +241,9 @@ async fn every_panel_s_sql_runs_on_the_real_engine() {
         run += 1;
         shown += usize::from(!bytes.is_empty());
     }
-    assert!(run >= 25, "{run} panels");
+    assert!(run >= 50, "{run} panels");
     // without history, segments, credit and proposals these stay empty
-    assert!(shown >= 15, "only {shown} of {run} panels show something");
+    assert!(shown >= 38, "only {shown} of {run} panels show something");
     for board in boards.values() {
         for variable in board["templating"]["list"].as_array().unwrap() {
             if let Some(sql) = variable["query"]["rawSql"].as_str() {
@@ -181,7 +260,7 @@ async fn the_grants_of_the_reading_user_are_sql() {
         std::fs::read_to_string(repository("config/clickhouse-server/dashboards.xml")).unwrap();
     let grants: Vec<&str> =
         file.split("<query>").skip(1).map(|rest| rest.split("</query>").next().unwrap()).collect();
-    assert_eq!(grants.len(), 2);
+    assert_eq!(grants.len(), 3);
     for grant in grants {
         // the embedded engine has no users: it must understand the statement, and not know the user
         let answer = engine.client().query_raw(&format!("{grant} TO dashboards")).execute().await;

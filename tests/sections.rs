@@ -11,9 +11,13 @@ mod credit;
 mod intent;
 #[path = "sections/naive.rs"]
 mod naive;
+#[path = "support/plans.rs"]
+mod plans;
 #[path = "support/random.rs"]
 mod random;
 #[path = "sections/sums.rs"]
 mod sums;
 #[path = "sections/terms.rs"]
 mod terms;
+#[path = "sections/visits.rs"]
+mod visits;

@@ -3,9 +3,13 @@
 //! A look that changes nothing leaves no trace: where it lay depends on when the next due was last looked for. What happens,
 //! happens at moments that follow from the events alone.
 
+mod asked;
 mod command;
 mod crossings;
 mod look;
+pub mod market;
+pub mod owners;
+mod segment;
 mod values;
 mod view;
 mod words;
@@ -20,12 +24,14 @@ use crate::model::registry::Subject;
 use crate::plan::Plan;
 use crate::rule::condition::{Condition, SignalRef, Term};
 use crate::rule::daily::Daily;
-use crate::rule::definition::{Rule, RuleSet};
+use crate::rule::definition::{Rule, RuleSet, Severity};
 use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
-use crate::rule::lifecycle::Phase;
+use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
+pub use asked::Unsaid;
 pub use command::{DONE, Refused};
+pub use segment::BETWEEN;
 use values::Facts;
 
 /// The rules of customers and tickets, with what is derived from them once.
@@ -37,6 +43,8 @@ pub struct Ruled {
     rules: Vec<Ready>,
     rises: Vec<Rising>,
     tickets: bool,
+    /// Numbers of largest revenues at risk that rules speak of, ascending.
+    tops: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -96,6 +104,8 @@ struct Held {
     episode: u32,
     n: u32,
     raised_ms: Option<i64>,
+    /// How bad it was when the episode began.
+    severity: Option<Severity>,
     /// Why it was raised, and what had changed: also told with what people then do about it.
     reasons: Vec<String>,
     changed: Vec<String>,
@@ -112,6 +122,7 @@ impl Held {
             episode: 0,
             n: 0,
             raised_ms: None,
+            severity: None,
             reasons: Vec::new(),
             changed: Vec::new(),
         }
@@ -119,6 +130,37 @@ impl Held {
 
     fn is_blank(&self) -> bool {
         self.n == 0 && self.watch.is_blank()
+    }
+
+    /// Counts a transition.
+    fn count(&mut self, transition: &Transition) {
+        if self.episode != transition.episode {
+            (self.episode, self.n, self.raised_ms) = (transition.episode, 0, None);
+            (self.reasons, self.changed) = (Vec::new(), Vec::new());
+            self.severity = None;
+        }
+        self.n += 1;
+        if transition.what == What::Raised {
+            self.raised_ms = Some(transition.at_ms);
+        }
+    }
+
+    /// How it ends when its rule does: in which episode, and with which transition; `None` where nothing is to be told.
+    fn ended(&self) -> Option<(u32, What)> {
+        let episode = self.watch.alert.episode();
+        match self.watch.alert.phase() {
+            Phase::Quiet | Phase::Dismissed => None,
+            Phase::Pending => Some((episode + 1, What::Withdrawn)),
+            _ => Some((episode, What::Resolved)),
+        }
+    }
+
+    /// Until when it is put off by this transition.
+    fn snoozed_until_ms(&self, transition: &Transition) -> Option<i64> {
+        match self.watch.alert.phase() {
+            Phase::Snoozed { until_ms } if transition.what == What::Snoozed => Some(until_ms),
+            _ => None,
+        }
     }
 
     fn is_live(&self) -> bool {
@@ -134,6 +176,11 @@ impl Alerts {
     /// When they must be looked at again.
     pub fn due_ms(&self) -> i64 {
         self.due.ms()
+    }
+
+    /// Notes when they must be looked at again.
+    pub fn set_due_ms(&mut self, at_ms: i64) {
+        self.due = Moment::new(at_ms);
     }
 
     /// About how many bytes its state has.
@@ -181,7 +228,8 @@ impl Ruled {
             let computed = |condition: &Condition| {
                 condition.signals().iter().all(|signal| signal.is_computed())
             };
-            let known = matches!(rule.subject, Subject::Customer | Subject::Ticket);
+            let known =
+                matches!(rule.subject, Subject::Customer | Subject::Ticket | Subject::Segment);
             if !known || !computed(&rule.raise) {
                 continue;
             }
@@ -191,14 +239,28 @@ impl Ruled {
                 condition.tests(&mut |test| note_rise(&mut rises, &test.term));
             }
         }
+        let mut tops: Vec<u32> =
+            rules.iter().filter_map(|ready| set.rules[ready.index].critical_in_top).collect();
+        tops.sort_unstable();
+        tops.dedup();
         let tickets = rules.iter().any(|r| set.rules[r.index].subject == Subject::Ticket);
         let always = Calendar::always();
-        (!rules.is_empty()).then_some(Self { set, always, rules, rises, tickets })
+        (!rules.is_empty()).then_some(Self { set, always, rules, rises, tickets, tops })
     }
 
     fn ready(&self, subject: Subject) -> impl Iterator<Item = (&Rule, u64)> {
         let all = self.rules.iter().map(|ready| (&self.set.rules[ready.index], ready.law));
         all.filter(move |(rule, _)| rule.subject == subject)
+    }
+
+    /// Whether there is a rule about segments.
+    pub fn is_about_segments(&self) -> bool {
+        self.ready(Subject::Segment).next().is_some()
+    }
+
+    /// Numbers of largest revenues at risk that rules speak of, ascending; each at least 1.
+    pub fn tops(&self) -> &[u32] {
+        &self.tops
     }
 
     fn calendar(&self, rule: &Rule) -> &Calendar {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::alerts::Ruled;
+use super::alerts::owners::Owners;
 use super::compact::Moment;
 use super::context::Context;
 use super::dues::DueQueue;
@@ -13,9 +15,10 @@ use super::judge::{Look, RiskStep, risk_due_ms, risk_step, value, value_again};
 use super::lifecycle::{due_ms, enter, moves_to, step};
 use super::owed::Owed;
 use super::profile::Profile;
-use super::rows::{EventRow, Rows};
+use super::rows::{EventRow, Rows, keeps_row};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
+use super::shard::demand::Demand;
 use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
 use super::situation::{due_after_ms, may_begin};
@@ -24,7 +27,7 @@ use super::take::Took;
 use super::tiers::Tiers;
 use super::web::Visits;
 use crate::model::batch::EventBatch;
-use crate::model::event::{Body, Event, TicketAction};
+use crate::model::event::{Body, Event};
 use crate::model::outcome::Outcome;
 use crate::model::record::{Position, SourceIndex, Stamp};
 use crate::model::time::BEFORE_ALL_MS;
@@ -59,6 +62,10 @@ pub struct Engine {
     pub store: Store,
     /// Tiers of the customers.
     pub tiers: Tiers,
+    /// Revenue at risk by owner.
+    pub owners: Owners,
+    /// What is bought of segments.
+    pub demand: Demand,
     /// Pending dues.
     pub dues: DueQueue,
     /// Open minutes.
@@ -94,10 +101,15 @@ pub const REFRESH_SLOTS: usize = 1_440;
 impl Engine {
     /// An empty engine for a shard.
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
+        let tiers = Tiers::new(&plan);
+        let cx = Context::new(plan);
+        let segments = cx.alerts.as_ref().is_some_and(Ruled::is_about_segments);
         Self {
-            tiers: Tiers::new(&plan),
-            cx: Context::new(plan),
+            tiers,
+            demand: Demand::new(segments),
+            cx,
             store: Store::default(),
+            owners: Owners::default(),
             dues: DueQueue::default(),
             activity: Activity::new(),
             segments: Segments::default(),
@@ -126,6 +138,7 @@ impl Engine {
         let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         let is_new = self.store.len() > known;
+        self.store.used(slot);
         self.confirm_tier(slot, event.ts_ms);
         if self.store.get(slot).due_ms() <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);
@@ -185,7 +198,8 @@ impl Engine {
         let counted = Some((before, channel));
         let visit = self.change(slot, batch, event, origin.position, told, counted);
         self.look_after_event(slot, batch, event);
-        let tally = tally(&event.body);
+        self.count_demand(slot, batch, event, source);
+        let tally = Tally::of(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let version = self.version;
         let row = EventRow { batch, event, origin: origin.position, visit, version };
@@ -373,6 +387,7 @@ impl Engine {
     /// Evaluates a profile at its due. A due re-arms strictly later; one that finds nothing leaves no trace, for where it
     /// lay depends on when it was last looked for.
     fn fire(&mut self, slot: u32) {
+        self.store.used(slot);
         let Slot { due, profile, .. } = self.store.get(slot);
         let tau_ms = due.ms();
         let was = profile.lifecycle();
@@ -456,24 +471,6 @@ impl Engine {
         }
         (fired, false)
     }
-}
-
-/// Which bodies the `events` table keeps one by one: all but web events without an intent.
-fn keeps_row(body: &Body) -> bool {
-    match body {
-        Body::Web { action, .. } => action.is_intent(),
-        _ => true,
-    }
-}
-
-fn tally(body: &Body) -> Tally {
-    let (revenue_minor, tickets) = match body {
-        Body::Purchase { amount, .. } => (amount.minor, 0),
-        Body::Refund { amount, .. } => (-amount.minor, 0),
-        Body::Support { action: TicketAction::Opened, .. } => (0, 1),
-        _ => (0, 0),
-    };
-    Tally { events: 1, revenue_minor, tickets }
 }
 
 #[cfg(test)]

@@ -72,6 +72,31 @@ impl Moment {
         }
     }
 
+    /// A number for the state, small where the moment is near `base_ms`: 0 for never, 1 for before all.
+    pub fn near(self, base_ms: i64) -> u64 {
+        match self.ms() {
+            NEVER_MS => 0,
+            BEFORE_ALL_MS => 1,
+            ms => {
+                let apart_ms = ms.wrapping_sub(base_ms);
+                ((apart_ms << 1 ^ apart_ms >> 63) as u64).wrapping_add(2)
+            }
+        }
+    }
+
+    /// Back from [`Self::near`].
+    pub fn from_near(number: u64, base_ms: i64) -> Self {
+        match number {
+            0 => Self::NEVER,
+            1 => Self::BEFORE_ALL,
+            _ => {
+                let turned = number - 2;
+                let apart_ms = (turned >> 1) as i64 ^ -((turned & 1) as i64);
+                Self::new(base_ms.wrapping_add(apart_ms))
+            }
+        }
+    }
+
     /// Moves back to an earlier time.
     pub fn lower_to(&mut self, ms: i64) {
         *self = Self::new(self.ms().min(ms));
@@ -113,6 +138,59 @@ pub(super) fn insert<T>(list: &mut Box<[T]>, at: usize, value: T) {
     values.reserve_exact(1);
     values.insert(at, value);
     *list = values.into_boxed_slice();
+}
+
+/// Two sums as the state holds them: those of a single event are whole numbers, of whose eight bytes most are zero.
+pub(super) mod pair {
+    use serde::de::{Error, SeqAccess, Visitor};
+    use serde::ser::SerializeTuple;
+    use serde::{Deserializer, Serializer};
+
+    /// Bytes of a float that are not zero at its end.
+    fn kept(value: f64) -> usize {
+        8 - value.to_bits().trailing_zeros() as usize / 8
+    }
+
+    /// How many bytes of each, then these bytes.
+    pub fn serialize<S: Serializer>(values: &[f64; 2], to: S) -> Result<S::Ok, S::Error> {
+        let lens = values.map(kept);
+        let mut tuple = to.serialize_tuple(1 + lens[0] + lens[1])?;
+        tuple.serialize_element(&((lens[0] << 4 | lens[1]) as u8))?;
+        for (value, len) in values.iter().zip(lens) {
+            value.to_be_bytes()[..len].iter().try_for_each(|byte| tuple.serialize_element(byte))?;
+        }
+        tuple.end()
+    }
+
+    /// Back from [`serialize`].
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[f64; 2], D::Error> {
+        struct Bytes;
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = [f64; 2];
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("two floats without the zeros at their ends")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[f64; 2], A::Error> {
+                let mut byte = || seq.next_element()?.ok_or_else(|| A::Error::custom("cut short"));
+                let lens: u8 = byte()?;
+                let mut values = [0.0; 2];
+                for (value, len) in values.iter_mut().zip([lens >> 4, lens & 15]) {
+                    let mut bytes = [0; 8];
+                    let held = bytes.get_mut(..len.into());
+                    let held = held.ok_or_else(|| A::Error::custom("a float of too many bytes"))?;
+                    for place in held {
+                        *place = byte()?;
+                    }
+                    *value = f64::from_be_bytes(bytes);
+                }
+                Ok(values)
+            }
+        }
+        // a length, and at most all bytes of both
+        from.deserialize_tuple(17, Bytes)
+    }
 }
 
 /// A [`Stamp`] in 15 bytes.
@@ -169,6 +247,38 @@ mod tests {
         }
         assert_eq!(Moment::new(1 << 50).ms(), NEVER_MS);
         assert_eq!([Moment::NEVER, Moment::BEFORE_ALL].map(Moment::known_ms), [None, None]);
+    }
+
+    #[test]
+    fn near_moments_are_small_numbers_and_all_come_back() {
+        let base_ms = 1_790_000_000_123;
+        let moments = [0, -7, base_ms - 64, base_ms, base_ms + 62, 1 << 46, -(1 << 46)];
+        for at in moments.map(Moment::new).into_iter().chain([Moment::NEVER, Moment::BEFORE_ALL]) {
+            assert_eq!(Moment::from_near(at.near(base_ms), base_ms), at);
+            assert_eq!(Moment::from_near(at.near(0), 0), at);
+        }
+        assert_eq!([2, 4, 5].map(|n| Moment::from_near(n, 9).ms()), [9, 10, 7]);
+        assert_eq!([Moment::NEVER, Moment::BEFORE_ALL].map(|at| at.near(base_ms)), [0, 1]);
+    }
+
+    #[test]
+    fn whole_sums_take_few_bytes_and_all_come_back() {
+        #[derive(Serialize, Deserialize)]
+        struct Pair(#[serde(with = "pair")] [f64; 2]);
+        let least = f64::from_bits(1);
+        for (values, len) in [
+            ([0.0, 0.0], 1),
+            ([1.0, 1.0], 5),
+            ([4_999.0, -0.0], 5),
+            ([0.1, f64::INFINITY], 11),
+            ([least, -1e-300], 17),
+        ] {
+            let bytes = postcard::to_stdvec(&Pair(values)).unwrap_or_default();
+            let back = postcard::from_bytes(&bytes).map(|Pair(back)| back.map(f64::to_bits));
+            assert_eq!((bytes.len(), back), (len, Ok(values.map(f64::to_bits))));
+            assert!(postcard::from_bytes::<Pair>(&bytes[..len - 1]).is_err());
+        }
+        assert!(postcard::from_bytes::<Pair>(&[0x90; 20]).is_err());
     }
 
     #[test]

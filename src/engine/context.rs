@@ -42,8 +42,10 @@ pub struct Context {
     pub loyalty: loyalty::Weights,
     /// Trends of spending (minor units) and of visits.
     pub trends: [TrendRule; 2],
-    /// Gaps of the population.
+    /// Gaps between purchase days of the population.
     pub regularity: Regularity,
+    /// Gaps between days with a visit of the population.
+    pub visit_regularity: Regularity,
     /// Mean spending.
     pub gamma_gamma: Option<GammaGamma>,
     /// Lifetime value.
@@ -103,6 +105,10 @@ impl Context {
                 TrendRule::engagement(p.trends.visit_floor),
             ],
             regularity: Regularity { g_pop_d: p.regularity.gap_d, ..Regularity::default() },
+            visit_regularity: Regularity {
+                g_pop_d: p.regularity.visit_gap_d,
+                ..Regularity::default()
+            },
             gamma_gamma: GammaGamma::new(
                 p.value.gamma_gamma_p,
                 p.value.gamma_gamma_q,

@@ -4,13 +4,16 @@
 //! before the one before it, and what was added up to any hour says how things stood then. What a customer does counts
 //! at its own event time, in the groups that the customer belonged to when the event was read.
 
+use super::alerts::BETWEEN;
 use super::apply::Engine;
 use super::profile::Profile;
 use super::said::Field;
 use super::shard::segments::{Flow, Group, Grouping};
 use super::shard::words::{Dimension, Word};
+use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event, TicketAction};
 use crate::model::record::SourceIndex;
+use crate::plan::DemandBy;
 use crate::signal::lifecycle::Lifecycle;
 use crate::signal::tier_moves::Tier;
 
@@ -40,6 +43,42 @@ pub(super) enum Before {
 }
 
 impl Engine {
+    /// What an applied purchase adds to what is bought of segments, for rules about them.
+    pub(super) fn count_demand(
+        &mut self,
+        slot: u32,
+        batch: &EventBatch,
+        event: &Event,
+        source: SourceIndex,
+    ) {
+        let Self { cx, store, words, demand, .. } = self;
+        let Body::Purchase { items, .. } = event.body else { return };
+        if !demand.is_on() {
+            return;
+        }
+        let max = cx.plan.limits.dimension_values_max;
+        let region = match cx.plan.parameters.demand_by {
+            DemandBy::Category => None,
+            DemandBy::CategoryRegion => Some(store.get(slot).profile.said(Field::Region)),
+        };
+        let mut counted: Vec<&str> = Vec::new();
+        for item in batch.items(items).iter().filter(|item| !item.category.is_none()) {
+            let text = batch.str(item.category);
+            let category = words.limited(source, Dimension::Category, text, max);
+            let order = !counted.contains(&category);
+            if order {
+                counted.push(category);
+            }
+            let (ts_ms, pieces) = (event.ts_ms, f64::from(item.qty));
+            match region {
+                None => demand.count(category, ts_ms, pieces, order),
+                Some(region) => {
+                    demand.count(&format!("{category}{BETWEEN}{region}"), ts_ms, pieces, order);
+                }
+            }
+        }
+    }
+
     /// How a customer is counted before an event is applied.
     pub(super) fn counted_before(&mut self, slot: u32, body: &Body, is_new: bool) -> Before {
         match body {

@@ -51,8 +51,7 @@ impl Engine {
 
     /// The profile of `key` becomes `profile`; a profile that nothing is due of.
     pub fn put(&mut self, key: &[u8], profile: Profile) {
-        let slot = self.store.find_or_insert(key, || Profile::new(profile.as_of_ms));
-        self.store.get_mut(slot).profile = profile;
+        self.store.put(key, profile);
     }
 
     /// Applies an event to the profile of `key` and nothing else: bands and dues, which are trajectories, stay as they
@@ -66,6 +65,6 @@ impl Engine {
 
     /// The profile of `key`.
     pub fn profile(&self, key: &[u8]) -> Option<&Profile> {
-        self.store.find(key).map(|slot| &self.store.get(slot).profile)
+        self.store.find(key).map(|slot| &*self.store.get(slot).profile)
     }
 }

@@ -8,9 +8,8 @@
 //! allocation, which is what nearly every customer has. Only a source with very many ids gets a queue and an index.
 
 mod many;
+mod packed;
 mod run;
-
-use std::borrow::Cow;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,7 +17,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::model::record::SourceIndex;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use many::Many;
-use run::{FLOOR_BYTES, ID_BYTES, Run, SHORT_HEAD, ids_in, put_run};
+use packed::Packed;
+use run::{FLOOR_BYTES, ID_BYTES, Run, SHORT_HEAD, put_run};
 
 /// Ids are never forgotten below this number: customers of little traffic have no floor.
 pub const IDS_KEPT_MIN: usize = 8;
@@ -277,41 +277,44 @@ impl Ids {
         *self.few_mut() = bytes.into_boxed_slice();
     }
 
-    /// All runs as bytes, the large ones too: what the state holds.
-    fn encoded(&self) -> Cow<'_, [u8]> {
+    /// The ids of all sources as bytes: what the state holds.
+    fn encoded(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len() * ID_BYTES + 16);
         if let Self::Few(few) = self {
-            return Cow::Borrowed(few);
+            self.runs()
+                .for_each(|run| packed::put(&mut bytes, run.source, run.floor_s, run.ids(few)));
+            return bytes;
         }
-        let mut bytes = Vec::with_capacity(self.few().len() + 64 + self.len() * ID_BYTES);
         for source in self.sources() {
             match self.many().iter().find(|many| many.source == source) {
-                Some(many) => put_run(&mut bytes, source, many.floor_s, many.entries()),
+                Some(many) => packed::put(&mut bytes, source, many.floor_s, many.entries()),
                 None => {
                     let run = self.run_of(source);
-                    bytes.extend_from_slice(&self.few()[run.at..run.end()]);
+                    packed::put(&mut bytes, source, run.floor_s, run.ids(self.few()));
                 }
             }
         }
-        Cow::Owned(bytes)
+        bytes
     }
 
-    /// Back from [`Self::encoded`]; nothing when the bytes are no such runs.
-    fn decoded(bytes: &[u8]) -> Option<Self> {
+    /// Back from [`Self::encoded`]; nothing when the bytes are no such ids.
+    fn decoded(mut bytes: &[u8]) -> Option<Self> {
         let mut ids = Self::default();
-        let mut few = Vec::with_capacity(bytes.len());
-        let (mut at, mut least) = (0, 0);
-        while at < bytes.len() {
-            let run = Run::read(bytes, at)?;
-            let held = bytes.get(run.first_id()..run.end())?;
-            if run.source < least || !ids_in(held).is_sorted_by(|a, b| a < b) {
+        // an id takes at least nine bytes there, twelve here
+        let mut few = Vec::with_capacity(bytes.len() / 3 * 4);
+        let mut least = 0;
+        while !bytes.is_empty() {
+            let Packed { source, floor_s, ids: held } = packed::take(&mut bytes)?;
+            if source < least {
                 return None;
             }
-            if run.count < MANY_FROM {
-                few.extend_from_slice(&bytes[at..run.end()]);
+            let held = held.into_iter();
+            if held.len() < MANY_FROM {
+                put_run(&mut few, source, floor_s, held);
             } else {
-                ids.insert_many(Many::new(run.source, run.floor_s, ids_in(held)));
+                ids.insert_many(Many::new(source, floor_s, held));
             }
-            (at, least) = (run.end(), run.source + 1);
+            least = source + 1;
         }
         *ids.few_mut() = few.into_boxed_slice();
         Some(ids)
@@ -427,12 +430,15 @@ mod tests {
         for n in 1..4 {
             assert_eq!(ids.admit(1, n, 5_000, memory).seen, Seen::New);
         }
-        let good = ids.encoded().into_owned();
+        let good = ids.encoded();
         assert!(Ids::decoded(&good).is_some());
         assert!((1..good.len()).all(|cut| Ids::decoded(&good[..cut]).is_none()));
         assert!(Ids::decoded(&[&good[..], &good[..]].concat()).is_none());
+        // a source, a number, and nine bytes for each: the hashes of the first two change places
+        assert_eq!(good.len(), 2 + 3 * 9);
         let mut unsorted = good;
-        unsorted[2..].rotate_left(ID_BYTES);
+        let (first, second) = unsorted.split_at_mut(11);
+        first[3..].swap_with_slice(&mut second[1..9]);
         assert!(Ids::decoded(&unsorted).is_none());
     }
 }

@@ -11,6 +11,7 @@ mod customer_row;
 pub mod dues;
 mod flows;
 pub mod fold;
+pub mod held;
 pub mod history;
 pub mod ids;
 mod index;

@@ -7,7 +7,7 @@
 //! `more.rare().NAME.as_deref()`. Customers without any rare section pay nothing for it; those with one pay eight bytes
 //! for each of the others. [`More`] is what nearly every customer has: a byte there is a byte for each of them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::alerts::Alerts;
 use super::care::Care;
@@ -126,12 +126,8 @@ impl More {
     }
 }
 
-fn never() -> Moment {
-    Moment::NEVER
-}
-
 /// One customer. Sections that many have stand here, all others in [`More`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// Last moment this profile was looked at: event or due. Nothing about it is said for earlier moments.
     pub as_of_ms: i64,
@@ -154,7 +150,6 @@ pub struct Profile {
     /// Since when the risk is in its band; [`Moment::NEVER`] while there is no risk.
     risk_since: Moment,
     /// When the risk must be looked at again. Follows from the rest, so it is no part of the state.
-    #[serde(skip, default = "never")]
     risk_due: Moment,
     /// Band of the risk; 0 while there is none.
     risk_band: u8,
@@ -162,7 +157,51 @@ pub struct Profile {
     pub lifecycle: u8,
 }
 
-const _: () = assert!(size_of::<Profile>() <= 96, "with its bookkeeping it fills two lines");
+const _: () = assert!(size_of::<Profile>() <= 96, "everybody who is awake has one");
+
+/// A profile as the state holds it: `as_of_ms`, the sections, then its moments, each by how far it is from one that is mostly
+/// near: the first two and the risk's from `as_of_ms`, that of the lifecycle from when it was born.
+type Written<I, S, W, P, M> = (i64, I, S, W, P, M, [u64; 4], u8, u8);
+
+impl Serialize for Profile {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { as_of_ms, ids, said, web, purchases, more, born, .. } = self;
+        let moments = [
+            self.last_seen.near(*as_of_ms),
+            born.near(*as_of_ms),
+            self.lifecycle_since.near(born.ms()),
+            self.risk_since.near(*as_of_ms),
+        ];
+        let (band, lifecycle) = (self.risk_band, self.lifecycle);
+        let written: Written<_, _, _, _, _> =
+            (*as_of_ms, ids, said, web, purchases, more, moments, band, lifecycle);
+        written.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Profile {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let written: Written<Ids, Said, _, _, _> = Deserialize::deserialize(from)?;
+        let (as_of_ms, ids, said, web, purchases, more, moments, risk_band, lifecycle) = written;
+        let [last_seen, born, lifecycle_since, risk_since] = moments;
+        let born = Moment::from_near(born, as_of_ms);
+        Ok(Self {
+            as_of_ms,
+            ids,
+            said,
+            web,
+            purchases,
+            more,
+            last_seen: Moment::from_near(last_seen, as_of_ms),
+            born,
+            lifecycle_since: Moment::from_near(lifecycle_since, born.ms()),
+            risk_since: Moment::from_near(risk_since, as_of_ms),
+            risk_due: Moment::NEVER,
+            risk_band,
+            lifecycle,
+        })
+    }
+}
 
 impl Profile {
     /// A customer nobody has seen before.
@@ -189,7 +228,7 @@ impl Profile {
         let purchases =
             self.purchases.as_ref().map_or(0, |p| p.days.len() * 3 + p.buckets.len() * 20);
         let more = self.more().map_or(0, More::bytes_guess);
-        let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len());
+        let sessions = self.web.as_ref().map_or(0, |w| w.sessions.len() + w.sessions.days().len() / 8);
         let told = if self.said.get_bytes(Field::AccountId).is_empty() { 0 } else { PART_BYTES };
         800 + self.ids.len() * 15 + purchases + sessions * 40 + more + told
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compact::{Moment, insert};
+use super::compact::{Moment, insert, pair};
 use super::context::Context;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::signal::days;
@@ -32,10 +32,23 @@ pub struct Opening {
 
 /// Net spending of a 3-day bucket, in ten bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(u16, i64)", into = "(u16, i64)")]
 pub struct Bucket {
     /// [`bucket_index`].
     pub index: u16,
     minor: [u8; 8],
+}
+
+impl From<Bucket> for (u16, i64) {
+    fn from(bucket: Bucket) -> Self {
+        (bucket.index, bucket.minor())
+    }
+}
+
+impl From<(u16, i64)> for Bucket {
+    fn from((index, minor): (u16, i64)) -> Self {
+        Self::new(index, minor)
+    }
 }
 
 impl Bucket {
@@ -59,6 +72,7 @@ pub struct Purchases {
     /// The opening.
     pub opening: Option<Box<Opening>>,
     /// Spending decayed with half-lives of 30 and 180 days, minor units at the landmark.
+    #[serde(with = "pair")]
     pub sums: [f64; 2],
     revenue_minor: i64,
     orders: u32,
@@ -240,19 +254,7 @@ impl Purchases {
     pub fn gaps(&self) -> Gaps {
         let opened = self.opening.as_ref().map(|o| o.last_day);
         let known = self.days.partition_point(|day| opened.is_some_and(|last| *day <= last));
-        let mut days = opened.into_iter().chain(self.days[known..].iter().copied());
-        let mut gaps = Gaps::default();
-        let Some(mut before) = days.next() else {
-            return gaps;
-        };
-        for day in days {
-            let gap_d = f64::from(day - before);
-            gaps.n += 1;
-            gaps.sum_d += gap_d;
-            gaps.sum_ln_d += libm::log(gap_d);
-            before = day;
-        }
-        gaps
+        Gaps::between(opened.into_iter().chain(self.days[known..].iter().copied()))
     }
 
     /// As [`Self::gaps`] without the logarithms: how many, and their sum.

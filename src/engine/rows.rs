@@ -365,3 +365,11 @@ fn web_word(action: WebAction) -> &'static str {
         WebAction::Other => "other",
     }
 }
+
+/// Which bodies the `events` table keeps one by one: all but web events without an intent.
+pub(super) fn keeps_row(body: &Body) -> bool {
+    match body {
+        Body::Web { action, .. } => action.is_intent(),
+        _ => true,
+    }
+}

@@ -1,14 +1,25 @@
-//! All profiles of a shard: slots in pages, found by key. Slots never move and are never reused.
+//! All profiles of a shard: slots in pages, found by key. Slots never move and are never reused. Profiles that nobody has
+//! looked at for a while sleep.
+
+use std::collections::VecDeque;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::compact::Moment;
+use super::held::Held;
 use super::index::Index;
 use super::profile::Profile;
 
 /// Slots in a page: large enough to be cheap, small enough that growing never copies much. One less than a power of two:
 /// with its alignment a whole one takes the allocator's next larger size, a fifth more.
-const PAGE: usize = 2_047;
+const PAGE: usize = 4_095;
+
+/// Of so many profiles one may be awake at a cycle's end. Most events come from few customers, and those of one visit follow
+/// one another: for the others to wake costs less than to keep them awake.
+const ASLEEP_OF: usize = 12;
+
+/// So many may be awake in any case.
+const AWAKE_MIN: usize = 4_096;
 
 /// Look-ups that overlap in [`Store::warm`].
 pub const WARM: usize = 32;
@@ -51,14 +62,14 @@ impl From<&[u8]> for Key {
     }
 }
 
-/// One profile with its bookkeeping: two lines of memory.
+/// One profile with its bookkeeping: a line of memory.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Slot {
     /// The subject's id.
     pub key: Key,
     /// The state.
-    pub profile: Profile,
+    pub profile: Held,
     /// When it must be looked at again.
     pub due: Moment,
     /// Time of the entry in the queue that counts; others are stale.
@@ -69,10 +80,13 @@ pub struct Slot {
     pub dirty: bool,
     /// Listed for the daily refresh.
     pub refreshed: bool,
+    /// Listed among those that are awake.
+    listed: bool,
+    /// Used since that list was last gone through.
+    used: bool,
 }
 
-const _: () =
-    assert!(size_of::<Slot>() == 128, "a slot is two lines; think before it becomes three");
+const _: () = assert!(size_of::<Slot>() == 64, "a slot is a line; think before it becomes two");
 
 impl Slot {
     /// A profile that nothing is due of.
@@ -80,12 +94,14 @@ impl Slot {
         let (due, queued) = (Moment::NEVER, Moment::NEVER);
         Self {
             key: key.into(),
-            profile,
+            profile: Held::new(profile),
             due,
             queued,
             changed_on: 0,
             dirty: false,
             refreshed: false,
+            listed: false,
+            used: false,
         }
     }
 
@@ -116,6 +132,10 @@ pub struct Store {
     index: Index,
     pages: Vec<Vec<Slot>>,
     len: usize,
+    /// Slots of profiles that are awake, those that were used last at the end.
+    awake: VecDeque<u32>,
+    /// Memory to write in.
+    bytes: Vec<u8>,
 }
 
 impl Store {
@@ -147,6 +167,17 @@ impl Store {
         }
     }
 
+    /// The profile of a key becomes `profile`. Returns its slot.
+    pub fn put(&mut self, key: &[u8], profile: Profile) -> u32 {
+        let hash = xxh3_64(key);
+        let Some(slot) = self.find_hashed(key, hash) else {
+            return self.insert_hashed(key, hash, profile);
+        };
+        self.get_mut(slot).profile = Held::new(profile);
+        self.used(slot);
+        slot
+    }
+
     /// Adds a profile under a key that is not there yet.
     pub fn insert(&mut self, key: &[u8], profile: Profile) -> u32 {
         self.insert_hashed(key, xxh3_64(key), profile)
@@ -162,7 +193,42 @@ impl Store {
         }
         self.len += 1;
         self.index.insert(hash, slot);
+        self.used(slot);
         slot
+    }
+
+    /// Notes that a profile is looked at, and so awake. To be called by whoever comes upon one by its slot or its key.
+    pub fn used(&mut self, slot: u32) {
+        let entry = self.get_mut(slot);
+        entry.used = true;
+        if !entry.listed {
+            entry.listed = true;
+            self.awake.push_back(slot);
+        }
+    }
+
+    /// Sends profiles to sleep until no more than a part of them is awake: first those that were not used since this was last
+    /// called, then those that were used first. Changes nothing that can be seen.
+    pub fn rest(&mut self) {
+        // debug builds send everybody to sleep, so that each test wakes them
+        let most = if cfg!(debug_assertions) { 0 } else { AWAKE_MIN.max(self.len / ASLEEP_OF) };
+        self.rest_to(most);
+    }
+
+    fn rest_to(&mut self, most: usize) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        while self.awake.len() > most
+            && let Some(slot) = self.awake.pop_front()
+        {
+            let entry = self.get_mut(slot);
+            if std::mem::take(&mut entry.used) {
+                self.awake.push_back(slot);
+            } else {
+                entry.listed = false;
+                entry.profile.sleep(&mut bytes);
+            }
+        }
+        self.bytes = bytes;
     }
 
     /// A slot by number. The number must be one that this store gave.
@@ -213,14 +279,12 @@ impl Store {
     }
 
     fn warm_slots(&self, slots: &[u32]) {
-        // the first and the last bytes of a slot: both of its lines
-        let ends = |slot: &u32| {
-            let entry = self.get(*slot);
-            u64::from(entry.key.is_long()) + u64::from(entry.dirty)
-        };
-        std::hint::black_box(slots.iter().map(ends).fold(0, u64::wrapping_add));
-        let rest = |slot: &u32| self.get(*slot).profile.touch();
-        std::hint::black_box(slots.iter().map(rest).fold(0, u64::wrapping_add));
+        let slot = slots.iter().map(|slot| u64::from(self.get(*slot).key.is_long()));
+        std::hint::black_box(slot.fold(0, u64::wrapping_add));
+        let profile = slots.iter().map(|slot| self.get(*slot).profile.touch());
+        std::hint::black_box(profile.fold(0, u64::wrapping_add));
+        let sections = slots.iter().map(|slot| self.get(*slot).profile.touch_sections());
+        std::hint::black_box(sections.fold(0, u64::wrapping_add));
     }
 
     /// Brings whole profiles into the cache, see [`Self::warm`]: their rows and state records read everything.
@@ -239,6 +303,29 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_not_used_sleeps_first_and_wakes_as_it_was() {
+        let mut store = Store::default();
+        let slots: Vec<u32> = (0..6).map(|n| store.insert(&[n], Profile::new(n.into()))).collect();
+        let asleep = |store: &Store| -> Vec<bool> {
+            slots.iter().map(|slot| store.get(*slot).profile.asleep_bytes().is_some()).collect()
+        };
+        // all were used alike: those that came first
+        store.rest_to(4);
+        assert_eq!(asleep(&store), [true, true, false, false, false, false]);
+        store.used(2);
+        store.get_mut(0).profile.set_risk_due_ms(77);
+        store.used(0);
+        store.rest_to(2);
+        assert_eq!(asleep(&store), [false, true, false, true, true, true]);
+        store.rest_to(0);
+        assert_eq!(asleep(&store), [true; 6]);
+        assert!(store.awake.is_empty());
+        let profile = |slot: u32| &store.get(slot).profile;
+        assert!(slots.iter().all(|slot| profile(*slot).as_of_ms == i64::from(*slot)));
+        assert_eq!([0, 1].map(|slot| profile(slot).risk_due_ms()), [77, i64::MAX]);
+    }
 
     #[test]
     fn keys_of_all_lengths_are_found() {

@@ -4,16 +4,21 @@
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::compact::Moment;
+use super::compact::{Moment, pair};
 use super::context::Context;
 use crate::model::record::SourceIndex;
 use crate::signal::decay::add_shared;
+use crate::signal::regularity::Gaps;
 
 /// Sessions kept per source whatever their age, so that a running one is never cut by another customer's records.
 pub const SESSIONS_KEPT_MIN: usize = 2;
 
+/// Days with a visit that are remembered, the latest: the rhythm is that of the last 15 gaps between them.
+pub const DAYS_KEPT: usize = 16;
+
 /// A session that may still receive events.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Session {
     /// xxh3-64 of the session id, or the number of the half hour.
     id: [u8; 8],
@@ -25,10 +30,32 @@ pub struct Session {
     last: Moment,
 }
 
+/// A session as it stands in the state: its beginning by how long it lasts, which is a small number.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    id: [u8; 8],
+    source: SourceIndex,
+    lasted_ms: i64,
+    last: Moment,
+}
+
+impl From<Session> for Written {
+    fn from(Session { id, source, first, last }: Session) -> Self {
+        Self { id, source, lasted_ms: last.ms().wrapping_sub(first.ms()), last }
+    }
+}
+
+impl From<Written> for Session {
+    fn from(Written { id, source, lasted_ms, last }: Written) -> Self {
+        Self { id, source, first: Moment::new(last.ms().wrapping_sub(lasted_ms)), last }
+    }
+}
+
 /// Everything about the web.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Web {
     /// Visits decayed with half-lives of 7 and 60 days.
+    #[serde(with = "pair")]
     pub sums: [f64; 2],
     /// Landmark of the decayed counts.
     pub sums_at: Moment,
@@ -92,6 +119,7 @@ impl Web {
                 return began;
             }
         };
+        self.note_day(cx, ts_ms);
         self.forget(source, horizon_ms);
         let ts = Moment::new(ts_ms);
         let id = id.to_le_bytes();
@@ -121,6 +149,27 @@ impl Web {
     /// Visits.
     pub fn visits(&self) -> u32 {
         self.sessions.begun
+    }
+
+    /// Notes the day of an event, before its session is. While everything was on one day, the sessions tell which.
+    fn note_day(&mut self, cx: &Context, ts_ms: i64) {
+        let day = cx.day(ts_ms);
+        if self.sessions.days().is_empty() {
+            let only = self.sessions.iter().next().map(|session| cx.day(session.last.ms()));
+            let Some(only) = only.filter(|only| *only != day) else { return };
+            self.sessions.note_day(only);
+        }
+        self.sessions.note_day(day);
+    }
+
+    /// The gaps between the latest days with a visit, at most 15.
+    pub fn gaps(&self) -> Gaps {
+        Gaps::between(self.sessions.days().iter().copied())
+    }
+
+    /// The last event of the web; `None` before the first.
+    pub fn last_ms(&self) -> Option<i64> {
+        self.sessions.iter().map(|session| session.last.ms()).max()
     }
 
     fn add(&mut self, cx: &Context, ts_ms: i64, y: f64) {
@@ -177,18 +226,59 @@ pub struct Sessions {
 
 const _: () = assert!(size_of::<Sessions>() <= 56 && size_of::<Web>() <= 80);
 
-/// The sessions that have no place there.
+/// What has no place there: sessions, and the days of who came on more than one.
 #[derive(Clone, Debug)]
 struct Far {
     sessions: Vec<Session>,
     /// No session of the whole list has ended before this moment: a busy customer's need not be searched at each event
     /// for one that is over.
     none_over_to: Moment,
+    days: Days,
+}
+
+const _: () = assert!(size_of::<Far>() <= 64);
+
+/// The latest days with a visit, ascending, or none while there was one day only. The latest of a set do not depend on the
+/// order in which it grew.
+#[derive(Clone, Copy, Debug, Default)]
+struct Days {
+    len: u8,
+    days: [u16; DAYS_KEPT],
+}
+
+impl Days {
+    fn get(&self) -> &[u16] {
+        &self.days[..usize::from(self.len)]
+    }
+
+    fn note(&mut self, day: u16) {
+        let Err(mut at) = self.get().binary_search(&day) else { return };
+        if usize::from(self.len) < DAYS_KEPT {
+            self.len += 1;
+        } else if at == 0 {
+            return;
+        } else {
+            at -= 1;
+            self.days[..=at].rotate_left(1);
+            self.days[at] = day;
+            return;
+        }
+        self.days[at..usize::from(self.len)].rotate_right(1);
+        self.days[at] = day;
+    }
+}
+
+impl Default for Far {
+    fn default() -> Self {
+        let none_over_to = Moment::BEFORE_ALL;
+        Self { sessions: Vec::new(), none_over_to, days: Days::default() }
+    }
 }
 
 impl PartialEq for Sessions {
     fn eq(&self, other: &Self) -> bool {
-        self.begun == other.begun && self.iter().eq(other.iter())
+        let same = self.begun == other.begun && self.days() == other.days();
+        same && self.iter().eq(other.iter())
     }
 }
 
@@ -199,7 +289,17 @@ impl Sessions {
 
     /// Whether a session may have ended before `ms`, in a list of more than those that are kept anyway.
     fn may_be_over(&self, ms: i64) -> bool {
-        self.far.as_ref().is_some_and(|far| far.none_over_to.ms() < ms)
+        let more = self.far.as_ref().filter(|far| !far.sessions.is_empty());
+        more.is_some_and(|far| far.none_over_to.ms() < ms)
+    }
+
+    /// The latest days with a visit, ascending; none while there was one day only.
+    pub fn days(&self) -> &[u16] {
+        self.far.as_ref().map_or(&[], |far| far.days.get())
+    }
+
+    fn note_day(&mut self, day: u16) {
+        self.far.get_or_insert_default().days.note(day);
     }
 
     /// Searches for the session that ended first, for [`Self::may_be_over`].
@@ -266,9 +366,7 @@ impl Sessions {
             *free = Some(session);
             return;
         }
-        let far = self.far.get_or_insert_with(|| {
-            Box::new(Far { sessions: Vec::new(), none_over_to: Moment::BEFORE_ALL })
-        });
+        let far = self.far.get_or_insert_default();
         far.none_over_to.lower_to(session.last.ms());
         far.sessions.reserve_exact(1);
         far.sessions.push(session);
@@ -293,14 +391,11 @@ impl Sessions {
     }
 
     fn pop(&mut self) -> Option<Session> {
-        let Some(far) = &mut self.far else {
-            return self.near.iter_mut().rev().find_map(Option::take);
-        };
-        let last = far.sessions.pop();
-        if far.sessions.is_empty() {
+        let last = self.far.as_mut().and_then(|far| far.sessions.pop());
+        if self.far.as_ref().is_some_and(|far| far.sessions.is_empty() && far.days.len == 0) {
             self.far = None;
         }
-        last
+        last.or_else(|| self.near.iter_mut().rev().find_map(Option::take))
     }
 }
 
@@ -314,7 +409,7 @@ impl FromIterator<Session> for Sessions {
 
 impl Serialize for Sessions {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        (self.begun, List(self)).serialize(to)
+        (self.begun, List(self), Steps(self.days())).serialize(to)
     }
 }
 
@@ -328,10 +423,31 @@ impl Serialize for List<'_> {
     }
 }
 
+/// Ascending days, each by how far it is from the one before, which is a small number.
+struct Steps<'a>(&'a [u16]);
+
+impl Serialize for Steps<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(self.0.len()))?;
+        let before = std::iter::once(&0).chain(self.0);
+        self.0
+            .iter()
+            .zip(before)
+            .try_for_each(|(day, before)| list.serialize_element(&day.wrapping_sub(*before)))?;
+        list.end()
+    }
+}
+
 impl<'de> Deserialize<'de> for Sessions {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let (begun, list) = <(u32, Vec<Session>)>::deserialize(from)?;
-        Ok(Self { begun, ..list.into_iter().collect() })
+        let (begun, list, steps) = <(u32, Vec<Session>, Vec<u16>)>::deserialize(from)?;
+        let mut all = Self { begun, ..list.into_iter().collect() };
+        let mut day = 0_u16;
+        for step in steps {
+            day = day.wrapping_add(step);
+            all.note_day(day);
+        }
+        Ok(all)
     }
 }
 

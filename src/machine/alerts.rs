@@ -5,12 +5,21 @@ use std::collections::BTreeMap;
 use super::{ClockReading, Machine};
 use crate::engine::alerts::{DONE, Refused};
 use crate::model::effects::{AlertRecord, Effects, HeardCommand};
+use crate::model::registry::Subject;
+use crate::model::time::{HOUR_MS, MINUTE_MS};
 use crate::wire::mail::Said;
 
 impl Machine {
     /// Does what a person says; what came of it is told with the cycle.
     pub(super) fn hear_command(&mut self, said: &Said) {
-        let refused = self.engine.command(said, self.watermark.at_ms).err();
+        let Self { engine, market, .. } = self;
+        let done = if said.customer.is_empty() {
+            // what has no customer is a segment
+            market.command(&engine.cx, said, &mut engine.alerted)
+        } else {
+            engine.command(said, self.watermark.at_ms)
+        };
+        let refused = done.err();
         self.commands.push(HeardCommand {
             id: said.id.iter().map(|byte| format!("{byte:02x}")).collect(),
             by: said.by.clone(),
@@ -29,14 +38,18 @@ impl Machine {
         version: u64,
     ) {
         effects.commands = std::mem::take(&mut self.commands);
-        let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms());
+        let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms(clock.now_ms));
         let mut last = BTreeMap::new();
         for mut word in std::mem::take(&mut self.engine.alerted) {
             word.generation = self.identity.generation;
             word.cycle = self.state.meta.cycle;
             word.detected_ms = clock.now_ms;
             let late_ms = clock.now_ms.saturating_sub(word.at_ms);
-            word.catch_up = word.by_kind != "person" && late_ms > in_time_ms;
+            // segments are looked at by full hours, when every shard's letter is there
+            let of_segment = word.subject_kind == Subject::Segment.name();
+            let wait_ms = if of_segment { HOUR_MS + MINUTE_MS } else { 0 };
+            word.catch_up =
+                word.by_kind != "person" && late_ms > in_time_ms.saturating_add(wait_ms);
             if let Some(ruled) = self.engine.cx.alerts.as_ref().filter(|_| word.call) {
                 word.due_ms = ruled.loud_from_ms(&word.rule, clock.now_ms);
             }

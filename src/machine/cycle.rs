@@ -58,6 +58,9 @@ const WORD_BYTES: usize = 200;
 /// A guess of what a transition of an alert costs, in its record and two rows, bytes.
 const ALERT_BYTES: usize = 3_000;
 
+/// A guess of what a segment costs that is told and kept, bytes.
+const SEGMENT_BYTES: usize = 300;
+
 /// A guess of a profile's state record alone, bytes.
 const STATE_BYTES: usize = 256;
 
@@ -101,6 +104,7 @@ impl OpenCycle {
             + engine.segments.changed_bytes()
             + engine.moved.len() * WORD_BYTES
             + engine.alerted.len() * ALERT_BYTES
+            + engine.demand.telling() * SEGMENT_BYTES
     }
 
     /// How many dues the cycle may still fire; at least one, so that it always gets on.
@@ -152,8 +156,9 @@ impl Machine {
     pub(super) fn refresh(&mut self, clock: ClockReading) {
         let now = minute_of(clock.now_ms);
         // an idle watermark is behind the clock by the disorder and the idle timeout
-        let behind_ms =
-            HOUR_MS.saturating_add(self.plan.disorder_ms).saturating_add(self.idle_ms());
+        let behind_ms = HOUR_MS
+            .saturating_add(self.plan.disorder_ms)
+            .saturating_add(self.idle_ms(clock.now_ms));
         let near = clock.now_ms.saturating_sub(self.watermark.at_ms) <= behind_ms;
         let first = self.state.refreshed_to == BEFORE_ALL_MS;
         if !near || first {
@@ -193,6 +198,7 @@ impl Machine {
 
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
         let Engine { cx, store, .. } = &mut self.engine;
+        store.used(slot);
         let profile = &mut store.get_mut(slot).profile;
         if !profile.ages() || profile.refreshed_ms().max(profile.as_of_ms) >= tau_ms {
             return;
@@ -224,7 +230,11 @@ impl Machine {
         self.engine.collect_credit(version);
         match self.book {
             Some(_) => self.collect_accounts(&mut effects),
-            None => self.tell_tiers(&mut effects, clock),
+            None => {
+                self.tell_tiers(&mut effects, clock);
+                self.tell_owners(&mut effects, clock);
+                self.tell_demand(&mut effects);
+            }
         }
         self.collect_activity(&mut effects, version);
         self.collect_segments(&mut effects, version);
@@ -277,7 +287,7 @@ impl Machine {
                     members.push((*slot, scores));
                 }
                 let key = StateKey::Profile(entry.key.bytes());
-                effects.state.put(|out| key.write(out), |out| write(&entry.profile, out));
+                effects.state.put(|out| key.write(out), |out| write(&*entry.profile, out));
                 if let Some(day) = entry.take_changed_on() {
                     rows.history(cx, entry, tier, Some(scores), day, version);
                 }

@@ -2,9 +2,11 @@
 //! ago, and a compacted topic keeps what is not deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::compact::Moment;
 use crate::model::effects::{SignalWord, StateChanges};
 use crate::model::time::DAY_MS;
 use crate::snapshot::{StateKey, write};
@@ -18,22 +20,42 @@ const LEFT_MAX: usize = 100_000;
 /// How many a cycle deletes at most.
 pub(super) const DELETED_MAX: usize = 10_000;
 
-/// When a word is deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// When a word is deleted: there are many of them, so in eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Leaving {
-    /// Event time, milliseconds.
-    due_ms: i64,
-    /// What the word's partition is the hash of.
-    partition_key: Vec<u8>,
+    /// Event time.
+    due: Moment,
+    /// Length of the account's id, with which the word's key begins; what its partition is the hash of. With 0 that is the rest
+    /// of the key, behind one byte.
+    account_len: u16,
+}
+
+const _: () = assert!(size_of::<Leaving>() == 8);
+
+impl Leaving {
+    fn of(word: &SignalWord, due_ms: i64) -> Self {
+        let own = word.key.get(1..) == Some(&word.partition_key);
+        // no id of the contract is longer than a few hundred bytes
+        let account_len = if own { 0 } else { word.partition_key.len() as u16 };
+        Self { due: Moment::new(due_ms), account_len }
+    }
+
+    fn partition_key(self, key: &[u8]) -> Vec<u8> {
+        let held = match usize::from(self.account_len) {
+            0 => key.get(1..),
+            len => key.get(..len),
+        };
+        held.unwrap_or(key).to_vec()
+    }
 }
 
 /// The `left` words that stand in the topic, by key and by the time they are deleted.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    words: BTreeMap<Vec<u8>, Leaving>,
-    dues: BTreeSet<(i64, Vec<u8>)>,
+    words: BTreeMap<Arc<[u8]>, Leaving>,
+    dues: BTreeSet<(Moment, Arc<[u8]>)>,
     /// Keys whose state record is to be written.
-    changed: BTreeSet<Vec<u8>>,
+    changed: BTreeSet<Arc<[u8]>>,
 }
 
 impl Left {
@@ -46,36 +68,38 @@ impl Left {
     pub fn restore(&mut self, key: &[u8], leaving: Option<Leaving>) {
         self.forget(key);
         if let Some(leaving) = leaving {
-            self.dues.insert((leaving.due_ms, key.to_vec()));
-            self.words.insert(key.to_vec(), leaving);
+            let key = Arc::<[u8]>::from(key);
+            self.dues.insert((leaving.due, key.clone()));
+            self.words.insert(key, leaving);
         }
     }
 
     /// An account was left by this word at `now_ms`: it is deleted in 30 days.
     pub fn keep(&mut self, word: &SignalWord, now_ms: i64) {
         let due_ms = now_ms.saturating_add(LEFT_KEPT_MS);
-        let partition_key = word.partition_key.clone();
-        self.restore(&word.key, Some(Leaving { due_ms, partition_key }));
-        self.changed.insert(word.key.clone());
+        self.restore(&word.key, Some(Leaving::of(word, due_ms)));
+        self.changed.insert(word.key.as_slice().into());
     }
 
     /// The customer belongs to the account of this word (again): what stands there now is no `left` any more.
     pub fn cancel(&mut self, word: &SignalWord) {
-        if self.forget(&word.key).is_some() {
-            self.changed.insert(word.key.clone());
+        if let Some((key, _)) = self.forget(&word.key) {
+            self.changed.insert(key);
         }
     }
 
     /// The tombstone of the next word whose time has come, or of one too many.
     pub fn delete_next(&mut self, watermark_ms: i64) -> Option<SignalWord> {
-        let (due_ms, key) = self.dues.first()?;
-        if *due_ms > watermark_ms && self.words.len() <= LEFT_MAX {
+        let (due, key) = self.dues.first()?;
+        if due.ms() > watermark_ms && self.words.len() <= LEFT_MAX {
             return None;
         }
         let key = key.clone();
-        let partition_key = self.forget(&key)?.partition_key;
-        self.changed.insert(key.clone());
-        Some(SignalWord { key, partition_key, value: None })
+        let (_, leaving) = self.forget(&key)?;
+        let partition_key = leaving.partition_key(&key);
+        let word = SignalWord { key: key.to_vec(), partition_key, value: None };
+        self.changed.insert(key);
+        Some(word)
     }
 
     /// Writes the state records of what changed in the cycle.
@@ -89,10 +113,11 @@ impl Left {
         }
     }
 
-    fn forget(&mut self, key: &[u8]) -> Option<Leaving> {
-        let leaving = self.words.remove(key)?;
-        self.dues.remove(&(leaving.due_ms, key.to_vec()));
-        Some(leaving)
+    fn forget(&mut self, key: &[u8]) -> Option<(Arc<[u8]>, Leaving)> {
+        let (key, leaving) = self.words.remove_entry(key)?;
+        let due = (leaving.due, key);
+        self.dues.remove(&due);
+        Some((due.1, leaving))
     }
 }
 
@@ -117,12 +142,23 @@ mod tests {
         assert_eq!(left.delete_next(5 + LEFT_KEPT_MS - 1), None);
         let gone = left.delete_next(5 + LEFT_KEPT_MS).unwrap();
         assert_eq!((gone.key.as_slice(), gone.value), (&b"a\0c1"[..], None));
+        assert_eq!(gone.partition_key, b"a");
         assert_eq!(left.delete_next(5 + LEFT_KEPT_MS), None);
         let mut state = StateChanges::default();
         left.save(&mut state);
         let records: Vec<_> = state.iter().map(|(key, value)| (key, value.is_some())).collect();
         assert_eq!(records, [(&b"la\0c1"[..], false), (b"la\0c2", true), (b"la\0c3", false)]);
         assert_eq!((left.len(), left.dues.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_partition_is_that_of_the_account_or_without_one_of_the_customer() {
+        for (key, partition) in [(&b"a\0c"[..], &b"a"[..]), (b"\0c", b"c"), (b"c\0c", b"c")] {
+            let word = SignalWord { key: key.into(), partition_key: partition.into(), value: None };
+            let mut left = Left::default();
+            left.keep(&word, 0);
+            assert_eq!(left.delete_next(LEFT_KEPT_MS), Some(word));
+        }
     }
 
     #[test]

@@ -87,6 +87,9 @@ impl Machine {
                 Some((sender, Mail::Histogram(told))) => self.hear_histogram(sender, &told),
                 Some((_, Mail::CutOffs(cut_offs))) => self.hear_cut_offs(&cut_offs),
                 Some((_, Mail::Command(said))) => self.hear_command(&said),
+                Some((sender, Mail::AtRisk(told))) => self.hear_at_risk(sender, &told),
+                Some((sender, Mail::Demand(told))) => self.hear_demand(sender, &told),
+                Some((_, Mail::OwnerCutOffs(cut_offs))) => self.hear_owner_cut_offs(cut_offs),
                 None => self.mailbox.unread += 1,
             }
         }

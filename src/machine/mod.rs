@@ -5,12 +5,15 @@
 
 mod accounts;
 mod alerts;
+mod asked;
 mod check;
 mod consume;
 mod cycle;
+mod demand;
 mod flows;
 mod left;
 mod mail;
+mod owners;
 mod restore;
 mod speak;
 mod state;
@@ -19,8 +22,10 @@ mod tiers;
 use std::sync::Arc;
 
 use crate::account::book::Book;
+use crate::engine::alerts::market::Market;
 use crate::engine::apply::Engine;
 use crate::engine::shard::population::Population;
+use crate::engine::shard::portfolios::Portfolios;
 use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
@@ -28,8 +33,8 @@ use crate::flow::watermark::Watermark;
 use crate::model::effects::{Effects, HeardCommand, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
-use crate::plan::{Clock, Plan};
-use crate::wire::mail::CutOffs;
+use crate::plan::Plan;
+use crate::wire::mail::{CutOffs, OwnerCutOffs};
 use cycle::{GapAhead, OpenCycle};
 pub use left::LEFT_KEPT_MS;
 use left::Left;
@@ -76,6 +81,12 @@ pub struct Machine {
     /// Accounts, in a pipeline of accounts.
     book: Option<Book>,
     population: Population,
+    /// Segments, of shard 0.
+    market: Market,
+    /// Owners' revenue at risk, of shard 0.
+    portfolios: Portfolios,
+    /// When the shard has last told its owners' revenue at risk, on the clock; `None` in a new tenure.
+    swept_ms: Option<i64>,
     /// When the shard has last told its histogram, on the clock; `None` in a new tenure.
     told_ms: Option<i64>,
     stop: Option<String>,
@@ -109,6 +120,9 @@ impl Machine {
             left: Left::default(),
             book: plan.accounts.map(|rules| Book::new(plan.clone(), rules, identity.shard)),
             population: Population::default(),
+            market: Market::default(),
+            portfolios: Portfolios::default(),
+            swept_ms: None,
             told_ms: None,
             state: ShardState::new(&plan, &identity),
             stop: None,
@@ -250,6 +264,9 @@ impl Machine {
                 }
             }
             self.watermark = passed;
+            if passed.at_ms >= self.engine.demand.next_ms() {
+                self.close_hours();
+            }
             let Engine { store, tiers, .. } = &self.engine;
             let upcoming = self.merge.upcoming(source, &self.plan, WARM);
             store.warm(upcoming, |slot| tiers.stands(slot).since_ms as u64);
@@ -266,15 +283,13 @@ impl Machine {
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()
             || self.engine.tiers.is_sweeping()
+            || (self.engine.demand.is_on() && self.market.is_waiting(self.identity.shards))
             // either way: a clock that stepped back must not silence an idle shard
-            || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms()
+            || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms(clock.now_ms)
     }
 
-    fn heartbeat_ms(&self) -> i64 {
-        match self.plan.clock {
-            Clock::Wall => HEARTBEAT_MS,
-            Clock::Simulated { speed, .. } => (HEARTBEAT_MS as f64 * speed).max(1.0) as i64,
-        }
+    fn heartbeat_ms(&self, now_ms: i64) -> i64 {
+        (HEARTBEAT_MS as f64 * self.plan.clock.speed_at(now_ms)).max(1.0) as i64
     }
 
     /// Ends the cycle: takes the clock in, fires what is due, and returns everything that changed.
@@ -282,10 +297,13 @@ impl Machine {
         self.begin();
         self.follow_clock(clock);
         self.sweep();
+        self.sweep_owners(clock);
+        self.judge_segments();
         self.refresh(clock);
         let before = cfg!(debug_assertions).then(|| self.marks());
         debug_assert_eq!(self.check_changed(), Ok(()));
         let effects = self.collect(clock);
+        self.engine.store.rest();
         debug_assert_eq!(self.check_cycle(before, &effects), Ok(()));
         self.begin_cycle();
         effects
@@ -306,8 +324,9 @@ impl Machine {
         let idle = sources.clone().all(|s| self.merge.is_at_end(s));
         if let Some(confirmed_ms) = clock.ends_confirmed_ms.filter(|_| idle) {
             let confirmed_ms = confirmed_ms.min(clock.now_ms);
-            self.watermark.idle(confirmed_ms, self.idle_ms(), self.plan.disorder_ms);
+            self.watermark.idle(confirmed_ms, self.idle_ms(clock.now_ms), self.plan.disorder_ms);
         }
+        self.close_hours();
         let budget = self.cycle.budget(&self.plan, &self.engine);
         let until_ms = self.watermark.at_ms;
         self.engine.passed_ms = until_ms;
@@ -320,11 +339,8 @@ impl Machine {
     }
 
     /// The idle timeout on the pipeline's clock: it is wall time, which a simulated clock passes `speed` times as fast.
-    fn idle_ms(&self) -> i64 {
-        match self.plan.clock {
-            Clock::Wall => self.plan.idle_timeout_ms,
-            Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
-        }
+    fn idle_ms(&self, now_ms: i64) -> i64 {
+        (self.plan.idle_timeout_ms as f64 * self.plan.clock.speed_at(now_ms)) as i64
     }
 
     /// Bytes of all blocks of rows that the shard has ever written, as of the last ended cycle.
@@ -350,6 +366,11 @@ impl Machine {
     /// The cut-offs of tiers in force.
     pub fn cut_offs(&self) -> Option<&CutOffs> {
         self.engine.tiers.cut_offs()
+    }
+
+    /// The cut-offs of owners' revenue at risk in force.
+    pub fn owner_cut_offs(&self) -> &OwnerCutOffs {
+        self.engine.owners.in_force()
     }
 
     /// Words of left accounts that wait to be deleted from the signals topic.

@@ -66,12 +66,8 @@ impl Machine {
             }
             (StateKey::Profile(id), Some(value)) => {
                 let profile: Profile = read("profile", value)?;
-                match self.engine.store.find(id) {
-                    Some(slot) => self.engine.store.get_mut(slot).profile = profile,
-                    None => {
-                        self.engine.store.insert(id, profile);
-                    }
-                }
+                self.engine.store.put(id, profile);
+                self.engine.store.rest();
             }
             (StateKey::Minute(minute), Some(value)) => {
                 let cells: Minute = read("minute", value)?;
@@ -96,15 +92,6 @@ impl Machine {
                 let slot = self.engine.store.find_or_insert(id, || Profile::new(0));
                 self.engine.tiers.restore(slot, &read("tier", value)?);
             }
-            (StateKey::CutOffs, Some(value)) => {
-                self.engine.tiers.restore_in_force(read("cut-offs", value)?);
-            }
-            (StateKey::Population(shard), Some(value)) => {
-                self.population.restore(shard, &read("population", value)?);
-            }
-            (StateKey::Published, Some(value)) => {
-                self.population.restore_published(read("published cut-offs", value)?);
-            }
             (StateKey::Left(key), None) => self.left.restore(key, None),
             (StateKey::Account(id), value) => {
                 let standing = value.map(|value| read("account", value)).transpose()?;
@@ -115,9 +102,52 @@ impl Machine {
                 let key = MemberKey { source, customer: customer.into() };
                 self.book_mut()?.restore_member(id, key, member);
             }
+            (other, value) => return self.restore_letters(&other, value),
+        }
+        Ok(())
+    }
+
+    /// What came by mail, and what is told by it.
+    fn restore_letters(&mut self, key: &StateKey<'_>, value: Option<&[u8]>) -> Result<(), String> {
+        match (key, value) {
+            (StateKey::CutOffs, Some(value)) => {
+                self.engine.tiers.restore_in_force(read("cut-offs", value)?);
+            }
+            (StateKey::Population(shard), Some(value)) => {
+                self.population.restore(*shard, &read("population", value)?);
+            }
+            (StateKey::Published, Some(value)) => {
+                self.population.restore_published(read("published cut-offs", value)?);
+            }
+            (StateKey::AtRisk(shard, owner), value) => {
+                let amounts = value.map(|value| read("revenue at risk", value)).transpose()?;
+                self.portfolios.restore(*shard, owner, amounts);
+            }
+            (StateKey::Demand(""), Some(value)) => {
+                self.engine.demand.restore_told(read("demand", value)?);
+            }
+            (StateKey::Demand(segment), Some(value)) => {
+                self.engine.demand.restore(segment, read("demand", value)?);
+            }
+            (StateKey::Told(shard, segment), Some(value)) => {
+                self.market.restore_told(*shard, segment, read("segment", value)?);
+            }
+            (StateKey::Segment(""), Some(value)) => {
+                self.market.restore_done(read("segment", value)?);
+            }
+            (StateKey::Segment(segment), Some(value)) => {
+                self.market.restore_alerts(segment, read("segment", value)?);
+            }
+            (StateKey::OwnerCutOffs, Some(value)) => {
+                self.engine.owners.restore(read("cut-offs of owners", value)?);
+            }
+            (StateKey::OwnersPublished, Some(value)) => {
+                self.portfolios.restore_published(read("published cut-offs of owners", value)?);
+            }
             (other, None) => {
                 return Err(format!("the state topic deletes {other:?}, which no version does"));
             }
+            (other, Some(_)) => return Err(format!("nothing is known of {other:?}")),
         }
         Ok(())
     }
@@ -161,7 +191,10 @@ impl Machine {
             retimed.push("the alert rules".to_owned());
         }
         self.state.rules = law;
+        self.market.restored(&self.engine.cx, ruled_anew, &mut self.engine.alerted);
         for slot in self.engine.store.slots() {
+            self.engine.store.rest();
+            self.engine.store.used(slot);
             self.engine.restore_tier(slot);
             let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
             let looked_ms = as_of_ms.max(self.state.complete_to_ms);

@@ -11,7 +11,7 @@ use crate::wire::mail::{CutOffs, Histogram, Mail, Sender};
 /// A shard tells its histogram at most once in this time of the clock.
 const TELL_MS: i64 = 10_000;
 /// The shard that makes the cut-offs.
-const MAKER: u16 = 0;
+pub(super) const MAKER: u16 = 0;
 
 impl Machine {
     /// A letter about tiers.

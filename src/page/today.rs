@@ -145,7 +145,7 @@ fn side(pen: &Pen<'_>, account: &AccountRow) -> Markup {
         div .item-side {
             span .worth { (pen.money(account.at_risk_minor)) }
             span .small.quiet { "at risk in 90 days" }
-            (parts::pace(account))
+            (parts::pace(pen, account))
             dl {
                 dt { "Risk" } dd { (parts::risk(account.risk)) }
                 dt { "Owner" }

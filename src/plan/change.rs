@@ -147,6 +147,8 @@ fn meaning_in_table(name: &str, both: bool, is_there: bool) -> Meaning {
         ("risk" | "loyalty", _) => Retime("every customer is judged anew and timed by it"),
         ("opportunities" | "lift", _) => Retime("it holds from now on"),
         ("tiers", _) => Retime("the next cut-offs are made by it, and moves wait by it"),
+        ("demand", _) if both => Rebuild("what was bought was added up by the other segments"),
+        ("demand", _) => Carried,
         ("accounts", _) if both => Retime("accounts follow as they change"),
         ("accounts", _) => Carried,
         ("limits", _) => Retime("it holds from now on"),

@@ -29,7 +29,7 @@ pub(super) const ACCOUNT_KEYS: &[Key] = &[
 ];
 
 /// Sections that judge customers: a pipeline of accounts has none of them.
-const OF_CUSTOMERS: [&str; 14] = [
+const OF_CUSTOMERS: [&str; 15] = [
     "drop",
     "rates",
     "model",
@@ -42,6 +42,7 @@ const OF_CUSTOMERS: [&str; 14] = [
     "contract",
     "risk",
     "loyalty",
+    "demand",
     "opportunities",
     "lift",
 ];

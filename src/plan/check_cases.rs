@@ -1,27 +1,37 @@
-//! Cases for rules: every `[[test]]`, with what is given, done and expected in it.
+//! Cases for rules: every `[[test]]`, with what is given, done and expected in it; what is of events only is in `check_events`.
 
 use toml::de::DeValue;
 
+use super::check_events;
 use super::check_rules::{sentence, time_ms, word};
 use super::notes::Notes;
 use super::raw::Section;
 use super::scalar;
 use crate::model::registry::{Kind, Signal, Subject};
-use crate::model::time::EVENT_TIME_END_MS;
-use crate::rule::definition::Rule;
+use crate::model::time::{DAY_MS, EVENT_TIME_END_MS};
+use crate::rule::case::{Case, Deed, Expected, Given, Step};
+use crate::rule::definition::{Rule, Severity};
 use crate::rule::evaluate::Value;
 use crate::rule::lifecycle::{Action, What};
-use crate::rule::trial::{Case, Deed, Expected, Given, Step};
 
 /// Monday, 5 January 2026, nine o'clock UTC.
 const START_MS: i64 = 1_767_603_600_000;
 const RULES_MAX: usize = 16;
+/// Farthest from a time that something may be and still be it.
+pub(super) const WITHIN_MAX_MS: i64 = 366 * DAY_MS;
 const TIME: &str = "a duration from the start such as \"14d\", or an RFC 3339 time";
+
+/// Longest way of a case through time.
+const SPAN_MAX_MS: i64 = 3_660 * DAY_MS;
 
 /// Reads one `[[test]]`.
 pub(super) fn case(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule]) -> Option<Case> {
     let name = sentence(notes, section, "name");
-    let names = names(notes, section, rules);
+    let lives = section.has("event");
+    let names = match lives && !section.has("rules") {
+        true => Some(Vec::new()),
+        false => names(notes, section, rules, lives),
+    };
     let subject = names.as_ref().and_then(|names| {
         rules.iter().find(|rule| names.contains(&rule.name)).map(|rule| rule.subject)
     });
@@ -33,18 +43,31 @@ pub(super) fn case(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule])
     for given in section.tables_of(notes, "given", false) {
         steps.extend(subject.and_then(|subject| step(notes, &given, subject, start_ms)));
     }
+    let known = names.as_deref().unwrap_or_default();
     let mut deeds = Vec::new();
     for deed in section.tables(notes, "do") {
-        deeds.extend(done(notes, &deed, start_ms, names.as_deref().unwrap_or_default()));
+        deeds.extend(done(notes, &deed, start_ms, known));
     }
     let mut expect = Vec::new();
     for wanted in section.tables(notes, "expect") {
-        expect.extend(expected(notes, &wanted, start_ms, names.as_deref().unwrap_or_default()));
+        if !lives && wanted.has("severity") {
+            wanted.refuse(notes, "severity", "none: only a case from events tells how bad it is");
+        }
+        expect.extend(expected(notes, &wanted, start_ms, known));
     }
-    if !section.has("given") {
-        section
-            .refuse(notes, "given", "at least one [[test.given]]")
-            .hint("say what the signals are: at = \"0d\" and the signals by name");
+    let lived = check_events::lived(notes, section, start_ms, known);
+    match (section.has("given"), lives) {
+        (false, false) => {
+            section.refuse(notes, "given", "at least one [[test.given]] or [[test.event]]").hint(
+                "say what the signals are: at = \"0d\" and the signals by name; or what comes",
+            );
+        }
+        (true, true) => {
+            section
+                .refuse(notes, "given", "either [[test.given]] or [[test.event]]")
+                .hint("signals are given by hand, or made by events: write two cases");
+        }
+        _ => {}
     }
     let until_ms = match section.has("until") {
         true => time(notes, section, "until", start_ms)?,
@@ -52,18 +75,27 @@ pub(super) fn case(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule])
             let given = steps.iter().map(|step| step.at_ms);
             let done = deeds.iter().map(|deed| deed.at_ms);
             let wanted = expect.iter().map(|expected: &Expected| expected.at_ms);
-            given.chain(done).chain(wanted).max().unwrap_or(start_ms)
+            let lived = lived.iter().flat_map(check_events::times_ms);
+            given.chain(done).chain(wanted).chain(lived).max().unwrap_or(start_ms)
         }
     };
+    if until_ms - start_ms > SPAN_MAX_MS {
+        section.refuse(notes, "until", "a case of at most ten years");
+    }
     steps.sort_by_key(|step: &Step| step.at_ms);
     deeds.sort_by_key(|deed: &Deed| deed.at_ms);
     let (name, rules) = (name?.to_owned(), names?);
     let line = notes.line(section.at);
-    Some(Case { name, line, rules, start_ms, until_ms, steps, deeds, expect })
+    Some(Case { name, line, rules, start_ms, until_ms, steps, lived, deeds, expect })
 }
 
-/// The rules of a case, all about one subject.
-fn names(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule]) -> Option<Vec<String>> {
+/// The rules of a case; in a case by hand all about one subject.
+fn names(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    rules: &[Rule],
+    mixed: bool,
+) -> Option<Vec<String>> {
     const EXPECTED: &str = "a list of names of rules";
     if !section.has("rules") {
         section.refuse(notes, "rules", EXPECTED).hint("name the rules that the case tries");
@@ -76,7 +108,7 @@ fn names(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule]) -> Option
             section.refuse(notes, "rules", EXPECTED).did_you_mean(name, known);
             return None;
         };
-        if *subject.get_or_insert(rule.subject) != rule.subject {
+        if *subject.get_or_insert(rule.subject) != rule.subject && !mixed {
             section.refuse(notes, "rules", "rules about the same subject");
             return None;
         }
@@ -85,7 +117,12 @@ fn names(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule]) -> Option
 }
 
 /// A required time.
-fn time(notes: &mut Notes<'_>, section: &Section<'_>, key: &str, start_ms: i64) -> Option<i64> {
+pub(super) fn time(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    key: &str,
+    start_ms: i64,
+) -> Option<i64> {
     let text = match section.value(key).map(|value| value.get_ref()) {
         Some(DeValue::Datetime(time)) => time.to_string(),
         _ => section.required(notes, key, TIME)?.to_owned(),
@@ -114,33 +151,34 @@ fn step(
                 .did_you_mean(name, subject.signals().map(|signal| signal.name));
             continue;
         };
-        if let Some(given) = given(notes, section, signal, start_ms) {
+        if let Some(given) = given(notes, section, signal.name, signal, start_ms) {
             signals.push((signal.name, given));
         }
     }
     Some(Step { at_ms: at_ms?, signals })
 }
 
-/// A signal as a case gives it.
-fn given(
+/// A signal as a case says it, under the key `key`.
+pub(super) fn given(
     notes: &mut Notes<'_>,
     section: &Section<'_>,
+    key: &str,
     signal: &'static Signal,
     start_ms: i64,
 ) -> Option<Given> {
-    let value = section.value(signal.name)?.get_ref();
+    let value = section.value(key)?.get_ref();
     if value.as_str() == Some("unknown") {
         if !signal.is_always_known() {
             return Some(Given::Unknown);
         }
-        section.refuse(notes, signal.name, "a value: it is always known");
+        section.refuse(notes, key, "a value: it is always known");
         return None;
     }
     let text = value.as_str();
     let found = match signal.kind() {
         Kind::Number | Kind::Count => {
             let any = "a number, or \"unknown\"";
-            let number = section.number(notes, signal.name, any, |_| true)?;
+            let number = section.number(notes, key, any, |_| true)?;
             return Some(Given::Value(Value::Number(number)));
         }
         Kind::Flag => value.as_bool().map(|flag| Given::Value(Value::Flag(flag))),
@@ -169,13 +207,17 @@ fn given(
             Kind::Moment => format!("{TIME}, or \"unknown\""),
             _ => "another signal: no rule can look at this one".to_owned(),
         };
-        section.refuse(notes, signal.name, expected);
+        section.refuse(notes, key, expected);
     }
     found
 }
 
 /// The rule of a deed or an expectation: one of the case's.
-fn of_case(notes: &mut Notes<'_>, section: &Section<'_>, names: &[String]) -> Option<String> {
+pub(super) fn of_case(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    names: &[String],
+) -> Option<String> {
     let rule = word(notes, section, "rule", "the rule's name")?;
     if names.iter().any(|name| name == rule) {
         return Some(rule.to_owned());
@@ -208,7 +250,9 @@ fn done(
     if section.has("until") && !matches!(action, Action::Snooze { .. }) {
         section.refuse(notes, "until", "no end: only a snooze has one");
     }
-    Some(Deed { at_ms: at_ms?, rule: rule?, action })
+    let subject = subject(notes, section);
+    let line = notes.line(section.at);
+    Some(Deed { line, at_ms: at_ms?, rule: rule?, subject, action })
 }
 
 fn expected(
@@ -226,5 +270,15 @@ fn expected(
     let what = section.word(notes, "what", &words);
     let episode = section.count(notes, "episode", 1..=1_000_000, 1);
     let episode = section.has("episode").then_some(episode);
-    Some(Expected { at_ms: at_ms?, rule: rule?, what: what?, episode })
+    let subject = subject(notes, section);
+    let within_ms = section.duration_ms(notes, "within", 0..=WITHIN_MAX_MS, 0);
+    let line = notes.line(section.at);
+    let (at_ms, rule, what) = (at_ms?, rule?, what?);
+    let severity = section.word(notes, "severity", &Severity::ALL);
+    Some(Expected { line, at_ms, within_ms, rule, subject, what, episode, severity })
+}
+
+/// Whom something is about, where the case says it.
+pub(super) fn subject(notes: &mut Notes<'_>, section: &Section<'_>) -> Option<String> {
+    section.text(notes, "subject", "an id in double quotes").map(str::to_owned)
 }

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::notes::Notes;
 use super::opportunities::{OPPORTUNITY_NUMBERS, opportunities};
 use super::parameters::{
-    NUMBERS, Parameters, Regularity, Risk, Service, Trends, Value, WeightSet, Weights,
+    DemandBy, NUMBERS, Parameters, Regularity, Risk, Service, Trends, Value, WeightSet, Weights,
 };
 use super::raw::Section;
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
@@ -30,6 +30,7 @@ pub(super) fn parameters(notes: &mut Notes<'_>, top: &Section<'_>) -> Parameters
         first_gap_p25_d: n(regularity, "first_gap_p25_days"),
         first_gap_p75_d: n(regularity, "first_gap_p75_days"),
         new_cycle_d: n(regularity, "new_cycle_days"),
+        visit_gap_d: n(regularity, "visit_gap_days"),
     };
     let worth = Value {
         gamma_gamma_p: n(value, "gamma_gamma_p"),
@@ -59,6 +60,10 @@ pub(super) fn parameters(notes: &mut Notes<'_>, top: &Section<'_>) -> Parameters
         contract,
         risk: Risk { weights, bands, hysteresis, horizon_d, ref_base },
         loyalty: self::weights(notes, loyalty, &LOYALTY_INPUTS),
+        demand_by: {
+            let demand = top.table(notes, "demand", true);
+            demand.word(notes, "by", &DemandBy::NAMES).unwrap_or(DemandBy::Category)
+        },
         opportunities: opportunities(notes, top, number),
     }
 }

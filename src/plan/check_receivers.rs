@@ -275,7 +275,7 @@ fn is_address(text: &str) -> bool {
 }
 
 /// Minute of the day, eight o'clock where nothing is said.
-fn digest(notes: &mut Notes<'_>, section: &Section<'_>) -> u16 {
+pub(super) fn digest(notes: &mut Notes<'_>, section: &Section<'_>) -> u16 {
     const EXPECTED: &str = "a time of day such as \"08:00\"";
     const EIGHT: u16 = 8 * 60;
     let Some(text) = section.text(notes, "digest", EXPECTED) else { return EIGHT };

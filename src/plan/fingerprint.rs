@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::guarantees::test_words;
 use super::scalar::{duration_text, rate_text, size_text};
 use super::{
-    AbcShare, Clock, KeyField, KeyFormat, NUMBERS, OPPORTUNITY_NUMBERS, Parameters, Partitioner,
-    Plan, Tiers,
+    AbcShare, Clock, DemandBy, KeyField, KeyFormat, NUMBERS, OPPORTUNITY_NUMBERS, Parameters,
+    Partitioner, Plan, Tiers,
 };
 use crate::model::registry::{LOYALTY_INPUTS, RISK_INPUTS};
 
@@ -39,10 +39,13 @@ impl Fingerprint {
         put("clock.jump_max", duration_text(plan.clock_jump_max_ms));
         match plan.clock {
             Clock::Wall => put("clock.kind", "wall".to_owned()),
-            Clock::Simulated { origin_ms, speed } => {
+            Clock::Simulated { origin_ms, speed, fast_until_ms } => {
                 put("clock.kind", "simulated".to_owned());
                 put("clock.origin", instant_text(origin_ms));
                 put("clock.speed", speed.to_string());
+                if let Some(until_ms) = fast_until_ms {
+                    put("clock.fast_until", instant_text(until_ms));
+                }
             }
         }
         put_sources(plan, &mut put);
@@ -123,6 +126,8 @@ fn put_parameters(p: &Parameters, put: &mut impl FnMut(&str, String)) {
         let said = format!("{} of {}, {}", lift.lift, lift.co_buyers, lift.p_buy);
         put(&format!("lift.{} of {}", lift.category, lift.given), said);
     }
+    let by = DemandBy::NAMES.iter().find(|(_, by)| *by == p.demand_by);
+    put("demand.by", by.map_or("", |(name, _)| *name).to_owned());
     let edges: Vec<String> = p.risk.bands.iter().map(f64::to_string).collect();
     put("risk.bands", edges.join(" "));
     let scores = [

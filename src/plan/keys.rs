@@ -162,6 +162,13 @@ const KEYS: &[Key] = &[
     ),
     key(
         "clock",
+        "fast_until",
+        "RFC 3339 time, after the origin",
+        "",
+        "from here on a simulated clock runs as fast as the wall; without it never",
+    ),
+    key(
+        "clock",
         "jump_max",
         "duration, 1ms to 3650d",
         "\"1h\"",
@@ -347,6 +354,13 @@ const KEYS: &[Key] = &[
         "duration, 0s to 3650d",
         "\"7d\"",
         "how long another place must be wanted without interruption before the customer moves (prior)",
+    ),
+    key(
+        "demand",
+        "by",
+        "category, category_region",
+        "\"category\"",
+        "what a segment is, for rules about segments: a product category, or a category in a region",
     ),
     key(
         "opportunities",

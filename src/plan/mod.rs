@@ -1,11 +1,13 @@
 //! Definitions: from a file in `pipelines/` to a checked [`Plan`]. A tree of values with their places (`raw`) is
 //! checked subject by subject, all errors at once (`check*`), and becomes the plan.
 
+mod case_keys;
 mod change;
 mod check;
 mod check_accounts;
 mod check_calendars;
 mod check_cases;
+mod check_events;
 mod check_money;
 mod check_parameters;
 mod check_receivers;

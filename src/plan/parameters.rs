@@ -94,6 +94,17 @@ pub const NUMBERS: &[Number] = &[
     ),
     number(
         key(
+            "regularity",
+            "visit_gap_days",
+            DAYS,
+            "7",
+            "mean gap between days with a visit in the population (prior)",
+        ),
+        0.01,
+        36_500.0,
+    ),
+    number(
+        key(
             "value",
             "gamma_gamma_p",
             "number, 0.0001 to 10000",
@@ -279,7 +290,7 @@ pub struct Trends {
     pub visit_floor: f64,
 }
 
-/// Gaps between purchases in the population, days.
+/// Gaps between purchases, and between visits, in the population, days.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub struct Regularity {
@@ -287,6 +298,7 @@ pub struct Regularity {
     pub first_gap_p25_d: f64,
     pub first_gap_p75_d: f64,
     pub new_cycle_d: f64,
+    pub visit_gap_d: f64,
 }
 
 /// Mean spending and lifetime value.
@@ -326,6 +338,21 @@ pub struct Risk {
     pub ref_base: f64,
 }
 
+/// What a segment is, of which rules about segments speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DemandBy {
+    /// A product category.
+    Category,
+    /// A product category in a customers' region.
+    CategoryRegion,
+}
+
+impl DemandBy {
+    /// How definitions call it.
+    pub const NAMES: [(&'static str, Self); 2] =
+        [("category", Self::Category), ("category_region", Self::CategoryRegion)];
+}
+
 /// Everything the catalogue is judged by.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
@@ -339,6 +366,7 @@ pub struct Parameters {
     pub risk: Risk,
     /// Weights of loyalty ([`crate::model::registry::LOYALTY_INPUTS`]).
     pub loyalty: Weights,
+    pub demand_by: DemandBy,
     pub opportunities: Opportunities,
 }
 
@@ -353,6 +381,7 @@ impl Parameters {
             regularity.first_gap_p25_d,
             regularity.first_gap_p75_d,
             regularity.new_cycle_d,
+            regularity.visit_gap_d,
             value.gamma_gamma_p,
             value.gamma_gamma_q,
             value.gamma_gamma_gamma,

@@ -1,5 +1,6 @@
 //! Every key of a file of alert rules, as [`super::keys`] knows those of a definition.
 
+use super::case_keys;
 use super::keys::{Key, key};
 
 /// What a file of rules is called where sections are looked up; its own sections follow.
@@ -10,12 +11,19 @@ pub(super) const SECTIONS: [(&str, &str); 3] =
     [("alert", "[[alert]]"), ("calendar", "[[calendar]]"), ("test", "[[test]]")];
 
 /// The sections of a case.
-pub(super) const CASE_SECTIONS: [(&str, &str); 3] =
-    [("given", "[[test.given]]"), ("do", "[[test.do]]"), ("expect", "[[test.expect]]")];
+pub(super) const CASE_SECTIONS: [(&str, &str); 7] = [
+    ("given", "[[test.given]]"),
+    ("event", "[[test.event]]"),
+    ("do", "[[test.do]]"),
+    ("expect", "[[test.expect]]"),
+    ("signals", "[[test.signals]]"),
+    ("notifier", "[test.notifier]"),
+    ("told", "[[test.told]]"),
+];
 
 /// Every key of a file of rules, in the order of the documentation.
 pub fn rule_keys() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter()
+    KEYS.iter().chain(&case_keys::KEYS)
 }
 
 const KEYS: &[Key] = &[
@@ -110,59 +118,4 @@ const KEYS: &[Key] = &[
         "",
         "when nobody is called; what is raised then is told at the end",
     ),
-    key("test", "name", "text; required", "", "what the case shows"),
-    key(
-        "test",
-        "rules",
-        "1 to 16 names of rules; required",
-        "",
-        "the rules whose transitions are compared: all of them must be expected",
-    ),
-    key(
-        "test",
-        "start",
-        "RFC 3339 time",
-        "\"2026-01-05T09:00:00Z\"",
-        "where its times are counted from; a Monday",
-    ),
-    key(
-        "test",
-        "until",
-        "duration from the start, or a time",
-        "",
-        "until when it is followed; left out: up to the last time in it",
-    ),
-    key(
-        "given",
-        "at",
-        "duration from the start, or a time; required",
-        "",
-        "from when on the signals beside it are so; all other keys are signals",
-    ),
-    key(
-        "do",
-        "at",
-        "duration from the start, or a time; required",
-        "",
-        "when somebody does something",
-    ),
-    key("do", "rule", "name of a rule; required", "", "about its present alert"),
-    key("do", "action", "acknowledge, snooze, resolve, reopen; required", "", "what"),
-    key(
-        "do",
-        "until",
-        "duration from the start, or a time",
-        "",
-        "until when it is put off; only with snooze",
-    ),
-    key("expect", "at", "duration from the start, or a time; required", "", "when it happens"),
-    key("expect", "rule", "name of a rule; required", "", "to which rule's alert"),
-    key(
-        "expect",
-        "what",
-        "pending, withdrawn, raised, acknowledged, snoozed, woken, resolved, reopened; required",
-        "",
-        "what",
-    ),
-    key("expect", "episode", "integer, 1 to 1000000", "", "in which episode; left out: in any"),
 ];

@@ -8,9 +8,9 @@ use super::check_rules::Draft;
 use super::notes::Notes;
 use super::raw::Section;
 use super::{Diagnostic, check_calendars, check_cases, check_rules, rule_keys};
+use crate::rule::case::Case;
 use crate::rule::definition::{Rule, RuleSet};
 use crate::rule::hours::Calendar;
-use crate::rule::trial::Case;
 
 /// Most rules of a pipeline: each is evaluated for each of its subjects.
 const RULES_MAX: usize = 64;

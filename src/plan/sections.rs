@@ -5,7 +5,7 @@ use super::receiver_keys::{self, receiver_keys};
 use super::rule_keys::{self, rule_keys};
 
 /// The sections of a definition, with the brackets they are written in.
-const SECTIONS: [(&str, &str); 19] = [
+const SECTIONS: [(&str, &str); 20] = [
     ("source", "[[source]]"),
     ("drop", "[[drop]]"),
     ("clock", "[clock]"),
@@ -21,6 +21,7 @@ const SECTIONS: [(&str, &str); 19] = [
     ("contract", "[contract]"),
     ("risk", "[risk]"),
     ("loyalty", "[loyalty]"),
+    ("demand", "[demand]"),
     ("opportunities", "[opportunities]"),
     ("lift", "[[lift]]"),
     ("accounts", "[accounts]"),

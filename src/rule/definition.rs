@@ -1,5 +1,6 @@
 //! A rule as it is defined and checked, and the set of rules of a pipeline.
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::condition::{Condition, SignalRef};
@@ -8,7 +9,7 @@ use crate::model::event::EventType;
 use crate::model::registry::Subject;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Severity {
     Info,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::trial::Verdict;
+use super::case::Verdict;
 
 /// The report: a suite for each file.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn junit(files: &[(String, Vec<Verdict>)]) -> String {
         let name = escaped(file);
         let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"{of}\" failures=\"{failed}\">");
         for verdict in verdicts {
-            case(&mut xml, &name, verdict);
+            case(&mut xml, file, verdict);
         }
         xml.push_str("  </testsuite>\n");
     }
@@ -35,7 +35,8 @@ pub fn junit(files: &[(String, Vec<Verdict>)]) -> String {
 
 fn case(xml: &mut String, file: &str, verdict: &Verdict) {
     let head = format!(
-        "    <testcase classname=\"{file}\" name=\"{}\" line=\"{}\"",
+        "    <testcase classname=\"{}\" name=\"{}\" line=\"{}\"",
+        escaped(file),
         escaped(&verdict.name),
         verdict.line
     );
@@ -43,9 +44,12 @@ fn case(xml: &mut String, file: &str, verdict: &Verdict) {
         let _ = writeln!(xml, "{head}/>");
         return;
     };
-    let _ = writeln!(xml, "{head}>\n      <failure message=\"{}\">", escaped(first));
+    let first = escaped(&first.line_text());
+    let _ = writeln!(xml, "{head}>\n      <failure message=\"{first}\">");
     for difference in &verdict.differences {
-        let _ = writeln!(xml, "{}", escaped(difference));
+        for line in difference.render(file).lines() {
+            let _ = writeln!(xml, "{}", escaped(line));
+        }
     }
     xml.push_str("      </failure>\n    </testcase>\n");
 }
@@ -70,18 +74,25 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::difference::Difference;
 
     #[test]
     fn a_report_says_which_failed_and_stays_xml() {
-        let verdict = |name: &str, differences: &[&str]| Verdict {
+        let verdict = |name: &str, differences: &[(usize, &str, &str)]| Verdict {
             name: name.to_owned(),
             line: 3,
-            differences: differences.iter().map(|d| (*d).to_owned()).collect(),
+            differences: differences
+                .iter()
+                .map(|(line, expected, got)| Difference {
+                    line: *line,
+                    expected: (*expected).to_owned(),
+                    got: (*got).to_owned(),
+                })
+                .collect(),
         };
-        let files = [(
-            "a<b>.toml".to_owned(),
-            vec![verdict("fine", &[]), verdict("x & \"y\"", &["expected\u{1} < 1", "second"])],
-        )];
+        let failed = [(7, "\u{1} < 1", "2"), (9, "second", "nothing")];
+        let files =
+            [("a<b>.toml".to_owned(), vec![verdict("fine", &[]), verdict("x & \"y\"", &failed)])];
         assert_eq!(
             junit(&files),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -89,8 +100,13 @@ mod tests {
              \x20 <testsuite name=\"a&lt;b&gt;.toml\" tests=\"2\" failures=\"1\">\n\
              \x20   <testcase classname=\"a&lt;b&gt;.toml\" name=\"fine\" line=\"3\"/>\n\
              \x20   <testcase classname=\"a&lt;b&gt;.toml\" name=\"x &amp; &quot;y&quot;\" line=\"3\">\n\
-             \x20     <failure message=\"expected? &lt; 1\">\n\
-             expected? &lt; 1\nsecond\n\
+             \x20     <failure message=\"expected ? &lt; 1, got 2\">\n\
+             a&lt;b&gt;.toml:7:\n\
+             \x20   expected ? &lt; 1\n\
+             \x20   got      2\n\
+             a&lt;b&gt;.toml:9:\n\
+             \x20   expected second\n\
+             \x20   got      nothing\n\
              \x20     </failure>\n    </testcase>\n  </testsuite>\n</testsuites>\n"
         );
     }

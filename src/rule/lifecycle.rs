@@ -168,6 +168,19 @@ pub enum Ignored {
     TooMany,
 }
 
+impl Ignored {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Repeated => "it had its effect before",
+            Self::Stale => "it is about another episode than the present one",
+            Self::Unfit => "the alert is in another phase",
+            Self::TooMany => "too many commands in one episode",
+        }
+    }
+}
+
 /// The state of one rule about one subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {

@@ -2,11 +2,13 @@
 //! hours, and the life of an alert. Knows the signals by name only; where their values come from is the caller's matter.
 
 pub mod band;
+pub mod case;
 mod check;
 pub mod condition;
 pub mod constant;
 pub mod daily;
 pub mod definition;
+pub mod difference;
 pub mod evaluate;
 mod fault;
 pub mod hours;

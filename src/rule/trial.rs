@@ -5,94 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use super::case::{Case, Deed, Given, Verdict};
 use super::condition::{Condition, Term, Test};
 use super::daily::{Daily, next_midnight_ms};
 use super::definition::{Rule, RuleSet};
+use super::difference::{Difference, Happened, compare, moment};
 use super::evaluate::{Value, World};
 use super::hours::Calendar;
-use super::lifecycle::{Action, Command, Transition, What};
+use super::lifecycle::{Command, Transition};
 use super::watch::Watch;
 use crate::model::registry::{Kind, Signal};
-use crate::model::time::{NEVER_MS, duration_text};
+use crate::model::time::NEVER_MS;
 
 /// Most looks in one case: far beyond any honest one.
 const LOOKS_MAX: usize = 200_000;
-
-/// What a signal is said to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Given {
-    /// A value; lengths of time in milliseconds.
-    Value(Value),
-    /// A moment.
-    Moment(i64),
-    /// Nobody knows.
-    Unknown,
-}
-
-/// Signals as they are from a moment on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// From when on.
-    pub at_ms: i64,
-    /// What changes.
-    pub signals: Vec<(&'static str, Given)>,
-}
-
-/// What a person does about the present episode.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Deed {
-    /// When.
-    pub at_ms: i64,
-    /// About the alert of this rule.
-    pub rule: String,
-    /// What.
-    pub action: Action,
-}
-
-/// A transition that must follow.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Expected {
-    /// When.
-    pub at_ms: i64,
-    /// Of which rule.
-    pub rule: String,
-    /// What.
-    pub what: What,
-    /// Of which episode; `None` where the case does not say.
-    pub episode: Option<u32>,
-}
-
-/// A case.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Case {
-    /// What it shows.
-    pub name: String,
-    /// Its line in the file.
-    pub line: usize,
-    /// Transitions of these rules are compared.
-    pub rules: Vec<String>,
-    /// Where its times are counted from.
-    pub start_ms: i64,
-    /// Until when it is followed, the end included.
-    pub until_ms: i64,
-    /// What is given, in order of time.
-    pub steps: Vec<Step>,
-    /// What people do, in order of time.
-    pub deeds: Vec<Deed>,
-    /// What must follow.
-    pub expect: Vec<Expected>,
-}
-
-/// How a case went: empty differences if well.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The case's name.
-    pub name: String,
-    /// Its line in the file.
-    pub line: usize,
-    /// What was not as expected, a line each.
-    pub differences: Vec<String>,
-}
 
 /// The subject of a case on its way through time.
 struct Run<'r> {
@@ -103,7 +29,7 @@ struct Run<'r> {
     given: BTreeMap<&'static str, Given>,
     days: Vec<(Term, Daily)>,
     happened: Vec<(usize, Transition)>,
-    wrong: Vec<String>,
+    wrong: Vec<Difference>,
 }
 
 /// Runs a case and compares.
@@ -124,7 +50,10 @@ pub fn run(case: &Case, set: &RuleSet) -> Verdict {
     let mut differences = run.wrong;
     let happened = run.happened.into_iter().filter_map(|(rule, transition)| {
         let name = &run.rules.get(rule)?.name;
-        case.rules.contains(name).then(|| (name.clone(), transition))
+        let Transition { at_ms, episode, what, .. } = transition;
+        let (rule, subject, severity) = (name.clone(), String::new(), String::new());
+        let happened = Happened { at_ms, rule, subject, what, episode, severity };
+        case.rules.contains(name).then_some(happened)
     });
     differences.extend(compare(case, happened.collect()));
     Verdict { name: case.name.clone(), line: case.line, differences }
@@ -172,7 +101,11 @@ impl Run<'_> {
                 return;
             }
             if number >= LOOKS_MAX as u64 {
-                self.wrong.push(format!("gave up after {LOOKS_MAX} looks at the rules"));
+                self.wrong.push(Difference {
+                    line: case.line,
+                    expected: "an end".to_owned(),
+                    got: format!("more than {LOOKS_MAX} looks at the rules"),
+                });
                 return;
             }
             self.fill(tau_ms);
@@ -211,7 +144,7 @@ impl Run<'_> {
 
     fn act(&mut self, deed: &Deed, number: u64, case: &Case) {
         let Some(index) = self.rules.iter().position(|rule| rule.name == deed.rule) else {
-            self.wrong.push(format!("there is no rule {}", deed.rule));
+            self.fail(deed, case, "no such rule");
             return;
         };
         let episode = self.watches[index].alert.episode();
@@ -222,10 +155,15 @@ impl Run<'_> {
             watch.command(rule, world, &command, &mut out)
         });
         if let Err(why) = done {
-            let at = moment(case, deed.at_ms);
-            self.wrong.push(format!("{} {at}: nothing could be done ({why:?})", deed.rule));
+            self.fail(deed, case, why.words());
         }
         self.happened.extend(out.into_iter().map(|transition| (index, transition)));
+    }
+
+    fn fail(&mut self, deed: &Deed, case: &Case, why: &str) {
+        let at = moment(case, deed.at_ms);
+        let expected = format!("something to be done about {} {at}", deed.rule);
+        self.wrong.push(Difference { line: deed.line, expected, got: why.to_owned() });
     }
 
     fn with_world<T>(
@@ -321,54 +259,5 @@ fn number(given: Given) -> Option<f64> {
     match given {
         Given::Value(Value::Number(number)) => Some(number),
         _ => None,
-    }
-}
-
-/// What was expected and did not happen, and the other way round.
-fn compare(case: &Case, happened: Vec<(String, Transition)>) -> Vec<String> {
-    let mut left = happened;
-    let mut missing = Vec::new();
-    for expected in &case.expect {
-        let fits = |(rule, t): &(String, Transition)| {
-            *rule == expected.rule
-                && (t.at_ms, t.what) == (expected.at_ms, expected.what)
-                && expected.episode.is_none_or(|episode| episode == t.episode)
-        };
-        match left.iter().position(fits) {
-            Some(index) => drop(left.remove(index)),
-            None => missing.push(expected),
-        }
-    }
-    let mut differences = Vec::new();
-    for expected in missing {
-        let what = format!("{} {}", expected.rule, expected.what.name());
-        let near = left
-            .iter()
-            .position(|(rule, t)| *rule == expected.rule && t.what == expected.what)
-            .map(|index| left.remove(index).1);
-        let at = moment(case, expected.at_ms);
-        let of = expected.episode.map_or(String::new(), |episode| format!(", episode {episode}"));
-        differences.push(match near {
-            Some(t) => format!(
-                "expected {what} {at}{of}; it happened {}, episode {}",
-                moment(case, t.at_ms),
-                t.episode
-            ),
-            None => format!("expected {what} {at}{of}; it did not happen"),
-        });
-    }
-    differences.extend(left.into_iter().map(|(rule, t)| {
-        let at = moment(case, t.at_ms);
-        format!("{rule} {} {at}, episode {}, was not expected", t.what.name(), t.episode)
-    }));
-    differences
-}
-
-/// A moment as people read it: `after 14d (2026-01-19T09:00:00Z)`.
-fn moment(case: &Case, at_ms: i64) -> String {
-    let after = duration_text(at_ms - case.start_ms);
-    match jiff::Timestamp::from_millisecond(at_ms) {
-        Ok(time) => format!("after {after} ({time})"),
-        Err(_) => format!("after {after}"),
     }
 }

@@ -1,20 +1,9 @@
-//! `retain test`: reads the alert rules of a folder, says what is wrong with them, and runs their cases.
+//! `retain test`: reads the alert rules of a folder and the definitions beside it, and runs the cases.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::plan::{RuleFile, rules};
-use crate::rule::junit::junit;
-use crate::rule::trial::{Verdict, run};
-
-/// How it went.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Whether the rules could be read and every case held.
-    pub holds: bool,
-    /// The verdicts as JUnit XML; `None` where the rules could not be read.
-    pub junit: Option<String>,
-}
+use crate::scenario::suite::{Report, suite};
 
 /// The files of rules in a folder with their texts, in the order of their names.
 ///
@@ -36,72 +25,47 @@ pub fn read(folder: &Path) -> io::Result<Vec<(String, String)>> {
     paths.iter().map(|path| Ok((path.display().to_string(), text(path)?))).collect()
 }
 
+/// The definitions beside a folder of rules, by name without `.toml`, with their texts.
+///
+/// # Errors
+/// Those of reading; with the name of the file.
+pub fn definitions(folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let stem = |name: &str| {
+        let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        stem.unwrap_or_default()
+    };
+    let files = read(&folder.join(".."))?;
+    Ok(files.into_iter().map(|(name, text)| (stem(&name), text)).collect())
+}
+
 /// Checks the rules and runs their cases; `out` gets every finding, every difference, and the count.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn test(files: &[(String, String)], out: &mut dyn Write) -> io::Result<Outcome> {
-    let parts: Vec<_> = files.iter().map(|(name, text)| RuleFile { name, text }).collect();
-    let (rules, findings) = rules(&parts);
-    for ((name, _), findings) in files.iter().zip(findings) {
-        for finding in findings {
-            writeln!(out, "{}", finding.render(name))?;
-        }
-    }
-    let Some(rules) = rules else {
-        writeln!(out, "the rules cannot be used; no case was run")?;
-        return Ok(Outcome { holds: false, junit: None });
-    };
-    let mut suites: Vec<(String, Vec<Verdict>)> = Vec::new();
-    let (mut cases, mut failed) = (0, 0);
-    for ((name, _), of_file) in files.iter().zip(&rules.cases) {
-        let verdicts: Vec<Verdict> = of_file.iter().map(|case| run(case, &rules.set)).collect();
-        for verdict in verdicts.iter().filter(|verdict| !verdict.differences.is_empty()) {
-            writeln!(out, "{name}:{}: {}", verdict.line, verdict.name)?;
-            for difference in &verdict.differences {
-                writeln!(out, "  {difference}")?;
-            }
-            failed += 1;
-        }
-        cases += verdicts.len();
-        suites.push((name.clone(), verdicts));
-    }
-    writeln!(out, "{} rules, {cases} cases, {failed} failed", rules.set.rules.len())?;
-    Ok(Outcome { holds: failed == 0, junit: Some(junit(&suites)) })
+pub fn test(
+    files: &[(String, String)],
+    definitions: &[(String, String)],
+    out: &mut dyn Write,
+) -> io::Result<Report> {
+    let report = suite(files, definitions);
+    out.write_all(report.text.as_bytes())?;
+    Ok(report)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shipped() -> Vec<(String, String)> {
-        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/alerts")).unwrap()
-    }
-
-    fn said(files: &[(String, String)]) -> (Outcome, String) {
+    #[test]
+    fn the_shipped_folder_has_its_definitions_beside_it() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/alerts");
+        let definitions = definitions(&folder).unwrap();
+        let names: Vec<&str> = definitions.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.contains(&"customers") && names.contains(&"accounts"), "{names:?}");
         let mut out = Vec::new();
-        let outcome = test(files, &mut out).unwrap();
-        (outcome, String::from_utf8(out).unwrap())
-    }
-
-    #[test]
-    fn the_shipped_rules_hold_what_their_cases_say() {
-        let (outcome, said) = said(&shipped());
-        assert!(outcome.holds, "{said}");
-        assert!(said.ends_with(" 0 failed\n"), "{said}");
-        assert!(outcome.junit.unwrap().contains("failures=\"0\""));
-    }
-
-    #[test]
-    fn a_failing_case_and_a_broken_rule_are_told_with_file_and_line() {
-        let mut files = shipped();
-        files[0].1 = files[0].1.replace("dwell = \"14d\"", "dwell = \"13d\"");
-        let (outcome, text) = said(&files);
-        assert!(!outcome.holds && text.contains(": two weeks must pass"), "{text}");
-        files[0].1 = files[0].1.replace("dwell = \"13d\"", "dwell = \"13\"");
-        let (outcome, text) = said(&files);
-        assert_eq!(outcome, Outcome { holds: false, junit: None });
-        assert!(text.contains("dwell") && text.contains("customers.toml:"), "{text}");
+        let report = test(&read(&folder).unwrap(), &[], &mut out).unwrap();
+        assert_eq!(out, report.text.into_bytes());
+        assert!(!report.holds, "cases from events need a definition");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What people do about alerts, on its way to the pipeline: a letter of the mail topic, to the shard of the customer.
+//! What people do about alerts, on its way to the pipeline: a letter of the mail topic, to the shard of the customer (of a
+//! segment to shard 0).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -100,8 +101,12 @@ pub fn send(link: &Link, plan: &Plan, names: &Names, said: &Said) -> Result<(), 
     refused.map_or(Ok(()), |error| Err(doing("writing to the mail topic")(error)))
 }
 
-/// The shard of a customer (of an account, in a pipeline of accounts); with a partitioner that we do not know all of them: only the customer's has heard of them.
+/// The shard of a customer (of an account, in a pipeline of accounts); with a partitioner that we do not know all of them: only the
+/// customer's has heard of them. What has no customer is a segment: those are shard 0's.
 fn shards_of(plan: &Plan, customer: &str, shards: u16) -> Vec<u16> {
+    if customer.is_empty() {
+        return vec![0];
+    }
     let key = match plan.key_format {
         KeyFormat::Text => customer.as_bytes().to_vec(),
         KeyFormat::JsonString => serde_json::to_vec(customer).unwrap_or_default(),
@@ -172,6 +177,7 @@ mod tests {
         plan.key_format = KeyFormat::JsonString;
         plan.partitioner = Partitioner::Crc32;
         assert_eq!(of(&plan), [crc32_partition(b"\"C-4711\"", 12)]);
+        assert_eq!(shards_of(&plan, "", 12), [0], "a segment");
         plan.partitioner = Partitioner::Custom;
         assert_eq!(of(&plan), (0..12).collect::<Vec<u16>>());
     }

@@ -52,6 +52,22 @@ pub struct Gaps {
 }
 
 impl Gaps {
+    /// The gaps between ascending, distinct days.
+    #[must_use]
+    pub fn between(days: impl IntoIterator<Item = u16>) -> Self {
+        let mut days = days.into_iter();
+        let mut gaps = Self::default();
+        let Some(mut before) = days.next() else { return gaps };
+        for day in days {
+            let gap_d = f64::from(day - before);
+            gaps.n += 1;
+            gaps.sum_d += gap_d;
+            gaps.sum_ln_d += libm::log(gap_d);
+            before = day;
+        }
+        gaps
+    }
+
     /// Mean gap in days; `None` without gaps.
     #[must_use]
     pub fn mean_d(&self) -> Option<f64> {
@@ -115,6 +131,13 @@ impl Rhythm {
         due_d.is_finite().then_some(due_d)
     }
 
+    /// Days after the last purchase before which gap_surprise is certainly below a half: the median of a gamma distribution is
+    /// not below `1 - 1/(3 k)` of its mean (Chen and Rubin, Statistics & Probability Letters 4(6), 1986).
+    #[must_use]
+    pub fn half_not_before_d(&self) -> f64 {
+        (self.g_bar_d * (1.0 - 1.0 / (3.0 * self.k_hat))).max(0.0)
+    }
+
     /// The first whole millisecond, not before `from_ms`, at which gap_surprise since `t_last_ms` is `theta` or more:
     /// exact with respect to [`Rhythm::gap_surprise`] at `days(ms - t_last_ms)`. `None` for `theta` outside (0, 1) and
     /// beyond 1,000 years.
@@ -170,6 +193,16 @@ mod tests {
             Regularity::default().rhythm(gaps(&[29.0])),
             Rhythm { k_hat: 1.0, g_bar_d: 57.0 }
         );
+    }
+
+    #[test]
+    fn half_of_the_gaps_are_not_shorter_than_the_bound() {
+        for k_hat in [0.2, 0.34, 0.5, 1.0, 1.7, 4.0, 30.0, 100.0] {
+            let rhythm = Rhythm { k_hat, g_bar_d: 12.0 };
+            let bound_d = rhythm.half_not_before_d();
+            assert!(rhythm.gap_surprise(bound_d) <= 0.5, "k {k_hat}: {bound_d}");
+            assert!(k_hat < 1.0 || bound_d >= 8.0 - 1e-9, "k {k_hat}: {bound_d}");
+        }
     }
 
     #[test]

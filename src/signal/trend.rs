@@ -46,6 +46,13 @@ impl TrendRule {
         Self { short, long, floor_per_day, events_min: 1, clip: 2.0 }
     }
 
+    /// `demand_trend`: pieces over 14 against 90 days, clipped at 3.
+    #[must_use]
+    pub fn demand() -> Self {
+        let (short, long) = (Decay::from_half_life_d(14.0), Decay::from_half_life_d(90.0));
+        Self { short, long, floor_per_day: 0.0, events_min: 1, clip: 3.0 }
+    }
+
     /// The two rates per day of `sums` at `tau_ms`, short and long.
     #[must_use]
     pub fn rates_per_day(&self, sums: &TrendSums, tau_ms: i64) -> (f64, f64) {

@@ -50,6 +50,53 @@ pub struct CutOffs {
     pub b: i16,
 }
 
+/// The largest revenues at risk of owners' customers in a shard: amounts as they are, so that a repeated letter changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtRisk {
+    /// Whether owners that neither this letter nor those after it name have no such customers; else they are as they were told
+    /// before.
+    pub whole: bool,
+    /// Another letter belongs to this one and follows.
+    pub more: bool,
+    /// Owners and amounts, descending, minor units; none where the owner has no such customers any more.
+    pub owners: Vec<(String, Vec<i64>)>,
+}
+
+/// From which revenue at risk on a customer is among the largest of its owner, for all shards alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerCutOffs {
+    /// Counted up from 1 within a generation.
+    pub version: u64,
+    /// Event time at which they were made, milliseconds.
+    pub valid_from_ms: i64,
+    /// Owners by name; for each number of largest the amount, minor units.
+    pub owners: Vec<(String, Vec<(u32, i64)>)>,
+}
+
+/// What was bought of a segment in a shard: absolute, so that a repeated letter changes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bought {
+    /// Pieces decayed with a half-life of 14 days, at `at_ms`.
+    pub short: f64,
+    /// Pieces decayed with a half-life of 90 days.
+    pub long: f64,
+    /// Orders decayed with a half-life of 90 days.
+    pub orders: f64,
+    /// The moment at which the sums hold: the latest purchase in them, milliseconds.
+    pub at_ms: i64,
+    /// The first purchase, milliseconds.
+    pub first_ms: i64,
+}
+
+/// What was bought of segments in a shard, by hours.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Demand {
+    /// Everything before this moment is told.
+    pub to_ms: i64,
+    /// The hour from which on it is known, and how the segments stood then that had changed; in order of time.
+    pub hours: Vec<(i64, Vec<(String, Bought)>)>,
+}
+
 /// What a person wants done about an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
@@ -74,7 +121,7 @@ pub struct Said {
     pub rule: String,
     /// The subject's id.
     pub subject: String,
-    /// The customer behind it: what decides the shard.
+    /// The customer behind it: what decides the shard. Empty for a segment, which is shard 0's.
     pub customer: String,
     /// The episode it is about; it has no effect on another.
     pub episode: u32,
@@ -87,7 +134,7 @@ pub struct Said {
 }
 
 /// The content of a letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Mail {
     /// A shard's histogram, to shard 0.
     Histogram(Histogram),
@@ -95,12 +142,21 @@ pub enum Mail {
     CutOffs(CutOffs),
     /// What a person does about an alert, from outside.
     Command(Said),
+    /// A shard's largest revenues at risk by owner, to shard 0.
+    AtRisk(AtRisk),
+    /// New cut-offs of owners, from shard 0 to every shard.
+    OwnerCutOffs(OwnerCutOffs),
+    /// What was bought of segments in a shard, to shard 0.
+    Demand(Demand),
 }
 
 /// Kinds, the first byte of a letter. Numbers are never used again for something else.
 const HISTOGRAM: u8 = 1;
 const CUT_OFFS: u8 = 2;
 const COMMAND: u8 = 3;
+const AT_RISK: u8 = 5;
+const OWNER_CUT_OFFS: u8 = 6;
+const DEMAND: u8 = 7;
 
 /// The sender of letters that no shard has written.
 pub const OUTSIDE: Sender = Sender { shard: u16::MAX, cycle: 0 };
@@ -112,6 +168,9 @@ impl Mail {
             Self::Histogram(histogram) => encode(HISTOGRAM, sender, histogram),
             Self::CutOffs(cut_offs) => encode(CUT_OFFS, sender, cut_offs),
             Self::Command(said) => encode(COMMAND, sender, said),
+            Self::AtRisk(told) => encode(AT_RISK, sender, told),
+            Self::OwnerCutOffs(cut_offs) => encode(OWNER_CUT_OFFS, sender, cut_offs),
+            Self::Demand(demand) => encode(DEMAND, sender, demand),
         }
     }
 
@@ -123,6 +182,11 @@ impl Mail {
             HISTOGRAM => decode(rest).map(|(sender, content)| (sender, Self::Histogram(content))),
             CUT_OFFS => decode(rest).map(|(sender, content)| (sender, Self::CutOffs(content))),
             COMMAND => decode(rest).map(|(sender, content)| (sender, Self::Command(content))),
+            AT_RISK => decode(rest).map(|(sender, content)| (sender, Self::AtRisk(content))),
+            OWNER_CUT_OFFS => {
+                decode(rest).map(|(sender, content)| (sender, Self::OwnerCutOffs(content)))
+            }
+            DEMAND => decode(rest).map(|(sender, content)| (sender, Self::Demand(content))),
             _ => None,
         }
     }
@@ -145,7 +209,7 @@ mod tests {
 
     const SENDER: Sender = Sender { shard: 3, cycle: 1 << 40 };
 
-    fn letters() -> [Mail; 3] {
+    fn letters() -> [Mail; 6] {
         let cells = vec![(i16::MIN, 1), (-3, u64::MAX), (i16::MAX, 7)];
         let cut_offs = CutOffs {
             version: 9,
@@ -166,7 +230,24 @@ mod tests {
             note: "after the fair".to_owned(),
         };
         let histogram = Mail::Histogram(Histogram { whole: true, cells });
-        [histogram, Mail::CutOffs(cut_offs), Mail::Command(said)]
+        let at_risk =
+            AtRisk { whole: true, more: true, owners: vec![("ann".to_owned(), vec![9, 1])] };
+        let owners = vec![("ann".to_owned(), vec![(10, i64::MAX), (20, 1)])];
+        let of_owners = OwnerCutOffs { version: 2, valid_from_ms: -1, owners };
+        [
+            histogram,
+            Mail::CutOffs(cut_offs),
+            Mail::Command(said),
+            Mail::AtRisk(at_risk),
+            Mail::OwnerCutOffs(of_owners),
+            Mail::Demand(Demand {
+                to_ms: -5,
+                hours: vec![(
+                    -9,
+                    vec![("shoes".to_owned(), Bought { short: 0.5, ..Bought::default() })],
+                )],
+            }),
+        ]
     }
 
     #[test]

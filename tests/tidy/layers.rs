@@ -4,13 +4,14 @@ use crate::scan::{code_only, identifier, line_of, matching_brace, words};
 
 /// The modules directly below `src/`, lowest layer first; those in one row are siblings.
 /// ARCHITECTURE.md explains them; a new module is entered here when its place is decided.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["model"],
     &["rule"],
     &["wire", "decode", "plan", "signal", "generate", "api"],
     &["flow", "engine", "account", "notify", "page"],
     &["snapshot", "invariants", "explain"],
     &["machine"],
+    &["scenario"],
     &["shell", "lab"],
 ];
 

@@ -8,7 +8,7 @@ use crate::engine::apply::Engine;
 use crate::engine::compact::Moment;
 use crate::engine::profile::More;
 use crate::rule::definition::Rule;
-use crate::rule::lifecycle::{Action, By, Command, Ignored};
+use crate::rule::lifecycle::{Action, By, Command, Ignored, Transition};
 use crate::wire::mail::{Act, Said};
 
 /// Longest name of a person and longest note that are kept, characters.
@@ -35,10 +35,7 @@ impl Refused {
             Self::NoAlert => "nothing was raised about this subject",
             Self::NoRule => "there is no such rule",
             Self::NoEnd => "a snooze needs its end",
-            Self::Ignored(Ignored::Repeated) => "it had its effect before",
-            Self::Ignored(Ignored::Stale) => "it is about another episode than the present one",
-            Self::Ignored(Ignored::Unfit) => "the alert is in another phase",
-            Self::Ignored(Ignored::TooMany) => "too many commands in one episode",
+            Self::Ignored(why) => why.words(),
         }
     }
 }
@@ -80,6 +77,7 @@ impl Engine {
     /// Why it has no effect.
     pub fn command(&mut self, said: &Said, now_ms: i64) -> Result<(), Refused> {
         let slot = self.store.find(said.customer.as_bytes()).ok_or(Refused::NoAlert)?;
+        self.store.used(slot);
         let seen_ms = {
             let profile = &self.store.get(slot).profile;
             let alerts = profile.more().and_then(More::alerts);
@@ -96,7 +94,7 @@ impl Engine {
     }
 
     fn obey(&mut self, slot: u32, said: &Said, tau_ms: i64) -> Result<(), Refused> {
-        let Self { cx, store, tiers, alerted, .. } = self;
+        let Self { cx, store, tiers, owners, alerted, .. } = self;
         let ruled = cx.alerts.as_ref().ok_or(Refused::NoRule)?;
         let (rule, _) = ruled
             .rules
@@ -108,7 +106,7 @@ impl Engine {
         let entry = store.get_mut(slot);
         let mut held = take(&mut entry.profile);
         let done = held.as_deref_mut().ok_or(Refused::NoAlert).and_then(|alerts| {
-            let subject = (&*cx, &entry.profile, tier);
+            let subject = (&*cx, &*entry.profile, tier, &*owners);
             let mut looking = Looking::new(ruled, entry.key.bytes(), subject, alerts, tau_ms);
             looking.obey(rule, said)?;
             alerted.extend(looking.told);
@@ -119,6 +117,29 @@ impl Engine {
     }
 }
 
+/// What is said, as an alert hears it.
+pub(super) fn command_of(said: &Said) -> Result<Command, Refused> {
+    let action = match (said.act, said.until_ms) {
+        (Act::Acknowledge, _) => Action::Acknowledge,
+        (Act::Snooze, Some(until_ms)) => Action::Snooze { until_ms },
+        (Act::Snooze, None) => return Err(Refused::NoEnd),
+        (Act::Resolve, _) => Action::Resolve,
+        (Act::Reopen, _) => Action::Reopen,
+    };
+    let (id, person) = (xxh3_64(&said.id), short(&said.by));
+    Ok(Command { id, episode: said.episode, person, action })
+}
+
+/// The note that goes with a transition: that of the person whose doing it is.
+pub(super) fn note_of(said: &Said, transition: &Transition) -> String {
+    let own = matches!(transition.by, By::Person(_));
+    if own { short(&said.note) } else { String::new() }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(TEXT_MAX).collect()
+}
+
 impl Looking<'_> {
     fn obey(&mut self, rule: &Rule, said: &Said) -> Result<(), Refused> {
         let about = |held: &Held| {
@@ -126,20 +147,7 @@ impl Looking<'_> {
             *held.rule == *said.rule && *subject == *said.subject
         };
         let at = self.alerts.held.iter().position(about).ok_or(Refused::NoAlert)?;
-        let action = match (said.act, said.until_ms) {
-            (Act::Acknowledge, _) => Action::Acknowledge,
-            (Act::Snooze, Some(until_ms)) => Action::Snooze { until_ms },
-            (Act::Snooze, None) => return Err(Refused::NoEnd),
-            (Act::Resolve, _) => Action::Resolve,
-            (Act::Reopen, _) => Action::Reopen,
-        };
-        let short = |text: &str| text.chars().take(TEXT_MAX).collect::<String>();
-        let command = Command {
-            id: xxh3_64(&said.id),
-            episode: said.episode,
-            person: short(&said.by),
-            action,
-        };
+        let command = command_of(said)?;
         let mut held = self.alerts.held[at].clone();
         let mut watch = held.watch.clone();
         let mut out = Vec::new();
@@ -147,9 +155,7 @@ impl Looking<'_> {
             .map_err(Refused::Ignored)?;
         held.watch = watch;
         for transition in &out {
-            let own = matches!(transition.by, By::Person(_));
-            let note = if own { short(&said.note) } else { String::new() };
-            let word = self.word(&mut held, transition, &note);
+            let word = self.word(&mut held, transition, &note_of(said, transition));
             self.told.push(word);
         }
         self.alerts.held[at] = held;

@@ -8,8 +8,9 @@ use crate::model::registry::Signal;
 use crate::model::time::{DAY_MS, HOUR_MS, NEVER_MS};
 use crate::rule::condition::{Term, Test};
 use crate::rule::daily::next_midnight_ms;
-use crate::rule::evaluate::Value;
+use crate::signal::days;
 use crate::signal::exit::{Exit, FAR_MS, Window};
+use crate::signal::regularity::Rhythm;
 use crate::signal::risk_path::Path;
 use crate::signal::trend::{TrendRule, TrendSums};
 
@@ -90,16 +91,8 @@ impl View<'_> {
                 let steps = credit.map_or(NEVER_MS, |credit| credit.next_due_ms(self.tau_ms));
                 self.confirmed_ms(test, flip.unwrap_or(NEVER_MS)).min(steps).min(due_ms())
             }
-            "gap_surprise" => {
-                let gap = facts.inputs_gap();
-                let due = gap.zip(test.asks.edge()).and_then(|((rhythm, last_ms), edge)| {
-                    // it rises: from its edge on it stays there
-                    let below = !self.reaches(signal, edge);
-                    let next_ms = self.tau_ms.saturating_add(1);
-                    below.then(|| rhythm.gap_surprise_due_ms(last_ms, next_ms, edge)).flatten()
-                });
-                due.unwrap_or(NEVER_MS)
-            }
+            "gap_surprise" => self.of_gap(facts.inputs_gap(), test),
+            "session_gap_surprise" => self.of_gap(facts.visit_gap(), test),
             "orders_overdue" => {
                 let service = facts.terms().and_then(|terms| terms.service());
                 let promised = service.into_iter().flat_map(|service| service.promised_ms());
@@ -121,9 +114,23 @@ impl View<'_> {
         }
     }
 
-    fn reaches(&self, signal: &Signal, edge: f64) -> bool {
-        let value = self.facts.value(signal, self.tau_ms);
-        matches!(value, Some(Value::Number(number)) if number >= edge)
+    /// How surprising a gap is rises: from its edge on it stays there.
+    fn of_gap(&self, gap: Option<(Rhythm, i64)>, test: &Test) -> i64 {
+        let (Some((rhythm, last_ms)), Some(edge)) = (gap, test.asks.edge()) else {
+            return NEVER_MS;
+        };
+        if rhythm.gap_surprise(days(self.tau_ms - last_ms).max(0.0)) >= edge {
+            return NEVER_MS;
+        }
+        if self.look == Look::Roughly && edge >= 0.5 {
+            let wait_ms = (rhythm.half_not_before_d() * DAY_MS as f64) as i64;
+            let from_ms = last_ms.saturating_add(wait_ms);
+            if from_ms > self.tau_ms {
+                return from_ms;
+            }
+        }
+        let next_ms = self.tau_ms.saturating_add(1);
+        rhythm.gap_surprise_due_ms(last_ms, next_ms, edge).unwrap_or(NEVER_MS)
     }
 
     /// The first moment up to `end_ms` at which the answer is another one, for what changes it once at most until then;
@@ -160,20 +167,8 @@ impl View<'_> {
         (at_ms..at_ms + 4).find(|ms| self.holds(test, *ms) != now).unwrap_or(at_ms)
     }
 
-    /// A trend falls until it is unknown.
     fn of_trend(&self, trend: Option<(TrendRule, TrendSums)>, test: &Test) -> i64 {
-        let Some((rule, sums)) = trend else { return NEVER_MS };
-        if rule.value(&sums, self.tau_ms).is_none() {
-            return NEVER_MS;
-        }
-        let next_ms = self.tau_ms.saturating_add(1);
-        let unknown_ms = rule.unknown_from_ms(&sums, next_ms).unwrap_or(NEVER_MS);
-        // below the edge is where it is at most the number before it
-        let edge = test.asks.edge().map(f64::next_down);
-        let now = rule.value(&sums, self.tau_ms);
-        let falls = edge.filter(|edge| now.is_some_and(|now| now > *edge));
-        let falls_ms = falls.and_then(|edge| rule.falls_to_due_ms(&sums, next_ms, edge));
-        falls_ms.unwrap_or(NEVER_MS).min(unknown_ms)
+        trend.map_or(NEVER_MS, |(rule, sums)| trend_crossing_ms(&rule, &sums, test, self.tau_ms))
     }
 
     fn of_risk(&self, edge: Option<f64>) -> i64 {
@@ -238,4 +233,21 @@ impl View<'_> {
         };
         self.leaves_ms(&path, window)
     }
+}
+
+/// When a trend next changes the answer of a test: it falls until it is unknown.
+pub(super) fn trend_crossing_ms(
+    rule: &TrendRule,
+    sums: &TrendSums,
+    test: &Test,
+    tau_ms: i64,
+) -> i64 {
+    let Some(now) = rule.value(sums, tau_ms) else { return NEVER_MS };
+    let next_ms = tau_ms.saturating_add(1);
+    let unknown_ms = rule.unknown_from_ms(sums, next_ms).unwrap_or(NEVER_MS);
+    // below the edge is where it is at most the number before it
+    let edge = test.asks.edge().map(f64::next_down);
+    let falls_ms =
+        edge.filter(|edge| now > *edge).and_then(|edge| rule.falls_to_due_ms(sums, next_ms, edge));
+    falls_ms.unwrap_or(NEVER_MS).min(unknown_ms)
 }

@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::owners::Owners;
 use super::values::Facts;
 use super::view::View;
 use super::{Alerts, Days, Held, Ruled, number};
@@ -19,7 +20,7 @@ use crate::model::time::NEVER_MS;
 use crate::rule::daily::Daily;
 use crate::rule::definition::Rule;
 use crate::rule::evaluate::World;
-use crate::rule::lifecycle::{By, Phase, Transition, What};
+use crate::rule::lifecycle::{By, Transition};
 use crate::rule::watch::Watch;
 use crate::wire::alert::AlertWord;
 
@@ -28,6 +29,7 @@ pub(super) struct Looking<'a> {
     pub(super) ruled: &'a Ruled,
     pub(super) key: &'a [u8],
     pub(super) facts: Facts<'a>,
+    pub(super) owners: &'a Owners,
     pub(super) alerts: &'a mut Alerts,
     pub(super) tau_ms: i64,
     pub(super) look: Look,
@@ -94,7 +96,7 @@ impl Engine {
         ticket: Option<(u64, &str)>,
         begin: bool,
     ) {
-        let Self { cx, store, tiers, alerted, version, .. } = self;
+        let Self { cx, store, tiers, owners, alerted, version, .. } = self;
         // a customer told over, not lived: nobody is called
         let Some(ruled) = cx.alerts.as_ref().filter(|_| *version != 0) else { return };
         let tier = tiers.columns(slot);
@@ -103,8 +105,13 @@ impl Engine {
         let alerts = held.as_deref_mut();
         let mut fresh = Alerts::default();
         let alerts = alerts.unwrap_or(&mut fresh);
-        let mut looking =
-            Looking::new(ruled, entry.key.bytes(), (cx, &entry.profile, tier), alerts, tau_ms);
+        let mut looking = Looking::new(
+            ruled,
+            entry.key.bytes(),
+            (cx, &*entry.profile, tier, owners),
+            alerts,
+            tau_ms,
+        );
         looking.look = look;
         if begin {
             looking.begin_days();
@@ -133,7 +140,7 @@ impl Engine {
         let entry = self.store.get(slot);
         let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
-        let subject = (&self.cx, &entry.profile, self.tiers.columns(slot));
+        let subject = (&self.cx, &*entry.profile, self.tiers.columns(slot), &self.owners);
         let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, tau_ms);
         looking.look = Look::Roughly;
         looking.all(None);
@@ -149,7 +156,7 @@ impl Engine {
 
     /// Finds, after the state was read, when a customer's alerts must be looked at again; with `anew` at once.
     pub fn arm_alerts(&mut self, slot: u32, from_ms: i64, anew: bool) {
-        let Self { cx, store, tiers, .. } = self;
+        let Self { cx, store, tiers, owners, .. } = self;
         let Some(ruled) = cx.alerts.as_ref() else { return };
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
@@ -161,7 +168,7 @@ impl Engine {
         } else {
             // what lies before was looked at: nothing happens here
             let mut copy = held.as_deref().cloned().unwrap_or_default();
-            let subject = (&*cx, &entry.profile, tier);
+            let subject = (&*cx, &*entry.profile, tier, &*owners);
             let mut looking = Looking::new(ruled, entry.key.bytes(), subject, &mut copy, from_ms);
             looking.look = Look::Roughly;
             looking.all(None);
@@ -194,7 +201,7 @@ impl<'a> Looking<'a> {
     pub(super) fn new(
         ruled: &'a Ruled,
         key: &'a [u8],
-        (cx, profile, tier): (&'a Context, &'a Profile, TierColumns),
+        (cx, profile, tier, owners): (&'a Context, &'a Profile, TierColumns, &'a Owners),
         alerts: &'a mut Alerts,
         tau_ms: i64,
     ) -> Self {
@@ -204,6 +211,7 @@ impl<'a> Looking<'a> {
             ruled,
             key,
             facts,
+            owners,
             alerts,
             tau_ms,
             look: Look::Exactly,
@@ -275,13 +283,7 @@ impl<'a> Looking<'a> {
             }
             let mut held = self.alerts.held.remove(at);
             self.changed = true;
-            let episode = held.watch.alert.episode();
-            let what = match held.watch.alert.phase() {
-                Phase::Quiet | Phase::Dismissed => None,
-                Phase::Pending => Some((episode + 1, What::Withdrawn)),
-                _ => Some((episode, What::Resolved)),
-            };
-            if let Some((episode, what)) = what {
+            if let Some((episode, what)) = held.ended() {
                 let transition = Transition { at_ms: self.tau_ms, episode, what, by: By::Signals };
                 let word = self.word(&mut held, &transition, "the rule has changed");
                 self.told.push(word);

@@ -38,6 +38,8 @@ const MASTER: [Field; 7] = [
     Field::OwnerId,
     Field::Name,
 ];
+/// Revenue at risk is that of so many days, of a year's.
+const AT_RISK_SHARE: f64 = 90.0 / 365.0;
 /// Where the trend of usage is clipped.
 const USAGE_CLIP: f64 = 3.0;
 
@@ -62,6 +64,13 @@ impl<'a> Facts<'a> {
 
     pub fn risk(&self, tau_ms: i64) -> Option<f64> {
         Some(self.cx.risk.weights.risk(&self.inputs()?.facts_at(tau_ms)))
+    }
+
+    /// The revenue at risk, minor units: what 90 days would bring in at the present pace, times the risk of losing it.
+    pub fn at_risk_minor(&self, tau_ms: i64) -> Option<i64> {
+        let since_ms = self.profile.spend_from_ms()?;
+        let year = self.more()?.sums.rate(Sum::Spend365, tau_ms, since_ms) * 365.0;
+        Some((self.risk(tau_ms)? * year.max(0.0) * AT_RISK_SHARE).round() as i64)
     }
 
     pub fn more(&self) -> Option<&'a More> {
@@ -225,6 +234,12 @@ impl<'a> Facts<'a> {
         Some((rhythm(self.cx, p), p.t_last_ms()?))
     }
 
+    /// The customer's own rhythm of visits, and when they last came.
+    pub fn visit_gap(&self) -> Option<(Rhythm, i64)> {
+        let web = self.profile.web.as_deref()?;
+        Some((self.cx.visit_regularity.rhythm(web.gaps()), web.last_ms()?))
+    }
+
     /// The trend of spending.
     pub fn volume(&self) -> Option<(TrendRule, TrendSums)> {
         let p = self.bought()?;
@@ -304,6 +319,11 @@ impl<'a> Facts<'a> {
             "engage_trend" => {
                 let (rule, sums) = self.visits()?;
                 rule.value(&sums, tau_ms)
+            }
+            "sessions" => Some(self.profile.web.as_ref().map_or(0.0, |w| f64::from(w.visits()))),
+            "session_gap_surprise" => {
+                let (rhythm, last_ms) = self.visit_gap()?;
+                Some(rhythm.gap_surprise(days(tau_ms - last_ms).max(0.0)))
             }
             "last_seen" => self.profile.last_seen.known_ms().map(|ms| ms as f64),
             "search_per_buy" => self.share(Sum::Searches90, Sum::Orders90),

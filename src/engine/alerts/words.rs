@@ -5,20 +5,18 @@ use jiff::civil::Date;
 use super::look::Looking;
 use super::{Held, number};
 use crate::engine::said::Field;
-use crate::engine::sums::Sum;
 use crate::model::registry::{Kind, Signal};
 use crate::model::time::DAY_MS;
 use crate::rule::condition::{Asks, Term, Test};
-use crate::rule::definition::{Rule, severity};
+use crate::rule::definition::{Rule, Severity, severity};
 use crate::rule::evaluate::{Value, reasons};
-use crate::rule::lifecycle::{By, Phase, Transition, What, alert_id};
+use crate::rule::lifecycle::{By, Transition, What, alert_id};
+use crate::signal::regularity::Rhythm;
 use crate::signal::risk::Input;
 use crate::wire::alert::AlertWord;
 
 /// Reasons that are told.
 const REASONS: usize = 3;
-/// Revenue at risk is that of so many days, of a year's.
-const AT_RISK_SHARE: f64 = 90.0 / 365.0;
 /// What counts as a change of a signal, in its unit.
 const CHANGE_MIN: f64 = 0.005;
 
@@ -28,7 +26,8 @@ impl Looking<'_> {
         let rule = self.ruled.set.find(&held.rule);
         self.count(held, transition, rule);
         let risk = self.facts.risk(self.tau_ms);
-        let at_risk_minor = self.at_risk_minor(risk);
+        let at_risk_minor = self.facts.at_risk_minor(self.tau_ms);
+        let severity = self.severity(held, transition, rule, at_risk_minor);
         let kind = if held.ticket == 0 { "customer" } else { "ticket" };
         let customer = String::from_utf8_lossy(self.key).into_owned();
         // two customers may call their tickets alike
@@ -37,15 +36,8 @@ impl Looking<'_> {
             _ => format!("{customer}\0{}", held.subject),
         };
         let said = |field| self.facts.profile.said(field).to_owned();
-        let (by_kind, by) = match &transition.by {
-            By::Signals => ("signals", String::new()),
-            By::Time => ("time", String::new()),
-            By::Person(name) => ("person", name.clone()),
-        };
-        let until_ms = match held.watch.alert.phase() {
-            Phase::Snoozed { until_ms } if transition.what == What::Snoozed => Some(until_ms),
-            _ => None,
-        };
+        let (by_kind, by) = whose(transition);
+        let until_ms = held.snoozed_until_ms(transition);
         AlertWord {
             alert_id: format!("{:032x}", alert_id(&held.rule, kind, &subject, held.episode)),
             n: held.n,
@@ -60,9 +52,7 @@ impl Looking<'_> {
             by,
             by_kind: by_kind.to_owned(),
             note: note.to_owned(),
-            severity: rule
-                .map_or("info", |rule| severity(rule, at_risk_minor, None).name())
-                .to_owned(),
+            severity: severity.name().to_owned(),
             at_ms: transition.at_ms,
             call: transition.pages(),
             raised_ms: held.raised_ms,
@@ -86,17 +76,8 @@ impl Looking<'_> {
 
     /// Counts a transition, and notes why where one begins or begins again.
     fn count(&self, held: &mut Held, transition: &Transition, rule: Option<&Rule>) {
-        if held.episode != transition.episode {
-            (held.episode, held.n, held.raised_ms) = (transition.episode, 0, None);
-            (held.reasons, held.changed) = (Vec::new(), Vec::new());
-        }
-        held.n += 1;
-        if transition.what == What::Raised {
-            held.raised_ms = Some(transition.at_ms);
-        }
-        let calls =
-            matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened);
-        if let Some(rule) = rule.filter(|_| calls) {
+        held.count(transition);
+        if let Some(rule) = rule.filter(|_| is_told_why(transition)) {
             let said = self.reasons(rule, held);
             if !said.is_empty() {
                 held.reasons = said;
@@ -105,12 +86,22 @@ impl Looking<'_> {
         }
     }
 
-    /// What 90 days would bring in at the present pace, times the risk of losing it.
-    fn at_risk_minor(&self, risk: Option<f64>) -> Option<i64> {
-        let since_ms = self.facts.profile.spend_from_ms()?;
-        let sums = &self.facts.more()?.sums;
-        let year = sums.rate(Sum::Spend365, self.tau_ms, since_ms) * 365.0;
-        Some((risk? * year.max(0.0) * AT_RISK_SHARE).round() as i64)
+    /// How bad it is: decided when the episode begins, by the cut-off of the owner that the shard knows then.
+    fn severity(
+        &self,
+        held: &mut Held,
+        transition: &Transition,
+        rule: Option<&Rule>,
+        at_risk_minor: Option<i64>,
+    ) -> Severity {
+        if let Some(rule) = rule.filter(|_| begins(transition)) {
+            let owner = self.facts.profile.said(Field::OwnerId);
+            let top = rule.critical_in_top;
+            let cut_off = top.and_then(|top| self.owners.cut_off_minor(owner, top));
+            held.severity = Some(severity(rule, at_risk_minor, cut_off));
+        }
+        let usual = || rule.map_or(Severity::Info, |rule| rule.severity);
+        held.severity.unwrap_or_else(usual)
     }
 
     /// The strongest reasons, in words: what the rule found, and of a risk what makes most of it.
@@ -142,6 +133,7 @@ impl Looking<'_> {
         let tau_ms = self.tau_ms;
         let own = match &test.term {
             Term::Signal(signal) if signal.name == "gap_surprise" => self.stayed_away(),
+            Term::Signal(signal) if signal.name == "session_gap_surprise" => self.not_visited(),
             Term::Signal(signal) if signal.name == "key_customer" => {
                 let is =
                     if self.facts.is_key() { "a key customer" } else { "no key customer any more" };
@@ -185,10 +177,17 @@ impl Looking<'_> {
     }
 
     fn stayed_away(&self) -> Option<String> {
-        let (rhythm, last_ms) = self.facts.inputs_gap()?;
+        Some(self.for_long("bought nothing", self.facts.inputs_gap()?))
+    }
+
+    fn not_visited(&self) -> Option<String> {
+        Some(self.for_long("did not visit", self.facts.visit_gap()?))
+    }
+
+    fn for_long(&self, what: &str, (rhythm, last_ms): (Rhythm, i64)) -> String {
         let for_ms = (self.tau_ms - last_ms) as f64;
         let times = for_ms / (rhythm.g_bar_d * DAY_MS as f64);
-        Some(format!("bought nothing for {}, {times:.1} times the usual gap", length(for_ms)))
+        format!("{what} for {}, {times:.1} times the usual gap", length(for_ms))
     }
 
     /// What adds most to the risk.
@@ -251,7 +250,26 @@ impl Looking<'_> {
     }
 }
 
-fn phase_after(transition: &Transition) -> &'static str {
+/// Whether it is decided with it how bad the alert is.
+pub(super) fn begins(transition: &Transition) -> bool {
+    matches!(transition.what, What::Pending | What::Raised)
+}
+
+/// Whether the reasons are told anew with it.
+pub(super) fn is_told_why(transition: &Transition) -> bool {
+    matches!(transition.what, What::Pending | What::Raised | What::Woken | What::Reopened)
+}
+
+/// Whose doing a transition is, and the person's name.
+pub(super) fn whose(transition: &Transition) -> (&'static str, String) {
+    match &transition.by {
+        By::Signals => ("signals", String::new()),
+        By::Time => ("time", String::new()),
+        By::Person(name) => ("person", name.clone()),
+    }
+}
+
+pub(super) fn phase_after(transition: &Transition) -> &'static str {
     match transition.what {
         What::Pending => "pending",
         What::Withdrawn => "quiet",

@@ -1,6 +1,8 @@
 //! The remembered event ids of one source as bytes: how a run of them is read and changed. See `ids`.
 
-use super::{Id, MANY_FROM};
+use super::Id;
+#[cfg(doc)]
+use super::MANY_FROM;
 use crate::model::record::SourceIndex;
 
 /// Bytes of an id: the second, then the hash, both little endian.
@@ -8,8 +10,8 @@ pub const ID_BYTES: usize = 12;
 
 /// Where the run of a source lies.
 ///
-/// A head is the source (upper bit: there is a floor), the number of ids, the second of the floor, if there is one, and
-/// the number of ids again in four bytes, if it does not fit one (in the state only: in memory those are [`Many`]).
+/// A head is the source (upper bit: there is a floor), the number of ids, and the second of the floor, if there is one. More ids
+/// than [`MANY_FROM`] are no run but a [`Many`](super::many::Many). In the state ids stand otherwise, see `packed`.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// The source.
@@ -24,31 +26,23 @@ pub struct Run {
     pub floor_s: Option<u32>,
 }
 
-const FLOOR_BIT: u8 = 0x80;
+/// The bit of a source's number that says: there is a floor.
+pub const FLOOR_BIT: u8 = 0x80;
 /// Bytes of a head without a floor.
 pub const SHORT_HEAD: usize = 2;
 /// Bytes of a floor.
 pub const FLOOR_BYTES: usize = 4;
 
-/// A number of ids that says: see the four bytes.
-const LONG: usize = MANY_FROM;
-
 impl Run {
     /// The run that begins at `at`, if one does.
     pub fn read(bytes: &[u8], at: usize) -> Option<Self> {
         let (mark, count) = (*bytes.get(at)?, *bytes.get(at + 1)?);
-        let mut head = SHORT_HEAD;
-        let mut number = || {
-            let bytes = bytes.get(at + head..)?.first_chunk()?;
-            head += 4;
-            Some(u32::from_le_bytes(*bytes))
-        };
-        let floor_s = if mark & FLOOR_BIT == 0 { None } else { Some(number()?) };
-        let count = match usize::from(count) {
-            short @ ..LONG => short,
-            _ => Some(number()? as usize).filter(|long| *long >= LONG)?,
-        };
-        Some(Self { source: mark & !FLOOR_BIT, at, head, count, floor_s })
+        let (mut head, mut floor_s) = (SHORT_HEAD, None);
+        if mark & FLOOR_BIT != 0 {
+            floor_s = Some(u32::from_le_bytes(*bytes.get(at + head..)?.first_chunk()?));
+            head += FLOOR_BYTES;
+        }
+        Some(Self { source: mark & !FLOOR_BIT, at, head, count: count.into(), floor_s })
     }
 
     /// One that there is not yet; it would begin at `at`.
@@ -141,7 +135,7 @@ pub fn bytes_of((second, hash): Id) -> [u8; ID_BYTES] {
     bytes
 }
 
-/// Appends a run; a long one has its number of ids in four more bytes.
+/// Appends a run; there are fewer than [`MANY_FROM`] ids.
 pub fn put_run(
     out: &mut Vec<u8>,
     source: SourceIndex,
@@ -149,13 +143,9 @@ pub fn put_run(
     ids: impl ExactSizeIterator<Item = Id>,
 ) {
     let bit = if floor_s.is_some() { FLOOR_BIT } else { 0 };
-    let count = ids.len();
-    out.extend_from_slice(&[source | bit, count.min(LONG) as u8]);
+    out.extend_from_slice(&[source | bit, ids.len() as u8]);
     if let Some(second) = floor_s {
         out.extend_from_slice(&second.to_le_bytes());
-    }
-    if count >= LONG {
-        out.extend_from_slice(&(count as u32).to_le_bytes());
     }
     ids.for_each(|id| out.extend_from_slice(&bytes_of(id)));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::words::Word;
-use crate::model::event::EventType;
+use crate::model::event::{Body, EventType, TicketAction};
 use crate::model::record::SourceIndex;
 use crate::model::time::minute_of;
 
@@ -19,6 +19,19 @@ pub struct Tally {
     pub revenue_minor: i64,
     /// Tickets opened.
     pub tickets: u64,
+}
+
+impl Tally {
+    /// What an event adds.
+    pub fn of(body: &Body) -> Self {
+        let (revenue_minor, tickets) = match body {
+            Body::Purchase { amount, .. } => (amount.minor, 0),
+            Body::Refund { amount, .. } => (-amount.minor, 0),
+            Body::Support { action: TicketAction::Opened, .. } => (0, 1),
+            _ => (0, 0),
+        };
+        Self { events: 1, revenue_minor, tickets }
+    }
 }
 
 /// A cell of a minute.

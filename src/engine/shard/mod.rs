@@ -1,6 +1,10 @@
-//! What a shard knows beyond its profiles: open minutes of activity, open hours of segments, and the values of free-text dimensions.
+//! What a shard knows beyond its profiles: open minutes of activity, open hours of segments, the values of free-text dimensions, and what
+//! shard 0 knows of all shards.
 
 pub mod activity;
+pub mod demand;
+mod pace;
 pub mod population;
+pub mod portfolios;
 pub mod segments;
 pub mod words;

@@ -5,12 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::MINUTE_MS;
+use super::pace::is_soon;
 use crate::signal::tiers::{Bucket, Cuts, Histogram, Shares};
 use crate::wire::mail::{self, CutOffs};
-
-/// New cut-offs are made at most once in this time of the clock. (And once a minute of event time.)
-const CLOCK_MS: i64 = 10_000;
 
 /// The record of the last cut-offs that were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,13 +65,10 @@ impl Population {
         if !self.heard || self.shards.len() < usize::from(shards) {
             return None;
         }
-        if let Some(last) = &self.published {
-            let soon = watermark_ms < last.cut_offs.valid_from_ms.saturating_add(MINUTE_MS);
-            // a clock that stepped back must not silence them
-            let now = (0..CLOCK_MS).contains(&(clock_ms - last.clock_ms));
-            if soon || now {
-                return None;
-            }
+        if let Some(last) = &self.published
+            && is_soon(last.cut_offs.valid_from_ms, last.clock_ms, watermark_ms, clock_ms)
+        {
+            return None;
         }
         self.heard = false;
         let mut all = Histogram::default();
@@ -141,6 +135,10 @@ fn cells_of(histogram: &Histogram) -> BTreeMap<i16, u64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::model::time::MINUTE_MS;
+
+    /// A pause of the clock that is long enough.
+    const CLOCK_MS: i64 = 10_000;
 
     fn told(from: i16, customers: u64) -> mail::Histogram {
         let cells = (0..customers).map(|n| (from + n as i16, 1)).collect();

@@ -64,6 +64,7 @@ impl Engine {
     /// Judges a customer by new cut-offs: from the moment they hold, but never before it was last looked at. They may hold
     /// from a moment that this shard has not come to: the history counts the move where the shard is.
     fn judge_now(&mut self, slot: u32) {
+        self.store.used(slot);
         let profile = &self.store.get(slot).profile;
         let valid_from_ms = self.tiers.cut_offs().map_or(BEFORE_ALL_MS, |c| c.valid_from_ms);
         let tau_ms = profile.as_of_ms.max(valid_from_ms);
@@ -123,6 +124,7 @@ impl Engine {
                 let tier_left = self.tiers.peek(until_ms);
                 return (fired, first_left.into_iter().chain(tier_left).min());
             };
+            self.store.used(slot);
             self.judge(slot, due_ms, due_ms);
             debug_assert!(!self.tiers.dues.contains(&(due_ms, slot)), "a due must not stand still");
             fired += 1;

@@ -15,7 +15,7 @@ pub enum Subject {
     Ticket,
     /// An account.
     Account,
-    /// A segment of the market: a category in a region.
+    /// A segment of the market: a product category, perhaps in a region.
     Segment,
     /// An employee who reads customers' data.
     Employee,
@@ -30,14 +30,14 @@ const OF_CUSTOMERS: &[Signal] = &[
         "Whether it is a key customer.",
         "at or above the cut-off `tiers.key`, or said so",
     ),
-    signal("sessions", "count", Event, "How many sessions there were.", "distinct sessions")
+    signal("sessions", "count", Event, "How many visits there were.", "distinct visits")
         .range("0.."),
     signal(
         "session_gap_surprise",
         "0..1",
         Live,
         "How unusually long the customer has not visited, by their own rhythm.",
-        "regularised lower gamma P(k, k * elapsed / mean gap) over sessions",
+        "P(k, k * elapsed / mean gap), regularised lower gamma, over the latest 16 days with a visit",
     )
     .range("0..1"),
 ];
@@ -95,11 +95,17 @@ const OF_SEGMENTS: &[Signal] = &[
         "ln",
         Live,
         "Whether more (above 0) or less is bought than usual.",
-        "ln(quantity rate 14 d / 90 d)",
+        "ln(pieces a day, half-life 14 d / pieces a day, half-life 90 d)",
     )
     .range("-3..3"),
-    signal("demand_n", "count", Event, "On how many orders that rests.", "orders of the last 90 d")
-        .range("0.."),
+    signal(
+        "demand_n",
+        "count",
+        Live,
+        "On how many orders that rests, the older the less.",
+        "D_90(orders)",
+    )
+    .range("0.."),
 ];
 
 /// Of an employee.
@@ -123,17 +129,8 @@ const OF_EMPLOYEES: &[Signal] = &[
 ];
 
 /// Signals that rules may name and that the pipeline does not compute yet.
-const AWAITED: [&str; 9] = [
-    "sessions",
-    "session_gap_surprise",
-    "active_contacts",
-    "champion_left",
-    "account_key",
-    "demand_trend",
-    "demand_n",
-    "access_p",
-    "records_read",
-];
+const AWAITED: [&str; 5] =
+    ["active_contacts", "champion_left", "account_key", "access_p", "records_read"];
 
 impl Subject {
     /// Every subject.

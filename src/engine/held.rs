@@ -1,0 +1,134 @@
+//! A profile as it is held: awake, as sections that events change, or asleep, as the bytes of its state record, which are
+//! about half as many. Who looks at it wakes it; when it may sleep again, the store decides.
+
+use std::cell::OnceCell;
+use std::ops::{Deref, DerefMut};
+
+use super::alerts::Alerts;
+use super::compact::Moment;
+use super::profile::{More, Profile};
+use crate::model::time::NEVER_MS;
+
+/// A profile, awake or asleep. To look at it is to wake it; who only wants it in the cache has [`Held::touch`] and
+/// [`Held::touch_all`].
+#[derive(Debug)]
+pub struct Held {
+    awake: OnceCell<Box<Profile>>,
+    /// Its bytes, until it is changed: who was only looked at falls asleep again for nothing.
+    asleep: Option<Box<[u8]>>,
+}
+
+const _: () = assert!(size_of::<Held>() == 24, "every customer has this");
+
+/// Dues of risk, lifecycle and alerts ([`Moment::near`] the moment the profile was last looked at). They follow from the rest,
+/// and so are no part of the state, but are dear to find again. They stand before the state.
+type Dues = [u64; 3];
+
+fn dues_of(profile: &Profile) -> Dues {
+    let alerts_ms = profile.more().and_then(More::alerts).map_or(NEVER_MS, Alerts::due_ms);
+    [profile.risk_due_ms(), profile.lifecycle_due_ms(), alerts_ms]
+        .map(|due_ms| Moment::new(due_ms).near(profile.as_of_ms))
+}
+
+fn packed(profile: &Profile, bytes: &mut Vec<u8>) -> Result<(), postcard::Error> {
+    bytes.clear();
+    *bytes = postcard::to_extend(&(dues_of(profile), profile), std::mem::take(bytes))?;
+    Ok(())
+}
+
+fn unpacked(bytes: &[u8]) -> Result<Profile, postcard::Error> {
+    let (dues, mut profile): (Dues, Profile) = postcard::from_bytes(bytes)?;
+    let [risk, lifecycle, alerts] = dues.map(|due| Moment::from_near(due, profile.as_of_ms).ms());
+    profile.set_risk_due_ms(risk);
+    profile.set_lifecycle_due_ms(lifecycle);
+    if let Some(held) = profile.more.as_mut().and_then(|more| more.alerts_mut()) {
+        held.set_due_ms(alerts);
+    }
+    Ok(profile)
+}
+
+impl Held {
+    /// A profile that is awake.
+    pub fn new(profile: Profile) -> Self {
+        Self { awake: OnceCell::from(Box::new(profile)), asleep: None }
+    }
+
+    /// Lets the profile fall asleep; `bytes` is memory to work in. One that cannot be written stays awake.
+    pub fn sleep(&mut self, bytes: &mut Vec<u8>) {
+        if self.asleep.is_none()
+            && let Some(profile) = self.awake.get()
+        {
+            if packed(profile, bytes).is_err() {
+                return;
+            }
+            debug_assert_eq!(unpacked(bytes).as_ref(), Ok(&**profile), "sleep must change nothing");
+            self.asleep = Some(bytes.as_slice().into());
+        }
+        self.awake = OnceCell::new();
+    }
+
+    /// Bytes of a profile that sleeps.
+    pub fn asleep_bytes(&self) -> Option<usize> {
+        self.asleep.as_ref().filter(|_| self.awake.get().is_none()).map(|bytes| bytes.len())
+    }
+
+    /// Something of the first line of what an event touches: reading it brings it into the cache.
+    pub fn touch(&self) -> u64 {
+        match (self.awake.get(), &self.asleep) {
+            (Some(profile), _) => profile.as_of_ms as u64,
+            // to wake is to read all of it
+            (None, Some(bytes)) => lines(bytes),
+            (None, None) => 0,
+        }
+    }
+
+    /// The same of the sections of a profile that is awake.
+    pub fn touch_sections(&self) -> u64 {
+        self.awake.get().map_or(0, |profile| profile.touch())
+    }
+
+    /// What lies behind them.
+    pub fn touch_more(&self) -> u64 {
+        self.awake.get().map_or(0, |profile| profile.touch_more())
+    }
+
+    /// What only rows and records read.
+    pub fn touch_rest(&self) -> u64 {
+        self.awake.get().map_or(0, |profile| profile.touch_rest())
+    }
+
+    fn woken(&self) -> Box<Profile> {
+        let bytes = self.asleep.as_deref().unwrap_or_default();
+        match unpacked(bytes) {
+            Ok(profile) => Box::new(profile),
+            // nobody else has written them: to go on with a customer that is not this one would be worse
+            Err(error) => panic!("a profile of {} bytes does not wake: {error}", bytes.len()),
+        }
+    }
+}
+
+/// Something of each line of memory that these bytes lie in.
+fn lines(bytes: &[u8]) -> u64 {
+    bytes.iter().step_by(64).chain(bytes.last()).fold(0, |sum, byte| sum ^ u64::from(*byte))
+}
+
+impl Deref for Held {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        self.awake.get_or_init(|| self.woken())
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Profile {
+        if self.awake.get().is_none() {
+            self.awake = OnceCell::from(self.woken());
+        }
+        self.asleep = None;
+        match self.awake.get_mut() {
+            Some(profile) => profile,
+            None => unreachable!("it has just been woken"),
+        }
+    }
+}
