@@ -27,10 +27,11 @@ pub fn account(answer: &Account, frame: &Frame) -> String {
             points: by_day(answer.history.iter(), |p| &p.day, |p| p.satisfaction),
         },
     ];
+    let all = format!("{}?account={}", links::ALERTS, links::escaped(&row.account_id));
     let body = html! {
         (head(row))
         (figures(&pen, row))
-        (alert::open(&pen, &answer.alerts))
+        (alert::open(&pen, &answer.alerts, u64::from(row.open_alerts), &all))
         div .wide-narrow {
             div .stack {
                 (card(

@@ -230,8 +230,7 @@ impl Run<'_> {
 
     fn absorb(&mut self, effects: Effects) {
         for why in effects.commands.iter().filter_map(|heard| heard.why) {
-            let expected = "something to be done";
-            self.wrong(self.case.line, expected, why.to_owned());
+            self.wrong(self.case.line, "something to be done", why.to_owned());
         }
         for record in &effects.alerts {
             let Some(word) = AlertWord::decode(&record.value) else { continue };

@@ -38,12 +38,9 @@ use story::Story;
 /// The definitions that the demo runs: customers, and their accounts.
 const DEFINITIONS: [&str; 2] =
     [include_str!("../../pipelines/demo.toml"), include_str!("../../pipelines/demo_accounts.toml")];
-/// The rules of alerts, the shipped ones.
-const RULES: [(&str, &str); 3] = [
-    ("customers.toml", include_str!("../../pipelines/alerts/customers.toml")),
-    ("others.toml", include_str!("../../pipelines/alerts/others.toml")),
-    ("service.toml", include_str!("../../pipelines/alerts/service.toml")),
-];
+/// The rules of alerts.
+const RULES: RuleFile<'static> =
+    RuleFile { name: "shop.toml", text: include_str!("../../pipelines/demo_alerts/shop.toml") };
 /// Seconds of a day.
 const DAY_S: f64 = 86_400.0;
 
@@ -161,9 +158,9 @@ fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
 /// The definitions, at the speed that was asked for: the customers' with the rules of alerts, and the accounts' fed by it.
 fn definitions(days_per_second: f64) -> Result<[Arc<Plan>; 2], DemoError> {
     let [customers, accounts] = DEFINITIONS.map(|text| definition(text, days_per_second));
-    let files = RULES.map(|(name, text)| RuleFile { name, text });
-    let (rules, problems) = plan::rules(&files);
-    let rules = rules.ok_or_else(|| DemoError::Stuck(format!("pipelines/alerts: {problems:?}")))?;
+    let (rules, problems) = plan::rules(&[RULES]);
+    let rules =
+        rules.ok_or_else(|| DemoError::Stuck(format!("pipelines/demo_alerts: {problems:?}")))?;
     let customers = Plan { alerts: Arc::new(rules.set), ..customers? };
     let accounts = accounts?.fed_by(|_| Ok::<_, DemoError>(1))?;
     Ok([Arc::new(customers), Arc::new(accounts)])
@@ -199,7 +196,7 @@ async fn run(
     let truth = story.truth.clone();
     let mut pipeline = Pipeline::start(&plans, &client, story)?;
     let place = (args.listen, folder, engine.url.as_str());
-    let desk = Desk::open(place, &plans, pipeline.way(), pipeline.observer()).await?;
+    let desk = Desk::open(place, &plans, pipeline.link(), pipeline.observer()).await?;
     screen.say(&format!("\n{}", desk.invitation()));
     let shown = async {
         let Some(summary) = pipeline.watch(&client, screen, engine, stop).await? else {

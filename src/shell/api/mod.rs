@@ -6,6 +6,7 @@
 pub mod access;
 pub mod act;
 mod guard;
+mod kept;
 mod pages;
 pub mod read;
 pub mod reader;
@@ -29,10 +30,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use access::Access;
 use act::Commands;
+use kept::Kept;
 use reader::Reader;
 
 use super::board::StatusBoard;
 use super::settings::{ClickHouse, Http};
+use super::views::Databases;
+use crate::api::answer::Marketing;
 use crate::api::problem::{Kind, Problem};
 use crate::plan::Plan;
 use respond::Refused;
@@ -51,6 +55,8 @@ pub struct Parts {
     /// Writes to the pipeline.
     pub commands: Commands,
     access: Access,
+    /// What the page of marketing last showed: the costliest of all answers.
+    marketing: Kept<Marketing>,
     room: Semaphore,
     longest: Duration,
     body_bytes_max: usize,
@@ -81,6 +87,7 @@ impl Api {
             board: Arc::clone(board),
             commands,
             access: Access::load(http)?,
+            marketing: Kept::default(),
             room: Semaphore::new(http.concurrent_requests_max),
             longest,
             body_bytes_max: http.body_bytes_max,

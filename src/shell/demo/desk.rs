@@ -53,7 +53,7 @@ impl Desk {
     /// When no port or no random numbers are to be had.
     pub async fn open(
         (listen, folder, clickhouse): (SocketAddr, &Path, &str),
-        [customers, accounts]: &[Arc<Plan>; 2],
+        plans: &[Arc<Plan>; 2],
         link: Link,
         observer: &Observer,
     ) -> Result<Self, DemoError> {
@@ -68,10 +68,10 @@ impl Desk {
         // what the reader's own settings say is of another pipeline
         let loaded = load(&Sources { flags, ..Sources::default() });
         let settings = loaded.map_err(|error| DemoError::Stuck(error.to_string()))?.settings;
-        let commands = commands(link, vec![Arc::clone(customers), Arc::clone(accounts)]);
+        let commands = commands(link, plans.to_vec());
         let sections = (&settings.http, &settings.clickhouse);
-        let api = Api::new(sections, customers, &observer.board, commands);
-        let api = api.map_err(DemoError::Stuck)?;
+        let api =
+            Api::new(sections, &plans[0], &observer.board, commands).map_err(DemoError::Stuck)?;
         let pages = Pages {
             board: Arc::clone(&observer.board),
             metrics: Arc::clone(&observer.metrics),

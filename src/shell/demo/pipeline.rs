@@ -128,7 +128,7 @@ impl Pipeline {
     }
 
     /// How people's commands get to it.
-    pub fn way(&self) -> Link {
+    pub fn link(&self) -> Link {
         self.link.clone()
     }
 

@@ -219,7 +219,7 @@ impl<'a> Life<'a> {
             return;
         };
         let key = if company.is_key { r#","key":true"# } else { "" };
-        self.profile(begin_ms - HOUR_MS, &company.name, company, key);
+        self.profile(begin_ms, &company.name, company, key);
         if self.random.chance(0.6) {
             let renewal_ms = begin_ms + self.within(420 * DAY_MS, 640 * DAY_MS);
             let renewal = jiff::Timestamp::from_millisecond(renewal_ms).unwrap_or_default();
@@ -277,10 +277,10 @@ impl<'a> Life<'a> {
             )
         };
         self.event(SUPPORT, at_ms, "ticket", &words("opened", ""));
-        if !self.random.chance(answered) {
-            return;
-        }
-        let done_ms = at_ms + self.within(4 * HOUR_MS, 5 * DAY_MS);
+        // what lies around for weeks is closed in the end
+        let promptly = self.random.chance(answered);
+        let took_ms = if promptly { (4 * HOUR_MS, 5 * DAY_MS) } else { (8 * DAY_MS, 50 * DAY_MS) };
+        let done_ms = at_ms + self.within(took_ms.0, took_ms.1);
         self.event(SUPPORT, done_ms, "ticket", &words("resolved", r#","by":"agent""#));
         if self.random.chance(0.6) {
             let happy: &[(&str, u32)] = match kind {
