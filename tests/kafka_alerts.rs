@@ -250,7 +250,7 @@ fn killed_at_any_moment_each_transition_is_told_under_its_id_and_happens_once() 
     let mut moments = Random::new(3);
     let rounds = soak_or(5, 25) as u32;
     for number in 1..=rounds {
-        let (before, more) = (told(&hook).len(), moments.below(12) as usize);
+        let (before, more) = (told(&hook).len(), moments.below(9) as usize);
         round(&scene, &hook, number);
         until_within(LONG, "more to be told", &mut || told(&hook).len() >= before + more);
         if number % 2 == 0 {

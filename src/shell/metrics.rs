@@ -234,6 +234,7 @@ impl Metrics {
     fn in_registry(registry: Registry) -> prometheus::Result<Self> {
         let r = Registrar(&registry);
         let of_source = &["source"][..];
+        let of_partition = &["topic", "partition"][..];
         let of_shard = &["shard"][..];
         let of_table = &["table"][..];
         let inserts = HistogramOpts::new(INSERT_DURATION, "time of an insert")
@@ -244,14 +245,10 @@ impl Metrics {
         let metrics = Self {
             notify: NotifyMetrics::new(&registry)?,
             commands: CommandMetrics::new(&registry)?,
-            consumed: r.counters(EVENTS_CONSUMED, "records consumed", &["topic", "partition"])?,
+            consumed: r.counters(EVENTS_CONSUMED, "records consumed", of_partition)?,
             events: r.counters(EVENTS, "records by outcome", &["source", "outcome"])?,
             rejects: r.counters(REJECTS, "rejected or late records", &["source", "reason"])?,
-            consumer_lag: r.gauges(
-                CONSUMER_LAG,
-                "records not read yet",
-                &["topic", "partition"],
-            )?,
+            consumer_lag: r.gauges(CONSUMER_LAG, "records not read yet", of_partition)?,
             watermark_lag: r.ratios(WATERMARK_LAG, "clock less watermark", of_shard)?,
             latency: r.histogram(END_TO_END_LATENCY, "Kafka time to commit", &LATENCY_BUCKETS)?,
             commit_duration: r.histogram(

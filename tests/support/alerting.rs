@@ -101,7 +101,8 @@ impl Scene {
 
     fn command(&self, words: &[&str], listen: &str) -> Command {
         let mut settings = self.stage.settings("", false);
-        settings.retain(|s| !s.starts_with("http.") && !s.starts_with("kafka.instance"));
+        settings
+            .retain(|s| !["http.", "kafka.instance", "log."].iter().any(|of| s.starts_with(of)));
         settings.extend([
             format!("http.listen={listen}"),
             format!("http.tokens_file={}", self.file("tokens")),
