@@ -92,8 +92,12 @@ fn a_changed_rule_or_definition_fails_its_cases_from_events() {
             "cooldown = \"90d\"",
             "who is a key customer no more",
         ),
-        ("business_age(ticket_opened_at) >= 4h", "age(ticket_opened_at) >= 4h", "nights and the"),
-        ("and ticket_complaint\n", "", "a complaint is old"),
+        (
+            "business_age(ticket_opened_at) >= 4h",
+            "age(ticket_opened_at) >= 4h",
+            "nights and the weekend do not count, of",
+        ),
+        ("and ticket_complaint\n", "", "a complaint is old after three days, of"),
         // the definition
         ("dwell = \"7d\"\n\n# When a trend", "dwell = \"30d\"\n\n# When a trend", "whose spending"),
         ("EUR = \"1.08\"", "EUR = \"1.18\"", "purchases, a refund"),
