@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One thing after another: cargo is parallel by itself, and two cargos wait for each other.
 .NOTPARALLEL:
-.PHONY: help demo test lint soak bench pages fuzz-api check-tools fetch fetch-engine fetch-kafka fetch-browser clean
+.PHONY: help demo test lint soak bench pages measure-pages fuzz-api check-tools fetch fetch-engine fetch-kafka fetch-browser clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ENGINE := tools/clickhouse-embedded/fetch.sh
@@ -58,6 +58,12 @@ fuzz-api: ## made-up requests for every address of the API, right and wrong ones
 	@$(FUZZ) >/dev/null
 	cargo build --locked -p clickhouse-embedded
 	RETAIN_FUZZ_EXAMPLES="$${RETAIN_FUZZ_EXAMPLES:-500}" cargo test --locked --test fuzz_api -- --ignored --nocapture
+
+measure-pages: ## the figures of the pages in docs/performance.md: a million customers, 100,000 accounts
+	@tools/check-tools.sh test
+	@$(MAKE) --no-print-directory fetch-engine fetch-browser
+	cargo build --locked -p clickhouse-embedded
+	RETAIN_CUSTOMERS=1000000 RETAIN_TIMES=5 cargo test --locked --test browser_live -- --nocapture hundred_thousand
 
 check-tools: ## what this machine lacks for `make test`, with the cure
 	@tools/check-tools.sh test

@@ -215,7 +215,8 @@ fn a_simulated_clock_takes_its_origin_as_text_or_as_time() {
         ["\"1997-01-01T00:00:00Z\"", "1997-01-01T00:00:00Z", "\"1997-01-01T01:00:00+01:00\""]
     {
         let clock = format!("[clock]\nkind = \"simulated\"\norigin = {origin}\nspeed = 86400\n");
-        let expected = Clock::Simulated { origin_ms: 852_076_800_000, speed: 86_400.0 };
+        let expected =
+            Clock::Simulated { origin_ms: 852_076_800_000, speed: 86_400.0, fast_until_ms: None };
         assert_eq!(plan(&format!("{SMALLEST}{clock}")).clock, expected, "{origin}");
     }
 }

@@ -1,18 +1,24 @@
-//! `retain demo` as people run it: a process, from its first line to the totals, with nothing left behind.
+//! `retain demo` as people run it: a process, from its first line to the totals and the page, with nothing left behind.
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader, Read};
+#[path = "support/browse.rs"]
+mod browse;
+
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use browse::{Browser, query};
 
 /// Real time is at most a few seconds for each run at this speed, days per second.
 const SPEED: &str = "40";
 
-/// Starts the demo with its temporary files below `folder`.
-fn start(folder: &Path) -> Child {
+/// Starts the demo with its temporary files below `folder`; `then` says whether it ends by itself.
+fn start(folder: &Path, then: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_retain"))
-        .args(["--set", "log.level=warn", "demo", "--exit", "--speed", SPEED])
+        .args(["--set", "log.level=warn", "demo", then, "--speed", SPEED])
+        .args(["--listen", "127.0.0.1:0"])
         .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -35,15 +41,47 @@ fn assert_nothing_is_left(folder: &Path) {
     assert!(files.is_empty(), "{files:?}");
 }
 
-#[test]
-fn the_totals_are_those_of_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut demo = start(folder.path());
-    let mut output = String::new();
-    demo.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-    assert!(demo.wait().unwrap().success(), "{output}");
+/// Lines up to one that contains `text`.
+fn lines_to(lines: &mut impl Iterator<Item = String>, text: &str) -> String {
+    let mut said = String::new();
+    for line in lines {
+        said.push_str(&line);
+        said.push('\n');
+        if line.contains(text) {
+            return said;
+        }
+    }
+    panic!("no line with {text:?} in\n{said}");
+}
 
-    // The file's own figures, counted with other tools when it was added.
+/// What stands between two texts.
+fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+    let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no {from:?} in {text}"));
+    rest.split_once(to).unwrap_or_else(|| panic!("no {to:?} after {from:?} in {text}")).0
+}
+
+#[test]
+fn it_ends_with_the_totals_of_the_file_and_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = start(folder.path(), "--stay");
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let output = lines_to(&mut lines, "until Ctrl-C");
+    totals_are_the_files(&output);
+    let clickhouse = between(&output, "curl '", "/?").to_owned();
+    alerts_and_accounts(&clickhouse);
+    let (url, token) =
+        (between(&output, "The page:  ", "\n"), between(&output, "with the token  ", "  ("));
+    the_page(url, token, &clickhouse);
+
+    let interrupt = Command::new("kill").args(["-INT", &demo.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert!(demo.wait().unwrap().success(), "{rest:?}");
+    assert_nothing_is_left(folder.path());
+}
+
+/// The file's own figures, counted with other tools when it was added.
+fn totals_are_the_files(output: &str) {
     let totals = [
         ("purchases applied", "6,919"),
         ("orders of all customers", "6,919"),
@@ -61,13 +99,56 @@ fn the_totals_are_those_of_the_file() {
         assert_eq!(words, [expected, expected, "equal"], "{line}");
     }
     assert_eq!(output.matches("curl 'http://127.0.0.1:").count(), 5, "{output}");
-    assert_nothing_is_left(folder.path());
+}
+
+fn alerts_and_accounts(clickhouse: &str) {
+    let number = |sql: &str| query(clickhouse, sql).trim().parse::<u64>().unwrap();
+    assert_eq!(number("SELECT count() FROM retain.accounts_now"), 96);
+    assert_eq!(number("SELECT sum(members) FROM retain.accounts_now"), 2_357);
+    assert_eq!(
+        number("SELECT count() FROM retain.accounts_now WHERE name = '' OR owner_id = ''"),
+        0
+    );
+    assert_eq!(number("SELECT sum(missing + twice) FROM retain.account_completeness"), 0);
+    let at_risk = "SELECT abs(sum(at_risk_minor) - (SELECT sum(risk * greatest(spend_rate_365, 0) * 9000) \
+                   FROM retain.customers_now)) < 0.1 * sum(at_risk_minor) FROM retain.accounts_now";
+    assert_eq!(number(at_risk), 1);
+    // they rose while time passed, month by month
+    let months =
+        "SELECT uniqExact(toStartOfMonth(at)) FROM retain.alert_history WHERE what = 'raised'";
+    assert!(number(months) >= 6);
+    let by_ada = "SELECT count() FROM retain.alert_history WHERE what = 'acknowledged' AND by = 'ada' \
+                  AND by_kind = 'person' AND note = 'Calling today.'";
+    assert_eq!(number(by_ada), 1);
+    assert_eq!(number("SELECT count() FROM retain.alerts_now WHERE phase = 'acknowledged'"), 1);
+}
+
+fn the_page(url: &str, token: &str, clickhouse: &str) {
+    let stranger = Browser::new(url);
+    assert_eq!(stranger.get("").status, 303);
+    let browser = Browser::signed_in(url, token);
+    let today = browser.get("");
+    assert_eq!(today.status, 200);
+    assert!(
+        today.body.contains("Simulated clock") && today.body.contains("ada has it"),
+        "{}",
+        today.body
+    );
+    let who = "SELECT customer_id, name FROM retain.customers_now WHERE orders > 3 ORDER BY customer_id LIMIT 1";
+    let who = query(clickhouse, who);
+    let (id, name) = who.trim().split_once('\t').unwrap();
+    let customer = browser.get(&format!("customers/{id}"));
+    assert_eq!(customer.status, 200);
+    assert!(!name.is_empty() && customer.body.contains(name), "{name} is not on the page");
+    for path in ["accounts", "accounts/A01", "customers", "marketing", "pipeline", "alerts"] {
+        assert_eq!(browser.get(path).status, 200, "{path}");
+    }
 }
 
 #[test]
 fn an_interrupt_ends_it_cleanly() {
     let folder = tempfile::tempdir().unwrap();
-    let mut demo = start(folder.path());
+    let mut demo = start(folder.path(), "--exit");
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let under_way = lines.find(|line| line.contains("complete to 199"));
     assert!(under_way.is_some(), "the demo ended before it had begun");

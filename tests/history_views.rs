@@ -424,7 +424,7 @@ async fn months_of_owners_are_those_of_their_customers() {
 async fn cohorts_of_cdnow_are_those_of_its_purchases() {
     let purchases = cdnow::purchases();
     let end_ms = purchases.iter().map(|p| p.ts).max().unwrap() + 3 * DAY;
-    let clock = Clock::Simulated { origin_ms: purchases[0].ts, speed: 1.0 };
+    let clock = Clock::Simulated { origin_ms: purchases[0].ts, speed: 1.0, fast_until_ms: None };
     let plan = Plan { clock, disorder_ms: DAY, skew_max_ms: DAY, ..plans::plan() };
     let blocks = cdnow::through_the_machine(&plan, &purchases, end_ms);
     let engine = engine_with(&plan, &blocks).await;

@@ -92,7 +92,7 @@ async fn compare(engine: &Engine, plan: &Plan, rows: &BTreeMap<String, Row>, at:
 async fn the_views_show_what_the_purchases_say() {
     let purchases = purchases();
     let end_ms = purchases.iter().map(|p| p.ts).max().unwrap() + 3 * DAY;
-    let clock = Clock::Simulated { origin_ms: purchases[0].ts, speed: 1.0 };
+    let clock = Clock::Simulated { origin_ms: purchases[0].ts, speed: 1.0, fast_until_ms: None };
     let plan = Plan { clock, disorder_ms: DAY, skew_max_ms: DAY, ..plans::plan() };
     let blocks = through_the_machine(&plan, &purchases, end_ms);
     let engine = Engine::start();

@@ -174,7 +174,7 @@ fn cut_offs_are_those_of_all_customers_sorted_whatever_dies() {
         let made = history(3, SHAPE);
         let expected = sorted(&plan, &made, tops);
         assert_eq!(expected.len(), 3, "three owners: {expected:?}");
-        for (shards, crashes) in [(1, 0), (3, 0), (2, 40)] {
+        for (shards, crashes) in [(1, 0), (3, 0), (2, 150)] {
             let schedule = |shard: u16| Schedule::straight(u64::from(shard) + 7).crashing(crashes);
             let (mut runners, office) = town(&plan, shards, &made, schedule);
             live_to_the_end(&mut runners);

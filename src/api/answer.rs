@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
-pub use account::{Account, AccountPoint, AccountRow, EntityCredit, Happening, Member, Part};
+pub use account::{Account, AccountPoint, AccountRow, EntityCredit, Happening, Member, Pace, Part};
 pub use alert::{Act, Alert, AlertDetail, Done};
 pub use customer::{Customer, CustomerPoint, CustomerRow, Proposal, SignalValue};
 pub use explanation::{
@@ -30,7 +30,8 @@ pub use marketing::{
     RevenueAtRisk, Segment, Segments, TierCount, TierMove, Tiers,
 };
 pub use pipeline::{
-    AlertLoad, CopyShard, CopyState, Outcomes, PipelineState, ShardState, SourceState, Verdict,
+    AlertLoad, Beside, CopyShard, CopyState, Outcomes, PipelineState, ShardState, SourceState,
+    Verdict,
 };
 pub use today::{Today, TodayRow, TodaySummary};
 

@@ -16,10 +16,10 @@ const PAGE: usize = 4_095;
 
 /// Of so many profiles one may be awake at a cycle's end. Most events come from few customers, and those of one visit follow
 /// one another: for the others to wake costs less than to keep them awake.
-const ASLEEP_OF: usize = if cfg!(debug_assertions) { usize::MAX } else { 12 };
+const ASLEEP_OF: usize = 12;
 
-/// So many may be awake in any case. Debug builds send everybody to sleep, so that each test wakes them.
-const AWAKE_MIN: usize = if cfg!(debug_assertions) { 0 } else { 4_096 };
+/// So many may be awake in any case.
+const AWAKE_MIN: usize = 4_096;
 
 /// Look-ups that overlap in [`Store::warm`].
 pub const WARM: usize = 32;
@@ -210,7 +210,9 @@ impl Store {
     /// Sends profiles to sleep until no more than a part of them is awake: first those that were not used since this was last
     /// called, then those that were used first. Changes nothing that can be seen.
     pub fn rest(&mut self) {
-        self.rest_to(AWAKE_MIN.max(self.len / ASLEEP_OF));
+        // debug builds send everybody to sleep, so that each test wakes them
+        let most = if cfg!(debug_assertions) { 0 } else { AWAKE_MIN.max(self.len / ASLEEP_OF) };
+        self.rest_to(most);
     }
 
     fn rest_to(&mut self, most: usize) {

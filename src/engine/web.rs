@@ -409,7 +409,7 @@ impl FromIterator<Session> for Sessions {
 
 impl Serialize for Sessions {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        (self.begun, List(self), self.days()).serialize(to)
+        (self.begun, List(self), Steps(self.days())).serialize(to)
     }
 }
 
@@ -423,11 +423,30 @@ impl Serialize for List<'_> {
     }
 }
 
+/// Ascending days, each by how far it is from the one before, which is a small number.
+struct Steps<'a>(&'a [u16]);
+
+impl Serialize for Steps<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(self.0.len()))?;
+        let before = std::iter::once(&0).chain(self.0);
+        self.0
+            .iter()
+            .zip(before)
+            .try_for_each(|(day, before)| list.serialize_element(&day.wrapping_sub(*before)))?;
+        list.end()
+    }
+}
+
 impl<'de> Deserialize<'de> for Sessions {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let (begun, list, days) = <(u32, Vec<Session>, Vec<u16>)>::deserialize(from)?;
+        let (begun, list, steps) = <(u32, Vec<Session>, Vec<u16>)>::deserialize(from)?;
         let mut all = Self { begun, ..list.into_iter().collect() };
-        days.into_iter().for_each(|day| all.note_day(day));
+        let mut day = 0_u16;
+        for step in steps {
+            day = day.wrapping_add(step);
+            all.note_day(day);
+        }
         Ok(all)
     }
 }

@@ -156,8 +156,9 @@ impl Machine {
     pub(super) fn refresh(&mut self, clock: ClockReading) {
         let now = minute_of(clock.now_ms);
         // an idle watermark is behind the clock by the disorder and the idle timeout
-        let behind_ms =
-            HOUR_MS.saturating_add(self.plan.disorder_ms).saturating_add(self.idle_ms());
+        let behind_ms = HOUR_MS
+            .saturating_add(self.plan.disorder_ms)
+            .saturating_add(self.idle_ms(clock.now_ms));
         let near = clock.now_ms.saturating_sub(self.watermark.at_ms) <= behind_ms;
         let first = self.state.refreshed_to == BEFORE_ALL_MS;
         if !near || first {

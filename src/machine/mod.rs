@@ -30,10 +30,10 @@ use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
 use crate::flow::watermark::Watermark;
-use crate::model::effects::{Effects, RefusedCommand, StateChanges};
+use crate::model::effects::{Effects, HeardCommand, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
-use crate::plan::{Clock, Plan};
+use crate::plan::Plan;
 use crate::wire::mail::{CutOffs, OwnerCutOffs};
 use cycle::{GapAhead, OpenCycle};
 pub use left::LEFT_KEPT_MS;
@@ -90,8 +90,8 @@ pub struct Machine {
     /// When the shard has last told its histogram, on the clock; `None` in a new tenure.
     told_ms: Option<i64>,
     stop: Option<String>,
-    /// Commands of the cycle that had no effect.
-    refused: Vec<RefusedCommand>,
+    /// What people said in the cycle.
+    commands: Vec<HeardCommand>,
     /// Memory of state changes that were written, see [`Machine::recycle`].
     spare: StateChanges,
     /// The first due that the last cycle had no budget for.
@@ -126,7 +126,7 @@ impl Machine {
             told_ms: None,
             state: ShardState::new(&plan, &identity),
             stop: None,
-            refused: Vec::new(),
+            commands: Vec::new(),
             spare: StateChanges::default(),
             dues_left_ms: None,
             found_meta: false,
@@ -283,16 +283,13 @@ impl Machine {
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()
             || self.engine.tiers.is_sweeping()
-            || self.market.is_waiting(self.identity.shards)
+            || (self.engine.demand.is_on() && self.market.is_waiting(self.identity.shards))
             // either way: a clock that stepped back must not silence an idle shard
-            || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms()
+            || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms(clock.now_ms)
     }
 
-    fn heartbeat_ms(&self) -> i64 {
-        match self.plan.clock {
-            Clock::Wall => HEARTBEAT_MS,
-            Clock::Simulated { speed, .. } => (HEARTBEAT_MS as f64 * speed).max(1.0) as i64,
-        }
+    fn heartbeat_ms(&self, now_ms: i64) -> i64 {
+        (HEARTBEAT_MS as f64 * self.plan.clock.speed_at(now_ms)).max(1.0) as i64
     }
 
     /// Ends the cycle: takes the clock in, fires what is due, and returns everything that changed.
@@ -327,7 +324,7 @@ impl Machine {
         let idle = sources.clone().all(|s| self.merge.is_at_end(s));
         if let Some(confirmed_ms) = clock.ends_confirmed_ms.filter(|_| idle) {
             let confirmed_ms = confirmed_ms.min(clock.now_ms);
-            self.watermark.idle(confirmed_ms, self.idle_ms(), self.plan.disorder_ms);
+            self.watermark.idle(confirmed_ms, self.idle_ms(clock.now_ms), self.plan.disorder_ms);
         }
         self.close_hours();
         let budget = self.cycle.budget(&self.plan, &self.engine);
@@ -342,11 +339,8 @@ impl Machine {
     }
 
     /// The idle timeout on the pipeline's clock: it is wall time, which a simulated clock passes `speed` times as fast.
-    fn idle_ms(&self) -> i64 {
-        match self.plan.clock {
-            Clock::Wall => self.plan.idle_timeout_ms,
-            Clock::Simulated { speed, .. } => (self.plan.idle_timeout_ms as f64 * speed) as i64,
-        }
+    fn idle_ms(&self, now_ms: i64) -> i64 {
+        (self.plan.idle_timeout_ms as f64 * self.plan.clock.speed_at(now_ms)) as i64
     }
 
     /// Bytes of all blocks of rows that the shard has ever written, as of the last ended cycle.

@@ -191,7 +191,7 @@ impl Machine {
             retimed.push("the alert rules".to_owned());
         }
         self.state.rules = law;
-        self.market.restored(&self.engine.cx, ruled_anew);
+        self.market.restored(&self.engine.cx, ruled_anew, &mut self.engine.alerted);
         for slot in self.engine.store.slots() {
             self.engine.store.rest();
             self.engine.store.used(slot);

@@ -27,10 +27,11 @@ pub fn account(answer: &Account, frame: &Frame) -> String {
             points: by_day(answer.history.iter(), |p| &p.day, |p| p.satisfaction),
         },
     ];
+    let all = format!("{}?account={}", links::ALERTS, links::escaped(&row.account_id));
     let body = html! {
         (head(row))
         (figures(&pen, row))
-        (alert::open(&pen, &answer.alerts))
+        (alert::open(&pen, &answer.alerts, u64::from(row.open_alerts), &all))
         div .wide-narrow {
             div .stack {
                 (card(
@@ -95,7 +96,7 @@ fn figures(pen: &Pen<'_>, row: &AccountRow) -> Markup {
         dl .figures aria-label="The account in numbers" {
             (figure("Revenue at risk", &html! { (pen.money(row.at_risk_minor)) }, &html! { "over 90 days" }))
             (figure("Churn risk", &parts::risk(row.risk), &html! { "weighted by revenue" }))
-            (figure("Revenue, a year", &html! { (pen.money(row.revenue_365_minor)) }, &parts::pace(row)))
+            (figure("Revenue, a year", &html! { (pen.money(row.revenue_365_minor)) }, &parts::pace(pen, row)))
             (figure("Lifetime value", &html! { (pen.money(row.value_minor)) }, &html! { "expected, all customers" }))
             (figure("Satisfaction", &parts::satisfaction(row.satisfaction), &html! {
                 @if row.open_complaints == 0 { "no open complaint" }
@@ -113,10 +114,10 @@ fn facts(pen: &Pen<'_>, row: &AccountRow) -> Markup {
         dl .facts.card-body {
             dt { "Id" } dd .mono { (row.account_id) }
             dt { "Last contact" } dd { (pen.ago_or(row.last_contact)) }
-            dt { "Between visits" }
+            dt { "Last visit" }
             dd {
                 @match row.visit_gap_d {
-                    Some(days) => { (words::number(days, 1)) " days, usually" }
+                    Some(days) => { (words::plural(days.max(0.0) as u64, "day", "days")) " ago" }
                     None => (unknown())
                 }
             }

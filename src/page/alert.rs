@@ -13,6 +13,9 @@ use crate::api::answer::{Act, Alert, AlertDetail, Done, Listed};
 /// Days for which an alert can be put off.
 const SNOOZE_DAYS: [(u32, &str); 4] = [(1, "1 day"), (3, "3 days"), (7, "1 week"), (14, "2 weeks")];
 
+/// How many open alerts stand on the page of their subject.
+const OPEN_SHOWN: usize = 6;
+
 /// What an action did, to be said on the next page.
 pub fn notice(done: &Done) -> Notice {
     let said = match done.act {
@@ -51,11 +54,11 @@ pub(super) fn phase(pen: &Pen<'_>, alert: &Alert) -> Markup {
 /// Who the alert is about, as a link where there is a page.
 pub(super) fn subject(alert: &Alert) -> Markup {
     let named = |id| name_or_id(&alert.name, id);
-    if !alert.account_id.is_empty() {
-        return html! { a href=(links::account(&alert.account_id)) { (named(&alert.account_id)) } };
-    }
     if !alert.customer_id.is_empty() {
         return html! { a href=(links::customer(&alert.customer_id)) { (named(&alert.customer_id)) } };
+    }
+    if !alert.account_id.is_empty() {
+        return html! { a href=(links::account(&alert.account_id)) { (named(&alert.account_id)) } };
     }
     html! { span { (words::human(&alert.subject_kind)) " " (named(&alert.subject_id)) } }
 }
@@ -67,7 +70,8 @@ pub(super) fn headline(pen: &Pen<'_>, alert: &Alert) -> Markup {
             (parts::severity(&alert.severity))
             a href=(links::alert(&alert.alert_id)) { (words::rule(&alert.rule)) }
             @if let Some(raised) = alert.raised { span { "raised " (pen.ago(raised)) } }
-            @if alert.catch_up { span .tag { "noticed while catching up" } }
+            // a simulated clock is always ahead of what is read
+            @if alert.catch_up && !pen.standing.simulated { span .tag { "noticed while catching up" } }
             (phase(pen, alert))
         }
     }
@@ -159,7 +163,7 @@ fn note(alert: &Alert, act: Act) -> Markup {
     html! {
         div .field {
             label for=(id) { "Note, for the history (optional)" }
-            input id=(id) type="text" name=(field::NOTE) maxlength="500" autocomplete="off";
+            input id=(id) type="text" name=(field::NOTE) maxlength="256" autocomplete="off";
         }
     }
 }
@@ -186,7 +190,9 @@ pub(super) fn item(pen: &Pen<'_>, alert: &Alert, level_2: bool) -> Markup {
                     @if alert.risk.is_some() { dt { "Risk" } dd { (parts::risk(alert.risk)) } }
                     dt { "Owner" } dd { @if alert.owner_id.is_empty() { "nobody" } @else { (alert.owner_id) } }
                     @if !alert.customer_id.is_empty() {
-                        dt { "Customer" } dd { a href=(links::customer(&alert.customer_id)) { (alert.customer_id) } }
+                        dt { "Customer" } dd { a href=(links::customer(&alert.customer_id)) {
+                            (name_or_id(&alert.name, &alert.customer_id))
+                        } }
                     }
                 }
             }
@@ -195,14 +201,18 @@ pub(super) fn item(pen: &Pen<'_>, alert: &Alert, level_2: bool) -> Markup {
     }
 }
 
-/// The open ones of a subject's alerts, each with what may be done; nothing without any.
-pub(super) fn open(pen: &Pen<'_>, alerts: &[Alert]) -> Markup {
+/// The open ones of a subject's alerts, each with what may be done; nothing without any. Beyond the first few there is the
+/// list at `all`; `n` says how many there are.
+pub(super) fn open(pen: &Pen<'_>, alerts: &[Alert], n: u64, all: &str) -> Markup {
     let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.is_open()).collect();
     html! {
         @if !open.is_empty() {
             section .stack aria-labelledby="open" {
-                h2 #open { (words::plural(open.len() as u64, "open alert", "open alerts")) }
-                div .queue data-queue { @for alert in open { (item(pen, alert, false)) } }
+                h2 #open { (words::plural(n, "open alert", "open alerts")) }
+                div .queue data-queue { @for alert in open.iter().take(OPEN_SHOWN) { (item(pen, alert, false)) } }
+                @if n > OPEN_SHOWN as u64 {
+                    p { a .button href=(all) { "All " (words::count(n)) " open alerts" } }
+                }
             }
         }
     }

@@ -26,10 +26,12 @@ pub fn customer(answer: &Customer, frame: &Frame) -> String {
             points: by_day(answer.history.iter(), |p| &p.day, |p| p.loyalty.map(|l| l / 100.0)),
         },
     ];
+    let all = format!("{}?customer={}", links::ALERTS, links::escaped(&row.customer_id));
+    let n = answer.alerts.iter().filter(|alert| alert.is_open()).count() as u64;
     let body = html! {
         (head(row))
         (figures(&pen, row))
-        (alert::open(&pen, &answer.alerts))
+        (alert::open(&pen, &answer.alerts, n, &all))
         div .wide-narrow {
             div .stack {
                 (explanation(&pen, answer.explanation.as_ref(), &answer.unexplained))

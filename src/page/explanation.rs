@@ -71,6 +71,9 @@ pub(super) fn explanation(pen: &Pen<'_>, told: Option<&Explanation>, unexplained
 
 fn body(pen: &Pen<'_>, kind: Kind, score: &Score) -> Markup {
     let most = score.contributions.iter().map(|c| c.points.abs()).fold(0.0, f64::max);
+    // what is shown as 0.0 points is folded away
+    let (some, none): (Vec<_>, Vec<_>) =
+        score.contributions.iter().partition(|part| part.points.abs() >= 0.05);
     html! {
         div .card-body {
             p .score-head {
@@ -79,13 +82,19 @@ fn body(pen: &Pen<'_>, kind: Kind, score: &Score) -> Markup {
                     span .strong { (words::points(score.points)) " points" }
                     " from the reference customer’s " (value(kind, score.reference))
                     @if let Some(band) = &score.band {
-                        " · band “" (band.name) "”"
+                        " · " (band.name)
                         @if let Some(since) = band.since { " since " (pen.day(since)) }
                     }
                 }
             }
         }
-        div .parts { @for part in &score.contributions { (contribution(pen, kind, part, most)) } }
+        div .parts { @for part in some { (contribution(pen, kind, part, most)) } }
+        @if !none.is_empty() {
+            details .more data-keep={ "none-" (kind.id) } {
+                summary { (words::count(none.len() as u64)) " more that add nothing" }
+                div .parts { @for part in none { (contribution(pen, kind, part, most)) } }
+            }
+        }
         (levers(kind, &score.crossings))
         @if !score.unknown.is_empty() {
             div .card-foot {

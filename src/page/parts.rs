@@ -7,7 +7,7 @@ use super::frame::Asked;
 use super::icon::{Icon, icon};
 use super::pen::Pen;
 use super::words;
-use crate::api::answer::AccountRow;
+use crate::api::answer::{AccountRow, Time};
 
 /// Class and sign of a severity. What is not known looks like the least.
 pub(super) fn severity_look(severity: &str) -> (&'static str, Icon) {
@@ -170,17 +170,25 @@ pub(super) fn filters(asked: &Asked, fields: &Markup) -> Markup {
     }
 }
 
-/// How the pace of an account's revenue went: three moments that two trends tell.
-pub(super) fn pace(account: &AccountRow) -> Markup {
+/// How the pace of an account's revenue went in 90 days: the days on which it changed, between then and now.
+pub(super) fn pace(pen: &Pen<'_>, account: &AccountRow) -> Markup {
     let Some(trend_90) = account.trend_90.filter(|t| t.is_finite()) else {
         return html! {};
     };
     let said = words::log_change(trend_90);
     let label = format!("Pace of revenue over 90 days: {said}");
-    let mut points = vec![(-90.0, 1.0), (0.0, trend_90.exp())];
-    if let Some(trend_30) = account.trend_30.filter(|t| t.is_finite()) {
-        points.insert(1, (-30.0, (trend_90 - trend_30).exp()));
+    let now = account.revenue_365_minor as f64;
+    let mut points = vec![(-90.0, now / trend_90.exp())];
+    let days_ago = |at: Time| pen.present().map(|now_ms| (at.0 - now_ms) as f64 / 86_400_000.0);
+    let told = account
+        .pace
+        .iter()
+        .filter_map(|pace| Some((days_ago(pace.at)?, pace.revenue_365_minor as f64)));
+    points.extend(told.filter(|(day, _)| (-90.0..0.0).contains(day)));
+    if let (1, Some(trend_30)) = (points.len(), account.trend_30.filter(|t| t.is_finite())) {
+        points.push((-30.0, now / trend_30.exp()));
     }
+    points.push((0.0, now));
     html! {
         div .trend {
             (chart::spark(&points, &label)) span .small {

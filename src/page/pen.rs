@@ -20,7 +20,7 @@ pub(super) fn unknown() -> Markup {
 
 impl Pen<'_> {
     /// The present of the answer, milliseconds.
-    fn now(&self) -> Option<i64> {
+    pub(super) fn present(&self) -> Option<i64> {
         self.standing.clock.or(self.standing.complete_to).map(|time| time.0)
     }
 
@@ -46,13 +46,13 @@ impl Pen<'_> {
 
     /// To the second; the day only when it is another one.
     pub(super) fn second(&self, time: Time) -> Markup {
-        html! { time datetime=(words::rfc3339(time.0)) { (words::second(time.0, self.now(), &self.frame.zone)) } }
+        html! { time datetime=(words::rfc3339(time.0)) { (words::second(time.0, self.present(), &self.frame.zone)) } }
     }
 
     /// How long ago, with the moment as its tip.
     pub(super) fn ago(&self, time: Time) -> Markup {
         let said = self
-            .now()
+            .present()
             .map_or_else(|| words::day(time.0, &self.frame.zone), |now| words::ago(time.0, now));
         html! {
             time datetime=(words::rfc3339(time.0)) title=(words::minute(time.0, &self.frame.zone)) { (said) }

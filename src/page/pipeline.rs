@@ -11,7 +11,7 @@ use super::parts::{self, card, figure};
 use super::pen::{Pen, unknown};
 use super::words;
 use crate::api::answer::{
-    AlertLoad, CopyShard, CopyState, Outcomes, PipelineState, SourceState, Verdict,
+    AlertLoad, Beside, CopyShard, CopyState, Outcomes, PipelineState, SourceState, Verdict,
 };
 
 /// Severities from the bottom of a column to its top, with their colours.
@@ -37,7 +37,8 @@ pub fn pipeline(answer: &PipelineState, frame: &Frame) -> String {
             "The program that answers this page. Other copies hold other shards.",
             &copy(&pen, &answer.copy),
         ))
-        (card("sources", "Sources", "By shard and source, by the ledger.", &sources(&pen, &answer.sources)))
+        (card("sources", "Sources", "By shard and source, by the ledger.", &sources(&pen, &answer.sources, "Sources by shard")))
+        @if let Some(beside) = &answer.accounts { (accounts(&pen, beside)) }
         div .two {
             (card("load", "What alerts asked of people", "Alerts raised by day, 30 days.", &load(&answer.alert_load)))
             (card("shards", "Shards", "How far each shard is in time.", &shards(&pen, answer)))
@@ -244,7 +245,52 @@ fn copy_shard(pen: &Pen<'_>, shard: &CopyShard) -> Markup {
     }
 }
 
-fn sources(pen: &Pen<'_>, sources: &[SourceState]) -> Markup {
+/// The pipeline of accounts, which reads what customers' says.
+fn accounts(pen: &Pen<'_>, beside: &Beside) -> Markup {
+    let Beside { pipeline, verdict, outcomes, copy, .. } = beside;
+    let clean = verdict.missing == 0 && verdict.twice == 0;
+    let name =
+        if pipeline.is_empty() { "It does not run in this copy of the program." } else { pipeline };
+    let body = html! {
+        dl .facts .card-body {
+            dt { "By its ledger" }
+            dd {
+                @match verdict.complete_to {
+                    Some(to) => { "complete to " (pen.second(to)) ", " }
+                    None => { "not complete yet, " }
+                }
+                span class=[(!clean).then_some("critical strong")] {
+                    (words::count(verdict.missing.unsigned_abs())) " missing, " (words::count(verdict.twice.unsigned_abs())) " twice"
+                }
+            }
+            dt { "Words read" }
+            dd { (words::count(outcomes.consumed())) ", " (words::count(outcomes.applied)) " counted" }
+            @if let Some(copy) = copy {
+                dt { "This copy" }
+                dd {
+                    @if copy.ready { span .sev.good { (icon(Icon::Good)) "Ready" } }
+                    @else { span .sev.high { (icon(Icon::High)) "Not ready" } }
+                    " · generation " (copy.generation) ", "
+                    (words::plural(copy.shards.len() as u64, "shard", "shards"))
+                    @for why in &copy.not_ready { p .small { (why) } }
+                    @for shard in copy.shards.iter().filter(|shard| !shard.trouble.is_empty()) {
+                        p .small.high { "Shard " (shard.shard) ": " (shard.trouble) }
+                    }
+                    @if !copy.carrier_trouble.is_empty() { p .small { (copy.carrier_trouble) } }
+                }
+            }
+        }
+        (sources(pen, &beside.sources, "Sources of accounts by shard"))
+    };
+    card(
+        "accounts",
+        "Accounts",
+        &format!("Rolled up from what customers’ pipeline says. {name}"),
+        &body,
+    )
+}
+
+fn sources(pen: &Pen<'_>, sources: &[SourceState], name: &str) -> Markup {
     if sources.is_empty() {
         return parts::empty(
             3,
@@ -279,7 +325,7 @@ fn sources(pen: &Pen<'_>, sources: &[SourceState]) -> Markup {
             }
         }
     };
-    parts::table("Sources by shard", "ledger", &head, &rows)
+    parts::table(name, "ledger", &head, &rows)
 }
 
 fn load(load: &[AlertLoad]) -> Markup {

@@ -80,7 +80,7 @@ fn figures(pen: &Pen<'_>, summary: &TodaySummary) -> Markup {
             (figure(
                 "Accounts at risk",
                 &html! { (words::count(summary.accounts_at_risk)) },
-                &html! { "of these owners" },
+                &html! { "with something to lose" },
             ))
             (figure("Revenue at risk", &html! { (pen.money(summary.at_risk_minor)) }, &html! { "over 90 days" }))
         }
@@ -105,7 +105,7 @@ fn item(pen: &Pen<'_>, row: &TodayRow) -> Markup {
                     (parts::key(account.key)) (where_it_is(account))
                 }
                 @match first {
-                    Some(alert) => (alert::reasons(alert)),
+                    Some(alert) => { (about(alert)) (alert::reasons(alert)) }
                     None => { p .why { "At risk by its numbers; no rule has raised an alert." } }
                 }
                 (more(&row.alerts))
@@ -120,6 +120,11 @@ fn item(pen: &Pen<'_>, row: &TodayRow) -> Markup {
     }
 }
 
+/// Whom the first alert is about: somebody of the account.
+fn about(alert: &Alert) -> Markup {
+    html! { @if !alert.customer_id.is_empty() { p .small.quiet { "About " (alert::subject(alert)) } } }
+}
+
 fn where_it_is(account: &AccountRow) -> Markup {
     let place = parts::place(&[&account.region, &account.industry]);
     html! { @if !place.is_empty() { span .small.quiet { (place) } } }
@@ -132,8 +137,9 @@ fn more(alerts: &[Alert]) -> Markup {
             p .changed {
                 "Also: "
                 @for (i, alert) in rest.iter().enumerate() {
-                    @if i > 0 { ", " }
-                    a href=(links::alert(&alert.alert_id)) { (words::rule(&alert.rule)) } " (" (alert.severity) ")"
+                    @if i > 0 { "; " }
+                    a href=(links::alert(&alert.alert_id)) { (words::rule(&alert.rule)) }
+                    @if !alert.name.is_empty() { ", " (alert.name) } " (" (alert.severity) ")"
                 }
             }
         }
@@ -145,7 +151,7 @@ fn side(pen: &Pen<'_>, account: &AccountRow) -> Markup {
         div .item-side {
             span .worth { (pen.money(account.at_risk_minor)) }
             span .small.quiet { "at risk in 90 days" }
-            (parts::pace(account))
+            (parts::pace(pen, account))
             dl {
                 dt { "Risk" } dd { (parts::risk(account.risk)) }
                 dt { "Owner" }

@@ -55,7 +55,9 @@ pub(super) fn clock(notes: &mut Notes<'_>, top: &Section<'_>) -> (Clock, i64) {
             // A misspelt kind says nothing about which clock was meant.
             if !has_kind || section.value("kind").and_then(|v| v.get_ref().as_str()) == Some("wall")
             {
-                for key in ["origin", "speed"].into_iter().filter(|key| section.has(key)) {
+                for key in
+                    ["origin", "speed", "fast_until"].into_iter().filter(|key| section.has(key))
+                {
                     section
                         .refuse(notes, key, format!("no {key} with a wall clock"))
                         .hint("write kind = \"simulated\", or leave it out");
@@ -69,11 +71,7 @@ pub(super) fn clock(notes: &mut Notes<'_>, top: &Section<'_>) -> (Clock, i64) {
 fn simulated(notes: &mut Notes<'_>, section: &Section<'_>) -> Clock {
     const ORIGIN: &str = "the time where the clock begins, such as \"1997-01-01T00:00:00Z\"";
     const SPEED: &str = "simulated seconds per second, above 0 and at most 10000000";
-    let origin_ms = match section.value("origin").map(|value| value.get_ref()) {
-        Some(DeValue::String(text)) => timestamp_ms(text),
-        Some(DeValue::Datetime(time)) => timestamp_ms(&time.to_string()),
-        _ => None,
-    };
+    let origin_ms = moment(section, "origin");
     if origin_ms.is_none() {
         let hint = if section.has("origin") {
             "RFC 3339 with an offset, from 1970 to 2149"
@@ -86,7 +84,22 @@ fn simulated(notes: &mut Notes<'_>, section: &Section<'_>) -> Clock {
     if !section.has("speed") {
         section.refuse(notes, "speed", SPEED).hint("86400.0 lets a day pass in a second");
     }
-    Clock::Simulated { origin_ms: origin_ms.unwrap_or(0), speed: speed.unwrap_or(1.0) }
+    let fast_until_ms = moment(section, "fast_until");
+    if section.has("fast_until") && fast_until_ms.is_none_or(|until| Some(until) <= origin_ms) {
+        section
+            .refuse(notes, "fast_until", "the time from which the clock is no faster than the wall")
+            .hint("RFC 3339 with an offset, after the origin");
+    }
+    let speed = speed.unwrap_or(1.0);
+    Clock::Simulated { origin_ms: origin_ms.unwrap_or(0), speed, fast_until_ms }
+}
+
+fn moment(section: &Section<'_>, key: &str) -> Option<i64> {
+    match section.value(key).map(|value| value.get_ref()) {
+        Some(DeValue::String(text)) => timestamp_ms(text),
+        Some(DeValue::Datetime(time)) => timestamp_ms(&time.to_string()),
+        _ => None,
+    }
 }
 
 /// Milliseconds of an RFC 3339 time within what event times may be.

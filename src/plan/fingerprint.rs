@@ -39,10 +39,13 @@ impl Fingerprint {
         put("clock.jump_max", duration_text(plan.clock_jump_max_ms));
         match plan.clock {
             Clock::Wall => put("clock.kind", "wall".to_owned()),
-            Clock::Simulated { origin_ms, speed } => {
+            Clock::Simulated { origin_ms, speed, fast_until_ms } => {
                 put("clock.kind", "simulated".to_owned());
                 put("clock.origin", instant_text(origin_ms));
                 put("clock.speed", speed.to_string());
+                if let Some(until_ms) = fast_until_ms {
+                    put("clock.fast_until", instant_text(until_ms));
+                }
             }
         }
         put_sources(plan, &mut put);

@@ -162,6 +162,13 @@ const KEYS: &[Key] = &[
     ),
     key(
         "clock",
+        "fast_until",
+        "RFC 3339 time, after the origin",
+        "",
+        "from here on a simulated clock runs as fast as the wall; without it never",
+    ),
+    key(
+        "clock",
         "jump_max",
         "duration, 1ms to 3650d",
         "\"1h\"",

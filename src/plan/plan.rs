@@ -195,7 +195,23 @@ pub enum Clock {
         origin_ms: i64,
         /// Simulated milliseconds per wall millisecond.
         speed: f64,
+        /// From here on, milliseconds, it runs as fast as the wall; `None`: never.
+        fast_until_ms: Option<i64>,
     },
+}
+
+impl Clock {
+    /// Milliseconds of this clock per wall millisecond when it shows `now_ms`.
+    pub fn speed_at(self, now_ms: i64) -> f64 {
+        match self {
+            Self::Simulated { speed, fast_until_ms, .. }
+                if fast_until_ms.is_none_or(|until_ms| now_ms < until_ms) =>
+            {
+                speed
+            }
+            Self::Simulated { .. } | Self::Wall => 1.0,
+        }
+    }
 }
 
 /// Limits, all of them per shard unless the name says otherwise.

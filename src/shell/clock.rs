@@ -57,11 +57,14 @@ impl PipelineClock {
     pub fn now_ms(&self) -> i64 {
         match self.kind {
             plan::Clock::Wall => wall_ms(),
-            plan::Clock::Simulated { origin_ms, speed } => {
+            plan::Clock::Simulated { origin_ms, speed, fast_until_ms } => {
                 // The wall is asked once: a correction of it must not move the simulated time.
                 let before_ms = (self.began_wall_ms - self.wall_origin_ms()).max(0) as f64;
-                let run_ms = (before_ms + self.began.elapsed().as_secs_f64() * 1_000.0) * speed;
-                origin_ms.saturating_add(run_ms as i64)
+                let wall_ms = before_ms + self.began.elapsed().as_secs_f64() * 1_000.0;
+                let fast_ms =
+                    fast_until_ms.map_or(f64::INFINITY, |until| (until - origin_ms) as f64);
+                let slow_ms = (wall_ms - fast_ms / speed).max(0.0);
+                origin_ms.saturating_add(((wall_ms * speed).min(fast_ms) + slow_ms) as i64)
             }
         }
     }
@@ -92,7 +95,7 @@ mod tests {
     #[test]
     fn a_simulated_clock_goes_on_where_it_was() {
         const HOUR_MS: i64 = 3_600_000;
-        let kind = plan::Clock::Simulated { origin_ms: 0, speed: 24.0 };
+        let kind = plan::Clock::Simulated { origin_ms: 0, speed: 24.0, fast_until_ms: None };
         let clock = PipelineClock::new(kind);
         let shared = clock.clone();
         let began = clock.wall_origin_ms();
@@ -105,5 +108,18 @@ mod tests {
         let now_ms = shared.now_ms();
         assert!((48 * HOUR_MS..49 * HOUR_MS).contains(&now_ms), "{now_ms}");
         assert_eq!(PipelineClock::new(plan::Clock::Wall).wall_origin_ms(), 0);
+    }
+
+    #[test]
+    fn a_simulated_clock_may_slow_down_to_the_walls_pace() {
+        const HOUR_MS: i64 = 3_600_000;
+        let fast_until_ms = Some(1_000 + 24 * HOUR_MS);
+        let kind = plan::Clock::Simulated { origin_ms: 1_000, speed: 24.0, fast_until_ms };
+        assert_eq!((kind.speed_at(24 * HOUR_MS), kind.speed_at(1_000 + 24 * HOUR_MS)), (24.0, 1.0));
+        let clock = PipelineClock::new(kind);
+        // one hour of the wall at full speed, two at its own
+        clock.goes_on_from(clock.wall_origin_ms() - 3 * HOUR_MS);
+        let ran_ms = clock.now_ms() - 1_000;
+        assert!((26 * HOUR_MS..27 * HOUR_MS).contains(&ran_ms), "{ran_ms}");
     }
 }

@@ -3,7 +3,7 @@
 //   node shots.mjs MODULES OUT FOLDER [NAME ...]                    pages of a folder, light and dark, wide and narrow
 //   node shots.mjs MODULES OUT http://HOST:PORT TOKEN PATH=NAME ... pages of a server, signed in with a token; for the README
 //
-// Environment: RETAIN_SHOT_SCHEME (light|dark) and RETAIN_SHOT_WIDTH (pixels) take only one of each.
+// Environment: RETAIN_SHOT_SCHEME (light|dark) and RETAIN_SHOT_WIDTH (pixels) take only one of each; RETAIN_SHOT_HEIGHT (900).
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { ORIGIN, modules, serve, start } from "./browser.mjs";
@@ -12,12 +12,13 @@ const [, , modulesFolder, out, from, ...rest] = process.argv;
 const { chromium } = modules(modulesFolder);
 const schemes = process.env.RETAIN_SHOT_SCHEME ? [process.env.RETAIN_SHOT_SCHEME] : ["light", "dark"];
 const widths = process.env.RETAIN_SHOT_WIDTH ? [Number(process.env.RETAIN_SHOT_WIDTH)] : [1280, 390];
+const height = Number(process.env.RETAIN_SHOT_HEIGHT || 900);
 mkdirSync(out, { recursive: true });
 
 const browser = await start(chromium);
 for (const colorScheme of schemes) {
   for (const width of widths) {
-    const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 }, deviceScaleFactor: from.includes("://") ? 2 : 1, reducedMotion: "reduce" });
+    const context = await browser.newContext({ colorScheme, viewport: { width, height }, deviceScaleFactor: from.includes("://") ? 2 : 1, reducedMotion: "reduce" });
     const page = await context.newPage();
     let pages;
     if (from.includes("://")) {

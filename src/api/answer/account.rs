@@ -48,7 +48,7 @@ pub struct AccountRow {
     pub next_renewal: Option<Time>,
     /// Last contact in either direction.
     pub last_contact: Option<Time>,
-    /// Days between visits, usually.
+    /// Days since the last visit.
     pub visit_gap_d: Option<f64>,
     /// How the pace of revenue has changed over 30 days, logarithm of the ratio.
     pub trend_30: Option<f64>,
@@ -58,6 +58,17 @@ pub struct AccountRow {
     pub as_of: Option<Time>,
     /// Alerts of the account and its members that are open.
     pub open_alerts: u32,
+    /// How the revenue of a year stood on the latest days on which something changed, the earliest first; at most 60.
+    pub pace: Vec<Pace>,
+}
+
+/// The revenue of a year as it stood on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pace {
+    /// The day's beginning.
+    pub at: Time,
+    /// Net revenue of a year at the pace of that day.
+    pub revenue_365_minor: i64,
 }
 
 /// What one legal entity owes; nothing is netted between them.

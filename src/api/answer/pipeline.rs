@@ -167,4 +167,21 @@ pub struct PipelineState {
     pub alert_load: Vec<AlertLoad>,
     /// The copy that answers.
     pub copy: CopyState,
+    /// The pipeline of accounts, where one has run.
+    pub accounts: Option<Beside>,
+}
+
+/// A pipeline beside the one whose customers are shown, by its own ledger.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Beside {
+    /// Its name; empty where it does not run in the copy that answers.
+    pub pipeline: String,
+    /// The ledger's verdict over all its shards.
+    pub verdict: Verdict,
+    /// What became of all records that it read.
+    pub outcomes: Outcomes,
+    /// By shard and source.
+    pub sources: Vec<SourceState>,
+    /// What the copy that answers says of it; null where it does not run there.
+    pub copy: Option<CopyState>,
 }

@@ -29,6 +29,8 @@ pub struct Market {
     /// Hours that are still to be looked at, and whose sums are new in them.
     hours: BTreeMap<i64, BTreeSet<Box<str>>>,
     dues: BTreeSet<(i64, Box<str>)>,
+    /// Segments of shards of which many hours wait.
+    long: BTreeSet<(u16, Box<str>)>,
     told_changed: BTreeSet<(u16, Box<str>)>,
     alerts_changed: BTreeSet<Box<str>>,
     done_changed: bool,
@@ -50,6 +52,7 @@ impl Default for Market {
             done_ms: BEFORE_ALL_MS,
             hours: BTreeMap::new(),
             dues: BTreeSet::new(),
+            long: BTreeSet::new(),
             told_changed: BTreeSet::new(),
             alerts_changed: BTreeSet::new(),
             done_changed: false,
@@ -89,7 +92,7 @@ impl Market {
                 let hours = sold.shards.entry(shard).or_default();
                 hours.push((*hour_ms, *bought));
                 if hours.len() > HOURS_MAX {
-                    hours.remove(1);
+                    self.long.insert((shard, name.clone()));
                 }
                 self.told_changed.insert((shard, name.clone()));
                 self.hours.entry(*hour_ms).or_default().insert(name);
@@ -120,7 +123,10 @@ impl Market {
         budget: usize,
         told: &mut Vec<AlertWord>,
     ) -> usize {
-        let (Some(until_ms), Some(ruled)) = (self.known_ms(shards), &cx.alerts) else { return 0 };
+        let (Some(until_ms), Some(ruled)) = (self.known_ms(shards), &cx.alerts) else {
+            self.shorten();
+            return 0;
+        };
         let mut looked = 0;
         while looked < budget {
             let hour = self.hours.first_key_value().map(|(ms, _)| *ms).filter(|ms| *ms <= until_ms);
@@ -128,6 +134,7 @@ impl Market {
             match (due, hour) {
                 (None, None) => {
                     self.done_to(until_ms);
+                    self.shorten();
                     break;
                 }
                 // of a moment that is both, the hour knows more
@@ -153,6 +160,18 @@ impl Market {
             looked += 1;
         }
         looked
+    }
+
+    /// What still waits in too many hours waits in the latest of them.
+    fn shorten(&mut self) {
+        for (shard, name) in std::mem::take(&mut self.long) {
+            let hours = self.segments.get_mut(&name).and_then(|sold| sold.shards.get_mut(&shard));
+            if let Some(hours) = hours
+                && hours.len() > HOURS_MAX
+            {
+                hours.drain(1..=hours.len() - HOURS_MAX);
+            }
+        }
     }
 
     fn done_to(&mut self, at_ms: i64) {
@@ -282,8 +301,9 @@ impl Market {
         self.done_ms = done_ms;
     }
 
-    /// After all records were read: finds what is to be looked at, and when; with `anew` everything at once.
-    pub fn restored(&mut self, cx: &Context, anew: bool) {
+    /// After all records were read: finds what is to be looked at, and when; with `anew` everything at once. Where no rule is left
+    /// nothing will be looked at: what they had raised ends here.
+    pub fn restored(&mut self, cx: &Context, anew: bool, told: &mut Vec<AlertWord>) {
         let done_ms = self.done_ms;
         let mut armed = Vec::new();
         for (name, sold) in &self.segments {
@@ -300,6 +320,11 @@ impl Market {
             let due_ms = if anew { done_ms.saturating_add(1) } else { segment.due_ms };
             armed.push((name.clone(), due_ms));
         }
-        armed.into_iter().for_each(|(name, due_ms)| self.arm(&name, due_ms));
+        for (name, due_ms) in armed {
+            self.arm(&name, due_ms);
+            if let Some(ruled) = cx.alerts.as_ref().filter(|r| anew && !r.is_about_segments()) {
+                self.look(cx, ruled, &name, done_ms, told);
+            }
+        }
     }
 }

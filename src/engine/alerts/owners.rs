@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::values::Facts;
 use crate::engine::apply::Engine;
+use crate::engine::context::Context;
+use crate::engine::profile::Profile;
 use crate::engine::said::Field;
 use crate::engine::tiers::TierColumns;
 use crate::model::time::DAY_MS;
@@ -36,6 +38,24 @@ struct Sweep {
     midnight_ms: i64,
     cursor: u32,
     largest: Largest,
+}
+
+impl Sweep {
+    fn look(&mut self, cx: &Context, profile: &Profile, most: usize) {
+        let owner = profile.said(Field::OwnerId);
+        if owner.is_empty() || !profile.said(Field::OwnerBeyond).is_empty() {
+            return;
+        }
+        let tau_ms = profile.as_of_ms.max(self.midnight_ms);
+        let facts = Facts::new(cx, profile, TierColumns::default());
+        let Some(minor) = facts.at_risk_minor(tau_ms).filter(|minor| *minor > 0) else { return };
+        match self.largest.get_mut(owner) {
+            Some(largest) => enter(largest, minor, most),
+            None => {
+                self.largest.insert(owner.into(), vec![minor]);
+            }
+        }
+    }
 }
 
 impl Owners {
@@ -129,21 +149,12 @@ impl Engine {
         let end = store.len() as u32;
         let to = end.min(sweep.cursor.saturating_add(budget as u32));
         for slot in sweep.cursor..to {
-            let profile = &store.get(slot).profile;
-            let owner = profile.said(Field::OwnerId);
-            if owner.is_empty() || !profile.said(Field::OwnerBeyond).is_empty() {
-                continue;
-            }
-            let tau_ms = profile.as_of_ms.max(sweep.midnight_ms);
-            let facts = Facts::new(cx, profile, TierColumns::default());
-            let Some(minor) = facts.at_risk_minor(tau_ms).filter(|minor| *minor > 0) else {
-                continue;
-            };
-            match sweep.largest.get_mut(owner) {
-                Some(largest) => enter(largest, minor, most),
-                None => {
-                    sweep.largest.insert(owner.into(), vec![minor]);
-                }
+            let held = &mut store.get_mut(slot).profile;
+            let sleeps = held.asleep_bytes().is_some();
+            sweep.look(cx, held, most);
+            if sleeps {
+                // it was only looked at
+                held.sleep(&mut Vec::new());
             }
         }
         sweep.cursor = to;

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod act;
 mod guard;
+mod kept;
 mod pages;
 pub mod read;
 pub mod reader;
@@ -29,18 +30,16 @@ use utoipa_axum::router::OpenApiRouter;
 
 use access::Access;
 use act::Commands;
+use kept::Kept;
 use reader::Reader;
 
 use super::board::StatusBoard;
-use super::clickhouse_client::client;
 use super::settings::{ClickHouse, Http};
 use super::views::Databases;
+use crate::api::answer::Marketing;
 use crate::api::problem::{Kind, Problem};
 use crate::plan::Plan;
 use respond::Refused;
-
-/// Explanations that are computed at once: each keeps a core busy.
-const EXPLAINING: usize = 2;
 
 /// What the routes need; copies share it.
 #[derive(Clone, Debug)]
@@ -56,6 +55,8 @@ pub struct Parts {
     /// Writes to the pipeline.
     pub commands: Commands,
     access: Access,
+    /// What the page of marketing last showed: the costliest of all answers.
+    marketing: Kept<Marketing>,
     room: Semaphore,
     longest: Duration,
     body_bytes_max: usize,
@@ -80,22 +81,13 @@ impl Api {
         board: &Arc<StatusBoard>,
         commands: Commands,
     ) -> Result<Self, String> {
-        // the views show the current generation: its number is not needed
-        let views = Databases::new(&clickhouse.database, 1)?.views;
         let longest = Duration::from_millis(http.request_timeout_ms);
-        let reader = Reader {
-            client: client(clickhouse).map_err(|error| error.to_string())?,
-            views,
-            plan: Arc::clone(plan),
-            kept_days: clickhouse.events_ttl_days,
-            longest,
-            explaining: Arc::new(Semaphore::new(EXPLAINING)),
-        };
         Ok(Self(Arc::new(Parts {
-            reader,
+            reader: Reader::new(clickhouse, plan, longest)?,
             board: Arc::clone(board),
             commands,
             access: Access::load(http)?,
+            marketing: Kept::default(),
             room: Semaphore::new(http.concurrent_requests_max),
             longest,
             body_bytes_max: http.body_bytes_max,

@@ -37,10 +37,7 @@ pub fn all() -> OpenApiRouter<Api> {
         .routes(routes!(explanation))
         .routes(routes!(list_alerts))
         .routes(routes!(alert))
-        .routes(routes!(acknowledge))
-        .routes(routes!(snooze))
-        .routes(routes!(resolve))
-        .routes(routes!(reopen))
+        .routes(routes!(do_it))
         .routes(routes!(segments_by))
         .routes(routes!(tiers))
         .routes(routes!(lifecycle))
@@ -193,24 +190,6 @@ struct ActBody {
 /// A body that may be left out.
 type Body = Result<Bytes, BytesRejection>;
 
-async fn do_it(
-    (api, caller): (Api, Caller),
-    headers: HeaderMap,
-    (alert_id, what): (String, Act),
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Refused> {
-    let body = body.map_err(|rejection| unread(&rejection))?;
-    let ActBody { episode, until, note, command_id } = read(&headers, &body)?;
-    let said = Said {
-        command_id,
-        episode,
-        until: until.map(Until::Moment),
-        note: note.unwrap_or_default(),
-    };
-    let done = act(&api.reader, &api.commands, &caller, (id(&alert_id)?, what), said).await?;
-    Ok((StatusCode::ACCEPTED, Json(done)))
-}
-
 fn read(headers: &HeaderMap, body: &Bytes) -> Result<ActBody, Problem> {
     if body.is_empty() {
         return Ok(ActBody::default());
@@ -227,60 +206,31 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<ActBody, Problem> {
     serde_json::from_value(fields.into()).map_err(wrong)
 }
 
-/// "I have it": nobody is called any more
-#[utoipa::path(post, path = "/alerts/{alert_id}/acknowledge", tag = "alerts",
-    params(("alert_id" = String, Path, min_length = 1, max_length = 256)), request_body = Option<ActBody>,
-    responses((status = 202, body = Done), Refusals, ActRefusals))]
-async fn acknowledge(
+/// What a person does about an alert
+///
+/// `acknowledge`: "I have it", nobody is called any more. `snooze`: "tell me again then", it fires again at `until` unless it has
+/// ended. `resolve`: "this is done", ends it by hand. `reopen`: "this was not done", takes up again what was ended by hand.
+#[utoipa::path(post, path = "/alerts/{alert_id}/{act}", tag = "alerts",
+    params(("alert_id" = String, Path, min_length = 1, max_length = 256), ("act" = Act, Path)),
+    request_body = Option<ActBody>, responses((status = 202, body = Done), Refusals, ActRefusals))]
+async fn do_it(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Named(alert_id): Named<String>,
+    Named((alert_id, what)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Refused> {
-    do_it((api, caller), headers, (alert_id, Act::Acknowledge), body).await
-}
-
-/// "Tell me again then": it fires again at `until` unless it has ended
-#[utoipa::path(post, path = "/alerts/{alert_id}/snooze", tag = "alerts",
-    params(("alert_id" = String, Path, min_length = 1, max_length = 256)), request_body = Option<ActBody>,
-    responses((status = 202, body = Done), Refusals, ActRefusals))]
-async fn snooze(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Named(alert_id): Named<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Refused> {
-    do_it((api, caller), headers, (alert_id, Act::Snooze), body).await
-}
-
-/// "This is done": ends it by hand
-#[utoipa::path(post, path = "/alerts/{alert_id}/resolve", tag = "alerts",
-    params(("alert_id" = String, Path, min_length = 1, max_length = 256)), request_body = Option<ActBody>,
-    responses((status = 202, body = Done), Refusals, ActRefusals))]
-async fn resolve(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Named(alert_id): Named<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Refused> {
-    do_it((api, caller), headers, (alert_id, Act::Resolve), body).await
-}
-
-/// "This was not done": takes up again what was ended by hand
-#[utoipa::path(post, path = "/alerts/{alert_id}/reopen", tag = "alerts",
-    params(("alert_id" = String, Path, min_length = 1, max_length = 256)), request_body = Option<ActBody>,
-    responses((status = 202, body = Done), Refusals, ActRefusals))]
-async fn reopen(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Named(alert_id): Named<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Refused> {
-    do_it((api, caller), headers, (alert_id, Act::Reopen), body).await
+    let what = Act::named(&what).ok_or_else(|| Problem::not_found("action", &what))?;
+    let body = body.map_err(|rejection| unread(&rejection))?;
+    let ActBody { episode, until, note, command_id } = read(&headers, &body)?;
+    let said = Said {
+        command_id,
+        episode,
+        until: until.map(Until::Moment),
+        note: note.unwrap_or_default(),
+    };
+    let done = act(&api.reader, &api.commands, &caller, (id(&alert_id)?, what), said).await?;
+    Ok((StatusCode::ACCEPTED, Json(done)))
 }
 
 /// What became of each part of the customers in 30 days

@@ -50,18 +50,36 @@ pub struct Sorted<T> {
     sort_id: String,
 }
 
-/// `select` gives rows with the columns `sort_key` and `sort_id`; this is one page of them.
-pub fn page_sql(select: &str, paging: &Paging, is_text: bool, params: &mut Params) -> String {
+/// What a list is made of; all of it is SQL of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    /// The columns of a row.
+    pub columns: &'a str,
+    /// What it is sorted by.
+    pub key: &'a str,
+    /// Whether that is a text.
+    pub is_text: bool,
+    /// The column that names a row.
+    pub id: &'a str,
+    /// The view with the alias that all these use.
+    pub from: &'a str,
+}
+
+/// One page of a list: rows with the columns `sort_key` and `sort_id`. Which rows these are is found out with nothing but what the
+/// list is sorted and filtered by: all other columns are computed for one page, and not for a million customers.
+pub fn page_sql(listing: &Listing<'_>, paging: &Paging, wheres: &mut Where) -> String {
+    let Listing { columns, key, is_text, id, from } = listing;
     let (comes, order) = match paging.order {
         Order::Asc => (">", "ASC"),
         Order::Desc => ("<", "DESC"),
     };
+    let tests = wheres.sql();
     let after = paging.after.as_ref().map(|Position { key, id }| {
         let (key, kind) = match key {
             Key::Number(number) => (Param::Number(*number), "Int64"),
             Key::Text(text) => (Param::Text(text.clone()), "String"),
         };
-        params.extend([("after_key", key), ("after_id", Param::Text(id.clone()))]);
+        wheres.params.extend([("after_key", key), ("after_id", Param::Text(id.clone()))]);
         format!(
             "WHERE sort_key {comes} {{after_key:{kind}}} \
              OR (sort_key = {{after_key:{kind}}} AND sort_id > {{after_id:String}})"
@@ -69,11 +87,14 @@ pub fn page_sql(select: &str, paging: &Paging, is_text: bool, params: &mut Param
     });
     // a cursor of another kind of key is refused before: it belongs to another sort
     debug_assert!(
-        paging.after.as_ref().is_none_or(|p| matches!(p.key, Key::Text(_)) == is_text),
+        paging.after.as_ref().is_none_or(|p| matches!(p.key, Key::Text(_)) == *is_text),
         "a cursor's key is of its sort"
     );
+    let sorted = format!("ORDER BY sort_key {order}, sort_id ASC");
     format!(
-        "SELECT * FROM ({select}) {} ORDER BY sort_key {order}, sort_id ASC LIMIT {}",
+        "SELECT {columns}, {key} AS sort_key, {id} AS sort_id FROM {from} WHERE {id} IN \
+         (SELECT sort_id FROM (SELECT {key} AS sort_key, {id} AS sort_id FROM {from} WHERE {tests}) {} {sorted} LIMIT {}) \
+         {sorted}",
         after.unwrap_or_default(),
         paging.limit + 1
     )
@@ -116,7 +137,9 @@ mod tests {
         wheres.text("c.region", "region", None);
         assert_eq!(wheres.sql(), "c.owner_id = {owner:String}");
         let after = Some(Position { key: Key::Text(hostile.clone()), id: hostile.clone() });
-        let sql = page_sql("SELECT 1", &paging(after), true, &mut wheres.params);
+        let listing =
+            Listing { columns: "c.a AS a", key: "c.k", is_text: true, id: "c.id", from: "t AS c" };
+        let sql = page_sql(&listing, &paging(after), &mut wheres);
         assert!(!sql.contains("OR 1=1"), "{sql}");
         let texts = wheres.params.iter().filter(|(_, p)| *p == Param::Text(hostile.clone()));
         assert_eq!(texts.count(), 3);

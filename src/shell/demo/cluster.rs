@@ -1,5 +1,8 @@
 //! The demo's stand-in for Kafka: librdkafka's in-process broker, its topics, and how the pipeline reaches it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use rdkafka::error::KafkaResult;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -20,17 +23,17 @@ pub type Cluster = MockCluster<'static, DefaultProducerContext>;
 ///
 /// # Errors
 /// librdkafka's.
-pub fn start(plan: &Plan, names: &Names) -> KafkaResult<Cluster> {
+pub fn start(plans: &[Arc<Plan>]) -> KafkaResult<Cluster> {
     let broker = MockCluster::new(1)?;
-    for topic in topics(plan, names) {
+    for topic in plans.iter().flat_map(|plan| topics(plan)).collect::<BTreeSet<_>>() {
         broker.create_topic(&topic, i32::from(PARTITIONS), 1)?;
     }
     Ok(broker)
 }
 
-/// All topics of the demo.
-fn topics(plan: &Plan, names: &Names) -> Vec<String> {
-    let mut topics = names.all().to_vec();
+/// All topics of a pipeline; what one says is what another hears.
+fn topics(plan: &Plan) -> Vec<String> {
+    let mut topics = Names::new(&plan.name, 1).all().to_vec();
     for source in &plan.sources {
         topics.push(source.topic.clone());
         topics.push(Names::dead_letters(&source.topic));

@@ -107,9 +107,9 @@ impl Replay {
 fn ahead(clock: Clock) -> Clock {
     match clock {
         Clock::Wall => Clock::Wall,
-        Clock::Simulated { origin_ms, speed } => {
+        Clock::Simulated { origin_ms, speed, fast_until_ms } => {
             let ahead_ms = AHEAD.as_secs_f64() * 1_000.0 * speed;
-            Clock::Simulated { origin_ms: origin_ms + ahead_ms as i64, speed }
+            Clock::Simulated { origin_ms: origin_ms + ahead_ms as i64, speed, fast_until_ms }
         }
     }
 }

@@ -114,6 +114,8 @@ fn line(summary: &Summary, rows: u64, trouble: Option<&str>) -> String {
     for name in ["active", "slipping", "dormant", "lost"] {
         text.push_str(&format!(", {} {name}", grouped(count(summary, name))));
     }
+    let [open, raised] = summary.alerts.map(grouped);
+    text.push_str(&format!(", alerts {open} open of {raised} raised"));
     if let Some(trouble) = trouble {
         text.push_str(&format!("; trouble: {trouble}"));
     }
@@ -149,6 +151,13 @@ fn picture(summary: &Summary, rows: u64, trouble: Option<&str>) -> Vec<String> {
     let [slipping, dormant, lost, won_back] = summary.moved;
     lines.push(format!(
         "  in 30 days     +{slipping} slipping   +{dormant} dormant   +{lost} lost   +{won_back} won back"
+    ));
+    let [open, raised] = summary.alerts.map(grouped);
+    let [accounts, at_risk] = summary.accounts.map(grouped);
+    lines.push(format!("  alerts         {open} open, {raised} raised so far"));
+    lines.push(format!(
+        "  accounts       {at_risk} of {accounts} at risk, {} in 90 days",
+        dollars(summary.at_risk_minor)
     ));
     lines.push(String::new());
     lines.push("  slipping, worth most     spent      last bought    silent 90 d".to_owned());

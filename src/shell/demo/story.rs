@@ -1,7 +1,8 @@
 //! What the demo replays: the real CDNOW purchases, and generated events around them. The same in every run.
 //!
 //! The purchases are the shipped file, line by line (`data/cdnow/README.md` names its source). Everything else is
-//! made up here from each customer's purchases by a seeded generator: master data, visits, tickets, and faults.
+//! made up here from each customer's purchases by a seeded generator: names, companies (`company.rs`), visits, tickets, and
+//! faults.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::company::{self, Company};
 use crate::generate::SplitMix64;
 use crate::model::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
@@ -108,6 +110,9 @@ pub fn tell() -> Result<Story, String> {
     for (customer, bought) in &customers {
         Life::new(customer, &mut records).live(bought);
     }
+    for (company, people) in staff(&customers) {
+        Life::new(&company.id, &mut records).keep(&company, &people);
+    }
     monitor(&mut records);
     // Stable: what was written first is sent first.
     records.sort_by_key(|record| record.at_ms);
@@ -124,6 +129,19 @@ fn cents(text: &str) -> Option<i64> {
         _ => return None,
     };
     Some(whole.parse::<i64>().ok()? * 100 + part)
+}
+
+/// A customer's id and first purchase.
+type Person<'a> = (&'a str, i64);
+
+/// Companies with the people who buy for them.
+fn staff<'a>(customers: &BTreeMap<&'a str, Vec<i64>>) -> Vec<(Company, Vec<Person<'a>>)> {
+    let mut people: BTreeMap<usize, Vec<Person<'_>>> = BTreeMap::new();
+    for (customer, bought) in customers {
+        let first = bought.first().copied().unwrap_or(BEGIN_MS);
+        people.entry(company::number_of(customer)).or_default().push((customer, first));
+    }
+    people.into_iter().map(|(number, people)| (company::numbered(number), people)).collect()
 }
 
 /// A monitoring robot that visits every day; the definition drops it.
@@ -181,18 +199,51 @@ impl<'a> Life<'a> {
         from + self.random.below((to - from).max(0) as u64) as i64
     }
 
-    /// Master data.
+    /// Master data: somebody who buys for a company.
     fn introduce(&mut self, at_ms: i64) {
-        let region = self.random.pick(&[("north", 3), ("south", 4), ("east", 2), ("west", 3)]);
-        let segment = self.random.pick(&[("private", 8), ("business", 2)]);
-        let industry = match segment {
-            "business" => self.random.pick(&[("radio", 2), ("school", 3), ("café", 4)]),
-            _ => "household",
-        };
-        let owner = self.random.pick(&[("ada", 1), ("bela", 1), ("chen", 1), ("dana", 1)]);
-        self.event(SUPPORT, at_ms + MINUTE_MS, "profile", &format!(
-            r#""type":"profile","region":"{region}","segment":"{segment}","industry":"{industry}","owner_id":"{owner}""#
+        let name = company::person(&mut self.random);
+        let company = company::numbered(company::number_of(self.customer));
+        self.profile(at_ms + MINUTE_MS, &name, &company, "");
+    }
+
+    fn profile(&mut self, at_ms: i64, name: &str, company: &Company, more: &str) {
+        let Company { id, region, industry, owner, .. } = company;
+        self.event(SUPPORT, at_ms, "profile", &format!(
+            r#""type":"profile","name":"{name}","account_id":"{id}","region":"{region}","industry":"{industry}","owner_id":"{owner}"{more}"#
         ));
+    }
+
+    /// What the account manager of a company does: names it, writes its contract, and speaks with its people now and then.
+    fn keep(&mut self, company: &Company, people: &[Person<'_>]) {
+        let Some(begin_ms) = people.iter().map(|(_, first)| *first).min() else {
+            return;
+        };
+        let key = if company.is_key { r#","key":true"# } else { "" };
+        self.profile(begin_ms, &company.name, company, key);
+        if self.random.chance(0.6) {
+            let renewal_ms = begin_ms + self.within(420 * DAY_MS, 640 * DAY_MS);
+            let renewal = jiff::Timestamp::from_millisecond(renewal_ms).unwrap_or_default();
+            let start = jiff::Timestamp::from_millisecond(begin_ms).unwrap_or_default();
+            self.event(SUPPORT, begin_ms, "contract", &format!(
+                r#""type":"contract","account_id":"{}","start":"{start}","renewal":"{renewal}","signed":true"#,
+                company.id
+            ));
+        }
+        // some are spoken with every month, some twice a year
+        let pause = self.within(30 * DAY_MS, 180 * DAY_MS);
+        let mut at_ms = begin_ms + pause / 2;
+        while at_ms < END_MS {
+            let met: Vec<&Person<'_>> = people.iter().filter(|(_, first)| *first < at_ms).collect();
+            if let Some((person, _)) = met.get(self.random.below(met.len() as u64) as usize) {
+                let kind = self.random.pick(&[("visit", 2), ("call", 5), ("mail", 3)]);
+                let account = company.id.clone();
+                Life::new(person, self.records).event(SUPPORT, at_ms, &format!("contact-{at_ms}"), &format!(
+                    r#""type":"contact","account_id":"{account}","direction":"out","kind":"{kind}","employee":"{}""#,
+                    company.owner
+                ));
+            }
+            at_ms += self.within(pause / 2, pause * 3 / 2);
+        }
     }
 
     /// A visit of a few pages, now and then with something in the cart.
@@ -226,10 +277,10 @@ impl<'a> Life<'a> {
             )
         };
         self.event(SUPPORT, at_ms, "ticket", &words("opened", ""));
-        if !self.random.chance(answered) {
-            return;
-        }
-        let done_ms = at_ms + self.within(4 * HOUR_MS, 5 * DAY_MS);
+        // what lies around for weeks is closed in the end
+        let promptly = self.random.chance(answered);
+        let took_ms = if promptly { (4 * HOUR_MS, 5 * DAY_MS) } else { (8 * DAY_MS, 50 * DAY_MS) };
+        let done_ms = at_ms + self.within(took_ms.0, took_ms.1);
         self.event(SUPPORT, done_ms, "ticket", &words("resolved", r#","by":"agent""#));
         if self.random.chance(0.6) {
             let happy: &[(&str, u32)] = match kind {

@@ -52,6 +52,12 @@ pub struct Summary {
     pub moved: [u64; 4],
     /// Slipping, the most valuable first.
     pub slipping: Vec<Slipping>,
+    /// Alerts: open, and raised so far.
+    pub alerts: [u64; 2],
+    /// Accounts: all, and with something at risk.
+    pub accounts: [u64; 2],
+    /// What is at risk of them within 90 days, cents.
+    pub at_risk_minor: i64,
 }
 
 impl Summary {
@@ -102,6 +108,20 @@ pub async fn look(client: &Client, sources: &[&str]) -> Result<Summary, Error> {
         .await?;
     summary.moved = [slipping, dormant, lost, won_back];
     summary.slipping = slipping_most_valuable(client).await?;
+    let (open, raised) = client
+        .query(
+            "SELECT (SELECT count() FROM retain.alerts_now WHERE phase IN ('firing', 'acknowledged', 'snoozed')) AS open, \
+             count() FROM retain.alert_history WHERE what = 'raised'",
+        )
+        .fetch_one::<(Option<u64>, u64)>()
+        .await?;
+    let (accounts, at_risk, at_risk_minor) = client
+        .query("SELECT count(), countIf(at_risk_minor > 0), sum(at_risk_minor) FROM retain.accounts_now")
+        .fetch_one::<(u64, u64, i64)>()
+        .await?;
+    summary.alerts = [open.unwrap_or(0), raised];
+    summary.accounts = [accounts, at_risk];
+    summary.at_risk_minor = at_risk_minor;
     Ok(summary)
 }
 

@@ -7,12 +7,13 @@ use serde::Deserialize;
 use super::customers::{alerted_sql, at_risk_minor, happened_sql, latest};
 use super::{DAYS_MAX, OPEN, alerts};
 use crate::api::answer::{
-    Account, AccountPoint, AccountRow, EntityCredit, Happening, List, Listed, Member, Part, Time,
+    Account, AccountPoint, AccountRow, EntityCredit, Happening, List, Listed, Member, Pace, Part,
+    Time,
 };
 use crate::api::filter::{AccountSort, AccountsQuery};
 use crate::api::problem::Problem;
 use crate::shell::api::reader::{Param, Params, Reader};
-use crate::shell::api::wheres::{Sorted, Where, page, page_sql, sortable};
+use crate::shell::api::wheres::{Listing, Sorted, Where, page, page_sql, sortable};
 use crate::signal::risk;
 
 /// Most members that are shown.
@@ -20,7 +21,10 @@ const MEMBERS_MAX: u32 = 200;
 /// How many inputs of a member's risk are shown.
 const PARTS_MAX: u32 = 3;
 
-/// The columns of an [`AccountRow`]; open alerts are counted for the rows of a page only.
+/// How many days a pace has at most.
+const PACE_DAYS: u32 = 60;
+
+/// The columns of an [`AccountRow`]; open alerts and the pace are asked for the rows of a page only.
 const COLUMNS: &str = "\
     c.account_id AS account_id, c.name AS name, c.region AS region, c.industry AS industry, c.owner_id AS owner_id, \
     toBool(c.key) AS key, c.key_reason AS key_reason, c.members AS members, c.active_contacts AS active_contacts, \
@@ -30,7 +34,8 @@ const COLUMNS: &str = "\
     c.oldest_complaint_at AS oldest_complaint, toInt64(arraySum(c.overdue_minor)) AS overdue_minor, \
     toDateTime64(c.next_renewal, 3, 'UTC') AS next_renewal, \
     toDateTime64(c.last_contact, 3, 'UTC') AS last_contact, toFloat64(c.visit_gap_d) AS visit_gap_d, \
-    c.trend_30 AS trend_30, c.trend_90 AS trend_90, c.as_of AS as_of, toUInt32(0) AS open_alerts";
+    c.trend_30 AS trend_30, c.trend_90 AS trend_90, c.as_of AS as_of, toUInt32(0) AS open_alerts, \
+    CAST([] AS Array(Tuple(at DateTime64(3, 'UTC'), revenue_365_minor Int64))) AS pace";
 
 /// What a list is sorted by, as SQL, and whether that is a text.
 fn sort_key(sort: AccountSort) -> (String, bool) {
@@ -112,17 +117,56 @@ pub async fn rows(
     );
     let filtered = wheres.params.clone();
     let (key, is_text) = sort_key(query.sorted_by());
-    let select =
-        format!("SELECT {COLUMNS}, {key} AS sort_key, c.account_id AS sort_id FROM {from}");
-    let sql = page_sql(&select, &paging, is_text, &mut wheres.params);
+    let view = format!("{}.accounts_now AS c", reader.views);
+    let listing = Listing { columns: COLUMNS, key: &key, is_text, id: "c.account_id", from: &view };
+    let sql = page_sql(&listing, &paging, &mut wheres);
     let (sums, rows) = tokio::try_join!(
         reader.row::<Sums>(&sums, &filtered),
         reader.rows::<Sorted<AccountRow>>(&sql, &wheres.params),
     )?;
     let sums = sums.unwrap_or_default();
     let mut list = page(rows, sums.n, &paging);
-    count_alerts(reader, &mut list.items).await?;
+    complete(reader, &mut list.items).await?;
     Ok((list, sums))
+}
+
+/// Fills in what is not in the accounts' own rows.
+async fn complete(reader: &Reader, rows: &mut [AccountRow]) -> Result<(), Problem> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids = rows.iter().map(|row| row.account_id.clone()).collect();
+    let params = vec![("ids", Param::Texts(ids))];
+    let (counts, mut paces) =
+        tokio::try_join!(open_alerts(reader, &params), paces(reader, &params))?;
+    for row in rows {
+        row.open_alerts = counts.get(&row.account_id).copied().unwrap_or(0);
+        row.pace = paces.remove(&row.account_id).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct PaceRow {
+    id: String,
+    #[serde(flatten)]
+    pace: Pace,
+}
+
+/// How the revenue of accounts went.
+async fn paces(reader: &Reader, ids: &Params) -> Result<BTreeMap<String, Vec<Pace>>, Problem> {
+    let sql = format!(
+        "SELECT h.account_id AS id, toDateTime64(h.day, 3, 'UTC') AS at, h.revenue_365_minor AS revenue_365_minor \
+         FROM {}.account_history AS h WHERE h.account_id IN {{ids:Array(String)}} \
+         ORDER BY id, at DESC LIMIT {PACE_DAYS} BY id",
+        reader.views
+    );
+    let mut by_id: BTreeMap<String, Vec<Pace>> = BTreeMap::new();
+    for PaceRow { id, pace } in reader.rows(&sql, ids).await? {
+        by_id.entry(id).or_default().push(pace);
+    }
+    by_id.values_mut().for_each(|paces| paces.reverse());
+    Ok(by_id)
 }
 
 #[derive(Deserialize)]
@@ -131,23 +175,14 @@ struct Counted {
     n: u32,
 }
 
-async fn count_alerts(reader: &Reader, rows: &mut [AccountRow]) -> Result<(), Problem> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let ids = rows.iter().map(|row| row.account_id.clone()).collect();
+async fn open_alerts(reader: &Reader, ids: &Params) -> Result<BTreeMap<String, u32>, Problem> {
     let sql = format!(
         "SELECT a.account_id AS id, toUInt32(count()) AS n FROM {}.alerts_now AS a \
          WHERE a.account_id IN {{ids:Array(String)}} AND toString(a.phase) IN {OPEN} GROUP BY id",
         reader.views
     );
-    let params = vec![("ids", Param::Texts(ids))];
-    let counted: Vec<Counted> = reader.rows_if_there(&sql, &params).await?;
-    let counts: BTreeMap<String, u32> = counted.into_iter().map(|c| (c.id, c.n)).collect();
-    for row in rows {
-        row.open_alerts = counts.get(&row.account_id).copied().unwrap_or(0);
-    }
-    Ok(())
+    let counted: Vec<Counted> = reader.rows_if_there(&sql, ids).await?;
+    Ok(counted.into_iter().map(|c| (c.id, c.n)).collect())
 }
 
 /// The whole of an account.
@@ -172,7 +207,7 @@ pub async fn one(reader: &Reader, account_id: &str) -> Result<Account, Problem> 
     )?;
     let timeline = timeline(reader, account_id, &members).await?;
     let mut rows = [row];
-    count_alerts(reader, &mut rows).await?;
+    complete(reader, &mut rows).await?;
     let [account] = rows;
     Ok(Account { standing, account, credit, members, alerts, timeline, history })
 }

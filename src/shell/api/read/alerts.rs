@@ -9,7 +9,7 @@ use crate::api::answer::{Alert, AlertDetail, List, Listed};
 use crate::api::filter::{AlertSort, AlertsQuery, PhaseFilter, SeverityFilter};
 use crate::api::problem::Problem;
 use crate::shell::api::reader::{Param, Params, Reader};
-use crate::shell::api::wheres::{Sorted, Where, page, page_sql};
+use crate::shell::api::wheres::{Listing, Sorted, Where, page, page_sql};
 
 /// The columns of an [`Alert`].
 const COLUMNS: &str = "\
@@ -58,8 +58,10 @@ pub async fn list(reader: &Reader, query: &AlertsQuery) -> Result<Listed<Alert>,
     let count = format!("SELECT count() AS n FROM {from}");
     let filtered = wheres.params.clone();
     let key = sort_key(query.sorted_by());
-    let select = format!("SELECT {COLUMNS}, {key} AS sort_key, a.alert_id AS sort_id FROM {from}");
-    let sql = page_sql(&select, &paging, false, &mut wheres.params);
+    let view = format!("{}.alerts_now AS a", reader.views);
+    let listing =
+        Listing { columns: COLUMNS, key: &key, is_text: false, id: "a.alert_id", from: &view };
+    let sql = page_sql(&listing, &paging, &mut wheres);
     let (standing, total, rows) = tokio::try_join!(
         reader.standing(),
         reader.rows_if_there::<Count>(&count, &filtered),

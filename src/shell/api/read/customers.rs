@@ -11,7 +11,7 @@ use crate::api::filter::{CustomerSort, CustomersQuery};
 use crate::api::problem::Problem;
 use crate::model::registry::signals;
 use crate::shell::api::reader::{Param, Params, Reader};
-use crate::shell::api::wheres::{Sorted, Where, page, page_sql, sortable};
+use crate::shell::api::wheres::{Listing, Sorted, Where, page, page_sql, sortable};
 
 /// How far ahead revenue is looked at, days: as in the view revenue_at_risk.
 const HORIZON_D: u32 = 90;
@@ -105,9 +105,10 @@ pub async fn list(reader: &Reader, query: &CustomersQuery) -> Result<Listed<Cust
     let filtered = wheres.params.clone();
     let (key, is_text) = sort_key(query.sorted_by(), &scale);
     let columns = columns(&scale);
-    let select =
-        format!("SELECT {columns}, {key} AS sort_key, c.customer_id AS sort_id FROM {from}");
-    let sql = page_sql(&select, &paging, is_text, &mut wheres.params);
+    let view = format!("{}.customers_now AS c", reader.views);
+    let listing =
+        Listing { columns: &columns, key: &key, is_text, id: "c.customer_id", from: &view };
+    let sql = page_sql(&listing, &paging, &mut wheres);
     let (standing, total, rows) = tokio::try_join!(
         reader.standing(),
         reader.row::<Count>(&count, &filtered),

@@ -12,9 +12,7 @@ use crate::api::answer::{
     Marketing, Opportunities, Proposal, Quadrant, QuadrantCell, Standing, TierCount, TierMove,
     Tiers,
 };
-use crate::api::filter::{
-    ChurnDimension, DaysQuery, GoalFilter, OpportunitiesQuery, RiskDimension, day, word,
-};
+use crate::api::filter::{DaysQuery, GoalFilter, OpportunitiesQuery, day, word};
 use crate::api::problem::Problem;
 use crate::shell::api::reader::{Param, Params, Reader};
 use crate::shell::api::wheres::Where;
@@ -180,11 +178,13 @@ struct CohortRow {
 /// # Errors
 /// What ClickHouse refuses.
 pub async fn cohorts(reader: &Reader) -> Result<Cohorts, Problem> {
+    // the latest cohorts: the earliest of them is told by the rows themselves, the view is computed once
     let sql = format!(
-        "SELECT toString(r.cohort) AS month, r.customers AS customers, toUInt32(r.age_months) AS age, \
-         toUInt64(r.bought) AS bought, r.retention AS retention, toInt64(r.revenue_minor) AS revenue_minor \
-         FROM {0}.cohort_retention AS r WHERE r.cohort > (SELECT addMonths(max(l.cohort), -{COHORTS_MAX}) \
-         FROM {0}.cohort_retention AS l) ORDER BY month, age",
+        "SELECT month, customers, age, bought, retention, revenue_minor FROM (\
+         SELECT toString(r.cohort) AS month, r.customers AS customers, toUInt32(r.age_months) AS age, \
+         toUInt64(r.bought) AS bought, r.retention AS retention, toInt64(r.revenue_minor) AS revenue_minor, \
+         r.cohort > addMonths(max(r.cohort) OVER (), -{COHORTS_MAX}) AS late \
+         FROM {}.cohort_retention AS r) WHERE late ORDER BY month, age",
         reader.views
     );
     let none = Params::new();
@@ -281,11 +281,9 @@ pub async fn all(reader: &Reader) -> Result<Marketing, Problem> {
         cohorts(reader),
         opportunities(reader, &best),
     )?;
-    let (at_risk_by_region, at_risk_by_industry, churn, churn_by_region) = tokio::try_join!(
-        segments::at_risk(reader, RiskDimension::Region),
-        segments::at_risk(reader, RiskDimension::Industry),
-        segments::churn(reader, ChurnDimension::All, &days),
-        segments::churn(reader, ChurnDimension::Region, &days),
+    let ((at_risk_by_region, at_risk_by_industry), (churn, churn_by_region)) = tokio::try_join!(
+        segments::at_risk_by_place(reader, &standing),
+        segments::churn_of_all_and_regions(reader, &standing, &days),
     )?;
     Ok(Marketing {
         standing,

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::api::answer::{
-    AlertLoad, CopyShard, CopyState, Outcomes, PipelineState, ShardState, SourceState, Time,
-    Verdict,
+    AlertLoad, Beside, CopyShard, CopyState, Outcomes, PipelineState, ShardState, SourceState,
+    Time, Verdict,
 };
 use crate::api::problem::Problem;
 use crate::shell::api::guard::now_ms;
@@ -53,13 +53,6 @@ impl From<Complete> for SourceState {
 /// What ClickHouse refuses.
 pub async fn state(reader: &Reader, board: &StatusBoard) -> Result<PipelineState, Problem> {
     let views = &reader.views;
-    let sources = format!(
-        "SELECT c.shard AS shard, toString(c.source) AS source, c.complete_to AS complete_to, \
-         c.offset_to AS offset_to, c.consumed AS consumed, c.applied AS applied, c.duplicate AS duplicate, \
-         c.late AS late, c.filtered AS filtered, c.rejected AS rejected, c.order_breaks AS order_breaks, \
-         toInt64(c.missing) AS missing, toInt64(c.twice) AS twice, toInt64(c.gap_offsets) AS gaps \
-         FROM {views}.completeness AS c ORDER BY shard, source"
-    );
     let shards = format!(
         "SELECT s.shard AS shard, s.clock AS clock, s.watermark AS watermark, s.complete_to AS complete_to, \
          s.now_at AS shown_at FROM {views}.shards AS s ORDER BY shard"
@@ -72,13 +65,13 @@ pub async fn state(reader: &Reader, board: &StatusBoard) -> Result<PipelineState
          GROUP BY day, severity ORDER BY day, severity LIMIT 1000"
     );
     let none = Params::new();
-    let (standing, sources, shards, alert_load) = tokio::try_join!(
+    let (standing, sources, shards, alert_load, accounts) = tokio::try_join!(
         reader.standing(),
-        reader.rows::<Complete>(&sources, &none),
+        sources(reader, "completeness"),
         reader.rows::<ShardState>(&shards, &none),
         reader.rows_if_there::<AlertLoad>(&load, &none),
+        accounts(reader, board),
     )?;
-    let sources: Vec<SourceState> = sources.into_iter().map(SourceState::from).collect();
     let (verdict, outcomes) = sum(&sources, standing.complete_to);
     let consumed = outcomes.consumed();
     let put_aside = outcomes.late + outcomes.rejected;
@@ -94,8 +87,40 @@ pub async fn state(reader: &Reader, board: &StatusBoard) -> Result<PipelineState
         sources,
         alert_load,
         copy: copy(board),
+        accounts,
         standing,
     })
+}
+
+/// The sources of a pipeline by its ledger; none where it has never run.
+async fn sources(reader: &Reader, view: &str) -> Result<Vec<SourceState>, Problem> {
+    let sql = format!(
+        "SELECT c.shard AS shard, toString(c.source) AS source, c.complete_to AS complete_to, \
+         c.offset_to AS offset_to, c.consumed AS consumed, c.applied AS applied, c.duplicate AS duplicate, \
+         c.late AS late, c.filtered AS filtered, c.rejected AS rejected, c.order_breaks AS order_breaks, \
+         toInt64(c.missing) AS missing, toInt64(c.twice) AS twice, toInt64(c.gap_offsets) AS gaps \
+         FROM {}.{view} AS c ORDER BY shard, source",
+        reader.views
+    );
+    let rows = match view {
+        "completeness" => reader.rows::<Complete>(&sql, &Params::new()).await?,
+        _ => reader.rows_if_there(&sql, &Params::new()).await?,
+    };
+    Ok(rows.into_iter().map(SourceState::from).collect())
+}
+
+/// The pipeline of accounts: by its ledger, and as it runs in this copy.
+async fn accounts(reader: &Reader, board: &StatusBoard) -> Result<Option<Beside>, Problem> {
+    let sources = sources(reader, "account_completeness").await?;
+    let runs = board.beside().into_iter().next();
+    if sources.is_empty() && runs.is_none() {
+        return Ok(None);
+    }
+    let to: Option<Vec<Time>> = sources.iter().map(|source| source.complete_to).collect();
+    let (verdict, outcomes) = sum(&sources, to.and_then(|to| to.into_iter().min()));
+    let pipeline = runs.as_ref().map_or_else(String::new, |board| board.snapshot().pipeline);
+    let copy = runs.map(|board| copy(&board));
+    Ok(Some(Beside { pipeline, verdict, outcomes, sources, copy }))
 }
 
 fn sum(sources: &[SourceState], complete_to: Option<Time>) -> (Verdict, Outcomes) {

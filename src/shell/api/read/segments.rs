@@ -1,12 +1,14 @@
 //! Customers in parts: what became of each, what is at risk, who was lost, and account managers.
 
+use serde::Deserialize;
+
 use super::marketing::days;
 use crate::api::answer::{
-    AtRisk, Churn, ChurnRow, Owner, Owners, RevenueAtRisk, Segment, Segments,
+    AtRisk, Churn, ChurnRow, Owner, Owners, RevenueAtRisk, Segment, Segments, Standing,
 };
 use crate::api::filter::{ChurnDimension, DaysQuery, RiskDimension, SegmentDimension, word};
 use crate::api::problem::Problem;
-use crate::shell::api::reader::{Params, Reader};
+use crate::shell::api::reader::{Param, Params, Reader};
 
 /// Most groups of a dimension.
 const GROUPS_MAX: u32 = 500;
@@ -34,34 +36,108 @@ pub async fn segments(reader: &Reader, by: SegmentDimension) -> Result<Segments,
     Ok(Segments { standing, dimension, rows })
 }
 
+/// A row of revenue at risk, with what it is grouped by.
+#[derive(Deserialize)]
+struct RiskRow {
+    by: String,
+    #[serde(flatten)]
+    row: AtRisk,
+}
+
+/// The column of a dimension, as the view has it.
+fn risk_column(by: RiskDimension) -> &'static str {
+    match by {
+        RiskDimension::Region => "toString(r.region)",
+        RiskDimension::Industry => "toString(r.industry)",
+        RiskDimension::Tier => "toString(ifNull(r.tier, ''))",
+        RiskDimension::Owner => "toString(r.owner_id)",
+    }
+}
+
+/// Revenue at risk by each of these dimensions, in one pass over the customers.
+async fn at_risk_by(reader: &Reader, by: &[RiskDimension]) -> Result<Vec<RiskRow>, Problem> {
+    let scale = reader.scale();
+    let pair = |by: &RiskDimension| format!("tuple('{}', {})", word(by), risk_column(*by));
+    let pairs: Vec<String> = by.iter().map(pair).collect();
+    let sql = format!(
+        "SELECT g.1 AS by, g.2 AS value, sum(r.customers) AS customers, \
+         toInt64(round(sum(r.revenue_90) * {scale})) AS revenue_90_minor, \
+         toInt64(round(sum(r.revenue_at_risk) * {scale})) AS at_risk_minor \
+         FROM {}.revenue_at_risk AS r ARRAY JOIN [{}] AS g GROUP BY by, value \
+         ORDER BY at_risk_minor DESC, value LIMIT {GROUPS_MAX} BY by",
+        reader.views,
+        pairs.join(", ")
+    );
+    reader.rows(&sql, &Params::new()).await
+}
+
+fn revenue_at_risk(standing: Standing, by: RiskDimension, rows: &[RiskRow]) -> RevenueAtRisk {
+    let by = word(&by);
+    let rows: Vec<AtRisk> =
+        rows.iter().filter(|row| row.by == by).map(|row| row.row.clone()).collect();
+    RevenueAtRisk {
+        standing,
+        by,
+        at_risk_minor: rows.iter().map(|row| row.at_risk_minor).sum(),
+        revenue_90_minor: rows.iter().map(|row| row.revenue_90_minor).sum(),
+        rows,
+    }
+}
+
 /// Revenue at risk by a dimension.
 ///
 /// # Errors
 /// What ClickHouse refuses.
 pub async fn at_risk(reader: &Reader, by: RiskDimension) -> Result<RevenueAtRisk, Problem> {
-    let column = match by {
-        RiskDimension::Region => "r.region",
-        RiskDimension::Industry => "r.industry",
-        RiskDimension::Tier => "ifNull(r.tier, '')",
-        RiskDimension::Owner => "r.owner_id",
-    };
-    let scale = reader.scale();
+    let dimensions = [by];
+    let (standing, rows) = tokio::try_join!(reader.standing(), at_risk_by(reader, &dimensions))?;
+    Ok(revenue_at_risk(standing, by, &rows))
+}
+
+/// Revenue at risk by region and by industry.
+///
+/// # Errors
+/// What ClickHouse refuses.
+pub async fn at_risk_by_place(
+    reader: &Reader,
+    standing: &Standing,
+) -> Result<(RevenueAtRisk, RevenueAtRisk), Problem> {
+    let (region, industry) = (RiskDimension::Region, RiskDimension::Industry);
+    let rows = at_risk_by(reader, &[region, industry]).await?;
+    let of = |by| revenue_at_risk(standing.clone(), by, &rows);
+    Ok((of(region), of(industry)))
+}
+
+/// A row of churn, with its dimension.
+#[derive(Deserialize)]
+struct LostRow {
+    dimension: String,
+    #[serde(flatten)]
+    row: ChurnRow,
+}
+
+/// Who was lost between two days, by each of these dimensions of the view, in one pass over the history.
+async fn churn_by(
+    reader: &Reader,
+    dimensions: &[&str],
+    [from, to]: &[String; 2],
+) -> Result<Vec<LostRow>, Problem> {
     let sql = format!(
-        "SELECT toString({column}) AS value, sum(r.customers) AS customers, \
-         toInt64(round(sum(r.revenue_90) * {scale})) AS revenue_90_minor, \
-         toInt64(round(sum(r.revenue_at_risk) * {scale})) AS at_risk_minor \
-         FROM {}.revenue_at_risk AS r GROUP BY value ORDER BY at_risk_minor DESC, value LIMIT {GROUPS_MAX}",
+        "SELECT r.dimension AS dimension, toString(r.value) AS value, r.customers AS customers, \
+         r.customers_lost AS customers_lost, r.loss_rate AS loss_rate, r.active AS active, \
+         r.active_lost AS active_lost, r.churn_rate AS churn_rate \
+         FROM {}.churn_rate(from = {{from:Date}}, to = {{to:Date}}) AS r \
+         WHERE r.dimension IN {{dimensions:Array(String)}} \
+         ORDER BY customers DESC, value LIMIT {GROUPS_MAX} BY dimension",
         reader.views
     );
-    let none = Params::new();
-    let (standing, rows) = tokio::try_join!(reader.standing(), reader.rows::<AtRisk>(&sql, &none))?;
-    Ok(RevenueAtRisk {
-        standing,
-        by: word(&by),
-        at_risk_minor: rows.iter().map(|row| row.at_risk_minor).sum(),
-        revenue_90_minor: rows.iter().map(|row| row.revenue_90_minor).sum(),
-        rows,
-    })
+    let dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
+    let params: Params = vec![
+        ("from", from.as_str().into()),
+        ("to", to.as_str().into()),
+        ("dimensions", Param::Texts(dimensions)),
+    ];
+    reader.rows(&sql, &params).await
 }
 
 /// Who was lost between two days, by what they belonged to.
@@ -74,25 +150,36 @@ pub async fn churn(
     between: &DaysQuery,
 ) -> Result<Churn, Problem> {
     let standing = reader.standing().await?;
-    let [from, to] = days(reader, &standing, between)?;
+    let between = days(reader, &standing, between)?;
     let dimension = match by {
         ChurnDimension::Owner => "owner_id".to_owned(),
         _ => word(&by),
     };
-    let sql = format!(
-        "SELECT toString(r.value) AS value, r.customers AS customers, r.customers_lost AS customers_lost, \
-         r.loss_rate AS loss_rate, r.active AS active, r.active_lost AS active_lost, r.churn_rate AS churn_rate \
-         FROM {}.churn_rate(from = {{from:Date}}, to = {{to:Date}}) AS r WHERE r.dimension = {{dimension:String}} \
-         ORDER BY customers DESC, value LIMIT {GROUPS_MAX}",
-        reader.views
-    );
-    let params: Params = vec![
-        ("from", from.as_str().into()),
-        ("to", to.as_str().into()),
-        ("dimension", dimension.as_str().into()),
-    ];
-    let rows: Vec<ChurnRow> = reader.rows(&sql, &params).await?;
+    let rows = churn_by(reader, &[&dimension], &between).await?;
+    let rows = rows.into_iter().map(|row| row.row).collect();
+    let [from, to] = between;
     Ok(Churn { standing, by: word(&by), from, to, rows })
+}
+
+/// Who was lost between two days: of everybody, and by region.
+///
+/// # Errors
+/// What cannot be asked, and what ClickHouse refuses.
+pub async fn churn_of_all_and_regions(
+    reader: &Reader,
+    standing: &Standing,
+    between: &DaysQuery,
+) -> Result<(Churn, Churn), Problem> {
+    let between = days(reader, standing, between)?;
+    let (all, regions) = (word(&ChurnDimension::All), word(&ChurnDimension::Region));
+    let rows = churn_by(reader, &[&all, &regions], &between).await?;
+    let [from, to] = between;
+    let of = |by: String| {
+        let rows = rows.iter().filter(|row| row.dimension == by).map(|row| row.row.clone());
+        let rows = rows.collect();
+        Churn { standing: standing.clone(), by, from: from.clone(), to: to.clone(), rows }
+    };
+    Ok((of(all), of(regions)))
 }
 
 /// Figures by account manager.
