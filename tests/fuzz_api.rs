@@ -2,7 +2,7 @@
 //! that `retain run` and `retain sink` start, on the real engine. No answer may be a server's error, and each must be one
 //! that is described.
 //!
-//! Short in `make test`; `make fuzz-api` tries RETAIN_FUZZ_EXAMPLES (500) requests for each address and method.
+//! `make fuzz-api` runs it, with RETAIN_FUZZ_EXAMPLES (500) requests for each address and method.
 #![cfg(feature = "io")]
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
@@ -25,7 +25,7 @@ use retain::shell::board::{Status, StatusBoard};
 use retain::shell::http::{Pages, Server};
 use retain::shell::metrics::Metrics;
 
-/// Requests for each address and method in `make test`.
+/// Requests for each address and method where nothing else is said.
 const EXAMPLES: &str = "12";
 
 /// What each answer is held against. That wrong data are always refused is not among them: a filter that fits nothing is no
@@ -55,6 +55,7 @@ fn fuzz(program: &str, address: &str, token: &str, folder: &Path) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes and needs Python: make fuzz-api runs it"]
 async fn made_up_requests_find_no_server_error_and_nothing_undescribed() {
     let program = fetched();
     let desk = Desk::full().await;
