@@ -12,7 +12,9 @@ use retain::shell::generation::Choice;
 use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::shell::runtime::RunError;
 use retain::shell::settings::Settings;
-use retain::shell::{cmd_check, cmd_config, cmd_explain, cmd_generate, cmd_test, demo, logs};
+use retain::shell::{
+    cmd_alert, cmd_check, cmd_config, cmd_explain, cmd_generate, cmd_test, demo, logs,
+};
 
 /// librdkafka allocates for each message; this halves what it costs.
 #[global_allocator]
@@ -82,6 +84,8 @@ enum Command {
     Notify(Pipelines),
     /// Say why a customer's scores are what they are: contributions, the events behind each, what would change them
     Explain(cmd_explain::Args),
+    /// See alerts and act on them as on the page: list, show, acknowledge, snooze, resolve, reopen (docs/alerts.md)
+    Alert(Box<cmd_alert::Args>),
     /// Show it all on real purchases: nothing to install or to start, under 3 minutes
     Demo(demo::Args),
 }
@@ -175,6 +179,11 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             let asking = cmd_explain::ask(&settings.clickhouse, &definition, args);
             let explanation = tokio()?.block_on(asking).context("explain")?;
             cmd_explain::print(&explanation, args.json, &mut io::stdout().lock())?;
+        }
+        Command::Alert(args) => {
+            let (settings, definition) = ready(cli, &args.definition)?;
+            let answer = tokio()?.block_on(cmd_alert::run(&settings, &definition, args))?;
+            cmd_alert::print(&answer, args, &mut io::stdout().lock())?;
         }
         Command::Demo(args) => {
             // A terminal shows the demo's own picture; log lines would break it.

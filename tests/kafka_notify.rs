@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use broker::{Broker, flush, until};
-use inbox::{Alertmanager, Inbox, SECRET};
+use inbox::{Alertmanager, Inbox, SECRET, told};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord};
 use retain::flow::names::Names;
@@ -125,25 +125,6 @@ fn story(subjects: std::ops::Range<u32>) -> Vec<AlertWord> {
 
 fn id(word: &AlertWord) -> String {
     format!("{}-{}", word.alert_id, word.n)
-}
-
-/// How often each id arrived and was taken; checks signatures, the order per subject, and that an id means one thing.
-fn told(inbox: &Inbox) -> BTreeMap<String, usize> {
-    let mut told: BTreeMap<String, usize> = BTreeMap::new();
-    let mut bodies: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    let mut newest: BTreeMap<String, u32> = BTreeMap::new();
-    for posted in inbox.posted() {
-        posted.verify();
-        let id = posted.header("webhook-id").to_owned();
-        let word: AlertWord = serde_json::from_value(posted.json()["data"].clone()).unwrap();
-        assert_eq!(*bodies.entry(id.clone()).or_insert_with(|| posted.body.clone()), posted.body);
-        if !told.contains_key(&id) {
-            let before = newest.insert(word.alert_id, word.n);
-            assert!(before.is_none_or(|n| n < word.n), "{id} came after {before:?}");
-        }
-        *told.entry(id).or_default() += 1;
-    }
-    told
 }
 
 #[test]

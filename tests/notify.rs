@@ -178,6 +178,23 @@ fn beyond_the_budget_only_what_is_dearer_is_called_and_the_rest_is_in_the_digest
 }
 
 #[test]
+fn digests_of_two_pipelines_for_one_owner_have_two_ids() {
+    let ids: BTreeSet<String> = ["customers", "accounts"]
+        .into_iter()
+        .map(|pipeline| {
+            let mut chat = desk("chat").of_pipeline(pipeline);
+            for id in ["a", "b", "c", "d"] {
+                chat.hear(&word(id, 1, "raised", 1), T0);
+            }
+            let letters = chat.tick(T0 + 22 * HOUR_MS);
+            assert_eq!(digest(&letters[0]).on.len(), 1);
+            letters[0].id.clone()
+        })
+        .collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+}
+
+#[test]
 fn a_flood_is_cut_to_fifty_lines_and_a_count() {
     let mut chat = desk("chat");
     for number in 0..203 {

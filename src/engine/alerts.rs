@@ -30,7 +30,7 @@ use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
 pub use asked::Unsaid;
-pub use command::Refused;
+pub use command::{DONE, Refused};
 pub use segment::BETWEEN;
 use values::Facts;
 

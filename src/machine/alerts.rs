@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{ClockReading, Machine};
-use crate::model::effects::{AlertRecord, Effects, RefusedCommand};
+use crate::engine::alerts::{DONE, Refused};
+use crate::model::effects::{AlertRecord, Effects, HeardCommand};
 use crate::model::registry::Subject;
 use crate::model::time::{HOUR_MS, MINUTE_MS};
 use crate::wire::mail::Said;
 
 impl Machine {
-    /// Does what a person says; what has no effect is told with the cycle.
+    /// Does what a person says; what came of it is told with the cycle.
     pub(super) fn hear_command(&mut self, said: &Said) {
         let Self { engine, market, .. } = self;
         let done = if said.customer.is_empty() {
@@ -18,10 +19,15 @@ impl Machine {
         } else {
             engine.command(said, self.watermark.at_ms)
         };
-        if let Err(why) = done {
-            let id = said.id.iter().map(|byte| format!("{byte:02x}")).collect();
-            self.refused.push(RefusedCommand { id, why: why.words() });
-        }
+        let refused = done.err();
+        self.commands.push(HeardCommand {
+            id: said.id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            by: said.by.clone(),
+            rule: said.rule.clone(),
+            episode: said.episode,
+            outcome: refused.map_or(DONE, Refused::name),
+            why: refused.map(Refused::words),
+        });
     }
 
     /// Everything that happened to alerts: each transition a record and a row of history, the last of each alert its row.
@@ -31,7 +37,7 @@ impl Machine {
         clock: ClockReading,
         version: u64,
     ) {
-        effects.refused = std::mem::take(&mut self.refused);
+        effects.commands = std::mem::take(&mut self.commands);
         let in_time_ms = self.plan.disorder_ms.saturating_add(self.idle_ms(clock.now_ms));
         let mut last = BTreeMap::new();
         for mut word in std::mem::take(&mut self.engine.alerted) {

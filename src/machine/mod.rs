@@ -30,7 +30,7 @@ use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
 use crate::flow::watermark::Watermark;
-use crate::model::effects::{Effects, RefusedCommand, StateChanges};
+use crate::model::effects::{Effects, HeardCommand, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
@@ -90,8 +90,8 @@ pub struct Machine {
     /// When the shard has last told its histogram, on the clock; `None` in a new tenure.
     told_ms: Option<i64>,
     stop: Option<String>,
-    /// Commands of the cycle that had no effect.
-    refused: Vec<RefusedCommand>,
+    /// What people said in the cycle.
+    commands: Vec<HeardCommand>,
     /// Memory of state changes that were written, see [`Machine::recycle`].
     spare: StateChanges,
     /// The first due that the last cycle had no budget for.
@@ -126,7 +126,7 @@ impl Machine {
             told_ms: None,
             state: ShardState::new(&plan, &identity),
             stop: None,
-            refused: Vec::new(),
+            commands: Vec::new(),
             spare: StateChanges::default(),
             dues_left_ms: None,
             found_meta: false,

@@ -102,13 +102,21 @@ pub struct AlertRecord {
     pub value: Vec<u8>,
 }
 
-/// What a person said about an alert, and was not done.
+/// What a person said about an alert, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedCommand {
+pub struct HeardCommand {
     /// The command's id, hexadecimal.
     pub id: String,
-    /// Why, in words.
-    pub why: &'static str,
+    /// Who said it.
+    pub by: String,
+    /// About which rule's alert.
+    pub rule: String,
+    /// About which episode.
+    pub episode: u32,
+    /// What came of it, in a word: a label of metrics.
+    pub outcome: &'static str,
+    /// Why it had no effect, in words; `None`: it had.
+    pub why: Option<&'static str>,
 }
 
 /// What this shard tells another: a record of the mail topic.
@@ -187,8 +195,8 @@ pub struct Effects {
     pub signals: Vec<SignalWord>,
     /// What happened to alerts, in order.
     pub alerts: Vec<AlertRecord>,
-    /// Commands that had no effect.
-    pub refused: Vec<RefusedCommand>,
+    /// What people said, in order.
+    pub commands: Vec<HeardCommand>,
     /// Records put aside.
     pub dead_letters: Vec<DeadLetter>,
     /// By source, in the definition's order.

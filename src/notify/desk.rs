@@ -76,6 +76,7 @@ enum Manner {
 pub struct Desk {
     receivers: Arc<Receivers>,
     at: usize,
+    pipeline: String,
     opens: BTreeMap<Key, Open>,
     spent: BTreeMap<String, Spent>,
     /// Every time in `opens`, earliest first.
@@ -94,6 +95,7 @@ impl Desk {
         Some(Self {
             receivers,
             at,
+            pipeline: String::new(),
             opens: BTreeMap::new(),
             spent: BTreeMap::new(),
             dues: BTreeSet::new(),
@@ -101,6 +103,14 @@ impl Desk {
             suppressed: 0,
             forgotten: 0,
         })
+    }
+
+    /// The desk for alerts of this pipeline: the ids of its digests say so, for another pipeline's desk may have one for the same
+    /// owner and time.
+    #[must_use]
+    pub fn of_pipeline(mut self, pipeline: &str) -> Self {
+        pipeline.clone_into(&mut self.pipeline);
+        self
     }
 
     /// The receiver.

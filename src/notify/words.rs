@@ -240,7 +240,7 @@ pub fn slack_escaped(text: &str) -> String {
 }
 
 /// `USD 1,234.50`; an amount in an unknown currency is told in its minor units.
-fn money(minor: i64, currency: &str) -> String {
+pub fn money(minor: i64, currency: &str) -> String {
     let digits = Currency::parse(currency).map_or(0, Currency::minor_digits) as usize;
     let padded = format!("{:0>width$}", minor.unsigned_abs(), width = digits + 1);
     let (whole, fraction) = padded.split_at(padded.len() - digits);

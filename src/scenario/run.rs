@@ -229,9 +229,8 @@ impl Run<'_> {
     }
 
     fn absorb(&mut self, effects: Effects) {
-        for refused in &effects.refused {
-            let expected = "something to be done";
-            self.wrong(self.case.line, expected, refused.why.to_owned());
+        for why in effects.commands.iter().filter_map(|heard| heard.why) {
+            self.wrong(self.case.line, "something to be done", why.to_owned());
         }
         for record in &effects.alerts {
             let Some(word) = AlertWord::decode(&record.value) else { continue };

@@ -22,7 +22,6 @@ use super::notify::Notifier;
 use super::observe::Observer;
 use super::runtime::{self, Options, RunError};
 use super::settings::Settings;
-use crate::flow::names::Names;
 use crate::plan::{Plan, RuleFile, Severity, parse, rules};
 use carry::{Carry, Target};
 pub use several::{run_choice, run_several};
@@ -252,12 +251,13 @@ fn observer(
     observer.map_err(|e| CommandError::Other(e.to_string()))
 }
 
-/// The pages that show what an observer, and those beside it, are told, and the interface to what `plan` has found.
+/// The pages that show what an observer, and those beside it, are told, and the interface to what `plan` has found; what people do
+/// goes to whichever of `plans` it is about.
 async fn pages(
     settings: &Settings,
     plan: &Arc<Plan>,
+    plans: Vec<Arc<Plan>>,
     observer: &Observer,
-    generation: u32,
 ) -> Result<Server, CommandError> {
     let pages = Pages {
         board: Arc::clone(&observer.board),
@@ -265,8 +265,7 @@ async fn pages(
         live_timeout: Duration::from_millis(settings.http.live_timeout_ms),
     };
     let sections = (&settings.http, &settings.clickhouse);
-    let names = Names::new(&plan.name, generation);
-    let commands = commands(Link::from(&settings.kafka), Arc::clone(plan), names);
+    let commands = commands(Link::from(&settings.kafka), plans);
     let api = Api::new(sections, plan, &observer.board, commands);
     let api = api.map_err(CommandError::Other)?;
     let server = Server::bind(&settings.http.listen, pages).await?.with(api.router());

@@ -11,14 +11,19 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::api::act::{Command, Commands};
 use super::client::{Link, REQUEST_TIMEOUT};
+use super::generation::current;
 use crate::api::answer;
 use crate::flow::names::Names;
 use crate::model::partition::{crc32_partition, murmur2_partition};
 use crate::plan::{KeyFormat, Partitioner, Plan};
 use crate::wire::mail::{Act, Mail, OUTSIDE, Said};
 
+/// What the subject of an account's alert is called.
+const ACCOUNT: &str = "account";
 /// How long a broker may take to have a letter.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much longer is waited for the client to say so.
+const FLUSH_MORE: Duration = Duration::from_secs(2);
 
 /// Why a command did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -68,15 +73,18 @@ impl ProducerContext for Told {
 pub fn send(link: &Link, plan: &Plan, names: &Names, said: &Said) -> Result<(), SendError> {
     let mut config = link.admin();
     config.set("enable.idempotence", "true");
+    // what could not be written by then is not written later
+    config.set("message.timeout.ms", SEND_TIMEOUT.as_millis().to_string());
     let producer: BaseProducer<Told> =
         config.create_with_context(Told::default()).map_err(doing("kafka settings"))?;
     let mail = names.mail();
+    // all topics are asked for: asking for one that is missing may make it
     let metadata = producer
         .client()
-        .fetch_metadata(Some(&mail), REQUEST_TIMEOUT)
+        .fetch_metadata(None, REQUEST_TIMEOUT)
         .map_err(doing("looking at the mail topic"))?;
-    let partitions = metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
-    let shards = u16::try_from(partitions).unwrap_or(0);
+    let found = metadata.topics().iter().find(|topic| topic.name() == mail);
+    let shards = u16::try_from(found.map_or(0, |topic| topic.partitions().len())).unwrap_or(0);
     if shards == 0 {
         return Err(SendError::Unfit(format!("there is no topic {mail}: has the pipeline run?")));
     }
@@ -88,13 +96,13 @@ pub fn send(link: &Link, plan: &Plan, names: &Names, said: &Said) -> Result<(), 
             .map_err(|(error, _)| error)
             .map_err(doing("writing to the mail topic"))?;
     }
-    producer.flush(SEND_TIMEOUT).map_err(doing("waiting for the brokers"))?;
+    producer.flush(SEND_TIMEOUT + FLUSH_MORE).map_err(doing("waiting for the brokers"))?;
     let refused = producer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
     refused.map_or(Ok(()), |error| Err(doing("writing to the mail topic")(error)))
 }
 
-/// The shard of a customer; with a partitioner that we do not know all of them: only the customer's has heard of them. What has no
-/// customer is a segment: those are shard 0's.
+/// The shard of a customer (of an account, in a pipeline of accounts); with a partitioner that we do not know all of them: only the
+/// customer's has heard of them. What has no customer is a segment: those are shard 0's.
 fn shards_of(plan: &Plan, customer: &str, shards: u16) -> Vec<u16> {
     if customer.is_empty() {
         return vec![0];
@@ -104,19 +112,32 @@ fn shards_of(plan: &Plan, customer: &str, shards: u16) -> Vec<u16> {
         KeyFormat::JsonString => serde_json::to_vec(customer).unwrap_or_default(),
     };
     match plan.partitioner {
+        // words are placed by us
+        _ if plan.accounts.is_some() => vec![murmur2_partition(customer.as_bytes(), shards)],
         Partitioner::Murmur2 => vec![murmur2_partition(&key, shards)],
         Partitioner::Crc32 => vec![crc32_partition(&key, shards)],
         Partitioner::Custom => (0..shards).collect(),
     }
 }
 
-/// The way of the interface's commands into a generation.
+/// The way of people's commands: what is about an account to the pipeline of accounts, all else to that of customers, each into the
+/// generation that is the current one when it is said. What people see is that generation's, whatever this process runs.
 #[must_use]
-pub fn commands(link: Link, plan: Arc<Plan>, names: Names) -> Commands {
+pub fn commands(link: Link, plans: Vec<Arc<Plan>>) -> Commands {
     Commands::new(move |command| {
         let said = said(command).ok_or("the command's id is not of 32 hexadecimal digits")?;
-        send(&link, &plan, &names, &said).map_err(|error| error.to_string())
+        let plan = pipeline_of(&plans, &command.subject_kind).ok_or_else(|| {
+            let kind = &command.subject_kind;
+            format!("no pipeline of this process has alerts about a subject of kind {kind}: act where it runs")
+        })?;
+        let generation = current(&link, plan).map_err(|error| error.to_string())?;
+        let names = Names::new(&plan.name, generation);
+        send(&link, plan, &names, &said).map_err(|error| error.to_string())
     })
+}
+
+fn pipeline_of<'a>(plans: &'a [Arc<Plan>], subject_kind: &str) -> Option<&'a Arc<Plan>> {
+    plans.iter().find(|plan| plan.accounts.is_some() == (subject_kind == ACCOUNT))
 }
 
 fn said(command: &Command) -> Option<Said> {
@@ -126,7 +147,10 @@ fn said(command: &Command) -> Option<Said> {
         by: command.by.clone(),
         rule: command.rule.clone(),
         subject: command.subject.clone(),
-        customer: command.customer.clone(),
+        customer: match command.subject_kind.as_str() {
+            ACCOUNT => command.subject.clone(),
+            _ => command.customer.clone(),
+        },
         episode: command.episode,
         act: match command.act {
             answer::Act::Acknowledge => Act::Acknowledge,
@@ -156,5 +180,33 @@ mod tests {
         assert_eq!(shards_of(&plan, "", 12), [0], "a segment");
         plan.partitioner = Partitioner::Custom;
         assert_eq!(of(&plan), (0..12).collect::<Vec<u16>>());
+    }
+
+    #[test]
+    fn what_is_about_an_account_goes_to_the_pipeline_of_accounts() {
+        let plan = |text: &str| Arc::new(crate::plan::parse(text).0.unwrap());
+        let customers = plan(include_str!("../../pipelines/customers.toml"));
+        let accounts = plan(include_str!("../../pipelines/accounts.toml"));
+        let both = [Arc::clone(&customers), Arc::clone(&accounts)];
+        let name = |plans: &[Arc<Plan>], kind| pipeline_of(plans, kind).map(|p| p.name.clone());
+        assert_eq!(name(&both, "ticket").as_deref(), Some("customers"));
+        assert_eq!(name(&both, "account").as_deref(), Some("accounts"));
+        assert_eq!(name(&both[..1], "account"), None);
+        let command = Command {
+            id: "0f".repeat(16),
+            by: "ann".to_owned(),
+            rule: "single_threaded".to_owned(),
+            subject_kind: "account".to_owned(),
+            subject: "A1".to_owned(),
+            customer: String::new(),
+            account: "A1".to_owned(),
+            episode: 1,
+            act: answer::Act::Acknowledge,
+            until_ms: None,
+            note: String::new(),
+        };
+        let said = said(&command).unwrap();
+        assert_eq!((said.id, said.customer.as_str()), ([0x0f; 16], "A1"));
+        assert_eq!(shards_of(&accounts, &said.customer, 12), [murmur2_partition(b"A1", 12)]);
     }
 }

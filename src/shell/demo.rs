@@ -196,7 +196,7 @@ async fn run(
     let truth = story.truth.clone();
     let mut pipeline = Pipeline::start(&plans, &client, story)?;
     let place = (args.listen, folder, engine.url.as_str());
-    let desk = Desk::open(place, &plans[0], pipeline.way(), pipeline.observer()).await?;
+    let desk = Desk::open(place, &plans, pipeline.link(), pipeline.observer()).await?;
     screen.say(&format!("\n{}", desk.invitation()));
     let shown = async {
         let Some(summary) = pipeline.watch(&client, screen, engine, stop).await? else {

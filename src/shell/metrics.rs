@@ -2,9 +2,13 @@
 //!
 //! Units are base units (seconds, bytes), counters end in `_total`, and no label ever holds a customer.
 
+mod commands;
 mod notify;
+mod results;
 
+use commands::CommandMetrics;
 pub use notify::NotifyMetrics;
+pub use results::{CommitResult, RestoreResult};
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -80,7 +84,7 @@ pub const RESTORE_PROGRESS: &str = "retain_restore_progress_ratio";
 pub const BUILD_INFO: &str = "retain_build_info";
 
 /// Every name, for the documentation and the dashboards' tests.
-pub const NAMES: [&str; 33] = [
+pub const NAMES: [&str; 34] = [
     EVENTS_CONSUMED,
     EVENTS,
     REJECTS,
@@ -113,57 +117,9 @@ pub const NAMES: [&str; 33] = [
     notify::NAMES[3],
     notify::NAMES[4],
     notify::NAMES[5],
+    commands::COMMANDS,
     BUILD_INFO,
 ];
-
-/// How a transaction ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitResult {
-    /// It is committed.
-    Committed,
-    /// It was aborted and will be repeated.
-    Aborted,
-    /// Another copy has taken over the transactional id.
-    Fenced,
-    /// Nobody can say; its shards go through take-over.
-    Unknown,
-}
-
-impl CommitResult {
-    const ALL: [Self; 4] = [Self::Committed, Self::Aborted, Self::Fenced, Self::Unknown];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Committed => "committed",
-            Self::Aborted => "aborted",
-            Self::Fenced => "fenced",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// How a take-over ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestoreResult {
-    /// The shard runs.
-    Restored,
-    /// A broker did not answer; it is tried again.
-    Retried,
-    /// It must not go on; a person decides.
-    Refused,
-}
-
-impl RestoreResult {
-    const ALL: [Self; 3] = [Self::Restored, Self::Retried, Self::Refused];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Restored => "restored",
-            Self::Retried => "retried",
-            Self::Refused => "refused",
-        }
-    }
-}
 
 /// What a shard holds at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -184,6 +140,7 @@ pub struct Metrics {
     registry: Registry,
     /// The notifier's.
     pub notify: NotifyMetrics,
+    commands: CommandMetrics,
     consumed: IntCounterVec,
     events: IntCounterVec,
     rejects: IntCounterVec,
@@ -286,6 +243,7 @@ impl Metrics {
         r.add(Gauge::with_opts(build)?)?.set(1.0);
         let metrics = Self {
             notify: NotifyMetrics::new(&registry)?,
+            commands: CommandMetrics::new(&registry)?,
             consumed: r.counters(EVENTS_CONSUMED, "records consumed", &["topic", "partition"])?,
             events: r.counters(EVENTS, "records by outcome", &["source", "outcome"])?,
             rejects: r.counters(REJECTS, "rejected or late records", &["source", "reason"])?,
@@ -374,6 +332,7 @@ impl Metrics {
         let gaps = gaps.map(|block| u64::from(block.count)).sum();
         self.gaps.with_label_values(label).inc_by(gaps);
         self.mail_unread.with_label_values(label).inc_by(effects.mail_unread);
+        effects.commands.iter().for_each(|heard| self.commands.heard(heard.outcome));
         self.state_written.with_label_values(label).inc_by(effects.state.len_bytes() as u64);
         if let Some(newest_ms) = effects.newest_kafka_ms {
             // The brokers' clocks may be ahead of ours.

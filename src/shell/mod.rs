@@ -8,6 +8,7 @@ pub mod clean;
 pub mod clickhouse_client;
 pub mod client;
 pub mod clock;
+pub mod cmd_alert;
 pub mod cmd_check;
 pub mod cmd_config;
 pub mod cmd_explain;

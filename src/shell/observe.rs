@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::board::{Moment, ShardState, ShardStatus, SourceStatus, Status, StatusBoard};
 use super::clock::wall_ms;
 use super::metrics::{CommitResult, Metrics, RestoreResult, ShardGauges};
-use crate::model::effects::Effects;
+use crate::engine::alerts::Refused;
+use crate::model::effects::{Effects, HeardCommand};
 use crate::plan::{Plan, Source};
+use crate::rule::lifecycle::Ignored;
 
 /// The board and the metrics of a process. Cheap to clone: all clones write to the same ones.
 #[derive(Clone, Debug)]
@@ -278,10 +280,7 @@ impl Observer {
             for effects in cycles {
                 status.dead_letters += effects.dead_letters.len() as u64;
                 self.metrics.observe_cycle(&plan.sources, effects, now_ms);
-                for refused in &effects.refused {
-                    let (command, why) = (&refused.id, refused.why);
-                    tracing::warn!(command, why, "what a person said about an alert had no effect");
-                }
+                effects.commands.iter().for_each(heard);
                 if let Some(entry) = status.shards.get_mut(&effects.shard) {
                     entry.commit(effects);
                     self.lag(effects.shard, entry);
@@ -332,6 +331,30 @@ impl Observer {
             status.trouble = Some(words);
             status.trouble_at = Some(Moment(wall_ms()));
         });
+    }
+}
+
+/// Says what came of what a person said about an alert. A repeat is how a sender makes sure: nothing is wrong.
+fn heard(command: &HeardCommand) {
+    let HeardCommand { id, by, rule, episode, outcome, why } = command;
+    match why {
+        None => {
+            tracing::info!(command = id, by, rule, episode, "a person's command has taken effect")
+        }
+        Some(why) if *outcome == Refused::Ignored(Ignored::Repeated).name() => {
+            tracing::info!(command = id, by, rule, episode, why, "a command came again");
+        }
+        Some(why) => {
+            tracing::warn!(
+                command = id,
+                by,
+                rule,
+                episode,
+                outcome,
+                why,
+                "a person's command had no effect"
+            );
+        }
     }
 }
 

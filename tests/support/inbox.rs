@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mailin::{Action, Handler, Response, SessionBuilder};
+use retain::wire::alert::AlertWord;
 use ring::hmac;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
@@ -25,6 +26,7 @@ pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLjSw";
 /// What was posted.
 #[derive(Clone, Debug)]
 pub struct Posted {
+    pub at: Instant,
     pub path: String,
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
@@ -110,6 +112,26 @@ impl Inbox {
     }
 }
 
+/// What a receiver of signed webhooks was told: by id, how often, and the transition. Checks signatures, the order per alert,
+/// and that an id means one thing.
+pub fn told(inbox: &Inbox) -> BTreeMap<String, (usize, AlertWord)> {
+    let mut told: BTreeMap<String, (usize, AlertWord)> = BTreeMap::new();
+    let mut bodies: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut newest: BTreeMap<String, u32> = BTreeMap::new();
+    for posted in inbox.posted() {
+        posted.verify();
+        let id = posted.header("webhook-id").to_owned();
+        let word: AlertWord = serde_json::from_value(posted.json()["data"].clone()).unwrap();
+        assert_eq!(*bodies.entry(id.clone()).or_insert_with(|| posted.body.clone()), posted.body);
+        if !told.contains_key(&id) {
+            let before = newest.insert(word.alert_id.clone(), word.n);
+            assert!(before.is_none_or(|n| n < word.n), "{id} came after {before:?}");
+        }
+        told.entry(id).or_insert((0, word)).0 += 1;
+    }
+    told
+}
+
 async fn take(
     State(state): State<Arc<Mutex<Kept>>>,
     uri: Uri,
@@ -121,7 +143,8 @@ async fn take(
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .collect();
     let mut state = state.lock().unwrap();
-    state.posted.push(Posted { path: uri.path().to_owned(), headers, body: body.to_vec() });
+    let (at, path) = (Instant::now(), uri.path().to_owned());
+    state.posted.push(Posted { at, path, headers, body: body.to_vec() });
     let reply = state.replies.pop_front().or(state.otherwise);
     let (status, retry_after) = reply.unwrap_or((200, None));
     let mut answer = HeaderMap::new();

@@ -40,6 +40,36 @@ impl Refused {
     }
 }
 
+/// A command that had its effect, as metrics and logs call it.
+pub const DONE: &str = "done";
+
+impl Refused {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NoAlert,
+        Self::NoRule,
+        Self::NoEnd,
+        Self::Ignored(Ignored::Repeated),
+        Self::Ignored(Ignored::Stale),
+        Self::Ignored(Ignored::Unfit),
+        Self::Ignored(Ignored::TooMany),
+    ];
+
+    /// In a word, as metrics and logs call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoAlert => "no_alert",
+            Self::NoRule => "no_rule",
+            Self::NoEnd => "no_end",
+            Self::Ignored(Ignored::Repeated) => "repeated",
+            Self::Ignored(Ignored::Stale) => "other_episode",
+            Self::Ignored(Ignored::Unfit) => "other_phase",
+            Self::Ignored(Ignored::TooMany) => "too_many",
+        }
+    }
+}
+
 impl Engine {
     /// Does what a person says, once, at `now_ms` of event time, but not before the customer's last event and all that was due.
     ///

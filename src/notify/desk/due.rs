@@ -62,12 +62,12 @@ impl Desk {
                 Standing::Told | Standing::Held { .. } | Standing::Listed | Standing::Silent => {}
             }
         }
-        let name = self.receiver().name.clone();
+        let (pipeline, name) = (self.pipeline.clone(), self.receiver().name.clone());
         let zone = self.receivers.zone.clone();
         let letter = |(to, (at_ms, mut digest)): (String, (i64, Digest))| {
             digest.cut();
             // two digests of an owner on a day have two times
-            let id = format!("digest-{name}-{to}-{}-{at_ms}", when::day(&zone, at_ms));
+            let id = format!("digest-{pipeline}-{name}-{to}-{}-{at_ms}", when::day(&zone, at_ms));
             Letter { id, to, content: Content::Digest(digest) }
         };
         by_owner.into_iter().map(letter).collect()

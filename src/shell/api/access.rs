@@ -63,6 +63,13 @@ pub struct Caller {
     holder: usize,
 }
 
+impl Caller {
+    /// Whoever runs a command of ours with the settings of the pipeline, which let them write to it anyway.
+    pub fn at_the_command_line(name: String) -> Self {
+        Self { name, role: Role::Operator, session: None, holder: usize::MAX }
+    }
+}
+
 /// Everything that is needed to tell who asks.
 pub struct Access {
     tokens: Tokens,

@@ -34,16 +34,12 @@ use kept::Kept;
 use reader::Reader;
 
 use super::board::StatusBoard;
-use super::clickhouse_client::client;
 use super::settings::{ClickHouse, Http};
 use super::views::Databases;
 use crate::api::answer::Marketing;
 use crate::api::problem::{Kind, Problem};
 use crate::plan::Plan;
 use respond::Refused;
-
-/// Explanations that are computed at once: each keeps a core busy.
-const EXPLAINING: usize = 2;
 
 /// What the routes need; copies share it.
 #[derive(Clone, Debug)]
@@ -85,19 +81,9 @@ impl Api {
         board: &Arc<StatusBoard>,
         commands: Commands,
     ) -> Result<Self, String> {
-        // the views show the current generation: its number is not needed
-        let views = Databases::new(&clickhouse.database, 1)?.views;
         let longest = Duration::from_millis(http.request_timeout_ms);
-        let reader = Reader {
-            client: client(clickhouse).map_err(|error| error.to_string())?,
-            views,
-            plan: Arc::clone(plan),
-            kept_days: clickhouse.events_ttl_days,
-            longest,
-            explaining: Arc::new(Semaphore::new(EXPLAINING)),
-        };
         Ok(Self(Arc::new(Parts {
-            reader,
+            reader: Reader::new(clickhouse, plan, longest)?,
             board: Arc::clone(board),
             commands,
             access: Access::load(http)?,

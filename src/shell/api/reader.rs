@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use crate::api::answer::{Standing, Time};
 use crate::api::problem::{Kind, Problem};
 use crate::plan::{Clock, Plan};
-use crate::shell::clickhouse_client::told;
+use crate::shell::clickhouse_client::{client, told};
+use crate::shell::settings::ClickHouse;
+use crate::shell::views::Databases;
 
 /// Most rows and bytes of one answer of ClickHouse, and most rows it may look at.
 const ROWS_MAX: &str = "20000";
@@ -73,7 +75,30 @@ struct Stands {
     complete_to: Option<Time>,
 }
 
+/// Explanations that are computed at once: each keeps a core busy.
+const EXPLAINING: usize = 2;
+
 impl Reader {
+    /// Reads what the settings name, each question for `longest` at most. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the certificates or the name of the database cannot be used; in words.
+    pub fn new(
+        clickhouse: &ClickHouse,
+        plan: &Arc<Plan>,
+        longest: Duration,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            client: client(clickhouse).map_err(|error| error.to_string())?,
+            // the views show the current generation: its number is not needed
+            views: Databases::new(&clickhouse.database, 1)?.views,
+            plan: Arc::clone(plan),
+            kept_days: clickhouse.events_ttl_days,
+            longest,
+            explaining: Arc::new(Semaphore::new(EXPLAINING)),
+        })
+    }
+
     /// The rows of an answer. Columns are named as the fields of `T`; moments come as RFC 3339, NaN as null.
     ///
     /// # Errors

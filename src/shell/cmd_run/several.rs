@@ -64,8 +64,8 @@ pub async fn run_several(
         return Ok(());
     };
     others.iter().for_each(|other| first.observer.show_beside(&other.observer));
-    let generation = first.chosen.generation;
-    let server = pages(&settings, &first.definition.plan, &first.observer, generation).await?;
+    let plans = all.iter().map(|ready| Arc::clone(&ready.definition.plan)).collect();
+    let server = pages(&settings, &first.definition.plan, plans, &first.observer).await?;
     let served = tokio::spawn(server.serve(until(Arc::clone(&quit))));
     let mut running = tokio::task::JoinSet::new();
     for Ready { definition, chosen, observer } in all {

@@ -17,7 +17,6 @@ use tokio::sync::oneshot;
 use super::DemoError;
 use crate::api::access::hex;
 use crate::api::answer::{Alert, AlertDetail, Done, Today};
-use crate::flow::names::Names;
 use crate::plan::Plan;
 use crate::shell::api::{Api, access};
 use crate::shell::client::Link;
@@ -54,8 +53,8 @@ impl Desk {
     /// When no port or no random numbers are to be had.
     pub async fn open(
         (listen, folder, clickhouse): (SocketAddr, &Path, &str),
-        plan: &Arc<Plan>,
-        (link, names): (Link, Names),
+        plans: &[Arc<Plan>; 2],
+        link: Link,
         observer: &Observer,
     ) -> Result<Self, DemoError> {
         let [token, hers] = [token()?, token()?];
@@ -69,9 +68,9 @@ impl Desk {
         // what the reader's own settings say is of another pipeline
         let loaded = load(&Sources { flags, ..Sources::default() });
         let settings = loaded.map_err(|error| DemoError::Stuck(error.to_string()))?.settings;
-        let commands = commands(link, Arc::clone(plan), names);
+        let commands = commands(link, plans.to_vec());
         let sections = (&settings.http, &settings.clickhouse);
-        let api = Api::new(sections, plan, &observer.board, commands).map_err(DemoError::Stuck)?;
+        let api = Api::new(sections, &plans[0], &observer.board, commands).map_err(DemoError::Stuck)?;
         let pages = Pages {
             board: Arc::clone(&observer.board),
             metrics: Arc::clone(&observer.metrics),

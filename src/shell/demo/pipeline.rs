@@ -34,7 +34,6 @@ pub struct Pipeline {
     customers: Part,
     accounts: Part,
     link: Link,
-    names: Names,
     /// Last: the broker outlives its clients.
     _broker: cluster::Cluster,
 }
@@ -125,13 +124,12 @@ impl Pipeline {
             Arc::clone(&customers.observer.board),
         )
         .map_err(kafka("starting the replay"))?;
-        let names = Names::new(&plan.name, 1);
-        Ok(Self { replay, customers, accounts, link, names, _broker: broker })
+        Ok(Self { replay, customers, accounts, link, _broker: broker })
     }
 
     /// How people's commands get to it.
-    pub fn way(&self) -> (Link, Names) {
-        (self.link.clone(), self.names.clone())
+    pub fn link(&self) -> Link {
+        self.link.clone()
     }
 
     /// What it says of itself.

@@ -163,7 +163,8 @@ impl Work {
     /// Tells the receiver until another copy does, or the process ends.
     fn tell(&mut self) -> Result<(), String> {
         let (receivers, at) = self.teller.receivers.clone();
-        let mut desk = Desk::new(receivers, at).ok_or("no such receiver")?;
+        let desk = Desk::new(receivers, at).ok_or("no such receiver")?;
+        let mut desk = desk.of_pipeline(&self.teller.here.pipeline);
         self.heartbeat.beat_after(OPEN_LONGEST);
         let (mut session, begins) = Session::open(self.teller.place.clone(), &mut desk)?;
         tracing::info!(
