@@ -35,7 +35,6 @@ use reader::Reader;
 
 use super::board::StatusBoard;
 use super::settings::{ClickHouse, Http};
-use super::views::Databases;
 use crate::api::answer::Marketing;
 use crate::api::problem::{Kind, Problem};
 use crate::plan::Plan;
