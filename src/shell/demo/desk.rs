@@ -70,7 +70,8 @@ impl Desk {
         let settings = loaded.map_err(|error| DemoError::Stuck(error.to_string()))?.settings;
         let commands = commands(link, plans.to_vec());
         let sections = (&settings.http, &settings.clickhouse);
-        let api = Api::new(sections, &plans[0], &observer.board, commands).map_err(DemoError::Stuck)?;
+        let api =
+            Api::new(sections, &plans[0], &observer.board, commands).map_err(DemoError::Stuck)?;
         let pages = Pages {
             board: Arc::clone(&observer.board),
             metrics: Arc::clone(&observer.metrics),
