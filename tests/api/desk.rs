@@ -90,7 +90,7 @@ impl Desk {
         let engine = Engine::start();
         carry(&engine, &plan(), &[], 460).await;
         accounts(&engine).await;
-        Self { engine: Some(engine), ..Self::at(NOWHERE, &[]) }.reconnected()
+        Self { engine: Some(engine), ..Self::at(NOWHERE, &[]) }.reconnected(&[])
     }
 
     /// With customers, accounts and alerts.
@@ -100,12 +100,13 @@ impl Desk {
         carry(&engine, &plan(), &stories, 460).await;
         accounts(&engine).await;
         fill(&engine).await;
-        Self { engine: Some(engine), ..Self::at(NOWHERE, &[]) }.reconnected()
+        Self { engine: Some(engine), ..Self::at(NOWHERE, &[]) }.reconnected(&[])
     }
 
-    fn reconnected(self) -> Self {
+    /// The same on its engine, with settings besides.
+    pub fn reconnected(self, more: &[&str]) -> Self {
         let url = self.engine.as_ref().unwrap().url.clone();
-        Self { engine: self.engine, ..Self::at(&url, &[]) }
+        Self { engine: self.engine, ..Self::at(&url, more) }
     }
 
     /// GET by the viewer; the answer is held against the description.

@@ -55,6 +55,7 @@ const doing = {
         const key = `${one.url} ${one.token}`;
         if (!contexts.has(key)) {
           const context = await browser.newContext({ ...options, reducedMotion: "reduce" });
+          context.setDefaultTimeout(120000);
           await signedIn(context, one.url, one.token);
           contexts.set(key, context);
         }
