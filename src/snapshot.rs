@@ -13,7 +13,7 @@ use crate::engine::shard::words::Dimension;
 use crate::model::record::SourceIndex;
 
 /// The format this binary writes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// What a state record is about. The first byte of the key tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

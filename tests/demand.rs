@@ -69,7 +69,7 @@ fn purchases(seed: u64) -> Vec<Bought> {
         }
     }
     all.sort_by_key(|(ts_ms, _)| *ts_ms);
-    let bought = |(n, (ts_ms, items)): (usize, (i64, Vec<(&'static str, u32)>))| {
+    let bought = |(n, (ts_ms, items)): (usize, (i64, Vec<_>))| {
         let customer = format!("c{:03}", n * 7 % 61);
         let listed: Vec<String> =
             items.iter().map(|(c, qty)| format!(r#"{{"category":"{c}","qty":{qty}}}"#)).collect();

@@ -101,7 +101,11 @@ fn a_changed_rule_fails_its_cases() {
         ("account_key and risk >= 0.60", "risk >= 0.60", "an account that is no key"),
         ("rise(risk, 30d) >= 0.15", "rise(risk, 30d) >= 0.10", "an account grows worse"),
         ("next_renewal) <= 60d", "next_renewal) <= 70d", "a renewal comes near"),
-        ("and risk >= 0.40 else no\"\n# signed", "and risk >= 0.30 else no\"\n# signed", "a near renewal"),
+        (
+            "and risk >= 0.40 else no\"\n# signed",
+            "and risk >= 0.30 else no\"\n# signed",
+            "a near renewal",
+        ),
         ("visit_gap_d >= 90d", "visit_gap_d >= 80d", "a quarter without"),
         ("and records_read >= 30", "", "few are nothing"),
     ] {

@@ -297,8 +297,10 @@ fn ledger(
 
 #[tokio::test]
 async fn now_is_what_the_shard_is_complete_to() {
-    let simulated =
-        Plan { clock: Clock::Simulated { origin_ms: START, speed: 60.0, fast_until_ms: None }, ..plans::plan() };
+    let simulated = Plan {
+        clock: Clock::Simulated { origin_ms: START, speed: 60.0, fast_until_ms: None },
+        ..plans::plan()
+    };
     let customer = |shard: i64, as_of: i64| -> Values {
         let row = Row { id: format!("s{shard}"), as_of, streamed_from: as_of, ..Row::default() };
         row.values()
