@@ -11,7 +11,7 @@ use crate::model::record::SourceIndex;
 use crate::model::time::NEVER_MS;
 
 /// A profile, awake or asleep. To look at it is to wake it; who only wants it in the cache has [`Held::touch`] and
-/// [`Held::touch_all`].
+/// its sisters.
 #[derive(Debug)]
 pub struct Held {
     awake: OnceCell<Box<Profile>>,

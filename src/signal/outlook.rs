@@ -10,7 +10,7 @@
 //! 0 it is analytic, and `|1 - (1 + q)^-N| <= min(2, N |q|)` for `q = p t/s`, whose real part is above 0. On the ellipse `rho = 5`
 //! round `[m, 2m]` the real part of `s` is `m/5` at least, so there `|f|` is at most `C` times the least `f` of the octave,
 //! `C` the largest `min(2, 5 N y) / (1 - (1 + y/2)^-N)` for `y = p t/m` up to the ratio of the longest horizon to `alpha`. That is
-//! 130 at most for a ratio up to [`RATIO_MAX`] (for `N` from .5 on it is 13). An interpolation is off by
+//! 130 at most for a ratio up to `RATIO_MAX` (for `N` from .5 on it is 13). An interpolation is off by
 //! `4 |f| rho^-n / (rho - 1)` at most (Trefethen, Approximation Theory and Approximation Practice, 2013, theorem 8.2): here by
 //! 1.1e-14 of the value, rounding aside.
 
