@@ -416,3 +416,22 @@ fn records_of_the_topic_say_what_the_rows_say() {
     }
     assert!(words.iter().any(|word| word.subject_kind == "ticket"));
 }
+
+/// Nearly all of them are raised by time alone, long after the event that named the ticket; also where the state was read meanwhile.
+#[test]
+fn alerts_about_tickets_carry_the_tickets_ids() {
+    let plan = Arc::new(plan(lively()));
+    for schedule in [Schedule::straight(1), Schedule::wild(51).crashing(30)] {
+        let mut runner = Runner::new(&plan, 0, 1, logs(1), schedule);
+        runner.drain();
+        runner.pass_to(BEGIN_MS + 210 * DAY_MS);
+        let words = runner.alerts.iter().map(|record| AlertWord::decode(&record.value).unwrap());
+        let tickets: BTreeSet<String> = words
+            .filter(|word| word.subject_kind == "ticket" && word.what == "raised")
+            .map(|word| word.subject_id)
+            .collect();
+        assert!(tickets.len() > 5, "{tickets:?}");
+        let is_id = |id: &&String| id.strip_prefix('t').is_some_and(|n| n.parse::<u64>().is_ok());
+        assert_eq!(tickets.iter().find(|id| !is_id(id)), None);
+    }
+}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::past::{Past, Point};
 use super::roll::{Aspect, Roll, Spoken, roll};
 use super::rows::AccountRows;
+use crate::alert::touched::Touched;
 use crate::alert::{Alerts, Ruled};
 use crate::model::outcome::Outcome;
 use crate::model::record::SourceIndex;
@@ -147,7 +148,7 @@ impl Book {
     /// No accounts yet.
     pub fn new(plan: Arc<Plan>, rules: AccountRules, shard: u16) -> Self {
         Self {
-            ruled: Ruled::new(&plan, &[Subject::Account]),
+            ruled: Ruled::new(&plan, &[Subject::Account], |_| Touched::ALL),
             plan,
             rules,
             accounts: BTreeMap::new(),

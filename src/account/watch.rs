@@ -5,6 +5,7 @@ use super::book::{Account, Book};
 use crate::alert::Facts;
 use crate::alert::command::Refused;
 use crate::alert::look::Looking;
+use crate::alert::touched::Touched;
 use crate::alert::{Alerts, Ruled};
 use crate::model::registry::{Signal, Subject};
 use crate::model::time::NEVER_MS;
@@ -83,18 +84,17 @@ impl Book {
         let facts = Seen::new(plan, *rules, id, account);
         let mut looking = Looking::new(ruled, facts, &mut alerts, tau_ms);
         if word {
-            looking.begin_days();
+            looking.begin_days(Touched::ALL);
         }
         if account.present() == 0 {
             looking.end_all(DESERTED);
         } else {
             looking.all(Subject::Account);
         }
-        looking.close();
-        let Looking { due_ms: next_ms, changed, told, .. } = looking;
+        let next_ms = looking.close();
+        let Looking { changed, told, .. } = looking;
         debug_assert!(next_ms > at_ms, "a due must re-arm later");
         alerted.extend(told);
-        alerts.set_due_ms(next_ms);
         account.standing.alerts = Some(alerts).filter(|alerts| !alerts.is_blank());
         if changed {
             looked.insert(id.into());
@@ -151,9 +151,9 @@ impl Book {
                 let facts = Seen::new(plan, *rules, id, account);
                 let mut looking = Looking::new(ruled, facts, &mut copy, from_ms);
                 looking.all(Subject::Account);
-                looking.due_ms
+                looking.due_ms()
             };
-            alerts.set_due_ms(due_ms);
+            alerts.set_dues_ms([due_ms, NEVER_MS]);
             account.standing.alerts = Some(alerts).filter(|alerts| !alerts.is_blank());
             if due_ms != NEVER_MS {
                 dues.insert((due_ms, id.clone()));

@@ -73,8 +73,8 @@ impl<F: Facts> Looking<'_, F> {
     /// Why it has no effect.
     pub fn obey(&mut self, id: &str, said: &Said) -> Result<(), Refused> {
         let ruled = self.ruled;
-        let ready = ruled.rules.iter().map(|ready| &ruled.set.rules[ready.index]);
-        let rule = ready.into_iter().find(|rule| rule.name == said.rule).ok_or(Refused::NoRule)?;
+        let ready = ruled.named(&said.rule).ok_or(Refused::NoRule)?;
+        let rule = ruled.rule(ready);
         let about = |held: &Held| {
             let subject = if held.part == 0 { id } else { &held.part_id };
             *held.rule == *said.rule && *subject == *said.subject
@@ -97,7 +97,7 @@ impl<F: Facts> Looking<'_, F> {
         let mut held = self.alerts.held[at].clone();
         let mut watch = held.watch.clone();
         let mut out = Vec::new();
-        self.with_world(rule, held.part, |world| watch.command(rule, world, &command, &mut out))
+        self.with_world(ready, held.part, |world| watch.command(rule, world, &command, &mut out))
             .map_err(Refused::Ignored)?;
         held.watch = watch;
         for transition in &out {

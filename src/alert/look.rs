@@ -1,11 +1,11 @@
 //! Looking at the alerts of one subject: after each event, when the machine itself has changed a signal, and at dues.
 
+use super::touched::Touched;
 use super::view::{Facts, View};
-use super::{Alerts, Held, Ruled, number};
+use super::{Alerts, Held, Ready, Ruled, number};
 use crate::model::registry::Subject;
 use crate::model::time::NEVER_MS;
 use crate::rule::daily::Daily;
-use crate::rule::definition::Rule;
 use crate::rule::evaluate::World;
 use crate::rule::lifecycle::{By, Transition};
 use crate::rule::watch::Watch;
@@ -21,8 +21,10 @@ pub struct Looking<'a, F: Facts> {
     pub alerts: &'a mut Alerts,
     /// The moment, not before what was seen last.
     pub tau_ms: i64,
-    /// When it must be looked at again.
-    pub due_ms: i64,
+    /// When the rules about the subject itself must be looked at again.
+    own_due_ms: i64,
+    /// The same of those about its parts.
+    parts_due_ms: i64,
     /// Whether anything happened.
     pub changed: bool,
     /// What happened, in order.
@@ -33,8 +35,13 @@ impl<'a, F: Facts> Looking<'a, F> {
     /// A look at `tau_ms`, or when something last happened, if that is later. The facts are good from then on.
     pub fn new(ruled: &'a Ruled, facts: F, alerts: &'a mut Alerts, tau_ms: i64) -> Self {
         let tau_ms = tau_ms.max(alerts.seen_ms);
-        let told = Vec::new();
-        Self { ruled, facts, alerts, tau_ms, due_ms: NEVER_MS, changed: false, told }
+        let (told, [own_due_ms, parts_due_ms]) = (Vec::new(), alerts.dues_ms());
+        Self { ruled, facts, alerts, tau_ms, own_due_ms, parts_due_ms, changed: false, told }
+    }
+
+    /// When the subject must be looked at again, what of it was looked at being as it was found.
+    pub fn due_ms(&self) -> i64 {
+        self.own_due_ms.min(self.parts_due_ms)
     }
 
     /// The rules.
@@ -42,11 +49,13 @@ impl<'a, F: Facts> Looking<'a, F> {
         self.ruled
     }
 
-    /// Begins to remember the midnights of signals that have become known.
-    pub fn begin_days(&mut self) {
+    /// Begins to remember the midnights of signals that have become known by what was touched.
+    pub fn begin_days(&mut self, touched: Touched) {
         for rising in &self.ruled.rises {
-            let known = || number(&self.facts, rising.signal, self.tau_ms).is_some();
-            if self.alerts.days.of(rising.name).is_none() && known() {
+            if !rising.told_from.meets(touched) || self.alerts.days.of(rising.name).is_some() {
+                continue;
+            }
+            if number(&self.facts, rising.signal, self.tau_ms).is_some() {
                 let mut daily = Daily::default();
                 daily.fill(rising.days, self.tau_ms, |_| None);
                 self.alerts.days.0.push((rising.name, daily));
@@ -56,27 +65,79 @@ impl<'a, F: Facts> Looking<'a, F> {
 
     /// Looks at every rule about the subject itself, in their order; those about its parts come after it.
     pub fn all(&mut self, subject: Subject) {
-        self.close_changed();
-        let ruled = self.ruled;
-        for (rule, law) in ruled.ready(subject) {
-            self.one(rule, law, None, "");
-        }
+        self.told_from(subject, Touched::ALL);
     }
 
-    /// Ends the look: when something has happened, is remembered.
-    pub fn close(&mut self) {
+    /// The same of those only that are told from what was touched, unless one of them is due.
+    pub fn told_from(&mut self, subject: Subject, touched: Touched) {
+        self.close_changed();
+        let due = self.own_due_ms <= self.tau_ms;
+        let touched = if due { Touched::ALL } else { touched };
+        let due_ms = self.rules(subject, touched, None);
+        self.own_due_ms = due_ms;
+    }
+
+    /// Looks at the rules about the subject, or about the part of it that the facts now speak of, that are told from what was
+    /// touched. Returns when one must be looked at again: where not all of them were, no later than was known before.
+    fn rules(&mut self, subject: Subject, touched: Touched, part: Option<u64>) -> i64 {
+        let ruled = self.ruled;
+        let before_ms = match part {
+            _ if touched == Touched::ALL => NEVER_MS,
+            Some(part) => self.alerts.part_due_ms(part),
+            None => self.own_due_ms,
+        };
+        let told = ruled.ready(subject, touched);
+        told.fold(before_ms, |due_ms, ready| due_ms.min(self.one(ready, part)))
+    }
+
+    /// Looks at the rules about a part of the subject, of which the facts now speak: those that are told from what was touched,
+    /// all where one is due.
+    pub fn part(&mut self, subject: Subject, touched: Touched, part: u64) {
+        let due = self.alerts.part_due_ms(part) <= self.tau_ms;
+        let touched = if due { Touched::ALL } else { touched };
+        let due_ms = self.rules(subject, touched, Some(part));
+        self.alerts.set_part_due_ms(part, due_ms);
+        self.parts_due_ms = self.parts_due_ms.min(due_ms);
+    }
+
+    /// Whether a part must be looked at.
+    pub fn part_is_due(&self) -> bool {
+        self.parts_due_ms <= self.tau_ms
+    }
+
+    /// To be called before every part is given to [`Self::part`]: what was known of when they are due is told anew.
+    pub fn every_part(&mut self) {
+        self.parts_due_ms = NEVER_MS;
+    }
+
+    /// Which rules about a subject raise something of whoever it is, or wait for something: by their place.
+    pub(super) fn restless(&mut self, subject: Subject) -> Vec<bool> {
+        let ruled = self.ruled;
+        let mut one = |ready: &Ready| {
+            let due_ms = self.one(ready, None);
+            std::mem::take(&mut self.changed) || due_ms != NEVER_MS
+        };
+        let about = |ready: &Ready| ruled.rule(ready).subject == subject;
+        ruled.rules.iter().map(|ready| about(ready) && one(ready)).collect()
+    }
+
+    /// Ends the look: when something has happened, and when to look again, is remembered. Returns the latter.
+    pub fn close(&mut self) -> i64 {
         if self.changed {
             self.alerts.seen_ms = self.tau_ms;
         }
+        self.alerts.set_dues_ms([self.own_due_ms, self.parts_due_ms]);
+        self.due_ms()
     }
 
     /// Ends what was raised under a rule that is another one now, or is gone.
     fn close_changed(&mut self) {
         let ruled = self.ruled;
         let laws = |held: &Held| {
-            ruled.rules.iter().any(|ready| {
-                *ruled.set.rules[ready.index].name == *held.rule && ready.law == held.law
-            })
+            ruled
+                .rules
+                .iter()
+                .any(|ready| ready.law == held.law && *ruled.rule(ready).name == *held.rule)
         };
         for at in (0..self.alerts.held.len()).rev() {
             if laws(&self.alerts.held[at]) {
@@ -88,6 +149,7 @@ impl<'a, F: Facts> Looking<'a, F> {
 
     /// Ends whatever is raised: the subject has ceased to be. What is remembered of episodes stays.
     pub fn end_all(&mut self, note: &str) {
+        (self.own_due_ms, self.parts_due_ms) = (NEVER_MS, NEVER_MS);
         for at in (0..self.alerts.held.len()).rev() {
             if self.alerts.held[at].is_live() {
                 self.end(at, note);
@@ -105,9 +167,10 @@ impl<'a, F: Facts> Looking<'a, F> {
             let word = self.word(&mut held, &transition, note);
             self.told.push(word);
         }
-        let law = ruled.rules.iter().find_map(|ready| {
-            (ruled.set.rules[ready.index].name == *held.rule).then_some(ready.law)
-        });
+        let law = ruled
+            .rules
+            .iter()
+            .find_map(|ready| (ruled.rule(ready).name == *held.rule).then_some(ready.law));
         if let Some(law) = law.filter(|_| held.n > 0) {
             // no episode is counted twice
             held.law = law;
@@ -116,27 +179,36 @@ impl<'a, F: Facts> Looking<'a, F> {
         }
     }
 
-    /// Looks at one rule about the subject, or about the part of it that the facts now speak of: the hash of its id, and the id
-    /// where it is at hand.
-    pub fn one(&mut self, rule: &Rule, law: u64, part: Option<u64>, name: &str) {
-        let id = part.unwrap_or(0);
-        let is_it = |held: &Held| held.part == id && *held.rule == *rule.name;
+    /// Looks at one rule about the subject, or about the part of it that the facts now speak of. Returns its next due.
+    fn one(&mut self, ready: &Ready, part: Option<u64>) -> i64 {
+        let (rule, id) = (self.ruled.rule(ready), part.unwrap_or(0));
+        let is_it =
+            |held: &Held| held.part == id && held.law == ready.law && *held.rule == *rule.name;
         let at = self.alerts.held.iter().position(is_it);
-        let before = at.map(|at| self.alerts.held[at].watch.clone());
-        let mut watch = before.clone().unwrap_or_default();
+        let blank = Watch::default();
+        let held = at.map_or(&blank, |at| &self.alerts.held[at].watch);
+        // mostly nothing changes, and nothing is copied
+        if let Some(due_ms) = self.with_world(ready, id, |world| held.still(rule, world)) {
+            return due_ms;
+        }
+        let mut watch = held.clone();
         let mut out = Vec::new();
-        let due_ms = self.with_world(rule, id, |world| watch.look(rule, world, &mut out));
-        self.due_ms = self.due_ms.min(due_ms);
-        if out.is_empty() && before.as_ref().map_or(watch.is_blank(), |before| *before == watch) {
-            return;
+        let due_ms = self.with_world(ready, id, |world| watch.look(rule, world, &mut out));
+        let before = at.map(|at| &self.alerts.held[at].watch);
+        if out.is_empty() && before.map_or(watch.is_blank(), |before| *before == watch) {
+            return due_ms;
         }
         self.changed = true;
         let mut held = match at {
             Some(at) => self.alerts.held.remove(at),
-            None => Held::new(rule, law, id),
+            None => Held::new(rule, ready.law, id),
         };
         if part.is_some() && held.part_id.is_empty() {
-            held.part_id = if name.is_empty() { format!("{id:016x}").into() } else { name.into() };
+            held.part_id = match self.alerts.part_id(id) {
+                Some(text) => text.into(),
+                // it was open already when the rule came
+                None => format!("{id:016x}").into(),
+            };
         }
         held.watch = watch;
         for transition in &out {
@@ -147,11 +219,12 @@ impl<'a, F: Facts> Looking<'a, F> {
             let at = at.unwrap_or(self.alerts.held.len());
             self.alerts.held.insert(at, held);
         }
+        due_ms
     }
 
     pub(super) fn with_world<T>(
         &self,
-        rule: &Rule,
+        ready: &Ready,
         part: u64,
         act: impl FnOnce(&mut World<'_>) -> T,
     ) -> T {
@@ -162,7 +235,8 @@ impl<'a, F: Facts> Looking<'a, F> {
         let view = View {
             facts: &self.facts,
             tau_ms: self.tau_ms,
-            calendar: self.ruled.calendar(rule),
+            calendar: self.ruled.calendar(self.ruled.rule(ready)),
+            business_max_ms: ready.business_max_ms,
             days: &self.alerts.days,
             firing: &firing,
         };

@@ -6,9 +6,12 @@
 
 pub mod command;
 pub mod look;
+mod part;
+pub mod touched;
 pub mod view;
 pub mod words;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,9 @@ use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
+use look::Looking;
+pub use part::Part;
+use touched::{KindOf, Touched, of_rules};
 pub use view::Facts;
 
 /// The rules that a pipeline evaluates, with what is derived from them once.
@@ -43,6 +49,10 @@ struct Ready {
     /// In the set.
     index: usize,
     law: u64,
+    /// What must be touched for it to change but with time.
+    told_from: Touched,
+    /// The largest business age that it asks for: beyond, it does not matter how much more has passed.
+    business_max_ms: i64,
 }
 
 /// A signal whose values at midnights are remembered.
@@ -51,6 +61,8 @@ struct Rising {
     signal: SignalRef,
     name: u32,
     days: u16,
+    /// What must be touched for it to become known.
+    told_from: Touched,
 }
 
 /// What is remembered of a subject's alerts, and those of its parts (a customer's tickets).
@@ -58,11 +70,16 @@ struct Rising {
 pub struct Alerts {
     held: Vec<Held>,
     days: Days,
+    /// The parts that rules may be raised about, by their ids' hashes.
+    parts: Vec<Part>,
     /// When something last happened to one of them.
     seen_ms: i64,
-    /// When they must be looked at again. Follows from the rest, so it is no part of the state.
+    /// When the rules about the subject itself must be looked at again. Follows from the rest, so it is no part of the state.
     #[serde(skip, default = "never")]
-    due_ms: i64,
+    own_due_ms: i64,
+    /// The same of those about its parts.
+    #[serde(skip, default = "never")]
+    parts_due_ms: i64,
 }
 
 fn never() -> i64 {
@@ -71,8 +88,9 @@ fn never() -> i64 {
 
 impl Default for Alerts {
     fn default() -> Self {
-        let (seen_ms, due_ms) = (BEFORE_ALL_MS, NEVER_MS);
-        Self { held: Vec::new(), days: Days::default(), seen_ms, due_ms }
+        let (seen_ms, own_due_ms, parts_due_ms) = (BEFORE_ALL_MS, NEVER_MS, NEVER_MS);
+        let (held, days, parts) = (Vec::new(), Days::default(), Vec::new());
+        Self { held, days, parts, seen_ms, own_due_ms, parts_due_ms }
     }
 }
 
@@ -168,17 +186,23 @@ impl Held {
 impl Alerts {
     /// Whether there is nothing to remember.
     pub fn is_blank(&self) -> bool {
-        self.held.is_empty() && self.days.0.is_empty() && self.due_ms == NEVER_MS
+        let nothing = self.held.is_empty() && self.days.0.is_empty() && self.parts.is_empty();
+        nothing && self.due_ms() == NEVER_MS
     }
 
     /// When they must be looked at again; [`NEVER_MS`] where nothing is due.
     pub fn due_ms(&self) -> i64 {
-        self.due_ms
+        self.own_due_ms.min(self.parts_due_ms)
     }
 
-    /// Sets when they must be looked at again.
-    pub fn set_due_ms(&mut self, due_ms: i64) {
-        self.due_ms = due_ms;
+    /// When the rules about the subject itself, and those about its parts, must be looked at again.
+    pub fn dues_ms(&self) -> [i64; 2] {
+        [self.own_due_ms, self.parts_due_ms]
+    }
+
+    /// Sets them.
+    pub fn set_dues_ms(&mut self, dues_ms: [i64; 2]) {
+        [self.own_due_ms, self.parts_due_ms] = dues_ms;
     }
 
     /// When something last happened to one of them.
@@ -194,6 +218,11 @@ impl Alerts {
     /// Forgets what is not `kept`.
     pub fn retain(&mut self, kept: impl FnMut(&Held) -> bool) {
         self.held.retain(kept);
+    }
+
+    /// Whether a midnight has passed by then that is not remembered yet.
+    pub fn lacks_days(&self, at_ms: i64) -> bool {
+        self.days.0.iter().any(|(_, daily)| !daily.is_filled(at_ms))
     }
 
     /// Takes the values of past midnights out.
@@ -217,7 +246,8 @@ impl Alerts {
             let all = held.reasons.iter().chain(&held.changed);
             120 + all.map(String::len).sum::<usize>()
         };
-        self.held.iter().map(texts).sum::<usize>() + self.days.0.len() * 80
+        let parts = self.parts.iter().map(Part::bytes_guess).sum::<usize>();
+        self.held.iter().map(texts).sum::<usize>() + self.days.0.len() * 80 + parts
     }
 }
 
@@ -227,10 +257,20 @@ impl Days {
     }
 
     /// The memory of a signal with the midnights up to a moment.
-    fn as_of(&self, facts: &dyn Facts, signal: SignalRef, days: u16, at_ms: i64) -> Option<Daily> {
-        let mut daily = self.of(name_of(signal))?.clone();
+    fn as_of(
+        &self,
+        facts: &dyn Facts,
+        signal: SignalRef,
+        days: u16,
+        at_ms: i64,
+    ) -> Option<Cow<'_, Daily>> {
+        let held = self.of(name_of(signal))?;
+        if held.is_filled(at_ms) {
+            return Some(Cow::Borrowed(held));
+        }
+        let mut daily = held.clone();
         daily.fill(days, at_ms, |ms| number(facts, signal, ms));
-        Some(daily)
+        Some(Cow::Owned(daily))
     }
 
     /// Before an event changes the subject: the midnights that have passed since the last one.
@@ -255,9 +295,10 @@ fn number(facts: &dyn Facts, signal: SignalRef, at_ms: i64) -> Option<f64> {
 }
 
 impl Ruled {
-    /// The rules of a plan about these subjects; `None` where there is none.
-    pub fn new(plan: &Plan, subjects: &[Subject]) -> Option<Self> {
+    /// The rules of a plan about these subjects, over signals of these kinds; `None` where there is none.
+    pub fn new(plan: &Plan, subjects: &[Subject], kind_of: KindOf) -> Option<Self> {
         let set = Arc::clone(&plan.alerts);
+        let kinds = of_rules(&set.rules, kind_of);
         let mut rules = Vec::new();
         let mut rises: Vec<Rising> = Vec::new();
         for (index, rule) in set.rules.iter().enumerate() {
@@ -269,10 +310,16 @@ impl Ruled {
                 continue;
             }
             let law = set.calendar(rule).map_or(0, |calendar| rule.law(calendar));
-            rules.push(Ready { index, law });
+            let mut business_max_ms = 0;
             for condition in [&rule.raise, &rule.clear] {
-                condition.tests(&mut |test| note_rise(&mut rises, &test.term));
+                condition.tests(&mut |test| {
+                    note_rise(&mut rises, &test.term, kind_of);
+                    if let (Term::BusinessAge(_), Some(edge)) = (&test.term, test.asks.edge()) {
+                        business_max_ms = business_max_ms.max(edge.ceil() as i64);
+                    }
+                });
             }
+            rules.push(Ready { index, law, told_from: kinds[index], business_max_ms });
         }
         let mut tops: Vec<u32> =
             rules.iter().filter_map(|ready| set.rules[ready.index].critical_in_top).collect();
@@ -282,15 +329,43 @@ impl Ruled {
         (!rules.is_empty()).then_some(Self { set, always, rules, rises, tops })
     }
 
-    /// The rules about a subject, in the order of the set, each with its [`Rule::law`].
-    pub fn ready(&self, subject: Subject) -> impl Iterator<Item = (&Rule, u64)> {
-        let all = self.rules.iter().map(|ready| (&self.set.rules[ready.index], ready.law));
-        all.filter(move |(rule, _)| rule.subject == subject)
+    /// The rules about a subject that are told from something of what was touched, in the order of the set.
+    fn ready(&self, subject: Subject, touched: Touched) -> impl Iterator<Item = &Ready> {
+        // a rule about nothing but the clock is told from nothing
+        let told = move |ready: &&Ready| touched == Touched::ALL || ready.told_from.meets(touched);
+        let all = self.rules.iter().filter(told);
+        all.filter(move |ready| self.rule(ready).subject == subject)
+    }
+
+    fn rule(&self, ready: &Ready) -> &Rule {
+        &self.set.rules[ready.index]
+    }
+
+    /// The rule of that name, if it is evaluated.
+    fn named(&self, name: &str) -> Option<&Ready> {
+        self.rules.iter().find(|ready| self.rule(ready).name == name)
+    }
+
+    /// Finds the rules that raise something, or wait for something, of a subject to whom nothing has happened yet: who is seen
+    /// for the first time touches that, too.
+    pub fn note_restless(&mut self, subject: Subject, blank: impl Facts, first: Touched) {
+        let mut alerts = Alerts::default();
+        let restless = Looking::new(self, blank, &mut alerts, 0).restless(subject);
+        for (ready, is_so) in self.rules.iter_mut().zip(restless) {
+            if is_so {
+                ready.told_from = ready.told_from.and(first);
+            }
+        }
     }
 
     /// Whether there is a rule about such subjects.
     pub fn is_about(&self, subject: Subject) -> bool {
-        self.ready(subject).next().is_some()
+        self.reads(subject, Touched::ALL)
+    }
+
+    /// Whether a rule about such subjects is told from something of what was touched.
+    pub fn reads(&self, subject: Subject, touched: Touched) -> bool {
+        self.ready(subject, touched).next().is_some()
     }
 
     /// Numbers of largest revenues at risk that rules speak of, ascending; each at least 1.
@@ -314,11 +389,14 @@ impl Ruled {
     }
 }
 
-fn note_rise(rises: &mut Vec<Rising>, term: &Term) {
+fn note_rise(rises: &mut Vec<Rising>, term: &Term, kind_of: KindOf) {
     let (Term::Rise { signal, days } | Term::Fall { signal, days }) = term else { return };
     let name = name_of(*signal);
     match rises.iter_mut().find(|rising| rising.name == name) {
         Some(rising) => rising.days = rising.days.max(*days),
-        None => rises.push(Rising { signal: *signal, name, days: *days }),
+        None => {
+            let told_from = kind_of(signal);
+            rises.push(Rising { signal: *signal, name, days: *days, told_from });
+        }
     }
 }

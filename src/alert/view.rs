@@ -57,6 +57,8 @@ pub struct View<'a> {
     pub tau_ms: i64,
     /// Business hours.
     pub calendar: &'a Calendar,
+    /// A business age beyond this says no more than this.
+    pub business_max_ms: i64,
     /// Values of past midnights.
     pub days: &'a Days,
     /// Whether another rule is on for the same subject.
@@ -72,7 +74,8 @@ impl View<'_> {
             Term::Age(signal) => number(at_ms - self.moment_ms(signal, at_ms)?),
             Term::Until(signal) => number(self.moment_ms(signal, at_ms)? - at_ms),
             Term::BusinessAge(signal) => {
-                number(self.calendar.between_ms(self.moment_ms(signal, at_ms)?, at_ms))
+                let since_ms = self.moment_ms(signal, at_ms)?;
+                number(self.calendar.between_up_to_ms(since_ms, at_ms, self.business_max_ms))
             }
             Term::Rise { signal, .. } | Term::Fall { signal, .. } => {
                 let held = self.extreme(term, at_ms)?;

@@ -86,7 +86,8 @@ impl<F: Facts> Looking<'_, F> {
     /// The strongest reasons, in words: what the rule found, and of a risk what makes most of it.
     fn reasons(&self, rule: &Rule, held: &Held) -> Vec<String> {
         let (raise, _) = held.watch.memory();
-        let found: Vec<Test> = self.with_world(rule, held.part, |world| {
+        let Some(ready) = self.ruled.named(&rule.name) else { return Vec::new() };
+        let found: Vec<Test> = self.with_world(ready, held.part, |world| {
             reasons(&rule.raise, raise, world).into_iter().cloned().collect()
         });
         let mut told = Vec::new();

@@ -8,6 +8,7 @@ mod look;
 pub mod market;
 pub mod owners;
 mod segment;
+pub(super) mod touched;
 mod values;
 mod words;
 

@@ -196,8 +196,9 @@ impl Engine {
         let channel = self.channel(batch, event, source);
         let told = Visits::Remembered { horizon_ms };
         let counted = Some((before, channel));
-        let visit = self.change(slot, batch, event, origin.position, told, counted);
-        self.look_after_event(slot, batch, event);
+        let took = self.change(slot, batch, event, origin.position, told, counted);
+        self.look_after_event(slot, batch, event, &took, matches!(before, Before::Unknown));
+        let visit = took.visit;
         self.count_demand(slot, batch, event, source);
         let tally = Tally::of(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
@@ -217,7 +218,7 @@ impl Engine {
     }
 
     /// What an event changes in a profile, and what follows from it; `counted` is how the segments knew the customer, for who
-    /// counts them, and the event's channel. Returns whether it began a visit.
+    /// counts them, and the event's channel.
     pub(super) fn change(
         &mut self,
         slot: u32,
@@ -226,15 +227,16 @@ impl Engine {
         position: Position,
         visits: Visits,
         counted: Option<(Before, Word)>,
-    ) -> bool {
+    ) -> Took {
         let born = self.store.get(slot).profile.born;
-        let took = self.add(slot, batch, event, position, visits);
+        let mut took = self.add(slot, batch, event, position, visits);
         let money = matches!(
             event.body,
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
         );
         // rates look back to the first event
         let born_earlier = self.store.get(slot).profile.born != born;
+        took.earlier = born_earlier;
         if money {
             self.after_purchase(slot, took.bought);
         } else if took.costs || born_earlier {
@@ -245,7 +247,8 @@ impl Engine {
         }
         let mut risk = None;
         if took.judged || born_earlier {
-            risk = self.judge_risk(slot);
+            let judged = self.judge_risk(slot);
+            (risk, took.ahead) = (judged.risk, judged.ahead);
         }
         if money {
             self.value_changed(slot);
@@ -253,7 +256,7 @@ impl Engine {
         if took.begins || risk.is_some_and(|risk| risk >= self.cx.offers.rules.risk_min) {
             self.propose_after(slot, risk);
         }
-        took.visit
+        took
     }
 
     /// What an event changes in a profile by itself.
@@ -303,12 +306,12 @@ impl Engine {
         entry.profile.set_lifecycle_due_ms(lifecycle_ms);
     }
 
-    /// Steps the band of the risk after something has changed, and arms the next due. Returns the risk.
-    fn judge_risk(&mut self, slot: u32) -> Option<f64> {
+    /// Steps the band of the risk after something has changed, and arms the next due.
+    fn judge_risk(&mut self, slot: u32) -> RiskStep {
         let entry = self.store.get_mut(slot);
         let tau_ms = entry.profile.as_of_ms;
-        let RiskStep { crosses, risk, due_ms: risk_ms } =
-            risk_step(&self.cx, &entry.profile, tau_ms, Look::Roughly);
+        let judged = risk_step(&self.cx, &entry.profile, tau_ms, Look::Roughly);
+        let RiskStep { crosses, due_ms: risk_ms, .. } = judged;
         if crosses.is_some() {
             entry.profile.set_risk_band(crosses);
         }
@@ -323,7 +326,7 @@ impl Engine {
             self.list_for_refresh(slot);
         }
         self.arm_at(slot, at_ms);
-        risk
+        judged
     }
 
     /// Lists a customer whose row ages for the daily refresh of what has no closed form, at a minute that its key decides.

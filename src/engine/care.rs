@@ -330,6 +330,17 @@ impl Care {
         self.tickets.iter().filter_map(Ticket::view)
     }
 
+    /// One ticket, if it is held and was ever opened.
+    pub fn ticket(&self, id: u64) -> Option<TicketView> {
+        let at = self.tickets.binary_search_by_key(&id.to_be_bytes(), |t| t.id).ok()?;
+        self.tickets[at].view()
+    }
+
+    /// How many are open.
+    pub fn open_len(&self) -> usize {
+        self.tickets.iter().filter(|ticket| ticket.is_open()).count()
+    }
+
     /// What is open.
     pub fn open(&self) -> OpenTickets {
         let mut open = OpenTickets::default();

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::alerts::touched;
 use super::situation::OfferRule;
 use crate::alert::Ruled;
-use crate::model::registry::Subject;
 use crate::model::time::DAY_MS;
 use crate::plan::{Fingerprint, ModelKind, Plan, WeightSet, scores};
 use crate::signal::contract::Sbg;
@@ -94,7 +94,7 @@ impl Context {
         let b = plan.bands;
         let p = &plan.parameters;
         let major = major(&plan);
-        Self {
+        let mut cx = Self {
             spend: [decay(30.0), decay(180.0)],
             visits: [decay(7.0), decay(60.0)],
             model,
@@ -124,10 +124,12 @@ impl Context {
             outlooks: Outlooks::new(value_rule(&plan), model, EXPECTED_HORIZON_D),
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
             offers: OfferRule::new(&plan),
-            alerts: Ruled::new(&plan, &[Subject::Customer, Subject::Ticket, Subject::Segment]),
+            alerts: None,
             model_version: model_version(&plan),
             plan,
-        }
+        };
+        cx.alerts = touched::ruled(&cx);
+        cx
     }
 
     /// Minor units of one unit of the reporting currency.

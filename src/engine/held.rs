@@ -21,13 +21,14 @@ pub struct Held {
 
 const _: () = assert!(size_of::<Held>() == 24, "every customer has this");
 
-/// Dues of risk, lifecycle and alerts ([`Moment::near`] the moment the profile was last looked at). They follow from the rest,
+/// Dues of risk, lifecycle and alerts (the customer's own and those of its tickets; [`Moment::near`] the moment the profile was last looked at). They follow from the rest,
 /// and so are no part of the state, but are dear to find again. They stand before the state.
-type Dues = [u64; 3];
+type Dues = [u64; 4];
 
 fn dues_of(profile: &Profile) -> Dues {
-    let alerts_ms = profile.more().and_then(More::alerts).map_or(NEVER_MS, Alerts::due_ms);
-    [profile.risk_due_ms(), profile.lifecycle_due_ms(), alerts_ms]
+    let alerts = profile.more().and_then(More::alerts);
+    let [own_ms, tickets_ms] = alerts.map_or([NEVER_MS; 2], Alerts::dues_ms);
+    [profile.risk_due_ms(), profile.lifecycle_due_ms(), own_ms, tickets_ms]
         .map(|due_ms| Moment::new(due_ms).near(profile.as_of_ms))
 }
 
@@ -39,11 +40,12 @@ fn packed(profile: &Profile, bytes: &mut Vec<u8>) -> Result<(), postcard::Error>
 
 fn unpacked(bytes: &[u8]) -> Result<Profile, postcard::Error> {
     let (dues, mut profile): (Dues, Profile) = postcard::from_bytes(bytes)?;
-    let [risk, lifecycle, alerts] = dues.map(|due| Moment::from_near(due, profile.as_of_ms).ms());
+    let [risk, lifecycle, own, tickets] =
+        dues.map(|due| Moment::from_near(due, profile.as_of_ms).ms());
     profile.set_risk_due_ms(risk);
     profile.set_lifecycle_due_ms(lifecycle);
     if let Some(held) = profile.more.as_mut().and_then(|more| more.alerts_mut()) {
-        held.set_due_ms(alerts);
+        held.set_dues_ms([own, tickets]);
     }
     Ok(profile)
 }

@@ -16,7 +16,7 @@ use crate::signal::regularity::Rhythm;
 use crate::signal::risk_inputs::{
     Base, Debt, DecayedSum, Gap, OpenInvoice, PulledMean, Rates, RiskInputs,
 };
-use crate::signal::risk_path::{Path, Point};
+use crate::signal::risk_path::{Path, Point, Stretch};
 use crate::signal::score::Explained;
 use crate::signal::service::{self, Ratings};
 use crate::signal::trend::TrendSums;
@@ -220,6 +220,27 @@ pub enum Look {
     Exactly,
 }
 
+/// The risk within the day after a moment: that it stays in a window for so long is found in one comparison.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ahead {
+    /// The moment.
+    pub at_ms: i64,
+    /// The risk until a day later.
+    pub day: Stretch,
+}
+
+impl Ahead {
+    /// Of a path at a moment, at which it stands at `now`.
+    pub fn of(path: &Path<'_>, now: &Point, at_ms: i64) -> Self {
+        Self { at_ms, day: path.stretch(now, Self::end_ms(at_ms)) }
+    }
+
+    /// The end of the day after a moment.
+    pub fn end_ms(at_ms: i64) -> i64 {
+        at_ms.saturating_add(DAY_MS)
+    }
+}
+
 /// What looking at the risk has found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RiskStep {
@@ -230,12 +251,14 @@ pub struct RiskStep {
     /// The next moment at which time alone moves it, or makes keeping the customer worth a contact, or at which it must be
     /// looked at again; [`NEVER_MS`] when it never does.
     pub due_ms: i64,
+    /// Where the risk goes next, of a look that went no further.
+    pub ahead: Option<Ahead>,
 }
 
 /// In which band the risk is at `tau_ms`, and until when.
 pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> RiskStep {
     let Some(inputs) = risk_inputs(cx, profile) else {
-        return RiskStep { crosses: None, risk: None, due_ms: NEVER_MS };
+        return RiskStep { crosses: None, risk: None, due_ms: NEVER_MS, ahead: None };
     };
     let path = Path::new(&inputs, &cx.risk.weights);
     let now = path.at(tau_ms);
@@ -243,8 +266,9 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
     let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, now.risk);
     let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
-    let due_ms = crossing_ms(cx, &path, &now, band, look, tau_ms);
-    RiskStep { crosses, risk: Some(now.risk), due_ms }
+    let ahead = (look == Look::Roughly).then(|| Ahead::of(&path, &now, tau_ms));
+    let due_ms = crossing_ms(cx, &path, now.risk, band, ahead, tau_ms);
+    RiskStep { crosses, risk: Some(now.risk), due_ms, ahead }
 }
 
 /// As the due of [`risk_step`], for a profile that nothing has happened to; noted in it.
@@ -253,7 +277,9 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
     let due_ms = match (band, risk_inputs(cx, profile)) {
         (Some((band, _)), Some(inputs)) => {
             let path = Path::new(&inputs, &cx.risk.weights);
-            crossing_ms(cx, &path, &path.at(from_ms), usize::from(band), look, from_ms)
+            let now = path.at(from_ms);
+            let ahead = (look == Look::Roughly).then(|| Ahead::of(&path, &now, from_ms));
+            crossing_ms(cx, &path, now.risk, usize::from(band), ahead, from_ms)
         }
         _ => NEVER_MS,
     };
@@ -261,31 +287,30 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
     due_ms
 }
 
-/// A moment after `from_ms`, that of `now`, before which the risk stays in its band, and on its side of the edge from which
-/// keeping is worth a contact.
+/// A moment after `from_ms`, when the risk is `now`, before which it stays in its band, and on its side of the edge from which
+/// keeping is worth a contact: the crossing itself, or where it is known what is ahead, in few evaluations.
 fn crossing_ms(
     cx: &Context,
     path: &Path<'_>,
-    now: &Point,
+    now: f64,
     band: usize,
-    look: Look,
+    ahead: Option<Ahead>,
     from_ms: i64,
 ) -> i64 {
     let mut window = Window::from(cx.risk.bands.limits(band));
     let edge = cx.offers.rules.risk_min;
     if window.low < edge && edge < window.high {
         // the way down says nothing, but from there the way up is looked for
-        if now.risk < edge {
+        if now < edge {
             window.high = edge;
         } else {
             window.low = edge;
         }
     }
-    let soon_ms = from_ms.saturating_add(DAY_MS);
-    let found = match look {
-        Look::Roughly if path.stays(now, window, soon_ms) => return soon_ms,
-        Look::Roughly => path.not_before(window, from_ms),
-        Look::Exactly => path.first_exit(window, from_ms, NEVER_MS),
+    let found = match ahead {
+        Some(ahead) if ahead.day.is_within(window) => return Ahead::end_ms(from_ms),
+        Some(_) => path.not_before(window, from_ms),
+        None => path.first_exit(window, from_ms, NEVER_MS),
     };
     match found.exit {
         Exit::At { at_ms } | Exit::NotBefore { at_ms } => at_ms.max(from_ms.saturating_add(1)),
@@ -437,6 +462,6 @@ mod tests {
     fn who_has_neither_bought_nor_a_contract_has_no_risk() {
         assert_eq!(risk_inputs(&context(), &Profile::new(0)), None);
         let step = risk_step(&context(), &Profile::new(0), 5, Look::Exactly);
-        assert_eq!(step, RiskStep { crosses: None, risk: None, due_ms: NEVER_MS });
+        assert_eq!(step, RiskStep { crosses: None, risk: None, due_ms: NEVER_MS, ahead: None });
     }
 }

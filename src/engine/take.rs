@@ -6,7 +6,7 @@ use super::apply::Engine;
 use super::care::CareEvent;
 use super::context::Context;
 use super::intent::category_key;
-use super::judge::promise_s;
+use super::judge::{Ahead, promise_s};
 use super::profile::Profile;
 use super::propose::note_act;
 use super::purchase::Opening;
@@ -26,7 +26,7 @@ use crate::model::time::DAY_MS;
 const NEW_PRODUCT_MS: i64 = 90 * DAY_MS;
 
 /// What an event has done, as far as the engine must act on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Took {
     /// It opened a purchase day after all others.
     pub bought: bool,
@@ -38,6 +38,12 @@ pub(super) struct Took {
     pub begins: bool,
     /// It may have changed what serving costs a day.
     pub costs: bool,
+    /// It was a search, or a wish to leave.
+    pub sought: bool,
+    /// It happened before everything else that is known.
+    pub earlier: bool,
+    /// Where the risk goes next, if it was judged.
+    pub ahead: Option<Ahead>,
 }
 
 impl Engine {
@@ -157,7 +163,8 @@ impl Engine {
         let begins = looked && may_interest(cx, profile, category, profile.as_of_ms);
         // of what is looked at the risk knows the visits and the wish to leave
         let leaves = matches!(action, WebAction::CancelPage | WebAction::OptOut);
-        Took { visit, judged: counted || leaves, begins, ..Took::default() }
+        let sought = sum.is_some();
+        Took { visit, judged: counted || leaves, begins, sought, ..Took::default() }
     }
 
     fn take_profile(

@@ -36,6 +36,12 @@ impl Daily {
         }
     }
 
+    /// Whether every midnight up to `tau_ms` was put in.
+    #[must_use]
+    pub fn is_filled(&self, tau_ms: i64) -> bool {
+        self.last_day.is_some_and(|last| last >= day_of(tau_ms))
+    }
+
     /// The least value of the last `days` days as seen at `tau_ms`.
     #[must_use]
     pub fn least(&self, days: u16, tau_ms: i64) -> Option<f64> {

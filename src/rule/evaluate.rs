@@ -43,19 +43,30 @@ pub struct Lasting {
 
 impl Default for Lasting {
     fn default() -> Self {
-        Self { holds: false, since_ms: BEFORE_ALL_MS }
+        NEVER_SEEN
     }
 }
 
+/// What is remembered of a test that was never looked at.
+const NEVER_SEEN: Lasting = Lasting { holds: false, since_ms: BEFORE_ALL_MS };
+/// The memory of conditions of which nothing is remembered yet; none needs more, as a rule.
+static BLANK: [Lasting; 8] = [NEVER_SEEN; 8];
+
 /// How a condition stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation<'c> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluation {
     /// Whether it holds.
     pub holds: bool,
     /// The first moment after which time alone may change that, or at which it must be looked at; later than the moment.
     pub due_ms: i64,
-    /// As long as none of these changes its answer, the condition does not.
-    pub deciding: Vec<&'c Test>,
+}
+
+/// A part of a condition on the way to the whole.
+struct Found<'c> {
+    holds: bool,
+    due_ms: i64,
+    /// As long as none of these changes its answer, the part does not; empty where nobody asks why.
+    deciding: Vec<&'c Test>,
 }
 
 /// How many [`Lasting`] a condition needs: one for each `within` and `held`, from left to right.
@@ -72,16 +83,37 @@ pub fn lasting_in(condition: &Condition) -> usize {
 /// Evaluates a condition. `memory` has [`lasting_in`] entries, which are brought up to the moment; the condition has to be
 /// evaluated after each event of its subject, whenever the machine itself changes a signal (a tier, the lifecycle), and at
 /// each due.
-pub fn evaluate<'c>(
-    condition: &'c Condition,
+pub fn evaluate(
+    condition: &Condition,
     memory: &mut [Lasting],
     world: &mut World<'_>,
-) -> Evaluation<'c> {
+) -> Evaluation {
     let mut watch_ms = NEVER_MS;
     remember(condition, &mut memory.iter_mut(), world, &mut watch_ms);
-    let mut found = look(condition, &mut memory.iter(), world);
-    found.due_ms = found.due_ms.min(watch_ms).max(world.tau_ms.saturating_add(1));
-    found
+    level(condition, memory, world, watch_ms)
+}
+
+/// The same where the memory needs no change, as mostly; `None` where it does. One that is too short counts as blank.
+pub fn evaluate_still(
+    condition: &Condition,
+    memory: &[Lasting],
+    world: &mut World<'_>,
+) -> Option<Evaluation> {
+    let needs = lasting_in(condition);
+    let memory = if memory.len() == needs { memory } else { BLANK.get(..needs)? };
+    let mut watch_ms = NEVER_MS;
+    let same = needs == 0 || is_as_remembered(condition, &mut memory.iter(), world, &mut watch_ms);
+    same.then(|| level(condition, memory, world, watch_ms))
+}
+
+fn level(
+    condition: &Condition,
+    memory: &[Lasting],
+    world: &mut World<'_>,
+    watch_ms: i64,
+) -> Evaluation {
+    let Found { holds, due_ms, .. } = look::<false>(condition, &mut memory.iter(), world);
+    Evaluation { holds, due_ms: due_ms.min(watch_ms).max(world.tau_ms.saturating_add(1)) }
 }
 
 /// The tests that hold, on every path by which the condition holds: its reasons. `memory` is as [`evaluate`] left it.
@@ -105,13 +137,13 @@ fn collect_reasons<'c>(
         Condition::All(parts) | Condition::Any(parts) => {
             for part in parts {
                 let own = memory.as_slice().get(..lasting_in(part)).unwrap_or_default();
-                if look(part, &mut own.iter(), world).holds {
+                if look::<false>(part, &mut own.iter(), world).holds {
                     collect_reasons(part, &mut own.iter(), world, reasons);
                 }
                 *memory = memory.as_slice().get(lasting_in(part)..).unwrap_or_default().iter();
             }
         }
-        other => reasons.extend(look(other, memory, world).deciding),
+        other => reasons.extend(look::<true>(other, memory, world).deciding),
     }
 }
 
@@ -140,15 +172,38 @@ fn remember(
     }
 }
 
-fn look<'c>(
+/// Whether every test of a `within` or `held` answers as is remembered, and when one of them may change.
+fn is_as_remembered(
+    condition: &Condition,
+    memory: &mut std::slice::Iter<'_, Lasting>,
+    world: &mut World<'_>,
+    watch_ms: &mut i64,
+) -> bool {
+    match condition {
+        Condition::Test(_) | Condition::Known(_) => true,
+        Condition::Not(inner) => is_as_remembered(inner, memory, world, watch_ms),
+        Condition::All(parts) | Condition::Any(parts) => {
+            parts.iter().all(|part| is_as_remembered(part, memory, world, watch_ms))
+        }
+        Condition::Within(test, _) | Condition::Held(test, _) => {
+            let (holds, crossing_ms) = answer(test, world);
+            *watch_ms = (*watch_ms).min(crossing_ms);
+            memory.next().is_some_and(|lasting| lasting.holds == holds)
+        }
+    }
+}
+
+/// How a part stands; `WHY`: and by what.
+fn look<'c, const WHY: bool>(
     condition: &'c Condition,
     memory: &mut std::slice::Iter<'_, Lasting>,
     world: &mut World<'_>,
-) -> Evaluation<'c> {
+) -> Found<'c> {
+    let by = |test: &'c Test| if WHY { vec![test] } else { Vec::new() };
     match condition {
         Condition::Test(test) => {
             let (holds, due_ms) = answer(test, world);
-            Evaluation { holds, due_ms, deciding: vec![test] }
+            Found { holds, due_ms, deciding: by(test) }
         }
         Condition::Known(signal) => {
             let term = Term::Signal(*signal);
@@ -158,14 +213,14 @@ fn look<'c>(
             } else {
                 NEVER_MS
             };
-            Evaluation { holds, due_ms, deciding: Vec::new() }
+            Found { holds, due_ms, deciding: Vec::new() }
         }
         Condition::Not(inner) => {
-            let inner = look(inner, memory, world);
-            Evaluation { holds: !inner.holds, ..inner }
+            let inner = look::<WHY>(inner, memory, world);
+            Found { holds: !inner.holds, ..inner }
         }
-        Condition::All(parts) => join(parts, true, memory, world),
-        Condition::Any(parts) => join(parts, false, memory, world),
+        Condition::All(parts) => join::<WHY>(parts, true, memory, world),
+        Condition::Any(parts) => join::<WHY>(parts, false, memory, world),
         Condition::Within(test, length_ms) | Condition::Held(test, length_ms) => {
             let lasting = memory.next().copied().unwrap_or_default();
             let end_ms = lasting.since_ms.saturating_add(*length_ms);
@@ -175,45 +230,45 @@ fn look<'c>(
             // while the test itself holds on, a `within` has no end; a `held` counts only then
             let counts = lasting.holds != within;
             let due_ms = if counts && !over { end_ms } else { NEVER_MS };
-            Evaluation { holds, due_ms, deciding: vec![test] }
+            Found { holds, due_ms, deciding: by(test) }
         }
     }
 }
 
 /// `all` parts, or any of them. The parts that decide are those whose answer is the whole's: one suffices where the
 /// answer is that of a single part (an `and` that does not hold, an `or` that does), and all are needed otherwise.
-fn join<'c>(
+fn join<'c, const WHY: bool>(
     parts: &'c [Condition],
     all: bool,
     memory: &mut std::slice::Iter<'_, Lasting>,
     world: &mut World<'_>,
-) -> Evaluation<'c> {
-    let mut rest = memory.as_slice();
-    let mut owns = Vec::with_capacity(parts.len());
-    for part in parts {
-        let (own, behind) = rest.split_at(lasting_in(part).min(rest.len()));
-        owns.push((part, own));
-        rest = behind;
-    }
-    *memory = rest.iter();
+) -> Found<'c> {
+    let held = memory.as_slice();
+    let needs = parts.iter().map(lasting_in).sum::<usize>().min(held.len());
+    *memory = held[needs..].iter();
     let (mut first_ms, mut together) = (NEVER_MS, Vec::new());
-    let mut alone: Option<Evaluation<'c>> = None;
+    let mut alone: Option<Found<'c>> = None;
     // what no time moves comes first: where it decides, nothing else is asked
-    let (still, moving): (Vec<_>, Vec<_>) = owns.into_iter().partition(|(part, _)| is_still(part));
-    for (part, own) in still.into_iter().chain(moving) {
-        let found = look(part, &mut own.iter(), world);
-        if found.holds == all {
-            first_ms = first_ms.min(found.due_ms);
-            together.extend(found.deciding);
-        } else if alone.as_ref().is_none_or(|held| found.due_ms > held.due_ms) {
-            let lasts = found.due_ms == NEVER_MS;
-            alone = Some(found);
-            if lasts {
-                break;
+    for still in [true, false] {
+        let mut rest = held;
+        for part in parts {
+            let (own, behind) = rest.split_at(lasting_in(part).min(rest.len()));
+            rest = behind;
+            if is_still(part) != still {
+                continue;
+            }
+            let found = look::<WHY>(part, &mut own.iter(), world);
+            if found.holds == all {
+                first_ms = first_ms.min(found.due_ms);
+                together.extend(found.deciding);
+            } else if found.due_ms == NEVER_MS {
+                return found;
+            } else if alone.as_ref().is_none_or(|held| found.due_ms > held.due_ms) {
+                alone = Some(found);
             }
         }
     }
-    alone.unwrap_or(Evaluation { holds: all, due_ms: first_ms, deciding: together })
+    alone.unwrap_or(Found { holds: all, due_ms: first_ms, deciding: together })
 }
 
 fn is_still(condition: &Condition) -> bool {

@@ -60,13 +60,20 @@ impl Calendar {
     /// Milliseconds of business hours in `[from_ms, to_ms)`; 0 where it ends before it begins.
     #[must_use]
     pub fn between_ms(&self, from_ms: i64, to_ms: i64) -> i64 {
+        self.between_up_to_ms(from_ms, to_ms, i64::MAX)
+    }
+
+    /// The same, counted no further than to the end of the day on which it reaches `most_ms`: then it may be less than all, but
+    /// not than that.
+    #[must_use]
+    pub fn between_up_to_ms(&self, from_ms: i64, to_ms: i64, most_ms: i64) -> i64 {
         let Some(mut date) = self.date_at(from_ms) else { return 0 };
         let mut sum_ms = 0;
         loop {
-            let Some(begins_ms) = self.instant_ms(date, 0).filter(|at| *at < to_ms) else {
+            let begins = self.instant_ms(date, 0).is_some_and(|at| at < to_ms);
+            if !begins || sum_ms >= most_ms {
                 return sum_ms;
-            };
-            debug_assert!(begins_ms <= to_ms);
+            }
             for (open_ms, close_ms) in self.open_on(date) {
                 sum_ms += (close_ms.min(to_ms) - open_ms.max(from_ms)).max(0);
             }

@@ -228,6 +228,12 @@ impl Alert {
         !matches!(self.phase, Phase::Quiet | Phase::Pending)
     }
 
+    /// Whether it raises and whether it clears, as last told.
+    #[must_use]
+    pub fn levels(&self) -> (bool, bool) {
+        (self.raise, self.clear)
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn phase(&self) -> Phase {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::{Condition, Term};
 use super::definition::{Cooldown, Rule};
-use super::evaluate::{Lasting, Value, World, evaluate, lasting_in};
+use super::evaluate::{Lasting, Value, World, evaluate, evaluate_still, lasting_in};
 use super::lifecycle::{Alert, Command, Ignored, Pace, Transition};
 
 /// The state of a rule about a subject.
@@ -48,6 +48,24 @@ impl Watch {
         }
         debug_assert!(asked || !self.alert.may_clear());
         due_ms.min(self.alert.due_ms(pace))
+    }
+
+    /// The next due, where a look would change nothing, as mostly; `None` where it may change something, so that it must be
+    /// looked at. Asks nothing that decides nothing.
+    pub fn still(&self, rule: &Rule, world: &mut World<'_>) -> Option<i64> {
+        // the cooldown of an episode is asked for when it ends
+        let pace = Pace { dwell_ms: rule.dwell_ms, cooldown_ms: 0 };
+        let due_ms = self.alert.due_ms(pace);
+        if due_ms <= world.tau_ms {
+            return None;
+        }
+        let raise = evaluate_still(&rule.raise, &self.raise, world)?;
+        let asked = self.alert.may_clear() || lasting_in(&rule.clear) > 0;
+        let clear =
+            if asked { Some(evaluate_still(&rule.clear, &self.clear, world)?) } else { None };
+        let levels = (raise.holds, clear.is_none_or(|clear| clear.holds));
+        let first_ms = clear.map_or(raise.due_ms, |clear| clear.due_ms.min(raise.due_ms));
+        (levels == self.alert.levels()).then_some(first_ms.min(due_ms))
     }
 
     /// Does what a person says. To be followed by a look.

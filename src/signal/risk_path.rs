@@ -22,6 +22,25 @@ pub struct Point {
     parts: Parts,
 }
 
+/// The risk between two moments: at both, and bounds of all between them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch {
+    /// The risk at the first.
+    pub from: f64,
+    /// At the last.
+    pub to: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Stretch {
+    /// Whether the risk certainly stays inside `window`. That it does not is not said by `false`.
+    #[must_use]
+    pub fn is_within(&self, window: Window) -> bool {
+        [self.from, self.to, self.low, self.high].into_iter().all(|risk| window.holds(risk))
+    }
+}
+
 /// The contributions at one moment.
 #[derive(Debug)]
 struct Parts {
@@ -68,16 +87,12 @@ impl<'a> Path<'a> {
         Point { risk: sigmoid(eta), parts: Parts { phi, trends, debt } }
     }
 
-    /// Whether the risk certainly stays inside `window` from a moment up to and including `until_ms`, in one more
-    /// evaluation. That it does not is not said by `false`.
+    /// The risk from a moment up to and including `until_ms`, in one more evaluation.
     #[must_use]
-    pub fn stays(&self, from: &Point, window: Window, until_ms: i64) -> bool {
-        if !window.holds(from.risk) {
-            return false;
-        }
+    pub fn stretch(&self, from: &Point, until_ms: i64) -> Stretch {
         let last = self.at(until_ms);
         let (low, high) = self.bounds(&from.parts, &last.parts);
-        [last.risk, low, high].into_iter().all(|risk| window.holds(risk))
+        Stretch { from: from.risk, to: last.risk, low, high }
     }
 
     fn sample(&self, tau_ms: i64) -> (f64, Parts) {

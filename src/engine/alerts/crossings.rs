@@ -3,7 +3,7 @@
 
 use super::values::Facts;
 use crate::alert::view::View;
-use crate::engine::judge::Look;
+use crate::engine::judge::{Ahead, Look};
 use crate::model::registry::Signal;
 use crate::model::time::{DAY_MS, NEVER_MS};
 use crate::rule::condition::Test;
@@ -11,7 +11,6 @@ use crate::signal::days;
 use crate::signal::exit::{Exit, Window};
 use crate::signal::moment::earliest_after;
 use crate::signal::regularity::Rhythm;
-use crate::signal::risk_path::Path;
 use crate::signal::trend::{TrendRule, TrendSums};
 
 /// Signals that go one way until the next event, and are known or unknown throughout.
@@ -115,10 +114,8 @@ impl Facts<'_> {
     }
 
     fn of_risk(&self, tau_ms: i64, edge: Option<f64>) -> i64 {
-        let (Some(edge), Some(inputs)) = (edge, self.inputs()) else { return NEVER_MS };
-        let path = Path::new(inputs, &self.cx.risk.weights);
-        let window = Window::around(path.at(tau_ms).risk, &[edge]);
-        self.exit_ms(tau_ms, &path, window)
+        let (Some(edge), Some(risk)) = (edge, self.risk(tau_ms)) else { return NEVER_MS };
+        self.exit_ms(tau_ms, Window::around(risk, &[edge])).unwrap_or(NEVER_MS)
     }
 
     /// See [`crate::alert::Facts::leaves_ms`]: of the risk.
@@ -127,25 +124,25 @@ impl Facts<'_> {
         tau_ms: i64,
         window: &dyn Fn(f64) -> Window,
     ) -> Option<i64> {
-        let path = Path::new(self.inputs()?, &self.cx.risk.weights);
-        Some(self.exit_ms(tau_ms, &path, window(path.at(tau_ms).risk)))
+        self.exit_ms(tau_ms, window(self.risk(tau_ms)?))
     }
 
-    fn exit_ms(&self, tau_ms: i64, path: &Path<'_>, window: Window) -> i64 {
+    /// The first moment at which the risk may be outside; `None` for who has none. Of who has done something within a day it is
+    /// enough that it is not within the next: mostly something happens before.
+    fn exit_ms(&self, tau_ms: i64, window: Window) -> Option<i64> {
+        let is_recent = tau_ms.saturating_sub(self.profile.as_of_ms) < DAY_MS;
+        if (self.look == Look::Roughly || is_recent) && self.ahead(tau_ms)?.day.is_within(window) {
+            return Some(Ahead::end_ms(tau_ms));
+        }
+        let path = self.path()?;
         let found = match self.look {
-            Look::Roughly => {
-                let soon_ms = tau_ms.saturating_add(DAY_MS);
-                if path.stays(&path.at(tau_ms), window, soon_ms) {
-                    return soon_ms;
-                }
-                path.not_before(window, tau_ms)
-            }
+            Look::Roughly => path.not_before(window, tau_ms),
             Look::Exactly => path.first_exit(window, tau_ms, NEVER_MS),
         };
-        match found.exit {
+        Some(match found.exit {
             Exit::At { at_ms } | Exit::NotBefore { at_ms } => at_ms,
             Exit::Never => NEVER_MS,
-        }
+        })
     }
 }
 

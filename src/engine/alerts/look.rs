@@ -3,13 +3,15 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::touched::{TICKET, of_event};
 use super::values::Facts;
 use crate::alert::look::Looking;
+use crate::alert::touched::Touched;
 use crate::alert::{Alerts, Days, Ruled};
 use crate::engine::apply::Engine;
-use crate::engine::care::TicketView;
-use crate::engine::judge::Look;
+use crate::engine::judge::{Ahead, Look};
 use crate::engine::profile::{More, Profile};
+use crate::engine::take::Took;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event};
 use crate::model::registry::Subject;
@@ -24,6 +26,10 @@ impl Engine {
         };
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
+        let alerts = entry.profile.more().and_then(More::alerts);
+        if !alerts.is_some_and(|alerts| alerts.lacks_days(until_ms)) {
+            return;
+        }
         let Some(mut days) = take_days(&mut entry.profile) else { return };
         let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
         days.fill(ruled, &facts, until_ms);
@@ -32,42 +38,46 @@ impl Engine {
         }
     }
 
-    /// After an event.
+    /// After an event, of which is told what it did.
     pub(in crate::engine) fn look_after_event(
         &mut self,
         slot: u32,
         batch: &EventBatch,
         event: &Event,
+        took: &Took,
+        new: bool,
     ) {
+        let touched = of_event(&event.body, took, new);
+        let about = [Subject::Customer, Subject::Ticket];
+        let reads = |ruled: &Ruled| about.iter().any(|about| ruled.reads(*about, touched));
+        if !self.cx.alerts.as_ref().is_some_and(reads) {
+            return;
+        }
         let tau_ms = self.store.get(slot).profile.as_of_ms;
         let ticket = match event.body {
             Body::Support { ticket_id, .. } => Some(batch.str(ticket_id)),
             _ => None,
         };
         let ticket = ticket.map(|id| (xxh3_64(id.as_bytes()), id));
-        self.look_at(slot, tau_ms, Look::Roughly, ticket, true);
+        let seen = Seen { touched, ticket, event: true, ahead: took.ahead };
+        self.look_at(slot, tau_ms, Look::Roughly, seen);
     }
 
     /// After a due of whatever kind; `moved`: it has changed something.
     pub(in crate::engine) fn look_at_fired(&mut self, slot: u32, tau_ms: i64, moved: bool) {
-        if moved || self.store.get(slot).profile.alerts_due_ms() <= tau_ms {
+        if moved {
             self.look_at_due(slot, tau_ms);
+        } else if self.store.get(slot).profile.alerts_due_ms() <= tau_ms {
+            self.look_at(slot, tau_ms, Look::Exactly, Seen::of(Touched::NOTHING));
         }
     }
 
-    /// At a due, or after the machine itself has changed a signal.
+    /// At a due of another kind, or after the machine itself has changed a signal.
     pub(in crate::engine) fn look_at_due(&mut self, slot: u32, tau_ms: i64) {
-        self.look_at(slot, tau_ms, Look::Exactly, None, false);
+        self.look_at(slot, tau_ms, Look::Exactly, Seen::of(Touched::ALL));
     }
 
-    fn look_at(
-        &mut self,
-        slot: u32,
-        tau_ms: i64,
-        look: Look,
-        ticket: Option<(u64, &str)>,
-        begin: bool,
-    ) {
+    fn look_at(&mut self, slot: u32, tau_ms: i64, look: Look, seen: Seen<'_>) {
         let Self { cx, store, tiers, owners, alerted, version, .. } = self;
         // a customer told over, not lived: nobody is called
         let Some(ruled) = cx.alerts.as_ref().filter(|_| *version != 0) else { return };
@@ -77,16 +87,16 @@ impl Engine {
         let alerts = held.as_deref_mut();
         let mut fresh = Alerts::default();
         let alerts = alerts.unwrap_or(&mut fresh);
-        let facts =
-            Facts { look, ..Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners) };
+        let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
+        let facts = Facts { look, ..facts.judged(seen.ahead) };
         let mut looking = facts.looking(ruled, alerts, tau_ms);
-        if begin {
-            looking.begin_days();
+        if seen.event {
+            looking.begin_days(seen.touched);
         }
-        looking.all_of_customer(ticket);
-        let Looking { due_ms: at_ms, changed, told, .. } = looking;
+        looking.all_of_customer(seen);
+        let due_ms = looking.close();
+        let Looking { changed, told, .. } = looking;
         alerted.extend(told);
-        alerts.set_due_ms(at_ms);
         if held.is_none() && !fresh.is_blank() {
             held = Some(Box::new(fresh));
         }
@@ -94,8 +104,8 @@ impl Engine {
         if changed {
             self.mark(slot);
         }
-        if at_ms < self.store.get(slot).due_ms() {
-            self.arm_at(slot, at_ms);
+        if due_ms < self.store.get(slot).due_ms() {
+            self.arm_at(slot, due_ms);
         }
     }
 
@@ -111,7 +121,7 @@ impl Engine {
             Facts::new(&self.cx, &entry.profile, tier).named(entry.key.bytes(), &self.owners);
         let facts = Facts { look: Look::Roughly, ..facts };
         let mut looking = facts.looking(ruled, &mut copy, tau_ms);
-        looking.all_of_customer(None);
+        looking.all_of_customer(Seen::of(Touched::ALL));
         let found = looking.changed;
         let told: Vec<&str> = looking.told.iter().map(|word| word.rule.as_str()).collect();
         let why = format!("told of {told:?} at {tau_ms}");
@@ -136,11 +146,12 @@ impl Engine {
             let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
             let facts = Facts { look: Look::Roughly, ..facts };
             let mut looking = facts.looking(ruled, &mut copy, from_ms);
-            looking.all_of_customer(None);
-            looking.due_ms
+            looking.all_of_customer(Seen::of(Touched::ALL));
+            looking.due_ms()
         };
         if due_ms != NEVER_MS {
-            held.get_or_insert_default().set_due_ms(due_ms);
+            // which of both is due is found when it is
+            held.get_or_insert_default().set_dues_ms([due_ms, due_ms]);
         }
         put(&mut entry.profile, held);
     }
@@ -175,35 +186,89 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Why a customer is looked at.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    touched: Touched,
+    /// The ticket that an event was about: the hash of its id, and the id.
+    ticket: Option<(u64, &'a str)>,
+    /// It was an event.
+    event: bool,
+    /// Where the risk goes next, if that has just been found.
+    ahead: Option<Ahead>,
+}
+
+impl Seen<'_> {
+    fn of(touched: Touched) -> Self {
+        Self { touched, ticket: None, event: false, ahead: None }
+    }
+}
+
 impl Looking<'_, Facts<'_>> {
-    /// Looks at every rule about the customer, then at those about its tickets.
-    fn all_of_customer(&mut self, named: Option<(u64, &str)>) {
-        self.all(Subject::Customer);
-        self.tickets(named);
-        self.close();
+    /// Looks at the rules about the customer, then at those about its tickets: those that are due, and those that are told from
+    /// what was touched.
+    fn all_of_customer(&mut self, seen: Seen<'_>) {
+        self.told_from(Subject::Customer, seen.touched);
+        self.tickets(seen);
     }
 
-    fn tickets(&mut self, named: Option<(u64, &str)>) {
-        let ruled = self.ruled();
-        if ruled.ready(Subject::Ticket).next().is_none() {
+    fn tickets(&mut self, seen: Seen<'_>) {
+        let (ruled, due) = (self.ruled(), self.part_is_due());
+        if !due && !ruled.reads(Subject::Ticket, seen.touched) {
             return;
         }
+        if let Some((id, name)) = seen.ticket {
+            self.remember(id, name);
+        }
+        // of other tickets an event changes nothing that is theirs
+        let others =
+            if seen.ticket.is_some() { seen.touched.without(TICKET) } else { seen.touched };
+        let every = due || ruled.reads(Subject::Ticket, others);
         let care = self.facts.more().and_then(|more| more.care.as_deref());
-        let known: Vec<TicketView> = care.into_iter().flat_map(|care| care.tickets()).collect();
-        let mut ids: Vec<u64> = known.iter().filter(|t| t.open).map(|t| t.id).collect();
-        ids.extend(self.alerts.held().iter().map(|held| held.part()).filter(|part| *part != 0));
+        let parts = self.alerts.held().iter().map(|held| held.part()).filter(|part| *part != 0);
+        let mut ids: Vec<u64> = parts.collect();
+        if every {
+            self.every_part();
+            let tickets = care.into_iter().flat_map(|care| care.tickets());
+            ids.extend(tickets.filter(|ticket| ticket.open).map(|ticket| ticket.id));
+        } else {
+            // one that had to make room is looked at, too
+            let (named, gone) =
+                (seen.ticket, |id| care.is_none_or(|care| care.ticket(id).is_none()));
+            ids.retain(|id| named.is_some_and(|(named, _)| named == *id) || gone(*id));
+            let open = |id: u64| care.and_then(|care| care.ticket(id)).is_some_and(|t| t.open);
+            ids.extend(named.map(|(id, _)| id).filter(|id| open(*id)));
+        }
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
-            self.facts.ticket = known.iter().find(|ticket| ticket.id == id).copied();
-            let name = named.filter(|(hash, _)| *hash == id).map_or("", |(_, name)| name);
-            for (rule, law) in ruled.ready(Subject::Ticket) {
-                self.one(rule, law, Some(id), name);
-            }
+            let is_it = seen.ticket.is_some_and(|(named, _)| named == id);
+            self.facts.ticket = care.and_then(|care| care.ticket(id));
+            let touched = match self.facts.ticket {
+                Some(_) if !is_it => others,
+                Some(_) => seen.touched,
+                None => Touched::ALL,
+            };
+            self.part(Subject::Ticket, touched, id);
         }
         self.facts.ticket = None;
         // a ticket that is remembered no more cannot come back under its number
-        let gone = |part: u64| !known.iter().any(|ticket| ticket.id == part);
-        self.alerts.retain(|held| held.part() == 0 || held.is_live() || !gone(held.part()));
+        let known = |part: u64| care.is_some_and(|care| care.ticket(part).is_some());
+        self.alerts.retain(|held| held.part() == 0 || held.is_live() || known(held.part()));
+    }
+
+    /// Remembers the id of a ticket while it is open: time alone may raise something about it.
+    fn remember(&mut self, id: u64, name: &str) {
+        let care = self.facts.more().and_then(|more| more.care.as_deref());
+        let is_open = |id: u64| care.and_then(|care| care.ticket(id)).is_some_and(|t| t.open);
+        if is_open(id) {
+            self.alerts.remember_part(id, name);
+        }
+        // the held alerts of one that is closed know its id; another one may have had to make room
+        if self.alerts.parts_len() > care.map_or(0, |care| care.open_len()) {
+            self.alerts.retain_parts(is_open);
+        } else if !is_open(id) {
+            self.alerts.forget_part(id);
+        }
     }
 }

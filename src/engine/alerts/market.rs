@@ -209,22 +209,22 @@ impl Market {
     ) {
         let Some(sold) = self.segments.get_mut(name) else { return };
         let mut alerts = std::mem::take(&mut sold.alerts);
+        let before_ms = alerts.due_ms();
         let mut segment = looking((cx, ruled), name, sold.bought(at_ms), &mut alerts, at_ms);
-        segment.all_of_segment();
-        let (due_ms, changed) = (segment.due_ms, segment.changed);
+        let due_ms = segment.all_of_segment();
+        let changed = segment.changed;
         told.append(&mut segment.told);
         sold.alerts = alerts;
         if changed {
             self.alerts_changed.insert(name.into());
         }
-        self.arm(name, due_ms);
+        self.arm(name, before_ms, due_ms);
     }
 
     /// Each segment has one due at most.
-    fn arm(&mut self, name: &str, due_ms: i64) {
+    fn arm(&mut self, name: &str, before_ms: i64, due_ms: i64) {
         let Some(sold) = self.segments.get_mut(name) else { return };
-        let before_ms = sold.alerts.due_ms();
-        sold.alerts.set_due_ms(due_ms);
+        sold.alerts.set_dues_ms([due_ms, NEVER_MS]);
         if before_ms != due_ms {
             self.dues.remove(&(before_ms, name.into()));
         }
@@ -318,12 +318,12 @@ impl Market {
             // what lies before was looked at: nothing happens here
             let mut copy = sold.alerts.clone();
             let mut segment = looking((cx, ruled), name, sold.bought(done_ms), &mut copy, done_ms);
-            segment.all_of_segment();
-            let due_ms = if anew { done_ms.saturating_add(1) } else { segment.due_ms };
+            let found_ms = segment.all_of_segment();
+            let due_ms = if anew { done_ms.saturating_add(1) } else { found_ms };
             armed.push((name.clone(), due_ms));
         }
         for (name, due_ms) in armed {
-            self.arm(&name, due_ms);
+            self.arm(&name, NEVER_MS, due_ms);
             if let Some(ruled) =
                 cx.alerts.as_ref().filter(|r| anew && !r.is_about(Subject::Segment))
             {

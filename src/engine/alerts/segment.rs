@@ -124,9 +124,9 @@ pub(super) fn looking<'a>(
 }
 
 impl Looking<'_, Facts<'_>> {
-    /// Looks at every rule about segments.
-    pub(super) fn all_of_segment(&mut self) {
+    /// Looks at every rule about segments. Returns when to look again.
+    pub(super) fn all_of_segment(&mut self) -> i64 {
         self.all(Subject::Segment);
-        self.close();
+        self.close()
     }
 }

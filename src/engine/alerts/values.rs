@@ -7,7 +7,7 @@ use super::owners::Owners;
 use crate::engine::care::TicketView;
 use crate::engine::context::Context;
 use crate::engine::judge::{
-    Look, clv_minor, csat, judge, mean_spend_minor, open_tickets, rhythm, risk_inputs,
+    Ahead, Look, clv_minor, csat, judge, mean_spend_minor, open_tickets, rhythm, risk_inputs,
 };
 use crate::engine::profile::{More, Profile};
 use crate::engine::purchase::Purchases;
@@ -22,6 +22,7 @@ use crate::signal::days;
 use crate::signal::decay::trend;
 use crate::signal::regularity::Rhythm;
 use crate::signal::risk_inputs::RiskInputs;
+use crate::signal::risk_path::{Path, Point};
 use crate::signal::service::{sat_band, share, shrunk_share, suggest_share, typical_hours};
 use crate::signal::silence::History;
 use crate::signal::trend::{TrendRule, TrendSums};
@@ -54,12 +55,34 @@ pub(super) struct Facts<'a> {
     /// How thoroughly crossings of the risk are looked for.
     pub look: Look,
     pub inputs: OnceCell<Option<RiskInputs>>,
+    /// The risk at the moment that is looked at, and
+    pub now: OnceCell<Option<(i64, Point)>>,
+    /// where it goes next.
+    pub ahead: OnceCell<Option<Ahead>>,
 }
 
 impl<'a> Facts<'a> {
     pub fn new(cx: &'a Context, profile: &'a Profile, tier: TierColumns) -> Self {
-        let (ticket, look, inputs) = (None, Look::Exactly, OnceCell::new());
-        Self { cx, key: &[], owners: None, profile, tier, ticket, look, inputs }
+        Self {
+            cx,
+            key: &[],
+            owners: None,
+            profile,
+            tier,
+            ticket: None,
+            look: Look::Exactly,
+            inputs: OnceCell::new(),
+            now: OnceCell::new(),
+            ahead: OnceCell::new(),
+        }
+    }
+
+    /// The same, of whom it has just been found where the risk goes next.
+    pub fn judged(self, ahead: Option<Ahead>) -> Self {
+        if let Some(ahead) = ahead {
+            return Self { ahead: OnceCell::from(Some(ahead)), ..self };
+        }
+        self
     }
 
     /// The same of whom something may be told.
@@ -73,7 +96,38 @@ impl<'a> Facts<'a> {
     }
 
     pub fn risk(&self, tau_ms: i64) -> Option<f64> {
-        Some(self.cx.risk.weights.risk(&self.inputs()?.facts_at(tau_ms)))
+        if let Some(ahead) = self.ahead.get().copied().flatten().filter(|held| held.at_ms == tau_ms)
+        {
+            return Some(ahead.day.from);
+        }
+        match self.point(tau_ms) {
+            Some(point) => Some(point.risk),
+            None => Some(self.cx.risk.weights.risk(&self.inputs()?.facts_at(tau_ms))),
+        }
+    }
+
+    /// The path of the risk; `None` for who has none.
+    pub fn path(&self) -> Option<Path<'_>> {
+        Some(Path::new(self.inputs()?, &self.cx.risk.weights))
+    }
+
+    /// The risk at the first moment that is asked for, which mostly is asked for again; `None` for another.
+    fn point(&self, tau_ms: i64) -> Option<&Point> {
+        let held = self.now.get_or_init(|| Some((tau_ms, self.path()?.at(tau_ms))));
+        held.as_ref().filter(|(at_ms, _)| *at_ms == tau_ms).map(|(_, point)| point)
+    }
+
+    /// Where the risk goes within a day; `None` for who has none.
+    pub fn ahead(&self, tau_ms: i64) -> Option<Ahead> {
+        let found = || {
+            let path = self.path()?;
+            Some(match self.point(tau_ms) {
+                Some(now) => Ahead::of(&path, now, tau_ms),
+                None => Ahead::of(&path, &path.at(tau_ms), tau_ms),
+            })
+        };
+        let held = *self.ahead.get_or_init(found);
+        held.filter(|held| held.at_ms == tau_ms).or_else(found)
     }
 
     /// The revenue at risk, minor units: what 90 days would bring in at the present pace, times the risk of losing it.
@@ -119,7 +173,8 @@ impl<'a> Facts<'a> {
     /// The signal at a moment not before the last event; `None` where it is unknown.
     pub fn value_of(&self, signal: &Signal, tau_ms: i64) -> Option<Value> {
         let word = |name: Option<&str>| {
-            let at = signal.words_of().position(|word| Some(word) == name)?;
+            let name = name?;
+            let at = signal.words_of().position(|word| word == name)?;
             Some(Value::Word(at as u8))
         };
         let place = self.tier.place;
