@@ -29,14 +29,13 @@ pub enum Refused {
 
 impl Refused {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::NoAlert,
         Self::NoRule,
         Self::NoEnd,
         Self::Ignored(Ignored::Repeated),
         Self::Ignored(Ignored::Stale),
         Self::Ignored(Ignored::Unfit),
-        Self::Ignored(Ignored::TooMany),
     ];
 
     /// In a word, as metrics and logs call it.
@@ -49,7 +48,6 @@ impl Refused {
             Self::Ignored(Ignored::Repeated) => "repeated",
             Self::Ignored(Ignored::Stale) => "other_episode",
             Self::Ignored(Ignored::Unfit) => "other_phase",
-            Self::Ignored(Ignored::TooMany) => "too_many",
         }
     }
 

@@ -104,7 +104,7 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
         let tiers = Tiers::new(&plan);
         let cx = Context::new(plan);
-        let segments = cx.alerts.as_ref().is_some_and(|ruled| ruled.is_about(Subject::Segment));
+        let segments = cx.alerts.is_about(Subject::Segment);
         Self {
             tiers,
             demand: Demand::new(segments),

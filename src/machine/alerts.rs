@@ -48,7 +48,7 @@ impl Machine {
         };
         let ruled = match &self.book {
             Some(book) => book.ruled(),
-            None => self.engine.cx.alerts.as_ref(),
+            None => &self.engine.cx.alerts,
         };
         for mut word in told {
             word.generation = self.identity.generation;
@@ -60,7 +60,7 @@ impl Machine {
             let wait_ms = if of_segment { HOUR_MS + MINUTE_MS } else { 0 };
             word.catch_up =
                 word.by_kind != "person" && late_ms > in_time_ms.saturating_add(wait_ms);
-            if let Some(ruled) = ruled.filter(|_| word.call) {
+            if word.call {
                 word.due_ms = ruled.loud_from_ms(&word.rule, clock.now_ms);
             }
             self.engine.rows.alert_history(&word, version);

@@ -57,6 +57,10 @@ impl<'a> Facts<'a> {
 }
 
 impl crate::alert::Facts for Facts<'_> {
+    fn as_of_ms(&self) -> i64 {
+        self.sums.landmark_ms
+    }
+
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
         self.number(signal.name, at_ms).map(Value::Number)
     }
