@@ -55,7 +55,7 @@ fn the_schema_finds_mistakes() {
     for (pointer, key, value) in [
         ("/services/app", "enviroment", serde_json::json!({})),
         ("/services/kafka", "ports", serde_json::json!("9092:9092")),
-        ("/services/app/depends_on/migrate", "condition", serde_json::json!("healthy")),
+        ("/services/app/depends_on/migrate-accounts", "condition", serde_json::json!("healthy")),
         ("", "service", serde_json::json!({})),
     ] {
         let mut broken = compose();

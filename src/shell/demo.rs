@@ -23,6 +23,7 @@ use clickhouse::Client;
 use rdkafka::error::KafkaError;
 use tokio::sync::watch;
 
+use crate::model::time::DAY_MS;
 use crate::plan::{self, Clock, Plan, RuleFile};
 
 use super::migrate::{MigrateError, Retention, migrate};
@@ -33,7 +34,7 @@ use desk::Desk;
 use engine::{Engine, Folder};
 use pipeline::Pipeline;
 use screen::{Screen, dollars, grouped};
-use story::Story;
+use story::{END_MS, Story};
 
 /// The definitions that the demo runs: customers, and their accounts.
 const DEFINITIONS: [&str; 2] =
@@ -44,6 +45,8 @@ const RULES: RuleFile<'static> =
 /// The rules of alerts about accounts: the shipped ones.
 const ACCOUNT_RULES: RuleFile<'static> =
     RuleFile { name: "accounts.toml", text: include_str!("../../pipelines/alerts/accounts.toml") };
+/// How far beyond the end and the disorder the clock is fast.
+const RUN_ON_MS: i64 = 2 * DAY_MS;
 /// Seconds of a day.
 const DAY_S: f64 = 86_400.0;
 
@@ -166,9 +169,16 @@ fn definitions(days_per_second: f64) -> Result<[Arc<Plan>; 2], DemoError> {
         let rules = rules.ok_or_else(|| DemoError::Stuck(format!("{}: {problems:?}", file.name)));
         rules.map(|rules| Arc::new(rules.set))
     };
-    let customers = Plan { alerts: ruled(RULES)?, ..customers? };
+    let mut customers = Plan { alerts: ruled(RULES)?, ..customers? };
     let accounts = accounts?.fed_by(|_| Ok::<_, DemoError>(1))?;
-    let accounts = Plan { alerts: ruled(ACCOUNT_RULES)?, ..accounts };
+    let mut accounts = Plan { alerts: ruled(ACCOUNT_RULES)?, ..accounts };
+    // Time runs on until the watermark, which is behind by the disorder, has passed the last event.
+    let complete_ms = END_MS + customers.disorder_ms + RUN_ON_MS;
+    for plan in [&mut customers, &mut accounts] {
+        if let Clock::Simulated { fast_until_ms, .. } = &mut plan.clock {
+            *fast_until_ms = Some(complete_ms);
+        }
+    }
     Ok([Arc::new(customers), Arc::new(accounts)])
 }
 
