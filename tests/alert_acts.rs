@@ -17,8 +17,9 @@ mod stream;
 
 use std::sync::Arc;
 
-use hamlet::{buys, day, in_phase, of, plan, said, ticket, told_once};
-use retain::wire::mail::{Act, Mail, OUTSIDE, Said};
+use hamlet::{buys, day, in_phase, of, plan, said, take_over, ticket, told_once, transitions};
+use retain::wire::alert::AlertWord;
+use retain::wire::mail::{Act, Acted, Mail, OUTSIDE, Said};
 use rowbinary::Row;
 use sim::{Log, PostOffice, Runner, Schedule};
 
@@ -87,7 +88,8 @@ fn what_is_said_again_after_a_restart_has_no_effect() {
     [&ends, &takes, &reopens].into_iter().for_each(|again| say(&office, again));
     die_and_pass(&mut runner, day(1) + 6 * HOUR_MS);
     runner.pass_to(day(1) + 7 * HOUR_MS);
-    let told: Vec<String> = of(&runner, "bought", "c1").into_iter().map(|(what, ..)| what).collect();
+    let told: Vec<String> =
+        of(&runner, "bought", "c1").into_iter().map(|(what, ..)| what).collect();
     assert_eq!(told, ["raised", "acknowledged", "resolved", "reopened"]);
     told_once(&runner);
     for row in runner.tables.rows("alert_history").filter(|row| row.text("by_kind") == "person") {
@@ -123,7 +125,8 @@ fn what_is_put_off_comes_back_at_its_moment_unless_it_is_over_by_then() {
     let c1 = alert(&runner, "c1");
     assert_eq!((c1.text("what"), c1.text("phase"), c1.int("call")), ("woken", "firing", 1));
     assert_eq!((c1.int("at"), c1.maybe_int("snoozed_until")), (until_ms.into(), None));
-    let told: Vec<String> = of(&runner, "waiting", "T1").into_iter().map(|(what, ..)| what).collect();
+    let told: Vec<String> =
+        of(&runner, "waiting", "T1").into_iter().map(|(what, ..)| what).collect();
     assert_eq!(told, ["raised", "snoozed", "resolved"]);
     told_once(&runner);
 }
@@ -145,9 +148,103 @@ fn what_a_person_has_ended_says_when_it_is_over() {
     say(&office, &said(2, &alert(&runner, "c1"), Act::Resolve));
     runner.pass_to(day(6));
     assert_eq!(alert(&runner, "c1").text("phase"), "dismissed");
-    runner.take_over(&Arc::new(plan(&RULES[1..])));
+    take_over(&mut runner, &plan(&RULES[1..]));
     runner.pass_to(day(7));
     let ended = alert(&runner, "c1");
     assert_eq!((ended.text("phase"), ended.text("note")), ("resolved", "the rule has changed"));
     told_once(&runner);
+}
+
+/// A new generation that begins at the beginning, and is told what people did in the one before.
+fn rebuilt(old: &Runner, schedule: Schedule, office: &PostOffice) -> Runner {
+    let plan = Arc::new(plan(&RULES));
+    let mut new = Runner::new(&plan, 0, 1, old.logs.clone(), schedule).within(office);
+    for acted in acts(old) {
+        // twice: a copy that is restarted reads them again
+        new.machine.expect(acted.clone());
+        new.machine.expect(acted);
+    }
+    new
+}
+
+fn acts(old: &Runner) -> Vec<Acted> {
+    let words = old.alerts.iter().filter_map(|record| AlertWord::decode(&record.value));
+    words.filter_map(|word| Acted::of(&word)).collect()
+}
+
+/// People have taken, put off, ended and reopened alerts, one of them at the very moment of the customer's last event.
+fn lived() -> Runner {
+    let (mut runner, office) = village();
+    let [c1, c2, t1] = ["c1", "c2", "T1"].map(|subject| alert(&runner, subject));
+    say(&office, &said(1, &c1, Act::Acknowledge));
+    say(&office, &Said { until_ms: Some(day(3)), ..said(2, &t1, Act::Snooze) });
+    runner.pass_to(day(1) + HOUR_MS);
+    say(&office, &Said { until_ms: Some(day(9)), ..said(3, &c1, Act::Snooze) });
+    say(&office, &said(4, &c2, Act::Resolve));
+    runner.pass_to(day(2));
+    runner.visible[1] = 2;
+    runner.drain();
+    runner.pass_to(day(5));
+    say(&office, &said(5, &c2, Act::Reopen));
+    runner.pass_to(day(6));
+    say(&office, &Said { note: "paid".to_owned(), ..said(6, &c2, Act::Resolve) });
+    runner.pass_to(day(7));
+    assert_eq!(people(&runner), 6);
+    assert_eq!(acts(&runner).len(), 6);
+    runner
+}
+
+#[test]
+fn a_rebuild_has_what_people_did_at_its_moment() {
+    let old = lived();
+    let (mut crashes, expected) = (0, transitions(&old));
+    for seed in 0..20 {
+        let schedule = Schedule::wild(seed).crashing([0, 60][seed as usize % 2]);
+        let mut new = rebuilt(&old, schedule, &PostOffice::new(1));
+        // the first cycle keeps them: without it a new shard has nothing
+        new.cycle(day(-1));
+        new.drain();
+        new.pass_to(day(7));
+        assert_eq!(transitions(&new), expected, "{}", new.seed());
+        for acted in acts(&old) {
+            new.machine.expect(acted);
+        }
+        new.pass_to(day(8));
+        assert_eq!(transitions(&new), expected, "told again: {}", new.seed());
+        told_once(&new);
+        crashes += new.crashes;
+    }
+    assert!(crashes > 2, "{crashes}");
+}
+
+/// What people did while the rebuild was on its way comes by mail, perhaps when its moment is past.
+#[test]
+fn what_a_rebuild_hears_late_stands_all_the_same() {
+    let old = lived();
+    let phases = |runner: &Runner| -> Vec<(String, String, String)> {
+        let text = |row: &Row, name: &str| row.text(name).to_owned();
+        let rows = runner.tables.rows("alerts");
+        rows.map(|row| (text(row, "alert_id"), text(row, "phase"), text(row, "note"))).collect()
+    };
+    let office = PostOffice::new(1);
+    let mut new = rebuilt(&lived_without_people(), Schedule::straight(3), &office);
+    new.drain();
+    new.pass_to(day(6) + HOUR_MS);
+    assert_ne!(phases(&new), phases(&old));
+    for acted in acts(&old) {
+        office.send(0, Mail::Acted(acted.clone()).encode(OUTSIDE));
+        office.send(0, Mail::Acted(acted).encode(OUTSIDE));
+    }
+    new.pass_to(day(7));
+    let late = |row: &&(String, String, String)| row.1 != "resolved";
+    let stand = |runner: &Runner| phases(runner).iter().filter(late).cloned().collect::<Vec<_>>();
+    assert_eq!(stand(&new), stand(&old));
+    assert_eq!(stand(&new).len(), 2);
+    told_once(&new);
+}
+
+fn lived_without_people() -> Runner {
+    let (mut runner, _) = village();
+    runner.visible[1] = 2;
+    runner
 }

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use accounts::{Told, account_plan};
-use hamlet::{buys, day, in_phase, of, plan, rule_set, ticket, told_once, transitions};
+use hamlet::{buys, day, in_phase, of, plan, rule_set, take_over, ticket, told_once, transitions};
 use retain::plan::Plan;
 use retain::wire::signals::{AccountPart, Word, joined};
 use sim::{Log, Runner, Schedule};
@@ -89,16 +89,19 @@ fn ended_by_change(runner: &Runner) -> usize {
 fn taken_over_twice(before: &Plan, after: &Plan, logs: &[Log]) -> Runner {
     let mut after = after.clone();
     after.limits.cycle_records_max = 3;
-    let after = Arc::new(after);
     let mut straight = runner(before, logs, day(5));
-    assert_eq!(straight.take_over(&after), ["the alert rules"]);
+    assert_eq!(take_over(&mut straight, &after), ["the alert rules"]);
     straight.pass_to(day(7));
     let mut twice = runner(before, logs, day(5));
-    assert_eq!(twice.take_over(&after), ["the alert rules"]);
+    assert_eq!(take_over(&mut twice, &after), ["the alert rules"]);
     let told = twice.alerts.len();
     twice.cycle(day(5) + HOUR_MS);
     assert!(twice.alerts.len() > told && twice.alerts.len() < straight.alerts.len());
-    assert_eq!(twice.take_over(&after), Vec::<String>::new(), "the state knows the rules already");
+    assert_eq!(
+        take_over(&mut twice, &after),
+        Vec::<String>::new(),
+        "the state knows the rules already"
+    );
     twice.pass_to(day(7));
     assert_eq!(transitions(&twice), transitions(&straight));
     told_once(&twice);
@@ -123,10 +126,8 @@ fn a_change_of_rules_outlives_a_second_take_over() {
 
 #[test]
 fn a_change_of_rules_about_accounts_outlives_a_second_take_over() {
-    let of_accounts = |list: &[(&str, &str, &str)]| Plan {
-        alerts: rule_set(list),
-        ..account_plan("USD")
-    };
+    let of_accounts =
+        |list: &[(&str, &str, &str)]| Plan { alerts: rule_set(list), ..account_plan("USD") };
     let before = of_accounts(&[("open", "account", "members >= 1")]);
     let after = of_accounts(&[
         ("open", "account", "members >= 1 or members >= 9"),
@@ -145,12 +146,12 @@ fn gone_and_back(with: &Plan, without: &Plan, logs: &[Log], raised: usize) -> Ru
         in_phase(runner, "firing").iter().map(|row| row.text("alert_id").to_owned()).collect()
     };
     let before = ids(&runner);
-    runner.take_over(&Arc::new(without.clone()));
+    take_over(&mut runner, without);
     runner.pass_to(day(6));
     assert_eq!(in_phase(&runner, "firing").len(), 0);
     assert_eq!(in_phase(&runner, "resolved").len(), raised);
     assert_eq!(ended_by_change(&runner), raised);
-    runner.take_over(&Arc::new(with.clone()));
+    take_over(&mut runner, with);
     runner.pass_to(day(7));
     assert_eq!(in_phase(&runner, "firing").len(), raised);
     assert!(ids(&runner).is_disjoint(&before));
@@ -165,10 +166,10 @@ fn the_last_rule_ends_what_it_had_raised_and_comes_back_under_other_ids() {
     gone_and_back(&plan(&with), &plan(&[]), &town(10), 20);
     // one of them goes
     let mut one = runner(&plan(&with), &town(4), day(5));
-    one.take_over(&Arc::new(plan(&with[..1])));
+    take_over(&mut one, &plan(&with[..1]));
     one.pass_to(day(6));
     assert_eq!((in_phase(&one, "firing").len(), in_phase(&one, "resolved").len()), (4, 4));
-    one.take_over(&Arc::new(plan(&with)));
+    take_over(&mut one, &plan(&with));
     one.pass_to(day(7));
     assert_eq!(in_phase(&one, "firing").len(), 8);
     told_once(&one);
@@ -176,10 +177,8 @@ fn the_last_rule_ends_what_it_had_raised_and_comes_back_under_other_ids() {
 
 #[test]
 fn the_last_rule_about_accounts_ends_what_it_had_raised() {
-    let of_accounts = |list: &[(&str, &str, &str)]| Plan {
-        alerts: rule_set(list),
-        ..account_plan("USD")
-    };
+    let of_accounts =
+        |list: &[(&str, &str, &str)]| Plan { alerts: rule_set(list), ..account_plan("USD") };
     let with = of_accounts(&[("open", "account", "members >= 1")]);
     gone_and_back(&with, &of_accounts(&[]), &words(&[(day(0), 900_000)]), 20);
 }
@@ -221,15 +220,15 @@ fn a_new_rise_is_measured_for_those_of_whom_nothing_is_heard() {
     let raised = of(&known, "rising", "silent");
     assert!(raised.first().is_some_and(|(what, _, at)| what == "raised" && *at > 64), "{raised:?}");
     let mut new = runner(&plan(&[]), &logs, day(64));
-    assert_eq!(new.take_over(&Arc::new(plan(&[rise]))), ["the alert rules"]);
+    assert_eq!(take_over(&mut new, &plan(&[rise])), ["the alert rules"]);
     new.pass_to(day(100));
     // it begins later, so what it is measured against may be higher, and the alert later
     let found = of(&new, "rising", "silent");
     assert!(found.first().is_some_and(|(what, ..)| what == "raised"), "{found:?}");
     // without the rule the midnights are forgotten: with it again nothing is measured over the gap
-    known.take_over(&Arc::new(plan(&[])));
+    take_over(&mut known, &plan(&[]));
     known.pass_to(day(200));
-    known.take_over(&Arc::new(plan(&[rise])));
+    take_over(&mut known, &plan(&[rise]));
     known.pass_to(day(201));
     assert_eq!(in_phase(&known, "firing").len(), 0);
     told_once(&known);
@@ -243,12 +242,11 @@ fn a_new_rise_is_measured_for_accounts_of_which_nothing_is_heard() {
     };
     let without = Plan { alerts: rule_set(&[]), ..account_plan("USD") };
     let logs = words(&[(day(0), 100_000), (day(10), 900_000)]);
-    let mut runner =
-        Runner::new(&Arc::new(without), 0, 1, logs, Schedule::straight(1));
+    let mut runner = Runner::new(&Arc::new(without), 0, 1, logs, Schedule::straight(1));
     let all = std::mem::replace(&mut runner.visible, vec![20]);
     runner.drain();
     runner.pass_to(day(4));
-    runner.take_over(&Arc::new(with));
+    take_over(&mut runner, &with);
     runner.pass_to(day(8));
     runner.visible = all;
     runner.drain();

@@ -416,7 +416,8 @@ fn a_sweep_of_tiers_comes_after_what_was_due() {
     let plan = Arc::new(plan(Arc::new(found.unwrap().set)));
     let day = |day: i64| BEGIN_MS + day * DAY_MS;
     let told = |fired_first: bool| -> Vec<(String, i64)> {
-        let mut watched = Watched { engine: Engine::new(Arc::clone(&plan), 0), ..Watched::new(&plan) };
+        let mut watched =
+            Watched { engine: Engine::new(Arc::clone(&plan), 0), ..Watched::new(&plan) };
         watched.engine.version = 1;
         let payload = format!(
             r#"{{"event_id":"e","customer_id":"c","ts":"{}","amount":5,"currency":"USD"}}"#,

@@ -24,6 +24,7 @@ use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
+use crate::wire::mail::Acted;
 pub use view::Facts;
 
 /// The rules that a pipeline evaluates, with what is derived from them once.
@@ -61,6 +62,8 @@ pub struct Alerts {
     /// By rule (the low half of the hash of its name) the last episode of what is held no more: of a rule that is gone, of parts that
     /// are forgotten. Whatever comes under that name counts on from there, so that no id of an alert is given twice.
     ended: Vec<(u32, u32)>,
+    /// In a rebuild, what people have done in the generation before, in order of time, until it takes effect.
+    acted: Vec<Acted>,
     /// When something last happened to one of them.
     seen_ms: i64,
     /// When they must be looked at again. Follows from the rest, so it is no part of the state.
@@ -75,8 +78,8 @@ fn never() -> i64 {
 impl Default for Alerts {
     fn default() -> Self {
         let (seen_ms, due_ms) = (BEFORE_ALL_MS, NEVER_MS);
-        let (held, days, ended) = (Vec::new(), Days::default(), Vec::new());
-        Self { held, days, ended, seen_ms, due_ms }
+        let (held, days, ended, acted) = (Vec::new(), Days::default(), Vec::new(), Vec::new());
+        Self { held, days, ended, acted, seen_ms, due_ms }
     }
 }
 
@@ -178,7 +181,7 @@ impl Alerts {
 
     /// Whether a look without any rule would find nothing to end.
     pub fn is_at_rest(&self) -> bool {
-        self.held.is_empty() && self.days.0.is_empty()
+        self.held.is_empty() && self.days.0.is_empty() && self.acted.is_empty()
     }
 
     /// Whether ids of alerts were given that must not be given again.
@@ -246,7 +249,8 @@ impl Alerts {
             120 + all.map(String::len).sum::<usize>()
         };
         let ended = self.ended.len() * size_of::<(u32, u32)>();
-        self.held.iter().map(texts).sum::<usize>() + self.days.0.len() * 80 + ended
+        let acted = self.acted.len() * 200;
+        self.held.iter().map(texts).sum::<usize>() + self.days.0.len() * 80 + ended + acted
     }
 }
 

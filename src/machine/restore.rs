@@ -102,6 +102,10 @@ impl Machine {
                 let key = MemberKey { source, customer: customer.into() };
                 self.book_mut()?.restore_member(id, key, member);
             }
+            (StateKey::Acted(customer), value) => {
+                let acts = value.map(|value| read("acts", value)).transpose()?;
+                self.engine.acts.restore(customer, acts);
+            }
             (other, value) => return self.restore_letters(&other, value),
         }
         Ok(())

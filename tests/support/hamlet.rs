@@ -117,3 +117,10 @@ pub fn said(id: u8, alert: &Row, act: Act) -> Said {
         note: "seen".to_owned(),
     }
 }
+
+/// Another owner takes over with this plan and finds the topics at their ends; what it re-times.
+pub fn take_over(runner: &mut Runner, plan: &Plan) -> Vec<String> {
+    let retimed = runner.take_over(&Arc::new(plan.clone()));
+    runner.drain();
+    retimed
+}

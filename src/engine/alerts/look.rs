@@ -185,6 +185,12 @@ impl Looking<'_, Facts<'_>> {
         self.begin_days();
         self.all(Subject::Customer);
         self.tickets(named);
+        let key = self.facts.key;
+        while self.alerts.expected_ms() != NEVER_MS && self.act_again(&String::from_utf8_lossy(key))
+        {
+            self.all(Subject::Customer);
+            self.tickets(None);
+        }
         self.close();
     }
 

@@ -12,7 +12,7 @@ use crate::engine::context::Context;
 use crate::model::registry::Subject;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::wire::alert::AlertWord;
-use crate::wire::mail::{self, Bought, Said};
+use crate::wire::mail::{self, Acted, Bought, Said};
 
 /// Hours of a segment that wait for other shards, at most; the oldest are then taken for later ones.
 const HOURS_MAX: usize = 256;
@@ -257,6 +257,16 @@ impl Market {
         self.alerts_changed.insert(said.subject.as_str().into());
         self.look(cx, ruled, &said.subject, at_ms, told);
         Ok(())
+    }
+
+    /// Notes what a person has done about a segment in the generation before.
+    pub fn expect(&mut self, acted: Acted) {
+        let name: Box<str> = acted.said.subject.as_str().into();
+        let alerts = &mut self.segments.entry(name.clone()).or_default().alerts;
+        alerts.expect(acted);
+        let due_ms = alerts.due_ms().min(alerts.expected_ms().max(alerts.seen_ms()));
+        self.arm(&name, due_ms);
+        self.alerts_changed.insert(name);
     }
 
     /// Up to when everything was looked at, if its record is to be written.

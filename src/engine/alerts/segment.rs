@@ -131,6 +131,10 @@ impl Looking<'_, Facts<'_>> {
     /// Looks at every rule about segments.
     pub(super) fn all_of_segment(&mut self) {
         self.all(Subject::Segment);
+        let name = self.facts.name;
+        while self.act_again(name) {
+            self.all(Subject::Segment);
+        }
         self.close();
     }
 }
