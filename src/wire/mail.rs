@@ -4,7 +4,7 @@
 //! one: a binary that does not know it skips the letter, and says so.
 //!
 //! A rebuild has a mail topic of its own (its generation is in the name), so that what an older generation has
-//! decided, its cut-offs among it, is never heard by a newer one.
+//! decided, its cut-offs among it, is never heard by a newer one. What people have done it is told ([`Acted`]).
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

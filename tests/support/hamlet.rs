@@ -17,7 +17,7 @@ use crate::stream::{BEGIN_MS, DAY_MS, spell_time};
 pub fn rule_set(list: &[(&str, &str, &str)]) -> Arc<RuleSet> {
     let rule = |(name, subject, raise): &(&str, &str, &str)| {
         format!(
-            "[[alert]]\nname = \"{name}\"\nabout = \"x\"\nsubject = \"{subject}\"\nraise = \"{raise}\"\nnext_step = \"y\"\n\
+            "[[alert]]\nname = \"{name}\"\nabout = \"x\"\nsubject = \"{subject}\"\nraise = \"{raise}\"\ncooldown = \"30d\"\nnext_step = \"y\"\n\
              events = [\"purchase\"]\n"
         )
     };
