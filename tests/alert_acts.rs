@@ -91,6 +91,7 @@ fn what_is_said_again_after_a_restart_has_no_effect() {
     let told: Vec<String> =
         of(&runner, "bought", "c1").into_iter().map(|(what, ..)| what).collect();
     assert_eq!(told, ["raised", "acknowledged", "resolved", "reopened"]);
+    assert_eq!(people(&runner), 3);
     told_once(&runner);
     for row in runner.tables.rows("alert_history").filter(|row| row.text("by_kind") == "person") {
         assert_eq!((row.text("by"), row.text("note"), row.int("call")), ("ann", "seen", 0));

@@ -87,12 +87,13 @@ fn ended_by_change(runner: &Runner) -> usize {
 
 /// Takes over with other rules, once straight and once with a second take-over after a cycle that had no room for everybody.
 fn taken_over_twice(before: &Plan, after: &Plan, logs: &[Log]) -> Runner {
-    let mut after = after.clone();
+    let [mut before, mut after] = [before.clone(), after.clone()];
+    before.limits.cycle_records_max = 3;
     after.limits.cycle_records_max = 3;
-    let mut straight = runner(before, logs, day(5));
+    let mut straight = runner(&before, logs, day(5));
     assert_eq!(take_over(&mut straight, &after), ["the alert rules"]);
     straight.pass_to(day(7));
-    let mut twice = runner(before, logs, day(5));
+    let mut twice = runner(&before, logs, day(5));
     assert_eq!(take_over(&mut twice, &after), ["the alert rules"]);
     let told = twice.alerts.len();
     twice.cycle(day(5) + HOUR_MS);
@@ -217,14 +218,12 @@ fn a_new_rise_is_measured_for_those_of_whom_nothing_is_heard() {
         buys(&mut logs, day(10 * at), "silent");
     }
     let mut known = runner(&plan(&[rise]), &logs, day(100));
-    let raised = of(&known, "rising", "silent");
-    assert!(raised.first().is_some_and(|(what, _, at)| what == "raised" && *at > 64), "{raised:?}");
+    assert!(!of(&known, "rising", "silent").is_empty());
     let mut new = runner(&plan(&[]), &logs, day(64));
     assert_eq!(take_over(&mut new, &plan(&[rise])), ["the alert rules"]);
     new.pass_to(day(100));
-    // it begins later, so what it is measured against may be higher, and the alert later
     let found = of(&new, "rising", "silent");
-    assert!(found.first().is_some_and(|(what, ..)| what == "raised"), "{found:?}");
+    assert!(found.first().is_some_and(|(what, _, at)| what == "raised" && *at > 64), "{found:?}");
     // without the rule the midnights are forgotten: with it again nothing is measured over the gap
     take_over(&mut known, &plan(&[]));
     known.pass_to(day(200));
