@@ -2,7 +2,7 @@
 
 use super::touched::Touched;
 use super::view::{Facts, View};
-use super::{Alerts, Held, Ready, Ruled, number};
+use super::{Alerts, Held, Ready, Ruled, count_on, number};
 use crate::model::registry::Subject;
 use crate::model::time::NEVER_MS;
 use crate::rule::daily::Daily;
@@ -22,7 +22,7 @@ pub struct Looking<'a, F: Facts> {
     /// The moment, not before what was seen last.
     pub tau_ms: i64,
     /// When the rules about the subject itself must be looked at again.
-    own_due_ms: i64,
+    pub(super) own_due_ms: i64,
     /// The same of those about its parts.
     parts_due_ms: i64,
     /// Whether anything happened.
@@ -49,16 +49,22 @@ impl<'a, F: Facts> Looking<'a, F> {
         self.ruled
     }
 
-    /// Begins to remember the midnights of signals that have become known by what was touched.
+    /// Begins to remember the midnights of signals that were known when something was last heard of the subject, and that may have
+    /// become so by what was touched: at once after an event, of a rule that is newer than the last event at the first look. What no
+    /// rule asks for any more is forgotten: later it would have a hole.
     pub fn begin_days(&mut self, touched: Touched) {
-        for rising in &self.ruled.rises {
-            if !rising.told_from.meets(touched) || self.alerts.days.of(rising.name).is_some() {
-                continue;
-            }
-            if number(&self.facts, rising.signal, self.tau_ms).is_some() {
+        let rises = &self.ruled.rises;
+        let days = &mut self.alerts.days;
+        let before = days.0.len();
+        days.0.retain(|(name, _)| rises.iter().any(|rising| rising.name == *name));
+        self.changed |= days.0.len() != before;
+        for rising in rises.iter().filter(|rising| rising.told_from.meets(touched)) {
+            let known = || number(&self.facts, rising.signal, self.facts.as_of_ms()).is_some();
+            if days.of(rising.name).is_none() && known() {
                 let mut daily = Daily::default();
                 daily.fill(rising.days, self.tau_ms, |_| None);
-                self.alerts.days.0.push((rising.name, daily));
+                days.0.push((rising.name, daily));
+                self.changed = true;
             }
         }
     }
@@ -71,10 +77,12 @@ impl<'a, F: Facts> Looking<'a, F> {
     /// The same of those only that are told from what was touched, unless one of them is due.
     pub fn told_from(&mut self, subject: Subject, touched: Touched) {
         self.close_changed();
-        let due = self.own_due_ms <= self.tau_ms;
-        let touched = if due { Touched::ALL } else { touched };
-        let due_ms = self.rules(subject, touched, None);
-        self.own_due_ms = due_ms;
+        self.own_due_ms = self.rules(subject, self.also_due(touched), None);
+    }
+
+    /// What was touched; everything, where the rules about the subject itself are due.
+    pub fn also_due(&self, touched: Touched) -> Touched {
+        if self.own_due_ms <= self.tau_ms { Touched::ALL } else { touched }
     }
 
     /// Looks at the rules about the subject, or about the part of it that the facts now speak of, that are told from what was
@@ -103,6 +111,13 @@ impl<'a, F: Facts> Looking<'a, F> {
     /// Whether a part must be looked at.
     pub fn part_is_due(&self) -> bool {
         self.parts_due_ms <= self.tau_ms
+    }
+
+    /// Forgets the parts: no rule is about them.
+    pub fn forget_parts(&mut self) {
+        self.changed |= self.alerts.parts_len() > 0;
+        self.alerts.retain_parts(|_| false);
+        self.parts_due_ms = NEVER_MS;
     }
 
     /// To be called before every part is given to [`Self::part`]: what was known of when they are due is told anew.
@@ -171,11 +186,15 @@ impl<'a, F: Facts> Looking<'a, F> {
             .rules
             .iter()
             .find_map(|ready| (ruled.rule(ready).name == *held.rule).then_some(ready.law));
-        if let Some(law) = law.filter(|_| held.n > 0) {
-            // no episode is counted twice
-            held.law = law;
-            held.watch = Watch::after(held.episode);
-            self.alerts.held.push(held);
+        match law {
+            Some(law) if held.n > 0 => {
+                // no episode is counted twice
+                held.law = law;
+                held.watch = held.watch.renewed(held.episode);
+                self.alerts.held.push(held);
+            }
+            Some(_) => {}
+            None => count_on(&mut self.alerts.ended, &held),
         }
     }
 
@@ -185,7 +204,8 @@ impl<'a, F: Facts> Looking<'a, F> {
         let is_it =
             |held: &Held| held.part == id && held.law == ready.law && *held.rule == *rule.name;
         let at = self.alerts.held.iter().position(is_it);
-        let blank = Watch::default();
+        let ended = self.alerts.ended(&rule.name);
+        let blank = Watch::after(ended);
         let held = at.map_or(&blank, |at| &self.alerts.held[at].watch);
         // mostly nothing changes, and nothing is copied
         if let Some(due_ms) = self.with_world(ready, id, |world| held.still(rule, world)) {
@@ -194,14 +214,17 @@ impl<'a, F: Facts> Looking<'a, F> {
         let mut watch = held.clone();
         let mut out = Vec::new();
         let due_ms = self.with_world(ready, id, |world| watch.look(rule, world, &mut out));
-        let before = at.map(|at| &self.alerts.held[at].watch);
-        if out.is_empty() && before.map_or(watch.is_blank(), |before| *before == watch) {
+        let still = match at {
+            Some(at) => self.alerts.held[at].watch == watch,
+            None => watch.is_blank_after(ended),
+        };
+        if still && out.is_empty() {
             return due_ms;
         }
         self.changed = true;
         let mut held = match at {
             Some(at) => self.alerts.held.remove(at),
-            None => Held::new(rule, ready.law, id),
+            None => Held::new(rule, ready.law, id, ended),
         };
         if part.is_some() && held.part_id.is_empty() {
             held.part_id = match self.alerts.part_id(id) {

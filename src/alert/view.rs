@@ -1,7 +1,7 @@
 //! A subject as a condition sees it at a moment, and when time alone may change the answer of a test: exact where the signal has
 //! an inverse or is monotone, else looked at hour by hour.
 
-use super::Days;
+use super::{Days, number};
 use crate::model::registry::{Kind, Signal};
 use crate::model::time::{HOUR_MS, NEVER_MS};
 use crate::rule::condition::{Asks, Term, Test};
@@ -23,6 +23,9 @@ pub struct Stands {
 
 /// A subject until its next event: what its signals are and how they move. What is told of it comes from here, too.
 pub trait Facts {
+    /// When something was last heard of it, milliseconds.
+    fn as_of_ms(&self) -> i64;
+
     /// The signal at a moment not before the last event; `None` where it is unknown. Lengths of time and moments are
     /// milliseconds.
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value>;
@@ -181,13 +184,17 @@ impl View<'_> {
         let (Term::Rise { signal, .. } | Term::Fall { signal, .. }) = &test.term else {
             return NEVER_MS;
         };
-        if self.facts.value(signal, self.tau_ms).is_none() {
+        let Some(now) = number(self.facts, *signal, self.tau_ms) else {
             // what is unknown between events becomes known by an event only, if it is the risk
             return if signal.name == "risk" { NEVER_MS } else { midnight_ms };
-        }
+        };
+        let (Some(edge), Some(held)) = (test.asks.edge(), self.extreme(&test.term, self.tau_ms))
+        else {
+            // no midnight has been seen yet
+            return midnight_ms;
+        };
         let rises = matches!(test.term, Term::Rise { .. });
-        let window = test.asks.edge().zip(self.extreme(&test.term, self.tau_ms));
-        let found = window.and_then(|(edge, held)| {
+        let found = {
             let stays = |now: f64| {
                 let by = if rises { now - held } else { held - now };
                 if by >= edge || edge <= 0.0 {
@@ -204,13 +211,10 @@ impl View<'_> {
                 }
             };
             self.facts.leaves_ms(signal, self.tau_ms, &stays)
-        });
-        let by = match self.value(&test.term, self.tau_ms) {
-            Some(Value::Number(by)) => by,
-            _ => f64::INFINITY,
         };
+        let by = if rises { now - held } else { held - now };
         // a rise may end at midnight, when its days do; its path may round otherwise than its value
-        let may_end = test.asks.edge().is_some_and(|edge| by >= edge - 1e-9 || edge <= 0.0);
+        let may_end = by >= edge - 1e-9 || edge <= 0.0;
         match found {
             Some(at_ms) if may_end => at_ms.min(midnight_ms),
             Some(at_ms) => at_ms,

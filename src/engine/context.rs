@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::alerts::touched;
 use super::situation::OfferRule;
 use crate::alert::Ruled;
+use crate::alert::touched::Touched;
 use crate::model::time::DAY_MS;
 use crate::plan::{Fingerprint, ModelKind, Plan, WeightSet, scores};
 use crate::signal::contract::Sbg;
@@ -60,7 +61,7 @@ pub struct Context {
     /// What is worth a contact.
     pub offers: OfferRule,
     /// Alert rules about customers and tickets; `None` without any.
-    pub alerts: Option<Ruled>,
+    pub alerts: Ruled,
     /// What tells this version of the scores from others: a hash of everything they are judged by.
     pub model_version: u64,
 }
@@ -124,10 +125,11 @@ impl Context {
             outlooks: Outlooks::new(value_rule(&plan), model, EXPECTED_HORIZON_D),
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
             offers: OfferRule::new(&plan),
-            alerts: None,
+            alerts: Ruled::new(&plan, &[], |_| Touched::ALL),
             model_version: model_version(&plan),
             plan,
         };
+        // which of them a customer of whom nothing is known is told of follows from all of the above
         cx.alerts = touched::ruled(&cx);
         cx
     }

@@ -21,9 +21,10 @@ impl Engine {
     /// Before an event changes the customer: the midnights that have passed since the last one.
     pub(in crate::engine) fn fill_days(&mut self, slot: u32, until_ms: i64) {
         let Self { cx, store, tiers, owners, .. } = self;
-        let Some(ruled) = cx.alerts.as_ref().filter(|ruled| ruled.remembers_days()) else {
+        let ruled = &cx.alerts;
+        if !ruled.remembers_days() {
             return;
-        };
+        }
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
         let alerts = entry.profile.more().and_then(More::alerts);
@@ -50,7 +51,7 @@ impl Engine {
         let touched = of_event(&event.body, took, new);
         let about = [Subject::Customer, Subject::Ticket];
         let reads = |ruled: &Ruled| about.iter().any(|about| ruled.reads(*about, touched));
-        if !self.cx.alerts.as_ref().is_some_and(reads) {
+        if !reads(&self.cx.alerts) {
             return;
         }
         let tau_ms = self.store.get(slot).profile.as_of_ms;
@@ -59,7 +60,7 @@ impl Engine {
             _ => None,
         };
         let ticket = ticket.map(|id| (xxh3_64(id.as_bytes()), id));
-        let seen = Seen { touched, ticket, event: true, ahead: took.ahead };
+        let seen = Seen { touched, ticket, ahead: took.ahead };
         self.look_at(slot, tau_ms, Look::Roughly, seen);
     }
 
@@ -79,10 +80,13 @@ impl Engine {
 
     fn look_at(&mut self, slot: u32, tau_ms: i64, look: Look, seen: Seen<'_>) {
         let Self { cx, store, tiers, owners, alerted, version, .. } = self;
-        // a customer told over, not lived: nobody is called
-        let Some(ruled) = cx.alerts.as_ref().filter(|_| *version != 0) else { return };
+        let ruled = &cx.alerts;
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
+        // a customer told over, not lived: nobody is called
+        if *version == 0 || has_nothing(ruled, &entry.profile) {
+            return;
+        }
         let mut held = take(&mut entry.profile);
         let alerts = held.as_deref_mut();
         let mut fresh = Alerts::default();
@@ -90,11 +94,7 @@ impl Engine {
         let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
         let facts = Facts { look, ..facts.judged(seen.ahead) };
         let mut looking = facts.looking(ruled, alerts, tau_ms);
-        if seen.event {
-            looking.begin_days(seen.touched);
-        }
-        looking.all_of_customer(seen);
-        let due_ms = looking.close();
+        let due_ms = looking.all_of_customer(seen);
         let Looking { changed, told, .. } = looking;
         alerted.extend(told);
         if held.is_none() && !fresh.is_blank() {
@@ -112,7 +112,6 @@ impl Engine {
     /// What a look at a customer's alerts at `tau_ms` would find that no due has found: nothing, once everything that was due by
     /// then has been fired. Changes nothing.
     pub fn unnoticed(&self, slot: u32, tau_ms: i64) -> Option<String> {
-        let ruled = self.cx.alerts.as_ref()?;
         let entry = self.store.get(slot);
         let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
@@ -120,7 +119,7 @@ impl Engine {
         let facts =
             Facts::new(&self.cx, &entry.profile, tier).named(entry.key.bytes(), &self.owners);
         let facts = Facts { look: Look::Roughly, ..facts };
-        let mut looking = facts.looking(ruled, &mut copy, tau_ms);
+        let mut looking = facts.looking(&self.cx.alerts, &mut copy, tau_ms);
         looking.all_of_customer(Seen::of(Touched::ALL));
         let found = looking.changed;
         let told: Vec<&str> = looking.told.iter().map(|word| word.rule.as_str()).collect();
@@ -129,32 +128,37 @@ impl Engine {
         found.then(|| format!("{why}, held of {:?}", copy.rules().collect::<Vec<_>>()))
     }
 
-    /// Finds, after the state was read, when a customer's alerts must be looked at again; with `anew` at once.
-    pub fn arm_alerts(&mut self, slot: u32, from_ms: i64, anew: bool) {
+    /// Finds, after the state was read, when a customer's alerts must be looked at again: at once, where a look changes something.
+    /// That is so under other rules, and until the look has been committed, however often the shard is taken over before.
+    pub fn arm_alerts(&mut self, slot: u32, from_ms: i64) {
         let Self { cx, store, tiers, owners, .. } = self;
-        let Some(ruled) = cx.alerts.as_ref() else { return };
+        let ruled = &cx.alerts;
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
+        if has_nothing(ruled, &entry.profile) {
+            return;
+        }
         let mut held = take(&mut entry.profile);
         let seen_ms = held.as_ref().map_or(from_ms, |alerts| alerts.seen_ms());
         let from_ms = from_ms.max(seen_ms);
-        let due_ms = if anew {
-            from_ms.saturating_add(1)
-        } else {
-            // what lies before was looked at: nothing happens here
-            let mut copy = held.as_deref().cloned().unwrap_or_default();
-            let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
-            let facts = Facts { look: Look::Roughly, ..facts };
-            let mut looking = facts.looking(ruled, &mut copy, from_ms);
-            looking.all_of_customer(Seen::of(Touched::ALL));
-            looking.due_ms()
-        };
+        let mut copy = held.as_deref().cloned().unwrap_or_default();
+        let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
+        let facts = Facts { look: Look::Roughly, ..facts };
+        let mut looking = facts.looking(ruled, &mut copy, from_ms);
+        let found_ms = looking.all_of_customer(Seen::of(Touched::ALL));
+        let due_ms = if looking.changed { from_ms.saturating_add(1) } else { found_ms };
         if due_ms != NEVER_MS {
             // which of both is due is found when it is
             held.get_or_insert_default().set_dues_ms([due_ms, due_ms]);
         }
         put(&mut entry.profile, held);
     }
+}
+
+/// Whether there is no rule, and nothing that one has left behind.
+fn has_nothing(ruled: &Ruled, profile: &Profile) -> bool {
+    let held = || profile.more().and_then(More::alerts);
+    ruled.is_empty() && held().is_none_or(Alerts::is_at_rest)
 }
 
 pub(super) fn take(profile: &mut Profile) -> Option<Box<Alerts>> {
@@ -192,28 +196,39 @@ struct Seen<'a> {
     touched: Touched,
     /// The ticket that an event was about: the hash of its id, and the id.
     ticket: Option<(u64, &'a str)>,
-    /// It was an event.
-    event: bool,
     /// Where the risk goes next, if that has just been found.
     ahead: Option<Ahead>,
 }
 
 impl Seen<'_> {
     fn of(touched: Touched) -> Self {
-        Self { touched, ticket: None, event: false, ahead: None }
+        Self { touched, ticket: None, ahead: None }
     }
 }
 
 impl Looking<'_, Facts<'_>> {
     /// Looks at the rules about the customer, then at those about its tickets: those that are due, and those that are told from
-    /// what was touched.
-    fn all_of_customer(&mut self, seen: Seen<'_>) {
-        self.told_from(Subject::Customer, seen.touched);
+    /// what was touched. Returns when to look again.
+    fn all_of_customer(&mut self, seen: Seen<'_>) -> i64 {
+        let touched = self.also_due(seen.touched);
+        self.begin_days(touched);
+        self.told_from(Subject::Customer, touched);
         self.tickets(seen);
+        let key = self.facts.key;
+        while self.alerts.expected_ms() != NEVER_MS && self.act_again(&String::from_utf8_lossy(key))
+        {
+            self.told_from(Subject::Customer, Touched::ALL);
+            self.tickets(Seen::of(Touched::ALL));
+        }
+        self.close()
     }
 
     fn tickets(&mut self, seen: Seen<'_>) {
         let (ruled, due) = (self.ruled(), self.part_is_due());
+        if !ruled.is_about(Subject::Ticket) {
+            self.forget_parts();
+            return;
+        }
         if !due && !ruled.reads(Subject::Ticket, seen.touched) {
             return;
         }
@@ -252,7 +267,7 @@ impl Looking<'_, Facts<'_>> {
             self.part(Subject::Ticket, touched, id);
         }
         self.facts.ticket = None;
-        // a ticket that is remembered no more cannot come back under its number
+        // a ticket that is remembered no more counts as a new one, should it be heard of again
         let known = |part: u64| care.is_some_and(|care| care.ticket(part).is_some());
         self.alerts.retain(|held| held.part() == 0 || held.is_live() || known(held.part()));
     }

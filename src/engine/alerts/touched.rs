@@ -61,13 +61,13 @@ fn kind_of(signal: &Signal) -> Touched {
     }
 }
 
-/// The rules that an engine of this plan evaluates; `None` without any.
-pub(in crate::engine) fn ruled(cx: &Context) -> Option<Ruled> {
+/// The rules that an engine of this plan evaluates.
+pub(in crate::engine) fn ruled(cx: &Context) -> Ruled {
     let subjects = [Subject::Customer, Subject::Ticket, Subject::Segment];
-    let mut ruled = Ruled::new(&cx.plan, &subjects, kind_of)?;
+    let mut ruled = Ruled::new(&cx.plan, &subjects, kind_of);
     let blank = Profile::new(0);
     ruled.note_restless(Subject::Customer, Facts::new(cx, &blank, TierColumns::default()), BORN);
-    Some(ruled)
+    ruled
 }
 
 /// What an event may have changed, beside what it may change of who is `new`.
