@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod look;
+pub mod owners;
 pub mod view;
 pub mod words;
 
