@@ -224,6 +224,10 @@ impl Alerts {
 
     /// The last episode of what was held of a rule and is not any more.
     fn ended(&self, rule: &str) -> u32 {
+        // nearly always nothing is
+        if self.ended.is_empty() {
+            return 0;
+        }
         let name = name_hash(rule);
         self.ended.iter().find(|(held, _)| *held == name).map_or(0, |(_, episode)| *episode)
     }
