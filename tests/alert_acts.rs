@@ -27,17 +27,18 @@ const HOUR_MS: i64 = 3_600_000;
 const RULES: [(&str, &str, &str); 2] =
     [("bought", "customer", "orders >= 1"), ("waiting", "ticket", "ticket_open")];
 
-/// Two customers, the second with a ticket that is resolved on day 4.
+/// Two customers, the second with a ticket that is resolved on day 4; a third comes on day 5.
 fn village() -> (Runner, PostOffice) {
     let mut logs = vec![Log::default(); 3];
     buys(&mut logs, day(0), "c1");
     buys(&mut logs, day(0), "c2");
+    buys(&mut logs, day(5), "c3");
     ticket(&mut logs, day(0) + HOUR_MS, "c2", "T1", "opened");
     ticket(&mut logs, day(4), "c2", "T1", "resolved");
     let office = PostOffice::new(1);
     let schedule = Schedule::straight(1);
     let mut runner = Runner::new(&Arc::new(plan(&RULES)), 0, 1, logs, schedule).within(&office);
-    runner.visible[1] = 1;
+    (runner.visible[0], runner.visible[1]) = (2, 1);
     runner.drain();
     runner.pass_to(day(1));
     assert_eq!(in_phase(&runner, "firing").len(), 3);
@@ -185,13 +186,21 @@ fn lived() -> Runner {
     runner.pass_to(day(2));
     runner.visible[1] = 2;
     runner.drain();
-    runner.pass_to(day(5));
+    runner.pass_to(day(5) - HOUR_MS);
     say(&office, &said(5, &c2, Act::Reopen));
+    runner.pass_to(day(5) - 1);
+    runner.visible[0] = 3;
+    runner.drain();
+    // the shard's time has not passed the event
+    say(&office, &said(7, &alert(&runner, "c3"), Act::Acknowledge));
+    runner.offer_mail();
+    runner.drain();
+    assert_eq!(alert(&runner, "c3").int("at"), day(5).into());
     runner.pass_to(day(6));
     say(&office, &Said { note: "paid".to_owned(), ..said(6, &c2, Act::Resolve) });
     runner.pass_to(day(7));
-    assert_eq!(people(&runner), 6);
-    assert_eq!(acts(&runner).len(), 6);
+    assert_eq!(people(&runner), 7);
+    assert_eq!(acts(&runner).len(), 7);
     runner
 }
 
@@ -240,12 +249,10 @@ fn what_a_rebuild_hears_late_stands_all_the_same() {
     let late = |row: &&(String, String, String)| row.1 != "resolved";
     let stand = |runner: &Runner| phases(runner).iter().filter(late).cloned().collect::<Vec<_>>();
     assert_eq!(stand(&new), stand(&old));
-    assert_eq!(stand(&new).len(), 2);
+    assert_eq!(stand(&new).len(), 3);
     told_once(&new);
 }
 
 fn lived_without_people() -> Runner {
-    let (mut runner, _) = village();
-    runner.visible[1] = 2;
-    runner
+    village().0
 }

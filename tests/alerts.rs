@@ -2,6 +2,8 @@
 //! records and deaths make the same transitions with the same ids; records say what rows say.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/hamlet.rs"]
+mod hamlet;
 #[path = "support/plans.rs"]
 mod plans;
 #[path = "support/random.rs"]
@@ -16,6 +18,7 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use hamlet::told_once;
 use retain::engine::apply::{Engine, Origin};
 use retain::flow::intake::{Place, Taken, take};
 use retain::model::batch::EventBatch;
@@ -286,28 +289,6 @@ fn other_batches_and_deaths_make_the_same_transitions() {
         told_once(&straight);
     }
     assert!(crashes > 2, "{crashes}");
-}
-
-/// Ids are of one subject and episode, transitions are numbered from 1, and `alerts` holds the last of each.
-fn told_once(runner: &Runner) {
-    let mut of: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
-    for row in runner.tables.rows("alert_history") {
-        of.entry(row.text("alert_id").to_owned()).or_default().push(row);
-    }
-    let last: BTreeMap<String, &Row> =
-        runner.tables.rows("alerts").map(|row| (row.text("alert_id").to_owned(), row)).collect();
-    assert_eq!(of.len(), last.len());
-    for (id, mut rows) in of {
-        rows.sort_by_key(|row| row.int("n"));
-        let numbers: Vec<i128> = rows.iter().map(|row| row.int("n")).collect();
-        assert_eq!(numbers, (1..=rows.len() as i128).collect::<Vec<_>>(), "{id}");
-        let subjects: BTreeSet<&str> = rows.iter().map(|row| row.text("customer_id")).collect();
-        assert_eq!(subjects.len(), 1, "{id}");
-        let (end, now) = (rows[rows.len() - 1], last[&id]);
-        assert_eq!(end.text("what"), now.text("what"), "{id}");
-        let raised = rows.iter().filter(|row| row.text("what") == "raised").count();
-        assert!(raised <= 1, "{id} is raised {raised} times");
-    }
 }
 
 #[test]

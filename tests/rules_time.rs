@@ -164,6 +164,8 @@ proptest! {
         prop_assert_eq!(between, scanned_ms(&calendar, from, to));
         let middle = from + (to - from) / 3;
         prop_assert_eq!(between, calendar.between_ms(from, middle) + calendar.between_ms(middle, to));
+        let capped = calendar.between_up_to_ms(from, to, wanted_ms);
+        prop_assert!(capped <= between && capped.min(wanted_ms) == between.min(wanted_ms));
         let after = calendar.after_ms(from, wanted_ms);
         if after != NEVER_MS {
             prop_assert_eq!(calendar.between_ms(from, after), wanted_ms);

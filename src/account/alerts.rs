@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 
 use super::book::{Account, Member, MemberKey};
+use super::owners::Owners;
 use super::past::Point;
 use super::roll::{Aspect, Roll};
 use crate::alert::view::{Facts, Stands, View};
@@ -31,12 +32,19 @@ pub(super) struct Seen<'a> {
     rules: AccountRules,
     id: &'a str,
     account: &'a Account,
+    /// What is known of the owners: only where something is told.
+    owners: Option<&'a Owners>,
     rolls: [OnceCell<Roll>; Aspect::ALL.len()],
 }
 
 impl<'a> Seen<'a> {
     pub fn new(plan: &'a Plan, rules: AccountRules, id: &'a str, account: &'a Account) -> Self {
-        Self { plan, rules, id, account, rolls: Default::default() }
+        Self { plan, rules, id, account, owners: None, rolls: Default::default() }
+    }
+
+    /// The same of which something may be told.
+    pub fn among(self, owners: &'a Owners) -> Self {
+        Self { owners: Some(owners), ..self }
     }
 
     fn of(&self, aspect: Aspect) -> &Roll {
@@ -248,9 +256,8 @@ impl Facts for Seen<'_> {
         }
     }
 
-    fn cut_off_minor(&self, _top: u32) -> Option<i64> {
-        // nobody publishes the accounts' cut-offs
-        None
+    fn cut_off_minor(&self, top: u32) -> Option<i64> {
+        self.owners?.cut_off_minor(&self.of(Aspect::MasterData).owner_id, top)
     }
 
     fn behind(&self, signal: &Signal, _at_ms: i64) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::owners::Owners;
 use super::past::{Past, Point};
 use super::roll::{Aspect, Roll, Spoken, roll};
 use super::rows::AccountRows;
@@ -132,6 +133,8 @@ pub struct Book {
     pub(super) dues: BTreeSet<(i64, Box<str>)>,
     /// Accounts whose alerts have changed.
     pub(super) looked: BTreeSet<Box<str>>,
+    /// Revenue at risk by owner.
+    pub owners: Owners,
     /// What happened to alerts in this cycle, in order.
     pub alerted: Vec<AlertWord>,
     /// Members whose state record is to be written.
@@ -154,6 +157,7 @@ impl Book {
             accounts: BTreeMap::new(),
             dues: BTreeSet::new(),
             looked: BTreeSet::new(),
+            owners: Owners::default(),
             alerted: Vec::new(),
             changed: Changed::new(),
             dirty: BTreeSet::new(),

@@ -6,6 +6,7 @@
 
 mod alerts;
 pub mod book;
+pub mod owners;
 pub mod past;
 pub mod roll;
 pub mod rows;

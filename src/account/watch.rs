@@ -78,12 +78,12 @@ impl Book {
 
     /// Looks at an account's alerts.
     pub(super) fn look(&mut self, id: &str, at_ms: i64) {
-        let Self { plan, rules, accounts, ruled, dues, alerted, looked, .. } = self;
+        let Self { plan, rules, accounts, ruled, owners, dues, alerted, looked, .. } = self;
         let Some(account) = accounts.get_mut(id).filter(|a| !has_nothing(ruled, a)) else { return };
         let due_ms = account.due_ms();
         let mut alerts = account.standing.alerts.take().unwrap_or_default();
         let tau_ms = at_ms.max(account.standing.as_of_ms);
-        let facts = Seen::new(plan, *rules, id, account);
+        let facts = Seen::new(plan, *rules, id, account).among(owners);
         let mut looking = Looking::new(ruled, facts, &mut alerts, tau_ms);
         let next_ms = looking.all_of_account(account.present());
         let Looking { changed, told, .. } = looking;
@@ -111,10 +111,10 @@ impl Book {
         let alerts = account.standing.alerts.as_deref().ok_or(Refused::NoAlert)?;
         let tau_ms = now_ms.max(account.standing.as_of_ms).max(alerts.seen_ms());
         self.before_word(id, tau_ms);
-        let Self { plan, rules, accounts, ruled, alerted, looked, .. } = self;
+        let Self { plan, rules, accounts, ruled, owners, alerted, looked, .. } = self;
         let account = accounts.get_mut(id).ok_or(Refused::NoAlert)?;
         let mut alerts = account.standing.alerts.take().unwrap_or_default();
-        let facts = Seen::new(plan, *rules, id, account);
+        let facts = Seen::new(plan, *rules, id, account).among(owners);
         let mut looking = Looking::new(ruled, facts, &mut alerts, tau_ms);
         let done = looking.obey(id, said);
         alerted.extend(looking.told);

@@ -1,8 +1,9 @@
 //! Looking at the alerts of one subject: after each event, when the machine itself has changed a signal, and at dues.
 
+use super::ruled::{Ready, Ruled};
 use super::touched::Touched;
 use super::view::{Facts, View};
-use super::{Alerts, Held, Ready, Ruled, count_on, number};
+use super::{Alerts, Held, count_on, number};
 use crate::model::registry::Subject;
 use crate::model::time::NEVER_MS;
 use crate::rule::daily::Daily;

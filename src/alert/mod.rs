@@ -6,65 +6,29 @@
 
 pub mod command;
 pub mod look;
+pub mod owners;
 mod part;
+mod ruled;
 pub mod touched;
 pub mod view;
 pub mod words;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::registry::Subject;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
-use crate::plan::Plan;
-use crate::rule::condition::{Condition, SignalRef, Term};
+use crate::rule::condition::SignalRef;
 use crate::rule::daily::Daily;
-use crate::rule::definition::{Rule, RuleSet, Severity};
+use crate::rule::definition::{Rule, Severity};
 use crate::rule::evaluate::Value;
-use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
 use crate::wire::mail::Acted;
-use look::Looking;
 pub use part::Part;
-use touched::{KindOf, Touched, of_rules};
+pub use ruled::Ruled;
 pub use view::Facts;
-
-/// The rules that a pipeline evaluates, with what is derived from them once.
-#[derive(Debug)]
-pub struct Ruled {
-    set: Arc<RuleSet>,
-    always: Calendar,
-    /// In the order of the set: those that are evaluated.
-    rules: Vec<Ready>,
-    rises: Vec<Rising>,
-    /// Numbers of largest revenues at risk that rules speak of, ascending.
-    tops: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Ready {
-    /// In the set.
-    index: usize,
-    law: u64,
-    /// What must be touched for it to change but with time.
-    told_from: Touched,
-    /// The largest business age that it asks for: beyond, it does not matter how much more has passed.
-    business_max_ms: i64,
-}
-
-/// A signal whose values at midnights are remembered.
-#[derive(Debug)]
-struct Rising {
-    signal: SignalRef,
-    name: u32,
-    days: u16,
-    /// What must be touched for it to become known.
-    told_from: Touched,
-}
 
 /// What is remembered of a subject's alerts, and those of its parts (a customer's tickets).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -258,6 +222,10 @@ impl Alerts {
 
     /// The last episode of what was held of a rule and is not any more.
     fn ended(&self, rule: &str) -> u32 {
+        // nearly always nothing is
+        if self.ended.is_empty() {
+            return 0;
+        }
         let name = name_hash(rule);
         self.ended.iter().find(|(held, _)| *held == name).map_or(0, |(_, episode)| *episode)
     }
@@ -349,117 +317,5 @@ fn number(facts: &dyn Facts, signal: SignalRef, at_ms: i64) -> Option<f64> {
     match facts.value(&signal, at_ms) {
         Some(Value::Number(number)) => Some(number),
         _ => None,
-    }
-}
-
-impl Ruled {
-    /// The rules of a plan about these subjects, over signals of these kinds.
-    pub fn new(plan: &Plan, subjects: &[Subject], kind_of: KindOf) -> Self {
-        let set = Arc::clone(&plan.alerts);
-        let kinds = of_rules(&set.rules, kind_of);
-        let mut rules = Vec::new();
-        let mut rises: Vec<Rising> = Vec::new();
-        for (index, rule) in set.rules.iter().enumerate() {
-            // a rule over what is not computed yet stays silent
-            let computed = |condition: &Condition| {
-                condition.signals().iter().all(|signal| signal.is_computed())
-            };
-            if !subjects.contains(&rule.subject) || !computed(&rule.raise) {
-                continue;
-            }
-            let law = set.calendar(rule).map_or(0, |calendar| rule.law(calendar));
-            let mut business_max_ms = 0;
-            for condition in [&rule.raise, &rule.clear] {
-                condition.tests(&mut |test| {
-                    note_rise(&mut rises, &test.term, kind_of);
-                    if let (Term::BusinessAge(_), Some(edge)) = (&test.term, test.asks.edge()) {
-                        business_max_ms = business_max_ms.max(edge.ceil() as i64);
-                    }
-                });
-            }
-            rules.push(Ready { index, law, told_from: kinds[index], business_max_ms });
-        }
-        let mut tops: Vec<u32> =
-            rules.iter().filter_map(|ready| set.rules[ready.index].critical_in_top).collect();
-        tops.sort_unstable();
-        tops.dedup();
-        let always = Calendar::always();
-        Self { set, always, rules, rises, tops }
-    }
-
-    /// Whether there is none: then nothing is looked at but what rules before them had raised.
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
-    /// The rules about a subject that are told from something of what was touched, in the order of the set.
-    fn ready(&self, subject: Subject, touched: Touched) -> impl Iterator<Item = &Ready> {
-        // a rule about nothing but the clock is told from nothing
-        let told = move |ready: &&Ready| touched == Touched::ALL || ready.told_from.meets(touched);
-        let all = self.rules.iter().filter(told);
-        all.filter(move |ready| self.rule(ready).subject == subject)
-    }
-
-    fn rule(&self, ready: &Ready) -> &Rule {
-        &self.set.rules[ready.index]
-    }
-
-    /// The rule of that name, if it is evaluated.
-    fn named(&self, name: &str) -> Option<&Ready> {
-        self.rules.iter().find(|ready| self.rule(ready).name == name)
-    }
-
-    /// Finds the rules that raise something, or wait for something, of a subject to whom nothing has happened yet: who is seen
-    /// for the first time touches that, too.
-    pub fn note_restless(&mut self, subject: Subject, blank: impl Facts, first: Touched) {
-        let mut alerts = Alerts::default();
-        let restless = Looking::new(self, blank, &mut alerts, 0).restless(subject);
-        for (ready, is_so) in self.rules.iter_mut().zip(restless) {
-            if is_so {
-                ready.told_from = ready.told_from.and(first);
-            }
-        }
-    }
-
-    /// Whether there is a rule about such subjects.
-    pub fn is_about(&self, subject: Subject) -> bool {
-        self.reads(subject, Touched::ALL)
-    }
-
-    /// Whether a rule about such subjects is told from something of what was touched.
-    pub fn reads(&self, subject: Subject, touched: Touched) -> bool {
-        self.ready(subject, touched).next().is_some()
-    }
-
-    /// Numbers of largest revenues at risk that rules speak of, ascending; each at least 1.
-    pub fn tops(&self) -> &[u32] {
-        &self.tops
-    }
-
-    /// Whether values of past midnights are remembered.
-    pub fn remembers_days(&self) -> bool {
-        !self.rises.is_empty()
-    }
-
-    fn calendar(&self, rule: &Rule) -> &Calendar {
-        self.set.calendar(rule).unwrap_or(&self.always)
-    }
-
-    /// When people may be called for what a rule has found at `at_ms`; `None` at once.
-    pub fn loud_from_ms(&self, rule: &str, at_ms: i64) -> Option<i64> {
-        let rule = self.set.find(rule)?;
-        Some(self.calendar(rule).loud_from_ms(at_ms)).filter(|loud_ms| *loud_ms > at_ms)
-    }
-}
-
-fn note_rise(rises: &mut Vec<Rising>, term: &Term, kind_of: KindOf) {
-    let (Term::Rise { signal, days } | Term::Fall { signal, days }) = term else { return };
-    let name = name_of(*signal);
-    match rises.iter_mut().find(|rising| rising.name == name) {
-        Some(rising) => rising.days = rising.days.max(*days),
-        None => {
-            let told_from = kind_of(signal);
-            rises.push(Rising { signal: *signal, name, days: *days, told_from });
-        }
     }
 }

@@ -17,8 +17,9 @@ impl Machine {
         match self.book {
             // their alerts begin at other moments in a rebuild
             Some(_) => {}
-            None if acted.said.customer.is_empty() => self.market.expect(acted),
-            None => self.engine.expect(acted),
+            None if !acted.said.customer.is_empty() => self.engine.expect(acted),
+            None if self.engine.demand.is_on() => self.market.expect(acted),
+            None => {}
         }
     }
 

@@ -228,7 +228,10 @@ impl Machine {
         self.collect_customers(&mut effects, version);
         self.engine.collect_credit(version);
         match self.book {
-            Some(_) => self.collect_accounts(&mut effects),
+            Some(_) => {
+                self.collect_accounts(&mut effects);
+                self.tell_owners(&mut effects, clock);
+            }
             None => {
                 self.tell_tiers(&mut effects, clock);
                 self.tell_owners(&mut effects, clock);

@@ -393,7 +393,10 @@ impl Machine {
 
     /// The cut-offs of owners' revenue at risk in force.
     pub fn owner_cut_offs(&self) -> &OwnerCutOffs {
-        self.engine.owners.in_force()
+        match &self.book {
+            Some(book) => book.owners.in_force(),
+            None => self.engine.owners.in_force(),
+        }
     }
 
     /// Words of left accounts that wait to be deleted from the signals topic.

@@ -1,4 +1,4 @@
-//! Owners' revenue at risk across shards: each shard tells shard 0 the largest of its customers by owner once a day of event time,
+//! Owners' revenue at risk across shards: each shard tells shard 0 the largest of its customers (its accounts) by owner once a day of event time,
 //! shard 0 makes cut-offs of all of them and tells every shard, itself among them, by mail.
 
 use super::tiers::MAKER;
@@ -9,8 +9,8 @@ use crate::wire::mail::{AtRisk, Mail, OwnerCutOffs, Sender};
 
 /// A sweep begins at most once in this time of the clock: more are not told.
 const SWEEP_MS: i64 = 10_000;
-/// Customers that are swept in a cycle: some milliseconds.
-const SWEEP_CUSTOMERS: usize = 2_048;
+/// Customers or accounts that are swept in a cycle: some milliseconds.
+const SWEEP_SUBJECTS: usize = 2_048;
 
 impl Machine {
     /// A letter about revenue at risk.
@@ -22,7 +22,10 @@ impl Machine {
 
     /// New cut-offs.
     pub(super) fn hear_owner_cut_offs(&mut self, cut_offs: OwnerCutOffs) {
-        self.engine.owners.take_cut_offs(cut_offs);
+        match &mut self.book {
+            Some(book) => book.owners.take_cut_offs(cut_offs),
+            None => self.engine.owners.take_cut_offs(cut_offs),
+        }
     }
 
     /// Goes on with the day's sweep, or begins it.
@@ -30,13 +33,20 @@ impl Machine {
         let Some(watermark_ms) = self.watermark_ms() else { return };
         // either way: a clock that stepped back must not silence a shard
         let begin = self.swept_ms.is_none_or(|swept| (clock.now_ms - swept).abs() >= SWEEP_MS);
-        self.engine.sweep_owners(watermark_ms, SWEEP_CUSTOMERS, begin);
+        match &mut self.book {
+            Some(book) => book.sweep_owners(watermark_ms, SWEEP_SUBJECTS, begin),
+            None => self.engine.sweep_owners(watermark_ms, SWEEP_SUBJECTS, begin),
+        }
     }
 
     /// What is to be told, and the records of what changed.
     pub(super) fn tell_owners(&mut self, effects: &mut Effects, clock: ClockReading) {
         let sender = Sender { shard: self.identity.shard, cycle: self.state.meta.cycle };
-        for told in self.engine.owners.tell() {
+        let told = match &mut self.book {
+            Some(book) => book.owners.tell(),
+            None => self.engine.owners.tell(),
+        };
+        for told in told {
             self.swept_ms = Some(clock.now_ms);
             let bytes = Mail::AtRisk(told).encode(sender);
             effects.mail.push(Letter { to_shard: MAKER, bytes });
@@ -44,7 +54,10 @@ impl Machine {
         if self.identity.shard == MAKER
             && let Some(watermark_ms) = self.watermark_ms()
         {
-            let ruled = &self.engine.cx.alerts;
+            let ruled = match &self.book {
+                Some(book) => book.ruled(),
+                None => &self.engine.cx.alerts,
+            };
             let shards = self.identity.shards;
             let made = self.portfolios.publish(ruled.tops(), shards, watermark_ms, clock.now_ms);
             if let Some(cut_offs) = made {
@@ -57,8 +70,12 @@ impl Machine {
     }
 
     fn save_owners(&mut self, effects: &mut Effects) {
-        let Self { engine, portfolios, .. } = self;
-        if let Some(in_force) = engine.owners.take_in_force() {
+        let Self { engine, book, portfolios, .. } = self;
+        let in_force = match book {
+            Some(book) => book.owners.take_in_force(),
+            None => engine.owners.take_in_force(),
+        };
+        if let Some(in_force) = in_force {
             let key = StateKey::OwnerCutOffs;
             effects.state.put(|out| key.write(out), |out| write(in_force, out));
         }

@@ -142,7 +142,11 @@ impl Machine {
                 self.market.restore_alerts(segment, read("segment", value)?);
             }
             (StateKey::OwnerCutOffs, Some(value)) => {
-                self.engine.owners.restore(read("cut-offs of owners", value)?);
+                let in_force = read("cut-offs of owners", value)?;
+                match &mut self.book {
+                    Some(book) => book.owners.restore(in_force),
+                    None => self.engine.owners.restore(in_force),
+                }
             }
             (StateKey::OwnersPublished, Some(value)) => {
                 self.portfolios.restore_published(read("published cut-offs of owners", value)?);

@@ -244,7 +244,9 @@ fn join<'c, const WHY: bool>(
     world: &mut World<'_>,
 ) -> Found<'c> {
     let held = memory.as_slice();
-    let needs = parts.iter().map(lasting_in).sum::<usize>().min(held.len());
+    // mostly nothing is remembered
+    let needs_of = |part: &Condition| if held.is_empty() { 0 } else { lasting_in(part) };
+    let needs = parts.iter().map(needs_of).sum::<usize>().min(held.len());
     *memory = held[needs..].iter();
     let (mut first_ms, mut together) = (NEVER_MS, Vec::new());
     let mut alone: Option<Found<'c>> = None;
@@ -252,7 +254,7 @@ fn join<'c, const WHY: bool>(
     for still in [true, false] {
         let mut rest = held;
         for part in parts {
-            let (own, behind) = rest.split_at(lasting_in(part).min(rest.len()));
+            let (own, behind) = rest.split_at(needs_of(part).min(rest.len()));
             rest = behind;
             if is_still(part) != still {
                 continue;
