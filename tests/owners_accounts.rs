@@ -48,8 +48,9 @@ fn word((account, owner, revenue_minor, risk_ppm): Stands<'_>, at_ms: i64, cycle
         risk_ppm: Some(risk_ppm),
         ..AccountPart::default()
     };
+    let member = format!("member of {account}");
     let word = Word {
-        customer: format!("member of {account}").as_bytes(),
+        customer: member.as_bytes(),
         account,
         lifecycle: "active",
         risk_band: None,
