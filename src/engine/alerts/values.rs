@@ -54,10 +54,10 @@ pub(super) struct Facts<'a> {
     pub ticket: Option<TicketView>,
     /// How thoroughly crossings of the risk are looked for.
     pub look: Look,
-    pub inputs: OnceCell<Option<RiskInputs>>,
-    /// The risk at the moment that is looked at, and
-    pub now: OnceCell<Option<(i64, Point)>>,
-    /// where it goes next.
+    /// What the risk is told from, the risk at the moment that is looked at, and where it goes next. The first two are large and
+    /// seldom needed.
+    pub inputs: OnceCell<Option<Box<RiskInputs>>>,
+    pub now: OnceCell<Option<Box<(i64, Point)>>>,
     pub ahead: OnceCell<Option<Ahead>>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Facts<'a> {
 
     /// What the risk is told from; the same until the next event.
     pub fn inputs(&self) -> Option<&RiskInputs> {
-        self.inputs.get_or_init(|| risk_inputs(self.cx, self.profile)).as_ref()
+        self.inputs.get_or_init(|| risk_inputs(self.cx, self.profile).map(Box::new)).as_deref()
     }
 
     pub fn risk(&self, tau_ms: i64) -> Option<f64> {
@@ -113,8 +113,8 @@ impl<'a> Facts<'a> {
 
     /// The risk at the first moment that is asked for, which mostly is asked for again; `None` for another.
     fn point(&self, tau_ms: i64) -> Option<&Point> {
-        let held = self.now.get_or_init(|| Some((tau_ms, self.path()?.at(tau_ms))));
-        held.as_ref().filter(|(at_ms, _)| *at_ms == tau_ms).map(|(_, point)| point)
+        let held = self.now.get_or_init(|| Some(Box::new((tau_ms, self.path()?.at(tau_ms)))));
+        held.as_deref().filter(|held| held.0 == tau_ms).map(|held| &held.1)
     }
 
     /// Where the risk goes within a day; `None` for who has none.
