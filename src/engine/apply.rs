@@ -137,7 +137,13 @@ impl Engine {
         origin: Origin,
     ) -> Outcome {
         let known = self.store.len();
-        let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
+        let slot = match self.store.expected(origin.position.source, key) {
+            Some(slot) => {
+                self.store.used(slot);
+                slot
+            }
+            None => self.store.find_or_insert(key, || Profile::new(event.ts_ms)),
+        };
         let is_new = self.store.len() > known;
         self.confirm_tier(slot, event.ts_ms);
         if self.store.get(slot).due_ms() <= event.ts_ms {
