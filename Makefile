@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One thing after another: cargo is parallel by itself, and two cargos wait for each other.
 .NOTPARALLEL:
-.PHONY: help demo test lint soak bench pages measure-pages fuzz-api check-tools fetch fetch-engine fetch-kafka fetch-browser clean
+.PHONY: help demo test lint soak bench pages measure-pages fuzz-api check-tools fetch fetch-engine fetch-kafka fetch-browser fetch-fuzz clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ENGINE := tools/clickhouse-embedded/fetch.sh
@@ -57,7 +57,7 @@ fuzz-api: ## made-up requests for every address of the API, right and wrong ones
 	@$(ENGINE)
 	@$(FUZZ) >/dev/null
 	cargo build --locked -p clickhouse-embedded
-	RETAIN_FUZZ_EXAMPLES="$${RETAIN_FUZZ_EXAMPLES:-500}" cargo test --locked --test fuzz_api -- --ignored --nocapture
+	RETAIN_FUZZ_EXAMPLES="$${RETAIN_FUZZ_EXAMPLES:-500}" cargo test --locked --test fuzz_api -- --nocapture
 
 measure-pages: ## the figures of the pages in docs/performance.md: a million customers, 100,000 accounts
 	@tools/check-tools.sh test
@@ -68,7 +68,7 @@ measure-pages: ## the figures of the pages in docs/performance.md: a million cus
 check-tools: ## what this machine lacks for `make test`, with the cure
 	@tools/check-tools.sh test
 
-fetch: fetch-engine fetch-kafka fetch-browser ## the ClickHouse engine, Kafka and what drives the browser into the cache; nothing when they are there
+fetch: fetch-engine fetch-kafka fetch-browser fetch-fuzz ## the ClickHouse engine, Kafka, what drives the browser and schemathesis into the cache; nothing when they are there
 
 fetch-engine:
 	@$(ENGINE)
@@ -78,6 +78,9 @@ fetch-kafka:
 
 fetch-browser:
 	@$(BROWSER) >/dev/null
+
+fetch-fuzz:
+	@$(FUZZ) >/dev/null
 
 clean: ## what was built; the cache of fetched things stays
 	cargo clean

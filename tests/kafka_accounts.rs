@@ -66,9 +66,9 @@ fn transitions(stage: &Stage) -> BTreeSet<String> {
     let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
     let plan = Arc::new(Plan { alerts: Arc::new(found.set), ..plan });
     let mut book = Book::new(Arc::clone(&plan), plan.accounts.unwrap(), 0);
-    for told in words(stage) {
-        // nobody is away for long enough to be forgotten
-        let heard = read(&told.value.unwrap()).unwrap();
+    // a word that is deleted was heard before: its `left` is what counts
+    for value in words(stage).into_iter().filter_map(|told| told.value) {
+        let heard = read(&value).unwrap();
         book.hear(0, &heard, heard.as_of_ms().unwrap());
     }
     let line = |word: &retain::wire::alert::AlertWord| {

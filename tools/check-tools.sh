@@ -67,6 +67,8 @@ look() {
     fi
     have "${RETAIN_CHROMIUM:-chromium}" ||
       missing "${RETAIN_CHROMIUM:-chromium} is missing (the pages are tried in it; RETAIN_CHROMIUM names another)" chromium
+    python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+      missing "python3 with venv is missing (makes up requests for the API; needs >= 3.10)" "python3 python3-venv"
     have ps || missing "ps is missing (stops Kafka)" procps
   fi
 }

@@ -101,6 +101,10 @@ impl Machine {
                 let key = MemberKey { source, customer: customer.into() };
                 self.book_mut()?.restore_member(id, key, member);
             }
+            (StateKey::Acted(customer), value) => {
+                let acts = value.map(|value| read("acts", value)).transpose()?;
+                self.engine.acts.restore(customer, acts);
+            }
             (other, value) => return self.restore_letters(&other, value),
         }
         Ok(())
@@ -185,36 +189,34 @@ impl Machine {
         let anew =
             retimed.iter().any(|change| judges(change)) || self.state.retime_to_ms != BEFORE_ALL_MS;
         let law = self.plan.alerts.law();
-        let ruled_anew = law != self.state.rules;
-        if ruled_anew {
+        if law != self.state.rules {
             retimed.push("the alert rules".to_owned());
         }
         self.state.rules = law;
-        self.market.restored(&self.engine.cx, ruled_anew, &mut self.engine.alerted);
+        self.market.restored(&self.engine.cx, &mut self.engine.alerted);
         for slot in self.engine.store.slots() {
             self.engine.store.rest();
             // finding dues changes nothing else: who slept as its record does so again
             let record = self.engine.store.get(slot).profile.record();
             self.engine.store.used(slot);
-            self.arm_restored(slot, anew, ruled_anew);
-            if let Some(record) = record.filter(|_| !anew && !ruled_anew) {
+            self.arm_restored(slot, anew);
+            if let Some(record) = record.filter(|_| !anew) {
                 self.engine.store.get_mut(slot).profile.keep(&record);
             }
         }
         if let Some(book) = &mut self.book {
-            // also the length of `[accounts] active` moves what is due
-            book.arm(self.state.complete_to_ms, !retimed.is_empty());
+            book.arm(self.state.complete_to_ms);
         }
         self.begin_cycle();
         Ok(Restored::At { meta: self.state.meta.clone(), retimed })
     }
 
-    /// Arms the dues of a restored customer: all of them anew, or only those that follow from the alert rules.
-    fn arm_restored(&mut self, slot: u32, anew: bool, ruled_anew: bool) {
+    /// Arms the dues of a restored customer; `anew`: those that a changed definition moves, too.
+    fn arm_restored(&mut self, slot: u32, anew: bool) {
         self.engine.restore_tier(slot);
         let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
         let looked_ms = as_of_ms.max(self.state.complete_to_ms);
-        self.engine.arm_alerts(slot, looked_ms, anew || ruled_anew);
+        self.engine.arm_alerts(slot, looked_ms);
         let profile = &self.engine.store.get(slot).profile;
         let as_of_ms = profile.as_of_ms;
         // what lies before was looked at, and nothing was crossed

@@ -4,10 +4,14 @@
 //! one: a binary that does not know it skips the letter, and says so.
 //!
 //! A rebuild has a mail topic of its own (its generation is in the name), so that what an older generation has
-//! decided, its cut-offs among it, is never heard by a newer one.
+//! decided, its cut-offs among it, is never heard by a newer one. What people have done it is told ([`Acted`]).
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::alert::AlertWord;
+use crate::model::registry::Subject;
 
 /// Who wrote a letter, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +137,45 @@ pub struct Said {
     pub note: String,
 }
 
+/// What a person has done about an alert in the generation before: for a rebuild, in which it takes effect at its moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// What was said. Its id is made of the alert's id and the number of the transition; its episode is that of the old generation.
+    pub said: Said,
+    /// When it took effect, event time, milliseconds.
+    pub at_ms: i64,
+}
+
+impl Acted {
+    /// What a transition says of a person's act; `None` where no person did it. Acts about accounts are left out: what members said
+    /// last is all that a new generation hears, so its alerts begin at other moments.
+    #[must_use]
+    pub fn of(word: &AlertWord) -> Option<Self> {
+        let act = match word.what.as_str() {
+            "acknowledged" => Act::Acknowledge,
+            "snoozed" => Act::Snooze,
+            "resolved" => Act::Resolve,
+            "reopened" => Act::Reopen,
+            _ => return None,
+        };
+        if word.by_kind != "person" || word.subject_kind == Subject::Account.name() {
+            return None;
+        }
+        let said = Said {
+            id: xxh3_128(format!("{}/{}", word.alert_id, word.n).as_bytes()).to_be_bytes(),
+            by: word.by.clone(),
+            rule: word.rule.clone(),
+            subject: word.subject_id.clone(),
+            customer: word.customer_id.clone(),
+            episode: word.episode,
+            act,
+            until_ms: word.snoozed_until_ms,
+            note: word.note.clone(),
+        };
+        Some(Self { said, at_ms: word.at_ms })
+    }
+}
+
 /// The content of a letter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mail {
@@ -148,6 +191,8 @@ pub enum Mail {
     OwnerCutOffs(OwnerCutOffs),
     /// What was bought of segments in a shard, to shard 0.
     Demand(Demand),
+    /// What a person has done in the generation before, to a rebuild, from outside.
+    Acted(Acted),
 }
 
 /// Kinds, the first byte of a letter. Numbers are never used again for something else.
@@ -157,6 +202,7 @@ const COMMAND: u8 = 3;
 const AT_RISK: u8 = 5;
 const OWNER_CUT_OFFS: u8 = 6;
 const DEMAND: u8 = 7;
+const ACTED: u8 = 8;
 
 /// The sender of letters that no shard has written.
 pub const OUTSIDE: Sender = Sender { shard: u16::MAX, cycle: 0 };
@@ -171,6 +217,7 @@ impl Mail {
             Self::AtRisk(told) => encode(AT_RISK, sender, told),
             Self::OwnerCutOffs(cut_offs) => encode(OWNER_CUT_OFFS, sender, cut_offs),
             Self::Demand(demand) => encode(DEMAND, sender, demand),
+            Self::Acted(acted) => encode(ACTED, sender, acted),
         }
     }
 
@@ -187,6 +234,7 @@ impl Mail {
                 decode(rest).map(|(sender, content)| (sender, Self::OwnerCutOffs(content)))
             }
             DEMAND => decode(rest).map(|(sender, content)| (sender, Self::Demand(content))),
+            ACTED => decode(rest).map(|(sender, content)| (sender, Self::Acted(content))),
             _ => None,
         }
     }
@@ -209,7 +257,7 @@ mod tests {
 
     const SENDER: Sender = Sender { shard: 3, cycle: 1 << 40 };
 
-    fn letters() -> [Mail; 6] {
+    fn letters() -> [Mail; 7] {
         let cells = vec![(i16::MIN, 1), (-3, u64::MAX), (i16::MAX, 7)];
         let cut_offs = CutOffs {
             version: 9,
@@ -237,7 +285,8 @@ mod tests {
         [
             histogram,
             Mail::CutOffs(cut_offs),
-            Mail::Command(said),
+            Mail::Command(said.clone()),
+            Mail::Acted(Acted { said, at_ms: -3 }),
             Mail::AtRisk(at_risk),
             Mail::OwnerCutOffs(of_owners),
             Mail::Demand(Demand {

@@ -12,7 +12,7 @@ use crate::engine::context::Context;
 use crate::model::registry::Subject;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::wire::alert::AlertWord;
-use crate::wire::mail::{self, Bought, Said};
+use crate::wire::mail::{self, Acted, Bought, Said};
 
 /// Hours of a segment that wait for other shards, at most; the oldest are then taken for later ones.
 const HOURS_MAX: usize = 256;
@@ -125,10 +125,11 @@ impl Market {
         budget: usize,
         told: &mut Vec<AlertWord>,
     ) -> usize {
-        let (Some(until_ms), Some(ruled)) = (self.known_ms(shards), &cx.alerts) else {
+        let Some(until_ms) = self.known_ms(shards) else {
             self.shorten();
             return 0;
         };
+        let ruled = &cx.alerts;
         let mut looked = 0;
         while looked < budget {
             let hour = self.hours.first_key_value().map(|(ms, _)| *ms).filter(|ms| *ms <= until_ms);
@@ -243,7 +244,7 @@ impl Market {
         said: &Said,
         told: &mut Vec<AlertWord>,
     ) -> Result<(), Refused> {
-        let ruled = cx.alerts.as_ref().ok_or(Refused::NoRule)?;
+        let ruled = &cx.alerts;
         let at_ms = self.done_ms;
         let sold = self.segments.get_mut(said.subject.as_str()).ok_or(Refused::NoAlert)?;
         let mut alerts = std::mem::take(&mut sold.alerts);
@@ -256,6 +257,16 @@ impl Market {
         self.alerts_changed.insert(said.subject.as_str().into());
         self.look(cx, ruled, &said.subject, at_ms, told);
         Ok(())
+    }
+
+    /// Notes what a person has done about a segment in the generation before.
+    pub fn expect(&mut self, acted: Acted) {
+        let name: Box<str> = acted.said.subject.as_str().into();
+        let alerts = &mut self.segments.entry(name.clone()).or_default().alerts;
+        alerts.expect(acted);
+        let due_ms = alerts.due_ms().min(alerts.expected_ms().max(alerts.seen_ms()));
+        self.arm(&name, due_ms);
+        self.alerts_changed.insert(name);
     }
 
     /// Up to when everything was looked at, if its record is to be written.
@@ -304,29 +315,26 @@ impl Market {
         self.done_ms = done_ms;
     }
 
-    /// After all records were read: finds what is to be looked at, and when; with `anew` everything at once. Where no rule is left
-    /// nothing will be looked at: what they had raised ends here.
-    pub fn restored(&mut self, cx: &Context, anew: bool, told: &mut Vec<AlertWord>) {
-        let done_ms = self.done_ms;
+    /// After all records were read: finds what is to be looked at, and when: at once, where a look changes something. Where no rule is
+    /// left nothing will be looked at: what they had raised ends here.
+    pub fn restored(&mut self, cx: &Context, told: &mut Vec<AlertWord>) {
+        let (ruled, done_ms) = (&cx.alerts, self.done_ms);
         let mut armed = Vec::new();
         for (name, sold) in &self.segments {
             let to_come = sold.shards.values().flatten().filter(|(ms, _)| *ms >= done_ms);
             for (hour_ms, _) in to_come {
                 self.hours.entry(*hour_ms).or_default().insert(name.clone());
             }
-            let Some(ruled) = &cx.alerts else { continue };
-            // what lies before was looked at: nothing happens here
             let mut copy = sold.alerts.clone();
             let mut segment = looking((cx, ruled), name, sold.bought(done_ms), &mut copy, done_ms);
             segment.all_of_segment();
-            let due_ms = if anew { done_ms.saturating_add(1) } else { segment.due_ms };
-            armed.push((name.clone(), due_ms));
+            let changed = segment.changed;
+            let due_ms = if changed { done_ms.saturating_add(1) } else { segment.due_ms };
+            armed.push((name.clone(), due_ms, changed));
         }
-        for (name, due_ms) in armed {
+        for (name, due_ms, changed) in armed {
             self.arm(&name, due_ms);
-            if let Some(ruled) =
-                cx.alerts.as_ref().filter(|r| anew && !r.is_about(Subject::Segment))
-            {
+            if changed && !ruled.is_about(Subject::Segment) {
                 self.look(cx, ruled, &name, done_ms, told);
             }
         }

@@ -57,6 +57,10 @@ impl<'a> Facts<'a> {
 }
 
 impl crate::alert::Facts for Facts<'_> {
+    fn as_of_ms(&self) -> i64 {
+        self.sums.landmark_ms
+    }
+
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
         self.number(signal.name, at_ms).map(Value::Number)
     }
@@ -127,6 +131,10 @@ impl Looking<'_, Facts<'_>> {
     /// Looks at every rule about segments.
     pub(super) fn all_of_segment(&mut self) {
         self.all(Subject::Segment);
+        let name = self.facts.name;
+        while self.act_again(name) {
+            self.all(Subject::Segment);
+        }
         self.close();
     }
 }
