@@ -141,7 +141,13 @@ impl Engine {
         origin: Origin,
     ) -> Outcome {
         let known = self.store.len();
-        let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
+        let slot = match self.store.expected(origin.position.source, key) {
+            Some(slot) => {
+                self.store.used(slot);
+                slot
+            }
+            None => self.store.find_or_insert(key, || Profile::new(event.ts_ms)),
+        };
         let is_new = self.store.len() > known;
         if is_new && !self.acts.is_empty() {
             self.expect_of_new(slot, key);

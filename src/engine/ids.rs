@@ -121,7 +121,8 @@ impl Ids {
 
     /// Something of the ids: reading it brings them into the cache.
     pub fn touch(&self) -> u8 {
-        touch(self.few()) as u8
+        let many = self.many().iter().fold(0, |sum, many| sum ^ many.len() as u64);
+        (touch(self.few()) ^ many) as u8
     }
 
     /// Something of what lies behind it and an event with this id will touch, for a pass of its own.

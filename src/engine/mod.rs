@@ -17,6 +17,7 @@ pub mod ids;
 mod index;
 pub mod intent;
 pub mod judge;
+pub mod key;
 pub mod lifecycle;
 pub mod member;
 pub mod offer;

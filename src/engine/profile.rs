@@ -330,6 +330,11 @@ impl Profile {
         self.risk_due = Moment::new(at_ms);
     }
 
+    /// Whether something is remembered of alerts.
+    pub fn has_alerts(&self) -> bool {
+        self.more().is_some_and(|more| more.alerts().is_some())
+    }
+
     /// When the alerts must be looked at again; never, where nothing is due.
     pub fn alerts_due_ms(&self) -> i64 {
         let alerts = self.more().and_then(More::alerts);

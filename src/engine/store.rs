@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::compact::Moment;
 use super::held::Held;
 use super::index::Index;
+use super::key::Key;
 use super::profile::Profile;
 use crate::model::record::SourceIndex;
 
@@ -29,46 +30,19 @@ const SOON: u8 = 4;
 /// So many may be awake in any case.
 const AWAKE_MIN: usize = 4_096;
 
-/// Look-ups that overlap in [`Store::warm`].
+/// Where there is no slot.
+const NO_SLOT: u32 = u32::MAX;
+
+/// The slots of a source's next events, in their order.
+#[derive(Debug, Default)]
+struct Ahead {
+    slots: Vec<u32>,
+    /// Which of them is next.
+    at: usize,
+}
+
+/// Look-ups that overlap in [`Store::warm`]; no more events are looked at in one call.
 pub const WARM: usize = 32;
-
-/// Bytes of the longest key that lies in its slot.
-const SHORT: usize = 14;
-
-/// A subject's id: a short one, as most are, lies in the slot, so that finding a profile reads nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// Length and bytes.
-    Short(u8, [u8; SHORT]),
-    /// Elsewhere; behind two pointers, so that the slot pays for one.
-    #[allow(clippy::box_collection)]
-    Long(Box<Box<[u8]>>),
-}
-
-impl Key {
-    fn is_long(&self) -> bool {
-        matches!(self, Self::Long(_))
-    }
-
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or(bytes),
-            Self::Long(bytes) => bytes,
-        }
-    }
-}
-
-impl From<&[u8]> for Key {
-    fn from(id: &[u8]) -> Self {
-        if id.len() > SHORT {
-            return Self::Long(Box::new(id.into()));
-        }
-        let mut bytes = [0; SHORT];
-        bytes[..id.len()].copy_from_slice(id);
-        Self::Short(id.len() as u8, bytes)
-    }
-}
 
 /// One profile with its bookkeeping: a line of memory.
 #[derive(Debug)]
@@ -165,6 +139,8 @@ pub struct Store {
     slept: usize,
     /// The number of the part.
     part: u8,
+    /// By source: what [`Store::warm`] found.
+    ahead: Vec<Ahead>,
     /// Memory to write in.
     bytes: Vec<u8>,
 }
@@ -334,28 +310,43 @@ impl Store {
     /// do not depend on each other, so their waits for memory overlap; one after the other, as events are applied, they
     /// would add up. Changes nothing.
     pub fn warm<'k>(
-        &self,
+        &mut self,
         source: SourceIndex,
         events: impl Iterator<Item = (&'k [u8], u64)>,
         beside: impl Fn(u32) -> u64,
     ) {
         let mut hashes = [(0_u64, 0_u64); WARM];
         let mut count = 0;
-        for (key, id_hash) in events {
-            hashes[count] = (xxh3_64(key), id_hash);
+        for ((key, id_hash), place) in events.zip(&mut hashes) {
+            *place = (xxh3_64(key), id_hash);
             count += 1;
-            if count == WARM {
-                self.warm_hashes(source, &hashes, &beside);
-                count = 0;
-            }
         }
         if count > 0 {
             self.warm_hashes(source, &hashes[..count], &beside);
         }
     }
 
+    /// The slot of the next event of a source, if its key is the one that [`Self::warm`] was told: nothing is looked for.
+    pub fn expected(&mut self, source: SourceIndex, key: &[u8]) -> Option<u32> {
+        let ahead = self.ahead.get_mut(usize::from(source))?;
+        let slot = *ahead.slots.get(ahead.at)?;
+        ahead.at += 1;
+        (slot != NO_SLOT && self.get(slot).key.bytes() == key).then_some(slot)
+    }
+
     /// `hashes`: of keys and of event ids.
-    fn warm_hashes(&self, source: SourceIndex, hashes: &[(u64, u64)], beside: impl Fn(u32) -> u64) {
+    fn warm_hashes(
+        &mut self,
+        source: SourceIndex,
+        hashes: &[(u64, u64)],
+        beside: impl Fn(u32) -> u64,
+    ) {
+        if self.ahead.len() <= usize::from(source) {
+            self.ahead.resize_with(usize::from(source) + 1, Ahead::default);
+        }
+        let mut ahead = std::mem::take(&mut self.ahead[usize::from(source)]);
+        ahead.slots.clear();
+        ahead.at = 0;
         // in passes, none of which decides anything by what it waits for
         let index = hashes.iter().map(|(hash, _)| self.index.touch(*hash));
         std::hint::black_box(index.fold(0, u64::wrapping_add));
@@ -363,11 +354,14 @@ impl Store {
         let mut count = 0;
         // not compared with the key, which would wait for the slot: warming another one now and then does no harm
         for (hash, id_hash) in hashes {
-            if let Some(slot) = self.index.candidates(*hash).next() {
+            let slot = self.index.candidates(*hash).next();
+            ahead.slots.push(slot.unwrap_or(NO_SLOT));
+            if let Some(slot) = slot {
                 (slots[count], ids[count]) = (slot, *id_hash);
                 count += 1;
             }
         }
+        self.ahead[usize::from(source)] = ahead;
         let slots = &slots[..count];
         std::hint::black_box(slots.iter().map(|slot| beside(*slot)).fold(0, u64::wrapping_add));
         self.warm_slots(slots);
@@ -416,8 +410,9 @@ mod tests {
         assert_eq!(asleep(&store), [0, 1, 2, 3]);
         // soon again: they come often, and are kept while as many as they are may be
         store.get_mut(0).profile.set_risk_due_ms(77);
-        store.used(0);
-        store.used(1);
+        for slot in [0, 1] {
+            assert_eq!(store.used(slot).profile.as_of_ms, i64::from(slot));
+        }
         store.rest_to(4, 2);
         assert_eq!(asleep(&store), [2, 3]);
         store.rest_to(2, 1);

@@ -269,13 +269,13 @@ impl Machine {
     }
 
     fn collect_customers(&mut self, effects: &mut Effects, version: u64) {
-        let Self { engine, .. } = self;
+        let engine = &mut self.engine;
         effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
         engine.dirty_bytes = 0;
         let mut dirty = std::mem::take(&mut engine.dirty);
         engine.store.choose();
         // judging is dear: who speaks to an account says what the row has just said
-        let mut members = Vec::new();
+        let mut members = std::mem::take(&mut self.members);
         for slots in dirty.chunks(WARM) {
             let tiers = slots.iter().map(|slot| engine.tiers.touch(*slot));
             std::hint::black_box(tiers.fold(0, u64::wrapping_add));
@@ -309,7 +309,9 @@ impl Machine {
         }
         dirty.clear();
         engine.dirty = dirty;
-        self.collect_words(effects, members);
+        self.collect_words(effects, &mut members);
+        members.clear();
+        self.members = members;
     }
 
     fn collect_activity(&mut self, effects: &mut Effects, version: u64) {

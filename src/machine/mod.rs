@@ -25,6 +25,7 @@ use crate::account::book::Book;
 use crate::engine::alerts::market::Market;
 use crate::engine::apply::Engine;
 use crate::engine::compact::touch;
+use crate::engine::history::Scores;
 use crate::engine::shard::population::Population;
 use crate::engine::shard::portfolios::Portfolios;
 use crate::engine::store::WARM;
@@ -97,6 +98,8 @@ pub struct Machine {
     spare: StateChanges,
     /// The same of words for the next stage.
     spare_words: Vec<SignalWord>,
+    /// Memory for the scores of members of accounts, while a cycle ends.
+    members: Vec<(u32, Scores)>,
     /// The first due that the last cycle had no budget for.
     dues_left_ms: Option<i64>,
     found_meta: bool,
@@ -132,6 +135,7 @@ impl Machine {
             commands: Vec::new(),
             spare: StateChanges::default(),
             spare_words: Vec::new(),
+            members: Vec::new(),
             dues_left_ms: None,
             found_meta: false,
             gaps_ahead: Vec::new(),
@@ -271,7 +275,7 @@ impl Machine {
             if passed.at_ms >= self.engine.demand.next_ms() {
                 self.close_hours();
             }
-            let Engine { store, tiers, .. } = &self.engine;
+            let Engine { store, tiers, .. } = &mut self.engine;
             let upcoming = self.merge.upcoming(source, &self.plan, WARM);
             store.warm(source, upcoming, |slot| tiers.touch(slot));
             self.consume(source, broke);

@@ -200,12 +200,14 @@ impl Machine {
         self.market.restored(&self.engine.cx, &mut self.engine.alerted);
         for slot in self.engine.store.slots() {
             self.engine.store.rest();
-            // finding dues changes nothing else: who slept as its record does so again
-            let record = self.engine.store.get(slot).profile.record();
-            self.engine.store.used(slot);
+            let entry = self.engine.store.used(slot);
+            let (record, had_alerts) = (entry.profile.record(), entry.profile.has_alerts());
             self.arm_restored(slot, anew);
-            if let Some(record) = record.filter(|_| !anew) {
-                self.engine.store.get_mut(slot).profile.keep(&record);
+            let profile = &mut self.engine.store.get_mut(slot).profile;
+            // finding dues changes nothing else, but that who has none of alerts may get a place for theirs: all others sleep
+            // again as their record
+            if let Some(record) = record.filter(|_| !anew && had_alerts == profile.has_alerts()) {
+                profile.keep(&record);
             }
         }
         if let Some(book) = &mut self.book {

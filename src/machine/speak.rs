@@ -15,9 +15,8 @@ use crate::wire::signals::{AccountPart, Offered, Word, joined_in, left};
 impl Machine {
     /// `left` for accounts that were left, then how things stand. `members`: the scores of the customers of accounts whose
     /// rows were written in this cycle, as the rows say them.
-    pub(super) fn collect_words(&mut self, effects: &mut Effects, mut members: Vec<(u32, Scores)>) {
-        let mut words: Vec<SignalWord> = Vec::new();
-        let mut spare = std::mem::take(&mut self.spare_words);
+    pub(super) fn collect_words(&mut self, effects: &mut Effects, members: &mut [(u32, Scores)]) {
+        let mut words = Spoken { words: std::mem::take(&mut self.spare_words), count: 0 };
         let mut moved = std::mem::take(&mut self.engine.moved);
         let stamp = (self.identity.generation, self.state.meta.cycle);
         for (slot, of) in
@@ -27,7 +26,7 @@ impl Machine {
             let as_of_ms = slot.profile.as_of_ms;
             let word = left((&of.account, of.champion), slot.key.bytes(), as_of_ms, stamp);
             self.left.keep(&word, as_of_ms.max(self.watermark.at_ms));
-            words.push(word);
+            words.say(word);
         }
         moved.sort_unstable_by_key(|m| m.slot);
         moved.dedup_by_key(|m| m.slot);
@@ -38,10 +37,11 @@ impl Machine {
             let offered = offered(&self.engine, slot);
             let part = part_of(&self.engine, slot, scores);
             let word = word_of(self.engine.store.get(slot), part.as_ref(), &offered);
-            let word = joined_in(&word, stamp, spare.pop());
+            let word = joined_in(&word, stamp, words.spare());
             self.left.cancel(&word);
-            words.push(word);
+            words.say(word);
         }
+        let mut words = words.all();
         let deleted = (0..DELETED_MAX).map_while(|_| self.left.delete_next(self.watermark.at_ms));
         words.extend(deleted);
         words.sort_by(|a, b| a.key.cmp(&b.key));
@@ -53,8 +53,35 @@ impl Machine {
             }
             same
         });
-        effects.signals.append(&mut words);
+        effects.signals = words;
         self.left.save(&mut effects.state);
+    }
+}
+
+/// The words of a cycle, said in the memory of those of one that was written.
+struct Spoken {
+    words: Vec<SignalWord>,
+    /// How many are of this cycle.
+    count: usize,
+}
+
+impl Spoken {
+    /// The next word that is not needed any more.
+    fn spare(&mut self) -> Option<SignalWord> {
+        self.words.get_mut(self.count).map(std::mem::take)
+    }
+
+    fn say(&mut self, word: SignalWord) {
+        match self.words.get_mut(self.count) {
+            Some(place) => *place = word,
+            None => self.words.push(word),
+        }
+        self.count += 1;
+    }
+
+    fn all(mut self) -> Vec<SignalWord> {
+        self.words.truncate(self.count);
+        self.words
     }
 }
 

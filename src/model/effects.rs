@@ -83,7 +83,7 @@ impl RowBlock {
 }
 
 /// A changed signal, for the next stage; the topic is compacted by `key`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignalWord {
     /// `account \0 customer`.
     pub key: Vec<u8>,

@@ -138,12 +138,7 @@ pub fn key_of(account: &str, customer: &[u8]) -> Vec<u8> {
 
 /// `spare`: a word whose memory may be used again.
 fn word(account: &str, customer: &[u8], json: &Json<'_>, spare: Option<SignalWord>) -> SignalWord {
-    let spare = spare.unwrap_or_else(|| SignalWord {
-        key: Vec::new(),
-        partition_key: Vec::new(),
-        value: None,
-    });
-    let SignalWord { mut key, mut partition_key, value } = spare;
+    let SignalWord { mut key, mut partition_key, value } = spare.unwrap_or_default();
     key.clear();
     key.extend_from_slice(account.as_bytes());
     key.push(0);
@@ -153,9 +148,11 @@ fn word(account: &str, customer: &[u8], json: &Json<'_>, spare: Option<SignalWor
     partition_key.extend_from_slice(if of_account { account.as_bytes() } else { customer });
     let mut value = value.unwrap_or_default();
     value.clear();
-    // as long as most are: growing to it costs more than writing it
-    let room = if json.part.is_some() { 768 } else { 320 };
-    value.reserve(room + 160 * json.opportunities.len());
+    if value.capacity() == 0 {
+        // as long as most are: growing to it costs more than writing it
+        let room = if json.part.is_some() { 768 } else { 320 };
+        value.reserve(room + 160 * json.opportunities.len());
+    }
     if serde_json::to_writer(&mut value, json).is_err() {
         value.clear();
     }

@@ -7,6 +7,9 @@ use super::run::{ID_BYTES, bytes_of, id_of};
 use super::{Admitted, IDS_KEPT_MIN, Id, Memory, Seen, floor_ms, seconds};
 use crate::model::record::SourceIndex;
 
+/// So far from the end the place of an id is looked for one by one.
+const NEAR: usize = 32;
+
 /// The ids of one source.
 #[derive(Clone, Debug)]
 pub struct Many {
@@ -89,7 +92,12 @@ impl Many {
         }
         match self.ids.back() {
             Some(last) if id_of(*last) > id => {
-                let at = self.ids.partition_point(|held| id_of(*held) < id);
+                // mostly by a second or two: near the end, where the cache has just been
+                let later = self.ids.iter().rev().take(NEAR).take_while(|held| id_of(**held) > id);
+                let at = match later.count() {
+                    NEAR => self.ids.partition_point(|held| id_of(*held) < id),
+                    later => self.ids.len() - later,
+                };
                 self.ids.insert(at, bytes_of(id));
             }
             _ => self.ids.push_back(bytes_of(id)),
