@@ -211,11 +211,10 @@ impl Engine {
         let counted = Some((before, channel));
         let took = self.change(slot, batch, event, origin.position, told, counted);
         self.look_after_event(slot, batch, event, &took, matches!(before, Before::Unknown));
-        let visit = took.visit;
         self.count_demand(slot, batch, event, source);
         let tally = Tally::of(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
-        let version = self.version;
+        let (version, visit) = (self.version, took.visit);
         let row = EventRow { batch, event, origin: origin.position, visit, version };
         if counted == Counted::Alone {
             let text = self.words.text(source, Dimension::Channel, channel);
@@ -248,21 +247,18 @@ impl Engine {
             Body::Purchase { .. } | Body::Refund { .. } | Body::Opening { .. }
         );
         // rates look back to the first event
-        let born_earlier = self.store.get(slot).profile.born != born;
-        took.earlier = born_earlier;
+        took.earlier = self.store.get(slot).profile.born != born;
         if money {
             self.after_purchase(slot, took.bought);
-        } else if took.costs || born_earlier {
+        } else if took.costs || took.earlier {
             value_again(&self.cx, &mut self.store.get_mut(slot).profile);
         }
         if let Some((before, channel)) = counted {
             self.count_event(slot, event, before, (position.source, channel));
         }
-        let mut risk = None;
-        if took.judged || born_earlier {
-            let judged = self.judge_risk(slot);
-            (risk, took.ahead) = (judged.risk, judged.ahead);
-        }
+        let judged = (took.judged || took.earlier).then(|| self.judge_risk(slot));
+        let risk = judged.and_then(|judged| judged.risk);
+        took.ahead = judged.and_then(|judged| judged.ahead);
         if money {
             self.value_changed(slot);
         }
