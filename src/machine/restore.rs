@@ -200,11 +200,14 @@ impl Machine {
         self.market.restored(&self.engine.cx, &mut self.engine.alerted);
         for slot in self.engine.store.slots() {
             self.engine.store.rest();
-            // finding dues changes nothing else: who slept as its record does so again
+            // finding dues changes nothing else: who slept as its record does so again, unless other rules have brought the first due of
+            // an alert, for which the record has no place
             let record = self.engine.store.get(slot).profile.record();
             self.engine.store.used(slot);
+            let had_alerts = self.has_alerts(slot);
             self.arm_restored(slot, anew);
-            if let Some(record) = record.filter(|_| !anew) {
+            let same = !anew && self.has_alerts(slot) == had_alerts;
+            if let Some(record) = record.filter(|_| same) {
                 self.engine.store.get_mut(slot).profile.keep(&record);
             }
         }
@@ -213,6 +216,10 @@ impl Machine {
         }
         self.begin_cycle();
         Ok(Restored::At { meta: self.state.meta.clone(), retimed })
+    }
+
+    fn has_alerts(&self, slot: u32) -> bool {
+        self.engine.store.get(slot).profile.more().is_some_and(|more| more.alerts().is_some())
     }
 
     /// Arms the dues of a restored customer; `anew`: those that a changed definition moves, too.
