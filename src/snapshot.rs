@@ -109,28 +109,16 @@ impl<'a> StateKey<'a> {
                 out.extend_from_slice(owner.as_bytes());
             }
             Self::OwnerCutOffs => out.push(b'k'),
-            Self::Demand(segment) => {
-                out.push(b'e');
-                out.extend_from_slice(segment.as_bytes());
-            }
+            Self::Demand(segment) => named(out, b'e', segment),
             Self::Told(shard, segment) => {
                 out.push(b'y');
                 out.extend_from_slice(&shard.to_be_bytes());
                 out.extend_from_slice(segment.as_bytes());
             }
-            Self::Segment(segment) => {
-                out.push(b'z');
-                out.extend_from_slice(segment.as_bytes());
-            }
+            Self::Segment(segment) => named(out, b'z', segment),
             Self::OwnersPublished => out.push(b'v'),
-            Self::Acted(customer) => {
-                out.push(b'r');
-                out.extend_from_slice(customer.as_bytes());
-            }
-            Self::Account(id) => {
-                out.push(b'a');
-                out.extend_from_slice(id.as_bytes());
-            }
+            Self::Acted(customer) => named(out, b'r', customer),
+            Self::Account(id) => named(out, b'a', id),
             Self::Member(account, source, customer) => {
                 out.extend_from_slice(&[b'n', *source]);
                 // no id of the contract is longer than a few hundred bytes
@@ -201,6 +189,12 @@ impl<'a> StateKey<'a> {
             _ => Err(unknown()),
         }
     }
+}
+
+/// A key of a kind and a name.
+fn named(out: &mut Vec<u8>, kind: u8, name: &str) {
+    out.push(kind);
+    out.extend_from_slice(name.as_bytes());
 }
 
 /// Where postcard puts the bytes of a value: behind what is there.
