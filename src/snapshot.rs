@@ -51,6 +51,12 @@ pub enum StateKey<'a> {
     Told(u16, &'a str),
     /// `z` + segment: its alerts, in shard 0; without a segment up to when segments were looked at.
     Segment(&'a str),
+    /// `r` + employee: what the shard has counted of it; without an employee up to when it was told.
+    Reads(&'a str),
+    /// `x` + shard (2 bytes, big endian) + employee: what shard 0 was told of it; without an employee up to when.
+    ReadsTold(u16, &'a str),
+    /// `i` + employee: its alerts, in shard 0; without an employee up to when employees were looked at.
+    Employee(&'a str),
     /// `a` + id: an account.
     Account(&'a str),
     /// `n` + source + length of the account's id (2 bytes, big endian) + the id + customer: a member of an account.
@@ -120,6 +126,19 @@ impl<'a> StateKey<'a> {
                 out.push(b'z');
                 out.extend_from_slice(segment.as_bytes());
             }
+            Self::Reads(employee) => {
+                out.push(b'r');
+                out.extend_from_slice(employee.as_bytes());
+            }
+            Self::ReadsTold(shard, employee) => {
+                out.push(b'x');
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(employee.as_bytes());
+            }
+            Self::Employee(employee) => {
+                out.push(b'i');
+                out.extend_from_slice(employee.as_bytes());
+            }
             Self::OwnersPublished => out.push(b'v'),
             Self::Account(id) => {
                 out.push(b'a');
@@ -151,14 +170,19 @@ impl<'a> StateKey<'a> {
             (b'c', []) => Ok(Self::CutOffs),
             (b'h', [high, low]) => Ok(Self::Population(u16::from_be_bytes([*high, *low]))),
             (b'q', []) => Ok(Self::Published),
-            (b'o' | b'y', [high, low, name @ ..]) => {
+            (b'o' | b'y' | b'x', [high, low, name @ ..]) => {
                 let shard = u16::from_be_bytes([*high, *low]);
                 let name = str::from_utf8(name).map_err(|_| unknown())?;
-                let of_owner = *kind == b'o';
-                Ok(if of_owner { Self::AtRisk(shard, name) } else { Self::Told(shard, name) })
+                Ok(match *kind {
+                    b'o' => Self::AtRisk(shard, name),
+                    b'y' => Self::Told(shard, name),
+                    _ => Self::ReadsTold(shard, name),
+                })
             }
             (b'e', name) => Ok(Self::Demand(str::from_utf8(name).map_err(|_| unknown())?)),
             (b'z', name) => Ok(Self::Segment(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'r', name) => Ok(Self::Reads(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'i', name) => Ok(Self::Employee(str::from_utf8(name).map_err(|_| unknown())?)),
             (b'k', []) => Ok(Self::OwnerCutOffs),
             (b'v', []) => Ok(Self::OwnersPublished),
             (b'b', [minute @ .., source]) => {

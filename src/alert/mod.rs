@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::model::registry::Subject;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::plan::Plan;
-use crate::rule::condition::{Condition, SignalRef, Term};
+use crate::rule::condition::{SignalRef, Term};
 use crate::rule::daily::Daily;
 use crate::rule::definition::{Rule, RuleSet, Severity};
 use crate::rule::evaluate::Value;
@@ -261,11 +261,7 @@ impl Ruled {
         let mut rules = Vec::new();
         let mut rises: Vec<Rising> = Vec::new();
         for (index, rule) in set.rules.iter().enumerate() {
-            // a rule over what is not computed yet stays silent
-            let computed = |condition: &Condition| {
-                condition.signals().iter().all(|signal| signal.is_computed())
-            };
-            if !subjects.contains(&rule.subject) || !computed(&rule.raise) {
+            if !subjects.contains(&rule.subject) {
                 continue;
             }
             let law = set.calendar(rule).map_or(0, |calendar| rule.law(calendar));

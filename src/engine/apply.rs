@@ -19,6 +19,7 @@ use super::rows::{EventRow, Rows, keeps_row};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::demand::Demand;
+use super::shard::reads::Reads;
 use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
 use super::situation::{due_after_ms, may_begin};
@@ -67,6 +68,8 @@ pub struct Engine {
     pub owners: Owners,
     /// What is bought of segments.
     pub demand: Demand,
+    /// What employees read of customers' data.
+    pub reads: Reads,
     /// Pending dues.
     pub dues: DueQueue,
     /// Open minutes.
@@ -104,10 +107,11 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
         let tiers = Tiers::new(&plan);
         let cx = Context::new(plan);
-        let segments = cx.alerts.as_ref().is_some_and(|ruled| ruled.is_about(Subject::Segment));
+        let asked = |of| cx.alerts.as_ref().is_some_and(|ruled| ruled.is_about(of));
         Self {
             tiers,
-            demand: Demand::new(segments),
+            demand: Demand::new(asked(Subject::Segment)),
+            reads: Reads::new(asked(Subject::Employee)),
             cx,
             store: Store::default(),
             owners: Owners::default(),
@@ -199,6 +203,7 @@ impl Engine {
         let visit = self.change(slot, batch, event, origin.position, told, counted);
         self.look_after_event(slot, batch, event);
         self.count_demand(slot, batch, event, source);
+        self.count_reads(batch, event);
         let tally = Tally::of(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let version = self.version;

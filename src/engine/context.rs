@@ -59,11 +59,15 @@ pub struct Context {
     pub contract: Option<Sbg>,
     /// What is worth a contact.
     pub offers: OfferRule,
-    /// Alert rules about customers and tickets; `None` without any.
+    /// Alert rules about customers, tickets, segments and employees; `None` without any.
     pub alerts: Option<Ruled>,
     /// What tells this version of the scores from others: a hash of everything they are judged by.
     pub model_version: u64,
 }
+
+/// Whom a pipeline of customers has alert rules about.
+const SUBJECTS: [Subject; 4] =
+    [Subject::Customer, Subject::Ticket, Subject::Segment, Subject::Employee];
 
 /// Edges of the risk's bands, at most.
 pub const RISK_EDGES: usize = 8;
@@ -124,7 +128,7 @@ impl Context {
             outlooks: Outlooks::new(value_rule(&plan), model, EXPECTED_HORIZON_D),
             contract: Sbg::new(p.contract[0], p.contract[1]).ok(),
             offers: OfferRule::new(&plan),
-            alerts: Ruled::new(&plan, &[Subject::Customer, Subject::Ticket, Subject::Segment]),
+            alerts: Ruled::new(&plan, &SUBJECTS),
             model_version: model_version(&plan),
             plan,
         }

@@ -12,12 +12,16 @@ use crate::wire::mail::Said;
 impl Machine {
     /// Does what a person says; what came of it is told with the cycle.
     pub(super) fn hear_command(&mut self, said: &Said) {
-        let Self { engine, book, market, watermark, .. } = self;
+        let Self { engine, book, market, staff, watermark, plan, .. } = self;
         let done = match book {
             Some(book) => book.command(said, watermark.at_ms),
-            // what has no customer is a segment
+            // what has no customer is a segment or an employee
             None if said.customer.is_empty() => {
-                market.command(&engine.cx, said, &mut engine.alerted)
+                let rule = plan.alerts.find(&said.rule);
+                match rule.is_some_and(|rule| rule.subject == Subject::Employee) {
+                    true => staff.command(&engine.cx, said, &mut engine.alerted),
+                    false => market.command(&engine.cx, said, &mut engine.alerted),
+                }
             }
             None => engine.command(said, watermark.at_ms),
         };
@@ -55,9 +59,10 @@ impl Machine {
             word.cycle = self.state.meta.cycle;
             word.detected_ms = clock.now_ms;
             let late_ms = clock.now_ms.saturating_sub(word.at_ms);
-            // segments are looked at by full hours, when every shard's letter is there
-            let of_segment = word.subject_kind == Subject::Segment.name();
-            let wait_ms = if of_segment { HOUR_MS + MINUTE_MS } else { 0 };
+            // segments and employees are looked at by full hours, when every shard's letter is there
+            let hourly = [Subject::Segment, Subject::Employee].map(Subject::name);
+            let by_hours = hourly.contains(&word.subject_kind.as_str());
+            let wait_ms = if by_hours { HOUR_MS + MINUTE_MS } else { 0 };
             word.catch_up =
                 word.by_kind != "person" && late_ms > in_time_ms.saturating_add(wait_ms);
             if let Some(ruled) = ruled.filter(|_| word.call) {
