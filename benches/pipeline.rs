@@ -211,6 +211,7 @@ impl Pipeline {
             definition: "bench".to_owned(),
             start: Start::Earliest,
             commit_interval_ms: 250,
+            replaces: None,
             restore_timeout_ms: 60_000,
             revoke_limit_ms: 10_000,
             outbox_bytes_max: 1 << 40,

@@ -51,12 +51,14 @@ pub enum StateKey<'a> {
     Told(u16, &'a str),
     /// `z` + segment: its alerts, in shard 0; without a segment up to when segments were looked at.
     Segment(&'a str),
-    /// `r` + employee: what the shard has counted of it; without an employee up to when it was told.
+    /// `u` + employee: what the shard has counted of it; without an employee up to when it was told.
     Reads(&'a str),
     /// `x` + shard (2 bytes, big endian) + employee: what shard 0 was told of it; without an employee up to when.
     ReadsTold(u16, &'a str),
     /// `i` + employee: its alerts, in shard 0; without an employee up to when employees were looked at.
     Employee(&'a str),
+    /// `r` + customer: what people have done about its alerts in the generation before, until it is heard of.
+    Acted(&'a str),
     /// `a` + id: an account.
     Account(&'a str),
     /// `n` + source + length of the account's id (2 bytes, big endian) + the id + customer: a member of an account.
@@ -127,7 +129,7 @@ impl<'a> StateKey<'a> {
                 out.extend_from_slice(segment.as_bytes());
             }
             Self::Reads(employee) => {
-                out.push(b'r');
+                out.push(b'u');
                 out.extend_from_slice(employee.as_bytes());
             }
             Self::ReadsTold(shard, employee) => {
@@ -140,6 +142,10 @@ impl<'a> StateKey<'a> {
                 out.extend_from_slice(employee.as_bytes());
             }
             Self::OwnersPublished => out.push(b'v'),
+            Self::Acted(customer) => {
+                out.push(b'r');
+                out.extend_from_slice(customer.as_bytes());
+            }
             Self::Account(id) => {
                 out.push(b'a');
                 out.extend_from_slice(id.as_bytes());
@@ -181,8 +187,11 @@ impl<'a> StateKey<'a> {
             }
             (b'e', name) => Ok(Self::Demand(str::from_utf8(name).map_err(|_| unknown())?)),
             (b'z', name) => Ok(Self::Segment(str::from_utf8(name).map_err(|_| unknown())?)),
-            (b'r', name) => Ok(Self::Reads(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'u', name) => Ok(Self::Reads(str::from_utf8(name).map_err(|_| unknown())?)),
             (b'i', name) => Ok(Self::Employee(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'r', id) if !id.is_empty() => {
+                Ok(Self::Acted(str::from_utf8(id).map_err(|_| unknown())?))
+            }
             (b'k', []) => Ok(Self::OwnerCutOffs),
             (b'v', []) => Ok(Self::OwnersPublished),
             (b'b', [minute @ .., source]) => {

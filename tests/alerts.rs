@@ -1,5 +1,5 @@
 //! Alerts through engine and machine: looking at dues and events only finds what looking all the time would; other batches, repeated
-//! records and deaths make the same transitions with the same ids; people's commands take effect once.
+//! records and deaths make the same transitions with the same ids; records say what rows say.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "support/plans.rs"]
@@ -23,9 +23,9 @@ use retain::model::record::{Position, Record};
 use retain::plan::{Plan, RuleFile, rules};
 use retain::rule::definition::RuleSet;
 use retain::wire::alert::AlertWord;
-use retain::wire::mail::{Act, CutOffs, Mail, OUTSIDE, Said};
-use rowbinary::Row;
-use sim::{Log, PostOffice, Runner, Schedule};
+use retain::wire::mail::CutOffs;
+use rowbinary::{Row, Value};
+use sim::{Log, Runner, Schedule};
 use stream::families::{Family, histories};
 use stream::{BEGIN_MS, DAY_MS, Made, Shape, deliver, disturbed, history};
 
@@ -248,7 +248,7 @@ fn logs(seed: u64) -> Vec<Log> {
 }
 
 /// Every transition, without when it was noticed and in which cycle, and without what hangs on mail.
-fn transitions(runner: &Runner) -> Vec<Vec<(String, rowbinary::Value)>> {
+fn transitions(runner: &Runner) -> Vec<Vec<(String, Value)>> {
     let rows = runner.tables.rows("alert_history");
     rows.map(|row| row.without(&["version", "detected_at", "catch_up", "due_at", "severity"]))
         .collect()
@@ -310,55 +310,6 @@ fn told_once(runner: &Runner) {
     }
 }
 
-fn said(id: u8, word: &Row, act: Act) -> Said {
-    Said {
-        id: [id; 16],
-        by: "ann".to_owned(),
-        rule: word.text("rule").to_owned(),
-        subject: word.text("subject_id").to_owned(),
-        customer: word.text("customer_id").to_owned(),
-        episode: word.int("episode") as u32,
-        act,
-        until_ms: None,
-        note: "seen".to_owned(),
-    }
-}
-
-#[test]
-fn what_people_say_takes_effect_once() {
-    let plan = Arc::new(plan(lively()));
-    let office = PostOffice::new(1);
-    let mut runner = Runner::new(&plan, 0, 1, logs(2), Schedule::straight(2)).within(&office);
-    runner.drain();
-    runner.pass_to(BEGIN_MS + 210 * DAY_MS);
-    let firing = |runner: &Runner| -> Vec<Row> {
-        runner.tables.rows("alerts").filter(|row| row.text("phase") == "firing").cloned().collect()
-    };
-    let open = firing(&runner);
-    assert!(open.len() > 3, "{}", open.len());
-    let (one, other) = (&open[0], &open[1]);
-    let say = |said: Said| office.send(0, Mail::Command(said).encode(OUTSIDE));
-    say(said(1, one, Act::Acknowledge));
-    say(said(1, one, Act::Resolve));
-    say(said(2, other, Act::Resolve));
-    say(Said { episode: 99, ..said(3, other, Act::Reopen) });
-    say(Said { customer: "nobody".to_owned(), ..said(4, one, Act::Resolve) });
-    runner.pass_to(BEGIN_MS + 211 * DAY_MS);
-    runner.crash();
-    runner.drain();
-    runner.pass_to(BEGIN_MS + 212 * DAY_MS);
-    let mut by_person: Vec<&Row> =
-        runner.tables.rows("alert_history").filter(|row| row.text("by_kind") == "person").collect();
-    by_person.sort_by_key(|row| row.text("what") == "resolved");
-    assert_eq!(by_person.len(), 2);
-    for (row, (id, what)) in by_person.iter().zip([(one, "acknowledged"), (other, "resolved")]) {
-        assert_eq!((row.text("alert_id"), row.text("what")), (id.text("alert_id"), what));
-        assert_eq!((row.text("by"), row.text("note"), row.int("call")), ("ann", "seen", 0));
-    }
-    // after a restart nothing is raised again
-    told_once(&runner);
-}
-
 #[test]
 fn changed_rules_end_what_was_raised_and_need_no_rebuild() {
     let plan_before = Arc::new(plan(lively()));
@@ -369,6 +320,10 @@ fn changed_rules_end_what_was_raised_and_need_no_rebuild() {
         let rows = runner.tables.rows("alerts");
         rows.filter(|row| ["firing", "pending"].contains(&row.text("phase"))).count()
     };
+    let changed = |runner: &Runner| {
+        let rows = runner.tables.rows("alert_history");
+        rows.filter(|row| row.text("note") == "the rule has changed").count()
+    };
     let before = open(&runner);
     assert!(before > 3, "{before}");
     let after =
@@ -376,23 +331,20 @@ fn changed_rules_end_what_was_raised_and_need_no_rebuild() {
     let retimed = runner.take_over(&after);
     assert_eq!(retimed, ["the alert rules"]);
     runner.drain();
-    // without rules nothing is looked at, and with the old ones again nothing is raised twice
+    // without rules everything ends, and with the old ones again nothing is raised twice
     runner.pass_to(BEGIN_MS + 211 * DAY_MS);
-    assert_eq!(open(&runner), before);
+    assert_eq!((open(&runner), changed(&runner)), (0, before));
     runner.take_over(&plan_before);
     runner.drain();
     runner.pass_to(BEGIN_MS + 212 * DAY_MS);
+    assert!(open(&runner) > 3);
     told_once(&runner);
     let shipped = Arc::new(plan(ruled(str::to_owned)));
     runner.take_over(&shipped);
     runner.drain();
     runner.pass_to(BEGIN_MS + 213 * DAY_MS);
     told_once(&runner);
-    let changed = runner
-        .tables
-        .rows("alert_history")
-        .filter(|row| row.text("note") == "the rule has changed");
-    assert!(changed.count() > 0);
+    assert!(changed(&runner) > before);
 }
 
 #[test]
@@ -403,9 +355,15 @@ fn records_of_the_topic_say_what_the_rows_say() {
     runner.pass_to(BEGIN_MS + 210 * DAY_MS);
     let words: Vec<AlertWord> =
         runner.alerts.iter().map(|record| AlertWord::decode(&record.value).unwrap()).collect();
-    assert_eq!(words.len(), runner.tables.rows("alert_history").count());
+    let rows: BTreeMap<(String, i128), &Row> = runner
+        .tables
+        .rows("alert_history")
+        .map(|row| ((row.text("alert_id").to_owned(), row.int("n")), row))
+        .collect();
+    assert_eq!(words.len(), rows.len());
     for (word, record) in words.iter().zip(&runner.alerts) {
         assert_eq!(word.alert_id.as_bytes(), record.key);
+        says_the_same(rows[&(word.alert_id.clone(), word.n.into())], &record.value);
         assert!(word.what != "raised" || !word.reasons.is_empty(), "{word:?}");
         assert_eq!(
             word.call,
@@ -415,4 +373,71 @@ fn records_of_the_topic_say_what_the_rows_say() {
         assert!(!word.next_step.is_empty() && word.alert_id.len() == 32);
     }
     assert!(words.iter().any(|word| word.subject_kind == "ticket"));
+    // nothing is compared with nothing
+    assert!(words.iter().any(|word| !word.changed.is_empty()));
+    assert!(words.iter().any(|word| word.at_risk_minor.is_some() && word.raised_ms.is_some()));
+}
+
+/// Every column of a row, by the field of the record that it is called after.
+fn says_the_same(row: &Row, record: &[u8]) {
+    let word: serde_json::Value = serde_json::from_slice(record).unwrap();
+    let fields = word.as_object().unwrap();
+    let version = fields["generation"].as_i64().unwrap() << 40 | fields["cycle"].as_i64().unwrap();
+    assert_eq!((row.int("version"), row.int("shard")), (version.into(), 0));
+    let columns = row.without(&["version", "shard", "is_deleted"]);
+    assert_eq!(columns.len(), fields.len() - 2, "fields beside generation and cycle");
+    for (column, value) in columns {
+        let stem = column.strip_suffix("_at").unwrap_or(&column);
+        let moment = format!("{stem}_ms");
+        let field = fields.get(&column).or_else(|| fields.get(&moment));
+        let field = field.unwrap_or_else(|| panic!("no field for {column}: {word}"));
+        let said = match field {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(flag) => Value::Int((*flag).into()),
+            serde_json::Value::String(text) => Value::Text(text.clone().into_bytes()),
+            serde_json::Value::Array(_) => {
+                Value::Texts(serde_json::from_value(field.clone()).unwrap())
+            }
+            number => match number.as_i64() {
+                Some(whole) if column != "risk" => Value::Int(whole.into()),
+                _ => Value::Float(number.as_f64().unwrap()),
+            },
+        };
+        assert_eq!(value, said, "{column} of {word}");
+    }
+}
+
+/// A move to another tier is looked at when the sweep comes by; what was due before is not told as of then.
+#[test]
+fn a_sweep_of_tiers_comes_after_what_was_due() {
+    let text = "[[alert]]\nname = \"away\"\nabout = \"x\"\nraise = \"recency_d > 10d else no\"\n\
+                next_step = \"y\"\nevents = [\"purchase\"]\n";
+    let (found, _) = rules(&[RuleFile { name: "rules.toml", text }]);
+    let plan = Arc::new(plan(Arc::new(found.unwrap().set)));
+    let day = |day: i64| BEGIN_MS + day * DAY_MS;
+    let told = |fired_first: bool| -> Vec<(String, i64)> {
+        let mut watched =
+            Watched { engine: Engine::new(Arc::clone(&plan), 0), ..Watched::new(&plan) };
+        watched.engine.version = 1;
+        let payload = format!(
+            r#"{{"event_id":"e","customer_id":"c","ts":"{}","amount":5,"currency":"USD"}}"#,
+            stream::spell_time(day(0), 0)
+        );
+        let (customer, key) = ("c".to_owned(), Some("c".to_owned()));
+        let made = Made { source: 0, ts_ms: day(0), customer, key, payload: Some(payload) };
+        watched.apply(&plan, &made);
+        watched.engine.passed_ms = day(30);
+        if fired_first {
+            watched.engine.fire_all_until(day(30), usize::MAX);
+        }
+        // the first cut-offs put everybody into a tier
+        watched.engine.take_cut_offs(&cut_offs(1, day(30)));
+        assert_eq!(watched.engine.sweep_tiers(usize::MAX), 1);
+        watched.engine.fire_all_until(day(30), usize::MAX);
+        watched.engine.alerted.iter().map(|word| (word.what.clone(), word.at_ms)).collect()
+    };
+    let swept_first = told(false);
+    assert_eq!(swept_first, told(true));
+    assert_eq!(swept_first.len(), 1);
+    assert!((0..1_000).contains(&(swept_first[0].1 - day(10))), "{swept_first:?}");
 }

@@ -343,7 +343,7 @@ fn what_people_say_and_changed_rules_reach_segments() {
     for row in &firing {
         assert!(ended.contains(&row.text("alert_id").to_owned()), "{row:?}");
     }
-    // no rule about segments is left: what was raised since ends at once, by a copy that never looks at them again
+    // no rule is left: what was raised since ends at once, by a copy that never looks at them again
     runner.pass_to(BEGIN_MS + 180 * DAY_MS);
     runner.pass_to(BEGIN_MS + 180 * DAY_MS + HOUR_MS);
     let live = |runner: &Runner| {
@@ -352,9 +352,7 @@ fn what_people_say_and_changed_rules_reach_segments() {
     };
     assert!(live(&runner) > 0);
     let mut without = (*before).clone();
-    let text = include_str!("../pipelines/alerts/customers.toml").split("# Cases").next().unwrap();
-    let (found, _) = rules(&[RuleFile { name: "customers.toml", text }]);
-    without.alerts = Arc::new(found.unwrap().set);
+    without.alerts = Arc::default();
     runner.take_over(&Arc::new(without));
     runner.drain();
     assert_eq!(live(&runner), 0);

@@ -17,7 +17,7 @@ use inbox::{Alertmanager, Inbox, told};
 use live::*;
 use random::Random;
 use retain::wire::alert::AlertWord;
-use retain::wire::mail::Act;
+use retain::wire::mail::{Act, Said};
 use serde_json::{Value, json};
 
 /// What was told about a customer's alert so far, the last transition of it.
@@ -303,4 +303,53 @@ fn killed_at_any_moment_each_transition_is_told_under_its_id_and_happens_once() 
     until_within(LONG, "Alertmanager to show what is on, once", &mut || {
         shown(&manager) == once(&on)
     });
+}
+
+/// Who did what to which alert, and when, in a generation.
+fn acts(scene: &Scene, generation: u32) -> BTreeSet<(String, String, String, i64, Option<i64>)> {
+    let words = scene.transitions_of(generation).into_iter();
+    let act = |w: AlertWord| {
+        let who = format!("{}: {}", w.by, w.note);
+        (id(&w), w.what, who, w.at_ms, w.snoozed_until_ms)
+    };
+    words.filter(|word| word.by_kind == "person").map(act).collect()
+}
+
+#[test]
+fn a_rebuild_has_what_people_did_before_it_and_on_its_way() {
+    let hook = Inbox::start();
+    let scene = Scene::new("again", &webhook("hook", &hook));
+    let mut old = scene.start(&["run"]);
+    old.ready();
+    ["C1", "C2", "C3"].iter().for_each(|customer| scene.complains(customer));
+    let [one, two, three] = ["C1", "C2", "C3"].map(|customer| hears(&hook, customer, "raised"));
+    let note = "calling now".to_owned();
+    scene.says(&Said { note, ..said(1, Act::Acknowledge, &one) });
+    let until_ms = Some(one.at_ms + 3_600_000);
+    scene.says(&Said { until_ms, ..said(2, Act::Snooze, &two) });
+    hears(&hook, "C1", "acknowledged");
+    hears(&hook, "C2", "snoozed");
+    let before = acts(&scene, 1);
+    assert_eq!(before.len(), 2);
+    // without a carrier it does not catch up
+    let mut new = scene.start(&["run", "--no-sink", "--rebuild"]);
+    new.ready();
+    let same = |what: &str, count: usize| {
+        until_within(LONG, what, &mut || {
+            let expected = acts(&scene, 1);
+            expected.len() == count && acts(&scene, 2) == expected
+        });
+    };
+    same("the rebuild to have what was done before it", 2);
+    let note = "settled by phone".to_owned();
+    scene.says(&Said { note, ..said(3, Act::Resolve, &three) });
+    same("the rebuild to have what was done on its way", 3);
+    let _carrier = scene.start(&["sink", "--generation", "2"]);
+    until_within(LONG, "the old generation to end", &mut || !old.runs());
+    let stand = || [&one, &two, &three].map(|word| stands(&scene, word));
+    let expected = ["acknowledged olga person", "snoozed olga person", "dismissed olga person"];
+    until_within(LONG, "the views to show the new generation", &mut || {
+        history(&scene).len() == 6 && stand() == expected
+    });
+    assert!(new.runs());
 }

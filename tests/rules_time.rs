@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZoneDatabase;
 use proptest::prelude::*;
 use retain::model::time::{DAY_MS, HOUR_MS, MINUTE_MS, NEVER_MS};
+use retain::plan::{RuleFile, rules};
+use retain::rule::definition::Rule;
 use retain::rule::hours::{Calendar, span, week};
 use retain::rule::lifecycle::{
-    Action, Alert, By, Command, Ignored, Pace, Phase, Transition, What, alert_id,
+    Action, Alert, By, COMMANDS_MAX, Command, Ignored, Pace, Phase, Transition, What, alert_id,
 };
 
 fn calendar(zone: &str, lines: &[&str], holidays: &[&str]) -> Calendar {
@@ -264,6 +266,10 @@ proptest! {
                     let last = last.unwrap();
                     prop_assert!(last.what == What::Resolved && matches!(last.by, By::Person(_)));
                 }
+                // what a person has ended cools down from then on
+                What::Resolved if last.is_some_and(|l| l.what == What::Resolved) => {
+                    prop_assert!(t.by == By::Signals && matches!(last.unwrap().by, By::Person(_)));
+                }
                 What::Resolved => ended_ms = t.at_ms,
                 _ => {}
             }
@@ -304,6 +310,77 @@ fn commands_are_heeded_once_and_only_by_their_episode() {
     assert_eq!(alert.command(pace, 3, &say(3, 1, past), &mut out), Err(Ignored::Unfit));
     assert_eq!(alert.phase(), Phase::Acknowledged);
     assert!(out.iter().filter(|t| t.pages()).count() == 1, "only the raising calls");
+}
+
+/// Somebody who puts an alert off every day must be able to go on.
+#[test]
+fn of_many_commands_the_oldest_id_is_forgotten() {
+    let pace = Pace { dwell_ms: 0, cooldown_ms: 0 };
+    let (mut alert, mut out) = (Alert::default(), Vec::new());
+    let say = |id, action| Command { id, episode: 1, person: "p".to_owned(), action };
+    alert.tell(pace, 1, true, false, &mut out);
+    let n = COMMANDS_MAX as u64 + 10;
+    for id in 0..n {
+        let until_ms = 1_000_000 + id as i64;
+        let command = say(id, Action::Snooze { until_ms });
+        assert_eq!(alert.command(pace, 2, &command, &mut out), Ok(()), "{id}");
+        assert_eq!(alert.broken_invariant(pace, 2), None);
+    }
+    for id in [n - 1, n - COMMANDS_MAX as u64] {
+        let again = alert.command(pace, 3, &say(id, Action::Resolve), &mut out);
+        assert_eq!(again, Err(Ignored::Repeated), "{id}");
+    }
+    assert_eq!(alert.command(pace, 3, &say(n, Action::Resolve), &mut out), Ok(()));
+}
+
+/// People said "done": another threshold is no reason to call them at once.
+#[test]
+fn a_cooldown_goes_on_under_a_changed_rule() {
+    let pace = Pace { dwell_ms: 0, cooldown_ms: 100 };
+    let raised_ms = |alert: Alert| {
+        let (mut alert, mut out) = (alert, Vec::new());
+        alert.tell(pace, 20, true, false, &mut out);
+        alert.pass(pace, 1_000, &mut out);
+        let raised = out.iter().find(|t| t.what == What::Raised).unwrap();
+        assert_eq!(raised.episode, 2);
+        raised.at_ms
+    };
+    let (mut alert, mut out) = (Alert::default(), Vec::new());
+    alert.tell(pace, 1, true, false, &mut out);
+    assert_eq!(raised_ms(alert.renewed(1)), 20, "what the change itself has ended");
+    let command = Command { id: 1, episode: 1, person: "p".to_owned(), action: Action::Resolve };
+    alert.command(pace, 10, &command, &mut out).unwrap();
+    assert_eq!(raised_ms(alert.renewed(1)), 110);
+    alert.tell(pace, 15, false, true, &mut out);
+    assert_eq!(raised_ms(alert.renewed(1)), 110);
+}
+
+/// Holidays are entered every year: what does not count business hours has the same law, and nothing that is raised ends.
+#[test]
+fn hours_belong_to_the_law_of_a_rule_that_counts_them() {
+    let laws = |change: &dyn Fn(&str) -> String| -> Vec<(String, u64)> {
+        let customers = include_str!("../pipelines/alerts/customers.toml");
+        let service = include_str!("../pipelines/alerts/service.toml");
+        let texts = [customers, service].map(|text| change(text.split("# Cases").next().unwrap()));
+        let files = [("customers.toml", &texts[0]), ("service.toml", &texts[1])];
+        let (found, problems) = rules(&files.map(|(name, text)| RuleFile { name, text }));
+        let set = found.unwrap_or_else(|| panic!("{problems:?}")).set;
+        let law = |rule: &Rule| (rule.name.clone(), rule.law(set.calendar(rule).unwrap()));
+        set.rules.iter().map(law).collect()
+    };
+    let before = laws(&str::to_owned);
+    for change in [
+        &|text: &str| text.replace("holidays = [", "holidays = [\"2027-12-25\", "),
+        &|text: &str| text.replace("mon-fri 0", "mon-sat 0"),
+        &|text: &str| text.replace("zone = \"", "zone = \"Asia/Tokyo\" #"),
+    ] as [&dyn Fn(&str) -> String; 3]
+    {
+        let after = laws(change);
+        let differ = before.iter().zip(&after).filter(|(one, other)| one != other);
+        let differ: Vec<&str> = differ.map(|(one, _)| one.0.as_str()).collect();
+        assert_eq!(differ, ["unanswered"]);
+    }
+    assert!(before.len() > 8);
 }
 
 #[test]

@@ -143,6 +143,10 @@ enum Then {
 }
 
 impl Facts for Seen<'_> {
+    fn as_of_ms(&self) -> i64 {
+        self.account.standing.as_of_ms
+    }
+
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
         Some(match signal.name {
             "account_key" => Value::Flag(self.of(Aspect::MasterData).key),

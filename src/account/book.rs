@@ -126,7 +126,7 @@ pub struct Book {
     pub(super) plan: Arc<Plan>,
     pub(super) rules: AccountRules,
     pub(super) accounts: BTreeMap<Box<str>, Account>,
-    pub(super) ruled: Option<Ruled>,
+    pub(super) ruled: Ruled,
     /// When which account's alerts must be looked at.
     pub(super) dues: BTreeSet<(i64, Box<str>)>,
     /// Accounts whose alerts have changed.
@@ -234,7 +234,7 @@ impl Book {
         account.put(key.clone(), Some(member));
         self.changed.insert((id.into(), key));
         self.mark(id);
-        self.look(id, as_of_ms, true);
+        self.look(id, as_of_ms);
         Outcome::Applied
     }
 
@@ -251,7 +251,7 @@ impl Book {
         }
         self.changed.insert((id.into(), key));
         self.mark(id);
-        self.look(id, at_ms, true);
+        self.look(id, at_ms);
         Outcome::Applied
     }
 
@@ -313,7 +313,7 @@ impl Book {
             self.looked.remove(&id);
             // no episode of an alert is counted twice, should somebody come back
             let alerts = account.standing.alerts.as_deref();
-            if account.members.is_empty() && alerts.is_none_or(|alerts| alerts.held().is_empty()) {
+            if account.members.is_empty() && !alerts.is_some_and(Alerts::counts_episodes) {
                 record(&id, None);
                 self.dues.remove(&(account.due_ms(), id.clone()));
                 self.accounts.remove(&id);

@@ -22,9 +22,9 @@ impl Account {
 }
 
 impl Book {
-    /// The rules about accounts, if there are any.
-    pub fn ruled(&self) -> Option<&Ruled> {
-        self.ruled.as_ref()
+    /// The rules about accounts.
+    pub fn ruled(&self) -> &Ruled {
+        &self.ruled
     }
 
     /// Dues pending.
@@ -46,7 +46,7 @@ impl Book {
                 return (fired, Some(due_ms));
             }
             let Some((_, id)) = self.dues.first().cloned() else { break };
-            self.look(&id, due_ms, false);
+            self.look(&id, due_ms);
             fired += 1;
         }
         (fired, None)
@@ -58,10 +58,12 @@ impl Book {
             if due_ms > at_ms {
                 break;
             }
-            self.look(id, due_ms, false);
+            self.look(id, due_ms);
         }
         let Self { plan, rules, accounts, ruled, .. } = self;
-        let Some(ruled) = ruled.as_ref().filter(|ruled| ruled.remembers_days()) else { return };
+        if !ruled.remembers_days() {
+            return;
+        }
         let Some(account) = accounts.get_mut(id) else { return };
         let Some(mut days) = account.standing.alerts.as_mut().map(|alerts| alerts.take_days())
         else {
@@ -73,24 +75,16 @@ impl Book {
         }
     }
 
-    /// Looks at an account's alerts: `word`: somebody has just spoken.
-    pub(super) fn look(&mut self, id: &str, at_ms: i64, word: bool) {
+    /// Looks at an account's alerts.
+    pub(super) fn look(&mut self, id: &str, at_ms: i64) {
         let Self { plan, rules, accounts, ruled, dues, alerted, looked, .. } = self;
-        let (Some(ruled), Some(account)) = (ruled.as_ref(), accounts.get_mut(id)) else { return };
+        let Some(account) = accounts.get_mut(id).filter(|a| !has_nothing(ruled, a)) else { return };
         let due_ms = account.due_ms();
         let mut alerts = account.standing.alerts.take().unwrap_or_default();
         let tau_ms = at_ms.max(account.standing.as_of_ms);
         let facts = Seen::new(plan, *rules, id, account);
         let mut looking = Looking::new(ruled, facts, &mut alerts, tau_ms);
-        if word {
-            looking.begin_days();
-        }
-        if account.present() == 0 {
-            looking.end_all(DESERTED);
-        } else {
-            looking.all(Subject::Account);
-        }
-        looking.close();
+        looking.all_of_account(account.present());
         let Looking { due_ms: next_ms, changed, told, .. } = looking;
         debug_assert!(next_ms > at_ms, "a due must re-arm later");
         alerted.extend(told);
@@ -118,7 +112,6 @@ impl Book {
         let tau_ms = now_ms.max(account.standing.as_of_ms).max(alerts.seen_ms());
         self.before_word(id, tau_ms);
         let Self { plan, rules, accounts, ruled, alerted, looked, .. } = self;
-        let ruled = ruled.as_ref().ok_or(Refused::NoRule)?;
         let account = accounts.get_mut(id).ok_or(Refused::NoAlert)?;
         let mut alerts = account.standing.alerts.take().unwrap_or_default();
         let facts = Seen::new(plan, *rules, id, account);
@@ -129,30 +122,22 @@ impl Book {
         if done.is_ok() {
             looked.insert(id.into());
         }
-        self.look(id, tau_ms, false);
+        self.look(id, tau_ms);
         done
     }
 
-    /// After the state was read: finds when each account must be looked at again; with `anew` at once.
-    pub fn arm(&mut self, complete_to_ms: i64, anew: bool) {
+    /// After the state was read: finds when each account must be looked at again: at once, where a look changes something.
+    pub fn arm(&mut self, complete_to_ms: i64) {
         let Self { plan, rules, accounts, ruled, dues, .. } = self;
-        let Some(ruled) = ruled.as_ref() else { return };
-        for (id, account) in accounts.iter_mut() {
+        for (id, account) in accounts.iter_mut().filter(|(_, a)| !has_nothing(ruled, a)) {
             let mut alerts = account.standing.alerts.take().unwrap_or_default();
             let seen_ms = alerts.seen_ms().max(account.standing.as_of_ms);
             let from_ms = complete_to_ms.max(seen_ms);
-            let due_ms = if anew {
-                from_ms.saturating_add(1)
-            } else if account.present() == 0 {
-                NEVER_MS
-            } else {
-                // what lies before was looked at: nothing happens here
-                let mut copy = alerts.clone();
-                let facts = Seen::new(plan, *rules, id, account);
-                let mut looking = Looking::new(ruled, facts, &mut copy, from_ms);
-                looking.all(Subject::Account);
-                looking.due_ms
-            };
+            let mut copy = alerts.clone();
+            let facts = Seen::new(plan, *rules, id, account);
+            let mut looking = Looking::new(ruled, facts, &mut copy, from_ms);
+            looking.all_of_account(account.present());
+            let due_ms = if looking.changed { from_ms.saturating_add(1) } else { looking.due_ms };
             alerts.set_due_ms(due_ms);
             account.standing.alerts = Some(alerts).filter(|alerts| !alerts.is_blank());
             if due_ms != NEVER_MS {
@@ -171,16 +156,32 @@ impl Book {
     /// What a look at an account's alerts at `at_ms` would find that no due has found: nothing, once everything that was due by
     /// then has been fired. Changes nothing.
     pub fn unnoticed(&self, id: &str, at_ms: i64) -> Option<String> {
-        let (ruled, account) = (self.ruled.as_ref()?, self.accounts.get(id)?);
-        if account.present() == 0 {
-            return None;
-        }
+        let account = self.accounts.get(id)?;
         let mut copy = account.standing.alerts.as_deref().cloned().unwrap_or_default();
         let facts = Seen::new(&self.plan, self.rules, id, account);
         let tau_ms = at_ms.max(account.standing.as_of_ms);
-        let mut looking = Looking::new(ruled, facts, &mut copy, tau_ms);
-        looking.all(Subject::Account);
+        let mut looking = Looking::new(&self.ruled, facts, &mut copy, tau_ms);
+        looking.all_of_account(account.present());
         let told: Vec<&str> = looking.told.iter().map(|word| word.rule.as_str()).collect();
         looking.changed.then(|| format!("told of {told:?} at {tau_ms}"))
+    }
+}
+
+/// Whether there is no rule, and nothing that one has left behind.
+fn has_nothing(ruled: &Ruled, account: &Account) -> bool {
+    let held = account.standing.alerts.as_deref();
+    ruled.is_empty() && held.is_none_or(Alerts::is_at_rest)
+}
+
+impl Looking<'_, Seen<'_>> {
+    /// Looks at every rule about accounts; with so many `members`.
+    fn all_of_account(&mut self, members: usize) {
+        if members == 0 {
+            self.end_all(DESERTED);
+        } else {
+            self.begin_days();
+            self.all(Subject::Account);
+        }
+        self.close();
     }
 }

@@ -2,11 +2,12 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Held;
 use super::look::Looking;
 use super::view::Facts;
+use super::{Alerts, Held};
+use crate::model::time::NEVER_MS;
 use crate::rule::lifecycle::{Action, By, Command, Ignored};
-use crate::wire::mail::{Act, Said};
+use crate::wire::mail::{Act, Acted, Said};
 
 /// Longest name of a person and longest note that are kept, characters.
 const TEXT_MAX: usize = 1_000;
@@ -29,14 +30,13 @@ pub enum Refused {
 
 impl Refused {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::NoAlert,
         Self::NoRule,
         Self::NoEnd,
         Self::Ignored(Ignored::Repeated),
         Self::Ignored(Ignored::Stale),
         Self::Ignored(Ignored::Unfit),
-        Self::Ignored(Ignored::TooMany),
     ];
 
     /// In a word, as metrics and logs call it.
@@ -49,7 +49,6 @@ impl Refused {
             Self::Ignored(Ignored::Repeated) => "repeated",
             Self::Ignored(Ignored::Stale) => "other_episode",
             Self::Ignored(Ignored::Unfit) => "other_phase",
-            Self::Ignored(Ignored::TooMany) => "too_many",
         }
     }
 
@@ -65,7 +64,61 @@ impl Refused {
     }
 }
 
+impl Alerts {
+    /// Notes what a person has done in the generation before; once.
+    pub fn expect(&mut self, acted: Acted) {
+        if self.acted.iter().all(|held| held.said.id != acted.said.id) {
+            let at = self.acted.partition_point(|held| held.at_ms <= acted.at_ms);
+            self.acted.insert(at, acted);
+        }
+    }
+
+    /// When the next of it takes effect; [`NEVER_MS`] where nothing is left of it.
+    pub fn expected_ms(&self) -> i64 {
+        self.acted.first().map_or(NEVER_MS, |acted| acted.at_ms)
+    }
+}
+
 impl<F: Facts> Looking<'_, F> {
+    /// Takes up what people have done in the generation before up to now, about the subject, whose own id is `id`, or one of its parts;
+    /// after a look. Whether one of it had an effect: then another look must follow.
+    ///
+    /// It is about the episode that is on at its moment, whatever number that has: other rules may count others. An event of the same
+    /// moment may come after it, so what finds nothing waits for a millisecond.
+    pub fn act_again(&mut self, id: &str) -> bool {
+        loop {
+            let at_ms = self.alerts.expected_ms();
+            if at_ms > self.tau_ms {
+                self.due_ms = self.due_ms.min(at_ms);
+                return false;
+            }
+            let Acted { mut said, .. } = self.alerts.acted.remove(0);
+            let held = self.held_of(id, &said).map(|at| &self.alerts.held[at]);
+            match held.filter(|held| held.raised_ms.is_some_and(|ms| ms <= at_ms)) {
+                None if at_ms == self.tau_ms => {
+                    self.alerts.acted.insert(0, Acted { said, at_ms });
+                    self.due_ms = self.due_ms.min(at_ms + 1);
+                    return false;
+                }
+                None => {}
+                Some(held) => said.episode = held.watch.alert.episode(),
+            }
+            self.changed = true;
+            if self.obey(id, &said).is_ok() {
+                return true;
+            }
+        }
+    }
+
+    /// Where is held what a person speaks of.
+    fn held_of(&self, id: &str, said: &Said) -> Option<usize> {
+        let about = |held: &Held| {
+            let subject = if held.part == 0 { id } else { &held.part_id };
+            *held.rule == *said.rule && *subject == *said.subject
+        };
+        self.alerts.held.iter().position(about)
+    }
+
     /// Does what a person says about an alert of the subject, whose own id is `id`, or of one of its parts. To be followed by a
     /// look.
     ///
@@ -75,11 +128,7 @@ impl<F: Facts> Looking<'_, F> {
         let ruled = self.ruled;
         let ready = ruled.rules.iter().map(|ready| &ruled.set.rules[ready.index]);
         let rule = ready.into_iter().find(|rule| rule.name == said.rule).ok_or(Refused::NoRule)?;
-        let about = |held: &Held| {
-            let subject = if held.part == 0 { id } else { &held.part_id };
-            *held.rule == *said.rule && *subject == *said.subject
-        };
-        let at = self.alerts.held.iter().position(about).ok_or(Refused::NoAlert)?;
+        let at = self.held_of(id, said).ok_or(Refused::NoAlert)?;
         let action = match (said.act, said.until_ms) {
             (Act::Acknowledge, _) => Action::Acknowledge,
             (Act::Snooze, Some(until_ms)) => Action::Snooze { until_ms },

@@ -1,7 +1,7 @@
 //! Looking at the alerts of one subject: after each event, when the machine itself has changed a signal, and at dues.
 
 use super::view::{Facts, View};
-use super::{Alerts, Held, Ruled, number};
+use super::{Alerts, Held, Ruled, count_on, number};
 use crate::model::registry::Subject;
 use crate::model::time::NEVER_MS;
 use crate::rule::daily::Daily;
@@ -42,14 +42,22 @@ impl<'a, F: Facts> Looking<'a, F> {
         self.ruled
     }
 
-    /// Begins to remember the midnights of signals that have become known.
+    /// Begins to remember the midnights of signals that were known when something was last heard of the subject: at once after an
+    /// event, of a rule that is newer than the last event at the first look. What no rule asks for any more is forgotten: later it
+    /// would have a hole.
     pub fn begin_days(&mut self) {
-        for rising in &self.ruled.rises {
-            let known = || number(&self.facts, rising.signal, self.tau_ms).is_some();
-            if self.alerts.days.of(rising.name).is_none() && known() {
+        let rises = &self.ruled.rises;
+        let days = &mut self.alerts.days;
+        let before = days.0.len();
+        days.0.retain(|(name, _)| rises.iter().any(|rising| rising.name == *name));
+        self.changed |= days.0.len() != before;
+        for rising in rises {
+            let known = || number(&self.facts, rising.signal, self.facts.as_of_ms()).is_some();
+            if days.of(rising.name).is_none() && known() {
                 let mut daily = Daily::default();
                 daily.fill(rising.days, self.tau_ms, |_| None);
-                self.alerts.days.0.push((rising.name, daily));
+                days.0.push((rising.name, daily));
+                self.changed = true;
             }
         }
     }
@@ -108,11 +116,15 @@ impl<'a, F: Facts> Looking<'a, F> {
         let law = ruled.rules.iter().find_map(|ready| {
             (ruled.set.rules[ready.index].name == *held.rule).then_some(ready.law)
         });
-        if let Some(law) = law.filter(|_| held.n > 0) {
-            // no episode is counted twice
-            held.law = law;
-            held.watch = Watch::after(held.episode);
-            self.alerts.held.push(held);
+        match law {
+            Some(law) if held.n > 0 => {
+                // no episode is counted twice
+                held.law = law;
+                held.watch = held.watch.renewed(held.episode);
+                self.alerts.held.push(held);
+            }
+            Some(_) => {}
+            None => count_on(&mut self.alerts.ended, &held),
         }
     }
 
@@ -123,17 +135,22 @@ impl<'a, F: Facts> Looking<'a, F> {
         let is_it = |held: &Held| held.part == id && *held.rule == *rule.name;
         let at = self.alerts.held.iter().position(is_it);
         let before = at.map(|at| self.alerts.held[at].watch.clone());
-        let mut watch = before.clone().unwrap_or_default();
+        let ended = self.alerts.ended(&rule.name);
+        let mut watch = before.clone().unwrap_or_else(|| Watch::after(ended));
         let mut out = Vec::new();
         let due_ms = self.with_world(rule, id, |world| watch.look(rule, world, &mut out));
         self.due_ms = self.due_ms.min(due_ms);
-        if out.is_empty() && before.as_ref().map_or(watch.is_blank(), |before| *before == watch) {
+        let still = match &before {
+            Some(before) => *before == watch,
+            None => watch.is_blank_after(ended),
+        };
+        if still && out.is_empty() {
             return;
         }
         self.changed = true;
         let mut held = match at {
             Some(at) => self.alerts.held.remove(at),
-            None => Held::new(rule, law, id),
+            None => Held::new(rule, law, id, ended),
         };
         if part.is_some() && held.part_id.is_empty() {
             held.part_id = if name.is_empty() { format!("{id:016x}").into() } else { name.into() };

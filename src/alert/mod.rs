@@ -24,6 +24,7 @@ use crate::rule::evaluate::Value;
 use crate::rule::hours::Calendar;
 use crate::rule::lifecycle::{Phase, Transition, What};
 use crate::rule::watch::Watch;
+use crate::wire::mail::Acted;
 pub use view::Facts;
 
 /// The rules that a pipeline evaluates, with what is derived from them once.
@@ -58,6 +59,11 @@ struct Rising {
 pub struct Alerts {
     held: Vec<Held>,
     days: Days,
+    /// By rule (the low half of the hash of its name) the last episode of what is held no more: of a rule that is gone, of parts that
+    /// are forgotten. Whatever comes under that name counts on from there, so that no id of an alert is given twice.
+    ended: Vec<(u32, u32)>,
+    /// In a rebuild, what people have done in the generation before, in order of time, until it takes effect.
+    acted: Vec<Acted>,
     /// When something last happened to one of them.
     seen_ms: i64,
     /// When they must be looked at again. Follows from the rest, so it is no part of the state.
@@ -72,7 +78,8 @@ fn never() -> i64 {
 impl Default for Alerts {
     fn default() -> Self {
         let (seen_ms, due_ms) = (BEFORE_ALL_MS, NEVER_MS);
-        Self { held: Vec::new(), days: Days::default(), seen_ms, due_ms }
+        let (held, days, ended, acted) = (Vec::new(), Days::default(), Vec::new(), Vec::new());
+        Self { held, days, ended, acted, seen_ms, due_ms }
     }
 }
 
@@ -103,14 +110,15 @@ pub struct Held {
 }
 
 impl Held {
-    fn new(rule: &Rule, law: u64, part: u64) -> Self {
+    /// After so many episodes of that rule.
+    fn new(rule: &Rule, law: u64, part: u64, episode: u32) -> Self {
         Self {
             rule: rule.name.as_str().into(),
             law,
             part,
             part_id: Box::default(),
-            watch: Watch::default(),
-            episode: 0,
+            watch: Watch::after(episode),
+            episode,
             n: 0,
             raised_ms: None,
             severity: None,
@@ -120,7 +128,7 @@ impl Held {
     }
 
     fn is_blank(&self) -> bool {
-        self.n == 0 && self.watch.is_blank()
+        self.n == 0 && self.watch.is_blank_after(self.episode)
     }
 
     /// Counts a transition.
@@ -140,7 +148,7 @@ impl Held {
     fn ended(&self) -> Option<(u32, What)> {
         let episode = self.watch.alert.episode();
         match self.watch.alert.phase() {
-            Phase::Quiet | Phase::Dismissed => None,
+            Phase::Quiet => None,
             Phase::Pending => Some((episode + 1, What::Withdrawn)),
             _ => Some((episode, What::Resolved)),
         }
@@ -168,7 +176,17 @@ impl Held {
 impl Alerts {
     /// Whether there is nothing to remember.
     pub fn is_blank(&self) -> bool {
-        self.held.is_empty() && self.days.0.is_empty() && self.due_ms == NEVER_MS
+        self.is_at_rest() && self.ended.is_empty() && self.due_ms == NEVER_MS
+    }
+
+    /// Whether a look without any rule would find nothing to end.
+    pub fn is_at_rest(&self) -> bool {
+        self.held.is_empty() && self.days.0.is_empty() && self.acted.is_empty()
+    }
+
+    /// Whether ids of alerts were given that must not be given again.
+    pub fn counts_episodes(&self) -> bool {
+        !self.held.is_empty() || !self.ended.is_empty()
     }
 
     /// When they must be looked at again; [`NEVER_MS`] where nothing is due.
@@ -191,9 +209,22 @@ impl Alerts {
         &self.held
     }
 
-    /// Forgets what is not `kept`.
-    pub fn retain(&mut self, kept: impl FnMut(&Held) -> bool) {
-        self.held.retain(kept);
+    /// Forgets what is not `kept`, but for how many episodes it had.
+    pub fn retain(&mut self, mut kept: impl FnMut(&Held) -> bool) {
+        let Self { held, ended, .. } = self;
+        held.retain(|held| {
+            let kept = kept(held);
+            if !kept {
+                count_on(ended, held);
+            }
+            kept
+        });
+    }
+
+    /// The last episode of what was held of a rule and is not any more.
+    fn ended(&self, rule: &str) -> u32 {
+        let name = name_hash(rule);
+        self.ended.iter().find(|(held, _)| *held == name).map_or(0, |(_, episode)| *episode)
     }
 
     /// Takes the values of past midnights out.
@@ -217,7 +248,9 @@ impl Alerts {
             let all = held.reasons.iter().chain(&held.changed);
             120 + all.map(String::len).sum::<usize>()
         };
-        self.held.iter().map(texts).sum::<usize>() + self.days.0.len() * 80
+        let ended = self.ended.len() * size_of::<(u32, u32)>();
+        let acted = self.acted.len() * 200;
+        self.held.iter().map(texts).sum::<usize>() + self.days.0.len() * 80 + ended + acted
     }
 }
 
@@ -243,8 +276,22 @@ impl Days {
     }
 }
 
+/// Notes the last episode of what is to be forgotten.
+fn count_on(ended: &mut Vec<(u32, u32)>, held: &Held) {
+    let name = name_hash(&held.rule);
+    match ended.iter_mut().find(|(rule, _)| *rule == name) {
+        _ if held.n == 0 => {}
+        Some((_, episode)) => *episode = held.episode.max(*episode),
+        None => ended.push((name, held.episode)),
+    }
+}
+
 fn name_of(signal: SignalRef) -> u32 {
-    xxh3_64(signal.name.as_bytes()) as u32
+    name_hash(signal.name)
+}
+
+fn name_hash(name: &str) -> u32 {
+    xxh3_64(name.as_bytes()) as u32
 }
 
 fn number(facts: &dyn Facts, signal: SignalRef, at_ms: i64) -> Option<f64> {
@@ -255,8 +302,8 @@ fn number(facts: &dyn Facts, signal: SignalRef, at_ms: i64) -> Option<f64> {
 }
 
 impl Ruled {
-    /// The rules of a plan about these subjects; `None` where there is none.
-    pub fn new(plan: &Plan, subjects: &[Subject]) -> Option<Self> {
+    /// The rules of a plan about these subjects.
+    pub fn new(plan: &Plan, subjects: &[Subject]) -> Self {
         let set = Arc::clone(&plan.alerts);
         let mut rules = Vec::new();
         let mut rises: Vec<Rising> = Vec::new();
@@ -275,7 +322,12 @@ impl Ruled {
         tops.sort_unstable();
         tops.dedup();
         let always = Calendar::always();
-        (!rules.is_empty()).then_some(Self { set, always, rules, rises, tops })
+        Self { set, always, rules, rises, tops }
+    }
+
+    /// Whether there is none: then nothing is looked at but what rules before them had raised.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 
     /// The rules about a subject, in the order of the set, each with its [`Rule::law`].

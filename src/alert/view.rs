@@ -23,6 +23,9 @@ pub struct Stands {
 
 /// A subject until its next event: what its signals are and how they move. What is told of it comes from here, too.
 pub trait Facts {
+    /// When something was last heard of it, milliseconds.
+    fn as_of_ms(&self) -> i64;
+
     /// The signal at a moment not before the last event; `None` where it is unknown. Lengths of time and moments are
     /// milliseconds.
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value>;

@@ -1,6 +1,7 @@
 //! What alert rules are told of customers, their tickets, segments and employees: the looks at them, the values of their signals, when time moves
 //! these, and the words. Everything that is the same for every subject is `alert/`.
 
+pub mod acts;
 mod asked;
 mod command;
 mod crossings;

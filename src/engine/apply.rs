@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::alerts::acts::Acts;
 use super::alerts::owners::Owners;
 use super::compact::Moment;
 use super::context::Context;
@@ -88,6 +89,8 @@ pub struct Engine {
     pub moved: Vec<Moved>,
     /// What happened to alerts in this cycle, in order.
     pub alerted: Vec<AlertWord>,
+    /// In a rebuild, what people have done about alerts of customers that are still to come.
+    pub acts: Acts,
     /// Customers whose credit has changed in this cycle.
     pub owed: Vec<Owed>,
     /// Version of the open cycle's rows; 0 where no history is written.
@@ -107,7 +110,7 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
         let tiers = Tiers::new(&plan);
         let cx = Context::new(plan);
-        let asked = |of| cx.alerts.as_ref().is_some_and(|ruled| ruled.is_about(of));
+        let asked = |of| cx.alerts.is_about(of);
         Self {
             tiers,
             demand: Demand::new(asked(Subject::Segment)),
@@ -124,6 +127,7 @@ impl Engine {
             dirty_bytes: 0,
             moved: Vec::new(),
             alerted: Vec::new(),
+            acts: Acts::default(),
             owed: Vec::new(),
             version: 0,
             passed_ms: BEFORE_ALL_MS,
@@ -143,6 +147,9 @@ impl Engine {
         let known = self.store.len();
         let slot = self.store.find_or_insert(key, || Profile::new(event.ts_ms));
         let is_new = self.store.len() > known;
+        if is_new && !self.acts.is_empty() {
+            self.expect_of_new(slot, key);
+        }
         self.confirm_tier(slot, event.ts_ms);
         if self.store.get(slot).due_ms() <= event.ts_ms {
             self.fire_slot(slot, event.ts_ms);

@@ -59,8 +59,8 @@ pub struct Context {
     pub contract: Option<Sbg>,
     /// What is worth a contact.
     pub offers: OfferRule,
-    /// Alert rules about customers, tickets, segments and employees; `None` without any.
-    pub alerts: Option<Ruled>,
+    /// Alert rules about customers, tickets, segments and employees.
+    pub alerts: Ruled,
     /// What tells this version of the scores from others: a hash of everything they are judged by.
     pub model_version: u64,
 }

@@ -7,21 +7,53 @@ use crate::alert::command::{DONE, Refused};
 use crate::model::effects::{AlertRecord, Effects, HeardCommand};
 use crate::model::registry::Subject;
 use crate::model::time::{HOUR_MS, MINUTE_MS};
-use crate::wire::mail::Said;
+use crate::snapshot::{StateKey, write};
+use crate::wire::mail::{Acted, Said};
 
 impl Machine {
+    /// In a rebuild: what a person has done about an alert in the generation before. It takes effect at its moment of event time, if
+    /// the alert is on then, else at once; once, however often it is told.
+    pub fn expect(&mut self, acted: Acted) {
+        match self.book {
+            // their alerts begin at other moments in a rebuild
+            Some(_) => {}
+            None if acted.said.customer.is_empty() => match self.is_about_staff(&acted.said) {
+                true => self.staff.expect(acted),
+                false => self.market.expect(acted),
+            },
+            None => self.engine.expect(acted),
+        }
+    }
+
+    /// Whether what has no customer is about an employee; else it is about a segment.
+    fn is_about_staff(&self, said: &Said) -> bool {
+        let rule = self.plan.alerts.find(&said.rule);
+        rule.is_some_and(|rule| rule.subject == Subject::Employee)
+    }
+
+    /// The records of acts that wait for their customers.
+    pub(super) fn save_acts(&mut self, effects: &mut Effects) {
+        for (customer, acts) in self.engine.acts.take_changed() {
+            let key = StateKey::Acted(&customer);
+            match acts {
+                Some(acts) => effects.state.put(|out| key.write(out), |out| write(acts, out)),
+                None => effects.state.delete(|out| key.write(out)),
+            }
+        }
+    }
+
     /// Does what a person says; what came of it is told with the cycle.
     pub(super) fn hear_command(&mut self, said: &Said) {
-        let Self { engine, book, market, staff, watermark, plan, .. } = self;
+        let about_staff = self.is_about_staff(said);
+        let Self { engine, book, market, staff, watermark, .. } = self;
         let done = match book {
             Some(book) => book.command(said, watermark.at_ms),
             // what has no customer is a segment or an employee
+            None if said.customer.is_empty() && about_staff => {
+                staff.command(&engine.cx, said, &mut engine.alerted)
+            }
             None if said.customer.is_empty() => {
-                let rule = plan.alerts.find(&said.rule);
-                match rule.is_some_and(|rule| rule.subject == Subject::Employee) {
-                    true => staff.command(&engine.cx, said, &mut engine.alerted),
-                    false => market.command(&engine.cx, said, &mut engine.alerted),
-                }
+                market.command(&engine.cx, said, &mut engine.alerted)
             }
             None => engine.command(said, watermark.at_ms),
         };
@@ -52,7 +84,7 @@ impl Machine {
         };
         let ruled = match &self.book {
             Some(book) => book.ruled(),
-            None => self.engine.cx.alerts.as_ref(),
+            None => &self.engine.cx.alerts,
         };
         for mut word in told {
             word.generation = self.identity.generation;
@@ -65,7 +97,7 @@ impl Machine {
             let wait_ms = if by_hours { HOUR_MS + MINUTE_MS } else { 0 };
             word.catch_up =
                 word.by_kind != "person" && late_ms > in_time_ms.saturating_add(wait_ms);
-            if let Some(ruled) = ruled.filter(|_| word.call) {
+            if word.call {
                 word.due_ms = ruled.loud_from_ms(&word.rule, clock.now_ms);
             }
             self.engine.rows.alert_history(&word, version);

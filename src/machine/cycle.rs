@@ -237,6 +237,7 @@ impl Machine {
                 self.tell_tiers(&mut effects, clock);
                 self.tell_owners(&mut effects, clock);
                 self.tell_markets(&mut effects);
+                self.save_acts(&mut effects);
             }
         }
         self.collect_activity(&mut effects, version);

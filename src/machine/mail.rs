@@ -91,6 +91,7 @@ impl Machine {
                 Some((sender, Mail::Demand(told))) => self.hear_demand(sender, &told),
                 Some((sender, Mail::Reads(told))) => self.hear_reads(sender, &told),
                 Some((_, Mail::OwnerCutOffs(cut_offs))) => self.hear_owner_cut_offs(cut_offs),
+                Some((_, Mail::Acted(acted))) => self.expect(acted),
                 None => self.mailbox.unread += 1,
             }
         }

@@ -106,10 +106,10 @@ impl Machine {
     }
 
     /// After all records were read. Without a rule about employees nothing that they have read is kept.
-    pub(super) fn markets_restored(&mut self, anew: bool) {
+    pub(super) fn markets_restored(&mut self) {
         let Self { engine, market, staff, .. } = self;
-        market.restored(&engine.cx, anew, &mut engine.alerted);
-        staff.restored(&engine.cx, anew, &mut engine.alerted);
+        market.restored(&engine.cx, &mut engine.alerted);
+        staff.restored(&engine.cx, &mut engine.alerted);
         if !engine.reads.telling.is_on() {
             engine.reads.forget();
             staff.forget_told();
@@ -117,11 +117,7 @@ impl Machine {
     }
 }
 
-fn tell<T>(
-    telling: &mut Telling<T>,
-    effects: &mut Effects,
-    encode: impl Fn(Hourly<T>) -> Vec<u8>,
-) {
+fn tell<T>(telling: &mut Telling<T>, effects: &mut Effects, encode: impl Fn(Hourly<T>) -> Vec<u8>) {
     for told in telling.tell() {
         effects.mail.push(Letter { to_shard: MAKER, bytes: encode(told) });
     }

@@ -43,8 +43,8 @@ impl Machine {
         }
         if self.identity.shard == MAKER
             && let Some(watermark_ms) = self.watermark_ms()
-            && let Some(ruled) = &self.engine.cx.alerts
         {
+            let ruled = &self.engine.cx.alerts;
             let shards = self.identity.shards;
             let made = self.portfolios.publish(ruled.tops(), shards, watermark_ms, clock.now_ms);
             if let Some(cut_offs) = made {

@@ -103,6 +103,10 @@ impl Machine {
                 let key = MemberKey { source, customer: customer.into() };
                 self.book_mut()?.restore_member(id, key, member);
             }
+            (StateKey::Acted(customer), value) => {
+                let acts = value.map(|value| read("acts", value)).transpose()?;
+                self.engine.acts.restore(customer, acts);
+            }
             (other, value) => return self.restore_letters(&other, value),
         }
         Ok(())
@@ -199,19 +203,18 @@ impl Machine {
         let anew =
             retimed.iter().any(|change| judges(change)) || self.state.retime_to_ms != BEFORE_ALL_MS;
         let law = self.plan.alerts.law();
-        let ruled_anew = law != self.state.rules;
-        if ruled_anew {
+        if law != self.state.rules {
             retimed.push("the alert rules".to_owned());
         }
         self.state.rules = law;
-        self.markets_restored(ruled_anew);
+        self.markets_restored();
         for slot in self.engine.store.slots() {
             self.engine.store.rest();
             self.engine.store.used(slot);
             self.engine.restore_tier(slot);
             let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
             let looked_ms = as_of_ms.max(self.state.complete_to_ms);
-            self.engine.arm_alerts(slot, looked_ms, anew || ruled_anew);
+            self.engine.arm_alerts(slot, looked_ms);
             let profile = &self.engine.store.get(slot).profile;
             let as_of_ms = profile.as_of_ms;
             // what lies before was looked at, and nothing was crossed
@@ -230,8 +233,7 @@ impl Machine {
             self.engine.list_for_refresh(slot);
         }
         if let Some(book) = &mut self.book {
-            // also the length of `[accounts] active` moves what is due
-            book.arm(self.state.complete_to_ms, !retimed.is_empty());
+            book.arm(self.state.complete_to_ms);
         }
         self.begin_cycle();
         Ok(Restored::At { meta: self.state.meta.clone(), retimed })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::condition::{Condition, SignalRef};
+use super::condition::{Condition, SignalRef, Term};
 use super::hours::Calendar;
 use crate::model::event::EventType;
 use crate::model::registry::Subject;
@@ -94,21 +94,30 @@ impl Default for RuleSet {
 
 impl Rule {
     /// A hash (xxh3-64) of what the levels and the pace of its alerts follow from: a rule with another one is another rule.
-    /// What it is called to people, how bad it is, and who is told is not in it.
+    /// What it is called to people, how bad it is, and who is told is not in it; nor are the hours of the calendar, unless a condition
+    /// counts business hours: else a new holiday would end everything that is raised.
     #[must_use]
     pub fn law(&self, calendar: &Calendar) -> u64 {
         let cooldown = match self.cooldown {
             Cooldown::Fixed(ms) => ms.to_string(),
             Cooldown::Signal(signal) => signal.name.to_owned(),
         };
-        let zone = calendar.zone.iana_name().unwrap_or("");
-        let (week, holidays) = (&calendar.week, &calendar.holidays);
         let subject = self.subject.name();
-        let text = format!(
-            "{subject}|{}|{}|{}|{cooldown}|{zone}|{week:?}|{holidays:?}",
-            self.raise, self.clear, self.dwell_ms
-        );
+        let mut text =
+            format!("{subject}|{}|{}|{}|{cooldown}", self.raise, self.clear, self.dwell_ms);
+        if self.counts_business_hours() {
+            let zone = calendar.zone.iana_name().unwrap_or("");
+            text.push_str(&format!("|{zone}|{:?}|{:?}", calendar.week, calendar.holidays));
+        }
         xxh3_64(text.as_bytes())
+    }
+
+    fn counts_business_hours(&self) -> bool {
+        let mut counts = false;
+        for condition in [&self.raise, &self.clear] {
+            condition.tests(&mut |test| counts |= matches!(test.term, Term::BusinessAge(_)));
+        }
+        counts
     }
 }
 

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::model::time::NEVER_MS;
 
-/// Most commands that are heeded in one episode: their ids are remembered for as long.
+/// Ids of commands that are remembered in one episode, the latest: a command comes again within minutes, if at all.
 pub const COMMANDS_MAX: usize = 64;
 
 /// What a rule says about the pace of its alerts.
@@ -68,7 +68,7 @@ pub enum What {
     Snoozed,
     /// A snooze is over.
     Woken,
-    /// Ended.
+    /// Ended: by itself, or by a person. What a person has ended while it still held ends once more by itself.
     Resolved,
     /// Ended by a person, and taken up again in the same episode.
     Reopened,
@@ -164,8 +164,6 @@ pub enum Ignored {
     Stale,
     /// The alert is not in a phase in which that can be done.
     Unfit,
-    /// Too many commands in one episode.
-    TooMany,
 }
 
 impl Ignored {
@@ -176,7 +174,6 @@ impl Ignored {
             Self::Repeated => "it had its effect before",
             Self::Stale => "it is about another episode than the present one",
             Self::Unfit => "the alert is in another phase",
-            Self::TooMany => "too many commands in one episode",
         }
     }
 }
@@ -196,7 +193,7 @@ pub struct Alert {
     ended_ms: Option<i64>,
     /// For how long after that nothing is raised.
     cooldown_ms: i64,
-    /// Ids of the commands heeded in this episode.
+    /// Ids of the last commands heeded in this episode, in order.
     commands: Vec<u64>,
 }
 
@@ -216,10 +213,20 @@ impl Default for Alert {
 }
 
 impl Alert {
-    /// Quiet, after so many episodes: for a rule that has become another one, so that no id of an alert is given twice.
+    /// Quiet, after so many episodes, so that no id of an alert is given twice.
     #[must_use]
     pub fn after(episode: u32) -> Self {
         Self { episode, ..Self::default() }
+    }
+
+    /// Quiet, after so many episodes, under a rule that has become another one. A cooldown goes on: what has ended, or a person
+    /// has ended, is not raised again before it is over.
+    #[must_use]
+    pub fn renewed(&self, episode: u32) -> Self {
+        let over = matches!(self.phase, Phase::Quiet | Phase::Dismissed);
+        let ended_ms = self.ended_ms.filter(|_| over);
+        let cooldown_ms = ended_ms.map_or(0, |_| self.cooldown_ms);
+        Self { ended_ms, cooldown_ms, ..Self::after(episode) }
     }
 
     /// Whether its clearing level decides anything before it is raised.
@@ -339,7 +346,10 @@ impl Alert {
                 self.phase = Phase::Firing;
             }
             // what was ended by hand has ended by itself: the next is another episode
-            Phase::Dismissed if over => self.phase = Phase::Quiet,
+            Phase::Dismissed if over => {
+                say(self.episode, What::Resolved);
+                self.phase = Phase::Quiet;
+            }
             Phase::Dismissed if self.raise && self.may_raise_ms(pace) <= at_ms => {
                 say(self.episode, What::Reopened);
                 (self.phase, self.ended_ms) = (Phase::Firing, None);
@@ -371,9 +381,6 @@ impl Alert {
         if self.commands.contains(&command.id) {
             return Err(Ignored::Repeated);
         }
-        if self.commands.len() >= COMMANDS_MAX {
-            return Err(Ignored::TooMany);
-        }
         let what = match (self.phase, command.action) {
             (Phase::Firing | Phase::Snoozed { .. }, Action::Acknowledge) => {
                 self.phase = Phase::Acknowledged;
@@ -396,6 +403,9 @@ impl Alert {
             }
             _ => return Err(Ignored::Unfit),
         };
+        if self.commands.len() >= COMMANDS_MAX {
+            self.commands.remove(0);
+        }
         self.commands.push(command.id);
         let by = By::Person(command.person.clone());
         out.push(Transition { at_ms: tau_ms, episode: self.episode, what, by });

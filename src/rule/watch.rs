@@ -17,10 +17,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Of a rule that has become another one, see [`Alert::after`].
+    /// After so many episodes, see [`Alert::after`].
     #[must_use]
     pub fn after(episode: u32) -> Self {
         Self { alert: Alert::after(episode), ..Self::default() }
+    }
+
+    /// Of a rule that has become another one, see [`Alert::renewed`].
+    #[must_use]
+    pub fn renewed(&self, episode: u32) -> Self {
+        Self { alert: self.alert.renewed(episode), ..Self::default() }
     }
 
     /// Looks at the subject at `world.tau_ms`: after each event, whenever the machine itself changes a
@@ -65,11 +71,11 @@ impl Watch {
         self.alert.command(pace, world.tau_ms, command, out)
     }
 
-    /// Whether it is as if nothing had been looked at: it need not be kept.
+    /// Whether it is as if nothing had been looked at after so many episodes: it need not be kept.
     #[must_use]
-    pub fn is_blank(&self) -> bool {
+    pub fn is_blank_after(&self, episode: u32) -> bool {
         let blank = |memory: &[Lasting]| memory.iter().all(|held| *held == Lasting::default());
-        self.alert.is_blank() && blank(&self.raise) && blank(&self.clear)
+        self.alert == Alert::after(episode) && blank(&self.raise) && blank(&self.clear)
     }
 
     /// What the conditions remember of `within` and `held`, raising first.

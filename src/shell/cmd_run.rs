@@ -213,7 +213,10 @@ async fn run_chosen(
         until(Arc::clone(&quit)).await;
         Ok(())
     } else {
-        let options = options(settings, generation, definition.version.clone());
+        let options = Options {
+            replaces: chosen.replaces,
+            ..options(settings, generation, definition.version.clone())
+        };
         let quit = Arc::clone(&quit);
         runtime::run_from(Arc::clone(plan), options, chosen.beginning, observer, quit).await
     };
@@ -278,6 +281,7 @@ fn options(settings: &Settings, generation: u32, definition: String) -> Options 
     Options {
         link: Link::from(&settings.kafka),
         generation,
+        replaces: None,
         definition,
         start: settings.kafka.start,
         commit_interval_ms: settings.kafka.commit_interval_ms,
@@ -334,6 +338,7 @@ fn follow(
         generation: chosen.generation,
         control,
         rebuilds: chosen.rebuilds,
+        replaces: chosen.replaces,
         views: (target.client, target.databases),
         quit: Arc::clone(quit),
     };

@@ -71,6 +71,22 @@ impl ProducerContext for Told {
 /// # Errors
 /// When they do not take it. Sent again with the same id it still takes effect once.
 pub fn send(link: &Link, plan: &Plan, names: &Names, said: &Said) -> Result<(), SendError> {
+    let bytes = Mail::Command(said.clone()).encode(OUTSIDE);
+    write(link, names, |shards| {
+        let to = shards_of(plan, &said.customer, shards).into_iter();
+        to.map(|shard| (shard, bytes.clone())).collect()
+    })
+}
+
+/// Writes letters into the mail of a generation, each with its shard, given how many there are; returns once the brokers have them.
+///
+/// # Errors
+/// When they do not take them all.
+pub fn write(
+    link: &Link,
+    names: &Names,
+    letters: impl FnOnce(u16) -> Vec<(u16, Vec<u8>)>,
+) -> Result<(), SendError> {
     let mut config = link.admin();
     config.set("enable.idempotence", "true");
     // what could not be written by then is not written later
@@ -88,8 +104,7 @@ pub fn send(link: &Link, plan: &Plan, names: &Names, said: &Said) -> Result<(), 
     if shards == 0 {
         return Err(SendError::Unfit(format!("there is no topic {mail}: has the pipeline run?")));
     }
-    let bytes = Mail::Command(said.clone()).encode(OUTSIDE);
-    for shard in shards_of(plan, &said.customer, shards) {
+    for (shard, bytes) in letters(shards) {
         let record = BaseRecord::<[u8], [u8]>::to(&mail).partition(i32::from(shard));
         producer
             .send(record.payload(&bytes))

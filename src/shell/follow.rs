@@ -1,5 +1,5 @@
 //! A running copy follows the control topic: it stops when its generation is replaced, and a rebuild takes over when
-//! it has caught up.
+//! it has caught up. Meanwhile a rebuild hears what people do about the alerts of the generation that it is to replace.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +12,12 @@ use tokio::runtime::Handle;
 use crate::flow::generation::{Chase, Control, behind};
 use crate::flow::names::Names;
 use crate::plan::Plan;
+use crate::wire::mail::{Mail, OUTSIDE};
 
+use super::acts::ActsReader;
 use super::client::Link;
 use super::clock::wall_ms;
+use super::commands::{SendError, write};
 use super::generation::{ControlTopic, GenerationError};
 use super::migrate::write_views;
 use super::progress::Progress;
@@ -26,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const ASK: Duration = Duration::from_secs(1);
 /// How often it is said how far it is.
 const SAY: Duration = Duration::from_secs(10);
+/// So much of what was done before it began is told, too: clocks differ.
+const OVERLAP_MS: i64 = 60_000;
 /// How long writing the views may take: the copy cannot stop meanwhile.
 const SHOW_LONGEST: Duration = Duration::from_secs(30);
 
@@ -41,10 +46,19 @@ pub struct Follow {
     pub control: ControlTopic,
     /// It is a rebuild, to be switched to.
     pub rebuilds: bool,
+    /// Of a rebuild: the generation that it is to replace.
+    pub replaces: Option<u32>,
     /// Where the views are.
     pub views: (Client, Databases),
     /// Ends the copy.
     pub quit: Arc<AtomicBool>,
+}
+
+/// What people do about the alerts of the generation before.
+struct Acts {
+    /// From when on it is told, wall clock, milliseconds: shards that begin later have read what was before.
+    since_ms: i64,
+    reader: Option<ActsReader>,
 }
 
 /// The rebuild's progress.
@@ -75,6 +89,7 @@ impl Follow {
     fn run(&self, tokio: &Handle) -> Option<String> {
         let mut watcher = None;
         let mut shows_us = false;
+        let mut acts = Acts { since_ms: wall_ms() - OVERLAP_MS, reader: None };
         let mut rebuild = self.rebuilds.then(|| Rebuild {
             progress: None,
             chase: Chase::default(),
@@ -83,6 +98,9 @@ impl Follow {
             said: None,
         });
         while !self.quit.load(Ordering::SeqCst) {
+            if let Some(generation) = self.replaces {
+                self.pass_on(generation, &mut acts);
+            }
             if watcher.is_none() {
                 match self.control.watch() {
                     Ok(new) => watcher = Some(new),
@@ -114,6 +132,42 @@ impl Follow {
             }
         }
         None
+    }
+
+    /// Tells the rebuild what people have done since it began, also after the switch: copies of the old generation take a moment to end.
+    /// What it was told before changes nothing, so after trouble all of it is told again.
+    fn pass_on(&self, generation: u32, acts: &mut Acts) {
+        let told = self.try_pass_on(generation, acts);
+        if let Err(error) = told {
+            acts.reader = None;
+            tracing::warn!(%error, "telling the rebuild what people do about alerts");
+        }
+    }
+
+    fn try_pass_on(&self, generation: u32, acts: &mut Acts) -> Result<(), SendError> {
+        let doing = "reading what people have done about alerts";
+        let kafka = |error| SendError::Kafka { doing, error };
+        let reader = match &mut acts.reader {
+            Some(reader) => reader,
+            None => {
+                let names = Names::new(&self.plan.name, generation);
+                let mut new = ActsReader::new(&self.link, &names).map_err(kafka)?;
+                new.from_moment(acts.since_ms).map_err(kafka)?;
+                acts.reader.insert(new)
+            }
+        };
+        let mut letters = Vec::new();
+        reader.poll(Duration::ZERO, &mut |shard, acted| {
+            letters.push((shard, Mail::Acted(acted).encode(OUTSIDE)));
+        });
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let names = Names::new(&self.plan.name, self.generation);
+        write(&self.link, &names, |shards| {
+            letters.retain(|(shard, _)| *shard < shards);
+            letters
+        })
     }
 
     /// Kafka or ClickHouse may be away: what they were asked is asked again.

@@ -83,12 +83,21 @@ pub struct Chosen {
     pub control: Option<ControlTopic>,
     /// It is a rebuild, to be switched to when it has caught up.
     pub rebuilds: bool,
+    /// Of a rebuild: the generation that it is to replace.
+    pub replaces: Option<u32>,
 }
 
 impl Chosen {
     /// A generation without a control topic.
     pub fn given(generation: u32) -> Self {
-        Self { generation, beginning: None, writes_views: true, control: None, rebuilds: false }
+        Self {
+            generation,
+            beginning: None,
+            writes_views: true,
+            control: None,
+            rebuilds: false,
+            replaces: None,
+        }
     }
 
     fn of(control: &Control, generation: u32, topic: &ControlTopic) -> Self {
@@ -98,6 +107,7 @@ impl Chosen {
             writes_views: control.generation == generation,
             control: Some(topic.clone()),
             rebuilds: control.is_rebuilding(generation),
+            replaces: control.is_rebuilding(generation).then_some(control.generation),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All IO: Kafka, ClickHouse, HTTP, settings, the clock. It talks to the machine in values only.
 
+pub mod acts;
 pub mod api;
 pub mod batch;
 pub mod board;

@@ -43,6 +43,8 @@ pub struct Options {
     pub link: Link,
     /// The generation.
     pub generation: u32,
+    /// Of a rebuild: the generation that it is to replace.
+    pub replaces: Option<u32>,
     /// The definition's version (a fingerprint), for the headers of dead letters.
     pub definition: String,
     /// Where a new pipeline begins.
@@ -206,7 +208,8 @@ impl Runtime {
         let fetcher = Fetcher::new(link, &names, &plan, topics.shards)
             .map_err(kafka("opening the fetcher"))?;
         let clock = PipelineClock::new(plan.clock);
-        let begins = Begins { start: options.start, beginning, clock: clock.clone() };
+        let replaces = options.replaces;
+        let begins = Begins { start: options.start, beginning, replaces, clock: clock.clone() };
         let restore_timeout = Duration::from_millis(options.restore_timeout_ms);
         let take_over = TakeOver::new(link, &names, &plan, begins, restore_timeout);
         let shard_count = topics.shards;

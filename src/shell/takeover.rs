@@ -1,5 +1,6 @@
 //! Taking a shard over: the order of questions that leaves no hole (docs/operations.md).
 
+mod acts;
 mod state;
 
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct Begins {
     pub start: Start,
     /// Where this generation begins, if that is known: instead of `start`.
     pub beginning: Option<Beginning>,
+    /// Of a rebuild: the generation that it is to replace.
+    pub replaces: Option<u32>,
     /// The pipeline's clock, which goes on from what the states say.
     pub clock: PipelineClock,
 }
@@ -163,7 +166,14 @@ impl TakeOver {
             .places(&clients, shard, &group)
             .map_err(kafka("asking for the ends of the topics"))?;
         let facts = Facts { group: self.names.group(), shard, meta, sources, mail };
-        self.apply(machine, facts)
+        let mut taken = self.apply(machine, facts)?;
+        // 4. A rebuild also goes by what people have done about the alerts of the generation before.
+        if let Some(generation) = self.begins.replaces {
+            for acted in self.acts(generation, shard, watch)? {
+                taken.machine.expect(acted);
+            }
+        }
+        Ok(taken)
     }
 
     fn apply(&self, mut machine: Machine, facts: Facts) -> Result<Taken, TakeOverError> {

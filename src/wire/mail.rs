@@ -4,10 +4,14 @@
 //! one: a binary that does not know it skips the letter, and says so.
 //!
 //! A rebuild has a mail topic of its own (its generation is in the name), so that what an older generation has
-//! decided, its cut-offs among it, is never heard by a newer one.
+//! decided, its cut-offs among it, is never heard by a newer one. What people have done it is told ([`Acted`]).
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::alert::AlertWord;
+use crate::model::registry::Subject;
 
 /// Who wrote a letter, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +161,45 @@ pub struct Said {
     pub note: String,
 }
 
+/// What a person has done about an alert in the generation before: for a rebuild, in which it takes effect at its moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// What was said. Its id is made of the alert's id and the number of the transition; its episode is that of the old generation.
+    pub said: Said,
+    /// When it took effect, event time, milliseconds.
+    pub at_ms: i64,
+}
+
+impl Acted {
+    /// What a transition says of a person's act; `None` where no person did it. Acts about accounts are left out: what members said
+    /// last is all that a new generation hears, so its alerts begin at other moments.
+    #[must_use]
+    pub fn of(word: &AlertWord) -> Option<Self> {
+        let act = match word.what.as_str() {
+            "acknowledged" => Act::Acknowledge,
+            "snoozed" => Act::Snooze,
+            "resolved" => Act::Resolve,
+            "reopened" => Act::Reopen,
+            _ => return None,
+        };
+        if word.by_kind != "person" || word.subject_kind == Subject::Account.name() {
+            return None;
+        }
+        let said = Said {
+            id: xxh3_128(format!("{}/{}", word.alert_id, word.n).as_bytes()).to_be_bytes(),
+            by: word.by.clone(),
+            rule: word.rule.clone(),
+            subject: word.subject_id.clone(),
+            customer: word.customer_id.clone(),
+            episode: word.episode,
+            act,
+            until_ms: word.snoozed_until_ms,
+            note: word.note.clone(),
+        };
+        Some(Self { said, at_ms: word.at_ms })
+    }
+}
+
 /// The content of a letter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mail {
@@ -172,6 +215,8 @@ pub enum Mail {
     OwnerCutOffs(OwnerCutOffs),
     /// What was bought of segments in a shard, to shard 0.
     Demand(Hourly<Bought>),
+    /// What a person has done in the generation before, to a rebuild, from outside.
+    Acted(Acted),
     /// What employees have read of customers' data in a shard, to shard 0.
     Reads(Hourly<Read>),
 }
@@ -183,7 +228,8 @@ const COMMAND: u8 = 3;
 const AT_RISK: u8 = 5;
 const OWNER_CUT_OFFS: u8 = 6;
 const DEMAND: u8 = 7;
-const READS: u8 = 8;
+const ACTED: u8 = 8;
+const READS: u8 = 9;
 
 /// The sender of letters that no shard has written.
 pub const OUTSIDE: Sender = Sender { shard: u16::MAX, cycle: 0 };
@@ -199,6 +245,7 @@ impl Mail {
             Self::OwnerCutOffs(cut_offs) => encode(OWNER_CUT_OFFS, sender, cut_offs),
             Self::Demand(demand) => encode(DEMAND, sender, demand),
             Self::Reads(reads) => encode(READS, sender, reads),
+            Self::Acted(acted) => encode(ACTED, sender, acted),
         }
     }
 
@@ -216,6 +263,7 @@ impl Mail {
             }
             DEMAND => decode(rest).map(|(sender, content)| (sender, Self::Demand(content))),
             READS => decode(rest).map(|(sender, content)| (sender, Self::Reads(content))),
+            ACTED => decode(rest).map(|(sender, content)| (sender, Self::Acted(content))),
             _ => None,
         }
     }
@@ -238,7 +286,7 @@ mod tests {
 
     const SENDER: Sender = Sender { shard: 3, cycle: 1 << 40 };
 
-    fn letters() -> [Mail; 7] {
+    fn letters() -> [Mail; 8] {
         let cells = vec![(i16::MIN, 1), (-3, u64::MAX), (i16::MAX, 7)];
         let cut_offs = CutOffs {
             version: 9,
@@ -266,7 +314,8 @@ mod tests {
         [
             histogram,
             Mail::CutOffs(cut_offs),
-            Mail::Command(said),
+            Mail::Command(said.clone()),
+            Mail::Acted(Acted { said, at_ms: -3 }),
             Mail::AtRisk(at_risk),
             Mail::OwnerCutOffs(of_owners),
             Mail::Reads(Hourly {

@@ -167,7 +167,13 @@ impl Scene {
 
     /// The transitions in the topic of alerts.
     pub fn transitions(&self) -> Vec<AlertWord> {
-        let records = self.stage.broker.read(&self.names().alerts());
+        self.transitions_of(1)
+    }
+
+    /// The same of a generation.
+    pub fn transitions_of(&self, generation: u32) -> Vec<AlertWord> {
+        let names = Names::new(&self.stage.name, generation);
+        let records = self.stage.broker.read(&names.alerts());
         let word = |record: &rdkafka::message::OwnedMessage| {
             serde_json::from_slice(rdkafka::Message::payload(record).unwrap()).unwrap()
         };

@@ -89,6 +89,7 @@ pub fn options(bootstrap: &str, instance: Option<&str>, classic: bool) -> Option
         definition: "test".to_owned(),
         start: Start::Earliest,
         commit_interval_ms: 100,
+        replaces: None,
         restore_timeout_ms: 60_000,
         revoke_limit_ms: 5_000,
         outbox_bytes_max: 1 << 40,

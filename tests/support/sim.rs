@@ -110,7 +110,7 @@ pub struct Runner {
     /// The machine at work.
     pub machine: Machine,
     /// The state topic.
-    state: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub state: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     in_flight: Option<Effects>,
     clock_ms: i64,
     /// What ClickHouse holds.
@@ -286,6 +286,14 @@ impl Runner {
             }
         }
         assert!(self.machine.watermark_ms() >= Some(watermark_ms), "{}", self.seed());
+    }
+
+    /// One cycle, while time passes to `watermark_ms` by the clock: what it has no room for is left.
+    pub fn cycle(&mut self, watermark_ms: i64) {
+        let confirmed = watermark_ms + self.plan.idle_timeout_ms + self.plan.disorder_ms;
+        self.clock_ms = confirmed + 7_200_000;
+        self.cut(Some(confirmed));
+        self.commit();
     }
 
     /// The seed, for messages.

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 9] = [
     &["snapshot", "invariants", "explain"],
     &["machine"],
     &["scenario"],
-    &["shell", "lab"],
+    &["shell"],
 ];
 
 /// The roots of the two crates: they join everything.

@@ -92,7 +92,7 @@ pub struct AlertLoad {
     pub severity: String,
     /// Alerts raised.
     pub raised: u64,
-    /// Alerts that ended.
+    /// Alerts that ended by themselves; what a person has ended counts when it is over.
     pub resolved: u64,
     /// Actions of people.
     pub acts: u64,

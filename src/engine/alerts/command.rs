@@ -32,13 +32,12 @@ impl Engine {
 
     fn obey(&mut self, slot: u32, said: &Said, tau_ms: i64) -> Result<(), Refused> {
         let Self { cx, store, tiers, owners, alerted, .. } = self;
-        let ruled = cx.alerts.as_ref().ok_or(Refused::NoRule)?;
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
         let mut held = take(&mut entry.profile);
         let done = held.as_deref_mut().ok_or(Refused::NoAlert).and_then(|alerts| {
             let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
-            let mut looking = facts.looking(ruled, alerts, tau_ms);
+            let mut looking = facts.looking(&cx.alerts, alerts, tau_ms);
             looking.obey(&said.customer, said)?;
             alerted.extend(looking.told);
             Ok(())

@@ -9,7 +9,7 @@ use crate::engine::context::Context;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event};
 use crate::model::registry::{Signal, Subject};
-use crate::model::time::NEVER_MS;
+use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::rule::condition::Test;
 use crate::rule::evaluate::Value;
 use crate::signal::access::{WINDOW_D, access_p, read_on, usual};
@@ -38,6 +38,11 @@ impl Facts<'_> {
 }
 
 impl crate::alert::Facts for Facts<'_> {
+    /// The hour in which it was told is all that is known.
+    fn as_of_ms(&self) -> i64 {
+        BEFORE_ALL_MS
+    }
+
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
         self.number(signal.name, at_ms).map(Value::Number)
     }
@@ -91,7 +96,9 @@ impl crate::alert::Facts for Facts<'_> {
                 let records = read_on(&self.days, today);
                 Some(match usual(&self.days, today) {
                     Some(mean) => {
-                        format!("{records} records of customers read today, {mean:.0} on a usual day")
+                        format!(
+                            "{records} records of customers read today, {mean:.0} on a usual day"
+                        )
                     }
                     None => format!("{records} records of customers read today, no habit yet"),
                 })
@@ -122,10 +129,6 @@ impl Told for Read {
             *sum = sum.saturating_add(*records);
         }
         Facts { cx, name, days: days.into_iter().collect() }
-    }
-
-    fn known_ms(_: &Facts<'_>) -> i64 {
-        i64::MIN
     }
 
     fn over_ms(&self, cx: &Context) -> i64 {

@@ -19,9 +19,10 @@ impl Engine {
     /// Before an event changes the customer: the midnights that have passed since the last one.
     pub(in crate::engine) fn fill_days(&mut self, slot: u32, until_ms: i64) {
         let Self { cx, store, tiers, owners, .. } = self;
-        let Some(ruled) = cx.alerts.as_ref().filter(|ruled| ruled.remembers_days()) else {
+        let ruled = &cx.alerts;
+        if !ruled.remembers_days() {
             return;
-        };
+        }
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
         let Some(mut days) = take_days(&mut entry.profile) else { return };
@@ -45,7 +46,7 @@ impl Engine {
             _ => None,
         };
         let ticket = ticket.map(|id| (xxh3_64(id.as_bytes()), id));
-        self.look_at(slot, tau_ms, Look::Roughly, ticket, true);
+        self.look_at(slot, tau_ms, Look::Roughly, ticket);
     }
 
     /// After a due of whatever kind; `moved`: it has changed something.
@@ -57,7 +58,7 @@ impl Engine {
 
     /// At a due, or after the machine itself has changed a signal.
     pub(in crate::engine) fn look_at_due(&mut self, slot: u32, tau_ms: i64) {
-        self.look_at(slot, tau_ms, Look::Exactly, None, false);
+        self.look_at(slot, tau_ms, Look::Exactly, None);
     }
 
     fn look_at(
@@ -66,13 +67,15 @@ impl Engine {
         tau_ms: i64,
         look: Look,
         ticket: Option<(u64, &str)>,
-        begin: bool,
     ) {
         let Self { cx, store, tiers, owners, alerted, version, .. } = self;
-        // a customer told over, not lived: nobody is called
-        let Some(ruled) = cx.alerts.as_ref().filter(|_| *version != 0) else { return };
+        let ruled = &cx.alerts;
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
+        // a customer told over, not lived: nobody is called
+        if *version == 0 || has_nothing(ruled, &entry.profile) {
+            return;
+        }
         let mut held = take(&mut entry.profile);
         let alerts = held.as_deref_mut();
         let mut fresh = Alerts::default();
@@ -80,9 +83,6 @@ impl Engine {
         let facts =
             Facts { look, ..Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners) };
         let mut looking = facts.looking(ruled, alerts, tau_ms);
-        if begin {
-            looking.begin_days();
-        }
         looking.all_of_customer(ticket);
         let Looking { due_ms: at_ms, changed, told, .. } = looking;
         alerted.extend(told);
@@ -102,7 +102,6 @@ impl Engine {
     /// What a look at a customer's alerts at `tau_ms` would find that no due has found: nothing, once everything that was due by
     /// then has been fired. Changes nothing.
     pub fn unnoticed(&self, slot: u32, tau_ms: i64) -> Option<String> {
-        let ruled = self.cx.alerts.as_ref()?;
         let entry = self.store.get(slot);
         let held = entry.profile.more().and_then(More::alerts);
         let mut copy = held.cloned().unwrap_or_default();
@@ -110,7 +109,7 @@ impl Engine {
         let facts =
             Facts::new(&self.cx, &entry.profile, tier).named(entry.key.bytes(), &self.owners);
         let facts = Facts { look: Look::Roughly, ..facts };
-        let mut looking = facts.looking(ruled, &mut copy, tau_ms);
+        let mut looking = facts.looking(&self.cx.alerts, &mut copy, tau_ms);
         looking.all_of_customer(None);
         let found = looking.changed;
         let told: Vec<&str> = looking.told.iter().map(|word| word.rule.as_str()).collect();
@@ -119,31 +118,36 @@ impl Engine {
         found.then(|| format!("{why}, held of {:?}", copy.rules().collect::<Vec<_>>()))
     }
 
-    /// Finds, after the state was read, when a customer's alerts must be looked at again; with `anew` at once.
-    pub fn arm_alerts(&mut self, slot: u32, from_ms: i64, anew: bool) {
+    /// Finds, after the state was read, when a customer's alerts must be looked at again: at once, where a look changes something.
+    /// That is so under other rules, and until the look has been committed, however often the shard is taken over before.
+    pub fn arm_alerts(&mut self, slot: u32, from_ms: i64) {
         let Self { cx, store, tiers, owners, .. } = self;
-        let Some(ruled) = cx.alerts.as_ref() else { return };
+        let ruled = &cx.alerts;
         let tier = tiers.columns(slot);
         let entry = store.get_mut(slot);
+        if has_nothing(ruled, &entry.profile) {
+            return;
+        }
         let mut held = take(&mut entry.profile);
         let seen_ms = held.as_ref().map_or(from_ms, |alerts| alerts.seen_ms());
         let from_ms = from_ms.max(seen_ms);
-        let due_ms = if anew {
-            from_ms.saturating_add(1)
-        } else {
-            // what lies before was looked at: nothing happens here
-            let mut copy = held.as_deref().cloned().unwrap_or_default();
-            let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
-            let facts = Facts { look: Look::Roughly, ..facts };
-            let mut looking = facts.looking(ruled, &mut copy, from_ms);
-            looking.all_of_customer(None);
-            looking.due_ms
-        };
+        let mut copy = held.as_deref().cloned().unwrap_or_default();
+        let facts = Facts::new(cx, &entry.profile, tier).named(entry.key.bytes(), owners);
+        let facts = Facts { look: Look::Roughly, ..facts };
+        let mut looking = facts.looking(ruled, &mut copy, from_ms);
+        looking.all_of_customer(None);
+        let due_ms = if looking.changed { from_ms.saturating_add(1) } else { looking.due_ms };
         if due_ms != NEVER_MS {
             held.get_or_insert_default().set_due_ms(due_ms);
         }
         put(&mut entry.profile, held);
     }
+}
+
+/// Whether there is no rule, and nothing that one has left behind.
+fn has_nothing(ruled: &Ruled, profile: &Profile) -> bool {
+    let held = || profile.more().and_then(More::alerts);
+    ruled.is_empty() && held().is_none_or(Alerts::is_at_rest)
 }
 
 pub(super) fn take(profile: &mut Profile) -> Option<Box<Alerts>> {
@@ -178,14 +182,21 @@ impl<'a> Facts<'a> {
 impl Looking<'_, Facts<'_>> {
     /// Looks at every rule about the customer, then at those about its tickets.
     fn all_of_customer(&mut self, named: Option<(u64, &str)>) {
+        self.begin_days();
         self.all(Subject::Customer);
         self.tickets(named);
+        let key = self.facts.key;
+        while self.alerts.expected_ms() != NEVER_MS && self.act_again(&String::from_utf8_lossy(key))
+        {
+            self.all(Subject::Customer);
+            self.tickets(None);
+        }
         self.close();
     }
 
     fn tickets(&mut self, named: Option<(u64, &str)>) {
         let ruled = self.ruled();
-        if ruled.ready(Subject::Ticket).next().is_none() {
+        if !ruled.is_about(Subject::Ticket) {
             return;
         }
         let care = self.facts.more().and_then(|more| more.care.as_deref());
@@ -202,7 +213,7 @@ impl Looking<'_, Facts<'_>> {
             }
         }
         self.facts.ticket = None;
-        // a ticket that is remembered no more cannot come back under its number
+        // a ticket that is remembered no more counts as a new one, should it be heard of again
         let gone = |part: u64| !known.iter().any(|ticket| ticket.id == part);
         self.alerts.retain(|held| held.part() == 0 || held.is_live() || !gone(held.part()));
     }

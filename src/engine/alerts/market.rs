@@ -16,7 +16,7 @@ use crate::engine::context::Context;
 use crate::model::registry::Subject;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::wire::alert::AlertWord;
-use crate::wire::mail::{Hourly, Said};
+use crate::wire::mail::{Acted, Hourly, Said};
 
 /// Hours of a subject that wait for other shards, at most; the oldest are then taken for later ones.
 const HOURS_MAX: usize = 256;
@@ -33,9 +33,6 @@ pub trait Told: Clone + Debug {
 
     /// The subject of that name, from what all shards have told.
     fn facts<'a>(cx: &'a Context, name: &'a str, all: &[&Self]) -> Self::Facts<'a>;
-
-    /// The facts hold from this moment on, milliseconds.
-    fn known_ms(facts: &Self::Facts<'_>) -> i64;
 
     /// From when on it says nothing any more and is forgotten, milliseconds.
     fn over_ms(&self, cx: &Context) -> i64;
@@ -146,6 +143,17 @@ fn fold<T: Told>(hours: &mut Hours<T>, count: usize) {
     hours.insert(0, (at_ms, told));
 }
 
+impl<F: Facts> Looking<'_, F> {
+    /// Looks at every rule about the subject, and takes up what people have done about it in the generation before.
+    fn all_of(&mut self, subject: Subject, name: &str) {
+        self.all(subject);
+        while self.act_again(name) {
+            self.all(subject);
+        }
+        self.close();
+    }
+}
+
 /// A look at a subject at `at_ms`, but not before what it is told from, nor before something last happened.
 fn looking<'a, T: Told>(
     (cx, ruled): (&'a Context, &'a Ruled),
@@ -155,7 +163,7 @@ fn looking<'a, T: Told>(
     at_ms: i64,
 ) -> Looking<'a, T::Facts<'a>> {
     let facts = T::facts(cx, name, told);
-    let tau_ms = at_ms.max(T::known_ms(&facts));
+    let tau_ms = at_ms.max(facts.as_of_ms());
     Looking::new(ruled, facts, alerts, tau_ms)
 }
 
@@ -201,10 +209,11 @@ impl<T: Told> Market<T> {
         budget: usize,
         told: &mut Vec<AlertWord>,
     ) -> usize {
-        let (Some(until_ms), Some(ruled)) = (self.known_ms(shards), &cx.alerts) else {
+        let Some(until_ms) = self.known_ms(shards) else {
             self.shorten();
             return 0;
         };
+        let ruled = &cx.alerts;
         let mut looked = 0;
         while looked < budget {
             let hour = self.hours.first_key_value().map(|(ms, _)| *ms).filter(|ms| *ms <= until_ms);
@@ -288,8 +297,7 @@ impl<T: Told> Market<T> {
         let Some(subject) = self.subjects.get_mut(name) else { return };
         let mut alerts = std::mem::take(&mut subject.alerts);
         let mut look = looking((cx, ruled), name, &subject.told(at_ms), &mut alerts, at_ms);
-        look.all(T::SUBJECT);
-        look.close();
+        look.all_of(T::SUBJECT, name);
         let (due_ms, changed) = (look.due_ms, look.changed);
         told.append(&mut look.told);
         drop(look);
@@ -331,7 +339,7 @@ impl<T: Told> Market<T> {
         said: &Said,
         told: &mut Vec<AlertWord>,
     ) -> Result<(), Refused> {
-        let ruled = cx.alerts.as_ref().ok_or(Refused::NoRule)?;
+        let ruled = &cx.alerts;
         let at_ms = self.done_ms;
         let name = said.subject.as_str();
         let subject = self.subjects.get_mut(name).ok_or(Refused::NoAlert)?;
@@ -347,13 +355,25 @@ impl<T: Told> Market<T> {
         Ok(())
     }
 
+    /// Notes what a person has done about a subject in the generation before.
+    pub fn expect(&mut self, acted: Acted) {
+        let name: Box<str> = acted.said.subject.as_str().into();
+        let alerts = &mut self.subjects.entry(name.clone()).or_default().alerts;
+        alerts.expect(acted);
+        let due_ms = alerts.due_ms().min(alerts.expected_ms().max(alerts.seen_ms()));
+        self.arm(&name, due_ms);
+        self.alerts_changed.insert(name);
+    }
+
     /// Up to when everything was looked at, if its record is to be written.
     pub fn take_done(&mut self) -> Option<i64> {
         std::mem::take(&mut self.done_changed).then_some(self.done_ms)
     }
 
     /// What was told: records that are to be written; those without a name say up to when, and `None` where it was forgotten.
-    pub fn take_told(&mut self) -> impl Iterator<Item = (u16, Box<str>, Option<ToldRecord<'_, T>>)> {
+    pub fn take_told(
+        &mut self,
+    ) -> impl Iterator<Item = (u16, Box<str>, Option<ToldRecord<'_, T>>)> {
         let changed = std::mem::take(&mut self.told_changed);
         changed.into_iter().map(|(shard, name)| {
             let record = if name.is_empty() {
@@ -403,10 +423,10 @@ impl<T: Told> Market<T> {
         self.done_ms = done_ms;
     }
 
-    /// After all records were read: finds what is to be looked at, and when; with `anew` everything at once. Where no rule is left
-    /// nothing will be looked at: what they had raised ends here.
-    pub fn restored(&mut self, cx: &Context, anew: bool, told: &mut Vec<AlertWord>) {
-        let done_ms = self.done_ms;
+    /// After all records were read: finds what is to be looked at, and when: at once, where a look changes something. Where no rule is
+    /// left nothing will be looked at: what they had raised ends here.
+    pub fn restored(&mut self, cx: &Context, told: &mut Vec<AlertWord>) {
+        let (ruled, done_ms) = (&cx.alerts, self.done_ms);
         // records of what was forgotten
         self.subjects.retain(|_, held| !held.shards.is_empty() || !held.alerts.is_blank());
         let mut armed = Vec::new();
@@ -415,20 +435,16 @@ impl<T: Told> Market<T> {
             for (hour_ms, _) in to_come {
                 self.hours.entry(*hour_ms).or_default().insert(name.clone());
             }
-            let Some(ruled) = &cx.alerts else { continue };
-            // what lies before was looked at: nothing happens here
             let mut copy = subject.alerts.clone();
-            let mut look =
-                looking((cx, ruled), name, &subject.told(done_ms), &mut copy, done_ms);
-            look.all(T::SUBJECT);
-            look.close();
+            let mut look = looking((cx, ruled), name, &subject.told(done_ms), &mut copy, done_ms);
+            look.all_of(T::SUBJECT, name);
             let over_ms = subject.over_ms(cx, done_ms).max(done_ms.saturating_add(1));
-            let due_ms = if anew { done_ms.saturating_add(1) } else { look.due_ms.min(over_ms) };
-            armed.push((name.clone(), due_ms));
+            let next_ms = if look.changed { done_ms.saturating_add(1) } else { look.due_ms };
+            armed.push((name.clone(), next_ms.min(over_ms), look.changed));
         }
-        for (name, due_ms) in armed {
+        for (name, due_ms, changed) in armed {
             self.arm(&name, due_ms);
-            if let Some(ruled) = cx.alerts.as_ref().filter(|r| anew && !r.is_about(T::SUBJECT)) {
+            if changed && !ruled.is_about(T::SUBJECT) {
                 self.look(cx, ruled, &name, done_ms, told);
             }
         }

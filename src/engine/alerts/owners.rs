@@ -138,7 +138,7 @@ impl Engine {
     /// the next; none where no rule asks for it. A new one begins only if `begin`.
     pub fn sweep_owners(&mut self, until_ms: i64, budget: usize, begin: bool) {
         let Self { cx, store, owners, .. } = self;
-        let Some(most) = cx.alerts.as_ref().and_then(|ruled| ruled.tops().last()) else { return };
+        let Some(most) = cx.alerts.tops().last() else { return };
         let most = *most as usize;
         let midnight_ms = until_ms.div_euclid(DAY_MS) * DAY_MS;
         if owners.sweep.is_none() && begin && owners.swept_ms < Some(midnight_ms) {

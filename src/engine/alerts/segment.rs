@@ -55,6 +55,10 @@ impl<'a> Facts<'a> {
 }
 
 impl crate::alert::Facts for Facts<'_> {
+    fn as_of_ms(&self) -> i64 {
+        self.sums.landmark_ms
+    }
+
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
         self.number(signal.name, at_ms).map(Value::Number)
     }
@@ -118,10 +122,6 @@ impl Told for Bought {
 
     fn facts<'a>(cx: &'a Context, name: &'a str, all: &[&Self]) -> Facts<'a> {
         Facts::of(cx, name, all)
-    }
-
-    fn known_ms(facts: &Facts<'_>) -> i64 {
-        facts.sums.landmark_ms
     }
 
     /// Decayed sums never come to nothing.

@@ -14,6 +14,10 @@ use crate::signal::risk::Input;
 use crate::wire::alert::AlertWord;
 
 impl crate::alert::Facts for Facts<'_> {
+    fn as_of_ms(&self) -> i64 {
+        self.profile.as_of_ms
+    }
+
     fn value(&self, signal: &Signal, at_ms: i64) -> Option<Value> {
         self.value_of(signal, at_ms)
     }

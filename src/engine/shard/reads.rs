@@ -33,11 +33,7 @@ pub struct Reads {
 impl Reads {
     /// Nothing yet; with `on` unset nothing is ever counted.
     pub fn new(on: bool) -> Self {
-        Self {
-            telling: Telling::new(on),
-            employees: BTreeMap::new(),
-            changed: BTreeSet::new(),
-        }
+        Self { telling: Telling::new(on), employees: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
     /// Counts records that an employee has read on a day.

@@ -65,10 +65,12 @@ impl Engine {
     /// from a moment that this shard has not come to: the history counts the move where the shard is.
     fn judge_now(&mut self, slot: u32) {
         self.store.used(slot);
-        let profile = &self.store.get(slot).profile;
         let valid_from_ms = self.tiers.cut_offs().map_or(BEFORE_ALL_MS, |c| c.valid_from_ms);
-        let tau_ms = profile.as_of_ms.max(valid_from_ms);
-        self.judge(slot, tau_ms, valid_from_ms.min(self.passed_ms));
+        let on_ms = valid_from_ms.min(self.passed_ms);
+        // alerts are told of dues in order of time
+        self.fire_slot(slot, on_ms);
+        let tau_ms = self.store.get(slot).profile.as_of_ms.max(valid_from_ms);
+        self.judge(slot, tau_ms, on_ms);
     }
 
     /// Judges a customer at `tau_ms`; a move counts on the day of `on_ms`, or of the customer's last change.

@@ -60,6 +60,7 @@ pub fn options(link: Link) -> Options {
     Options {
         link,
         generation: 1,
+        replaces: None,
         definition: "demo".to_owned(),
         start: Start::Earliest,
         commit_interval_ms: 250,

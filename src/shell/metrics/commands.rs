@@ -6,7 +6,7 @@ use super::Registrar;
 use crate::alert::command::{DONE, Refused};
 
 /// Commands that the shards of this copy have heard, by outcome: `done`, `repeated` (it had had its effect), or why it had none
-/// (`other_episode`, `other_phase`, `no_alert`, `no_rule`, `no_end`, `too_many`). Alert on any but `done` and `repeated`:
+/// (`other_episode`, `other_phase`, `no_alert`, `no_rule`, `no_end`). Alert on any but `done` and `repeated`:
 /// somebody believes to have acted on an alert, and has not.
 pub const COMMANDS: &str = "retain_alert_commands_total";
 

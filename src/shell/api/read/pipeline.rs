@@ -59,7 +59,7 @@ pub async fn state(reader: &Reader, board: &StatusBoard) -> Result<PipelineState
     );
     let load = format!(
         "SELECT toString(toDate(a.at)) AS day, toString(a.severity) AS severity, countIf(a.what = 'raised') AS raised, \
-         countIf(a.what = 'resolved') AS resolved, countIf(a.by_kind = 'person') AS acts \
+         countIf(a.phase = 'resolved') AS resolved, countIf(a.by_kind = 'person') AS acts \
          FROM {views}.alert_history AS a \
          WHERE a.at >= (SELECT max(l.at) FROM {views}.alert_history AS l) - INTERVAL {LOAD_D} DAY \
          GROUP BY day, severity ORDER BY day, severity LIMIT 1000"
