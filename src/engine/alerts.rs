@@ -10,6 +10,7 @@ mod look;
 pub mod market;
 pub mod owners;
 mod segment;
+pub mod told;
 mod values;
 mod words;
 

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::Machine;
 use super::tiers::MAKER;
-use crate::engine::alerts::market::{Market, Told};
+use crate::engine::alerts::market::Market;
+use crate::engine::alerts::told::Told;
 use crate::engine::shard::telling::Telling;
 use crate::model::effects::{Effects, Letter, StateChanges};
 use crate::model::time::NEVER_MS;

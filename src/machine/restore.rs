@@ -129,7 +129,7 @@ impl Machine {
                 self.portfolios.restore(*shard, owner, amounts);
             }
             (StateKey::Demand(""), Some(value)) => {
-                self.engine.demand.telling.restore_told(read("demand", value)?);
+                self.engine.demand.telling.restore_told(Some(read("demand", value)?));
             }
             (StateKey::Demand(segment), Some(value)) => {
                 self.engine.demand.restore(segment, read("demand", value)?);
@@ -141,9 +141,8 @@ impl Machine {
                 restore_alerts(&mut self.market, segment, value)?;
             }
             (StateKey::Reads(""), value) => {
-                if let Some(value) = value {
-                    self.engine.reads.telling.restore_told(read("reads", value)?);
-                }
+                let told_ms = value.map(|value| read("reads", value)).transpose()?;
+                self.engine.reads.telling.restore_told(told_ms);
             }
             (StateKey::Reads(employee), value) => {
                 let counted = value.map(|value| read("reads", value)).transpose()?;

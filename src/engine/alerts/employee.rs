@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::market::Told;
+use super::told::Told;
 use crate::alert::view::{Stands, View};
 use crate::engine::apply::Engine;
 use crate::engine::context::Context;

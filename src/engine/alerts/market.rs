@@ -5,10 +5,8 @@
 //! content and not from when they come; between two hours the exact dues are met.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
 
-use serde::Serialize;
-
+use super::told::{Hours, Standing, Told, ToldRecord, fold};
 use crate::alert::command::Refused;
 use crate::alert::look::Looking;
 use crate::alert::{Alerts, Facts, Ruled};
@@ -21,30 +19,10 @@ use crate::wire::mail::{Acted, Hourly, Said};
 /// Hours of a subject that wait for other shards, at most; the oldest are then taken for later ones.
 const HOURS_MAX: usize = 256;
 
-/// What a shard tells of such a subject.
-pub trait Told: Clone + Debug {
-    /// What they are.
-    const SUBJECT: Subject;
-    /// One of them as its rules see it.
-    type Facts<'a>: Facts;
-
-    /// What was told later takes its place, or adds to it.
-    fn follow(&mut self, later: Self);
-
-    /// The subject of that name, from what all shards have told.
-    fn facts<'a>(cx: &'a Context, name: &'a str, all: &[&Self]) -> Self::Facts<'a>;
-
-    /// From when on it says nothing any more and is forgotten, milliseconds.
-    fn over_ms(&self, cx: &Context) -> i64;
-}
-
-/// How a subject stood in a shard from an hour on.
-pub type Hours<T> = Vec<(i64, T)>;
-
 /// All of them.
 #[derive(Debug)]
 pub struct Market<T> {
-    subjects: BTreeMap<Box<str>, Sold<T>>,
+    subjects: BTreeMap<Box<str>, Standing<T>>,
     /// Up to when each shard has told everything.
     heard: BTreeMap<u16, i64>,
     /// Up to here everything was looked at.
@@ -57,20 +35,6 @@ pub struct Market<T> {
     told_changed: BTreeSet<(u16, Box<str>)>,
     alerts_changed: BTreeSet<Box<str>>,
     done_changed: bool,
-}
-
-/// One of them.
-#[derive(Debug)]
-struct Sold<T> {
-    /// By shard; the first of each holds now, if it is not of an hour to come.
-    shards: BTreeMap<u16, Hours<T>>,
-    alerts: Alerts,
-}
-
-impl<T> Default for Sold<T> {
-    fn default() -> Self {
-        Self { shards: BTreeMap::new(), alerts: Alerts::default() }
-    }
 }
 
 impl<T> Default for Market<T> {
@@ -87,60 +51,6 @@ impl<T> Default for Market<T> {
             done_changed: false,
         }
     }
-}
-
-impl<T: Told> Sold<T> {
-    /// Takes in what holds from `hour_ms` on; the shards where that is new.
-    fn come_to(&mut self, hour_ms: i64) -> Vec<u16> {
-        let mut moved = Vec::new();
-        for (shard, hours) in &mut self.shards {
-            let past = hours.partition_point(|(ms, _)| *ms <= hour_ms);
-            if past > 1 {
-                fold(hours, past);
-                moved.push(*shard);
-            }
-        }
-        moved
-    }
-
-    /// What was told as of a moment that was come to.
-    fn told(&self, at_ms: i64) -> Vec<&T> {
-        let held = self.shards.values().filter_map(|hours| hours.first());
-        held.filter(|(ms, _)| *ms <= at_ms).map(|(_, told)| told).collect()
-    }
-
-    /// When something of it is to be forgotten; what more is to come of is looked at then anyway.
-    fn over_ms(&self, cx: &Context, at_ms: i64) -> i64 {
-        let over = |hours: &Hours<T>| match hours.as_slice() {
-            [(ms, told)] if *ms <= at_ms => told.over_ms(cx),
-            _ => NEVER_MS,
-        };
-        self.shards.values().map(over).min().unwrap_or(NEVER_MS)
-    }
-
-    /// Forgets what says nothing any more at `at_ms`, unless more is to come; the shards where that was.
-    fn forget(&mut self, cx: &Context, at_ms: i64) -> Vec<u16> {
-        let over = |hours: &Hours<T>| match hours.as_slice() {
-            [(ms, told)] => *ms <= at_ms && told.over_ms(cx) <= at_ms,
-            _ => false,
-        };
-        let gone: Vec<u16> =
-            self.shards.iter().filter(|(_, hours)| over(hours)).map(|(shard, _)| *shard).collect();
-        gone.iter().for_each(|shard| drop(self.shards.remove(shard)));
-        gone
-    }
-}
-
-/// Makes one of the first `count` hours: the last of them.
-fn fold<T: Told>(hours: &mut Hours<T>, count: usize) {
-    let mut past = hours.drain(..count);
-    let Some((mut at_ms, mut told)) = past.next() else { return };
-    for (ms, later) in past.by_ref() {
-        at_ms = ms;
-        told.follow(later);
-    }
-    drop(past);
-    hours.insert(0, (at_ms, told));
 }
 
 impl<F: Facts> Looking<'_, F> {
@@ -309,7 +219,7 @@ impl<T: Told> Market<T> {
         let due_ms = due_ms.min(subject.over_ms(cx, at_ms).max(at_ms.saturating_add(1)));
         self.told_changed.extend(gone.into_iter().map(|shard| (shard, name.into())));
         self.arm(name, due_ms);
-        let left = |subject: &Sold<T>| !subject.shards.is_empty() || !subject.alerts.is_blank();
+        let left = |subject: &Standing<T>| !subject.shards.is_empty() || !subject.alerts.is_blank();
         if !self.subjects.get(name).is_some_and(left) {
             self.subjects.remove(name);
             self.alerts_changed.insert(name.into());
@@ -460,14 +370,4 @@ impl<T: Told> Market<T> {
             self.told_changed.extend(shards.into_keys().map(|shard| (shard, name.clone())));
         }
     }
-}
-
-/// The content of a record about what was told.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum ToldRecord<'a, T> {
-    /// Up to when a shard has told everything, milliseconds.
-    To(i64),
-    /// What a shard has told of a subject.
-    Hours(&'a Hours<T>),
 }

@@ -1,7 +1,7 @@
 //! One segment as its rules see it.
 
 use super::crossings::trend_crossing_ms;
-use super::market::Told;
+use super::told::Told;
 use crate::alert::view::{Stands, View};
 use crate::engine::context::Context;
 use crate::model::registry::{Signal, Subject};

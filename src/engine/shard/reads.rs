@@ -198,7 +198,7 @@ mod tests {
         off.count("ann", 5, 9);
         assert_eq!(off.take_changed().count(), 0);
         off.restore("ann", Some(Counted::default()));
-        off.telling.restore_told(5);
+        off.telling.restore_told(Some(5));
         off.forget();
         let gone: Vec<_> = off.take_changed().map(|(name, held)| (name, held.is_none())).collect();
         assert_eq!(gone, [(Box::default(), true), ("ann".into(), true)]);

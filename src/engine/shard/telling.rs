@@ -96,9 +96,9 @@ impl<T> Telling<T> {
         self.told_to_ms.filter(|_| std::mem::take(&mut self.told_changed))
     }
 
-    /// The record of [`Self::take_told`].
-    pub fn restore_told(&mut self, told_to_ms: i64) {
-        self.told_to_ms = Some(told_to_ms);
+    /// The record of [`Self::take_told`]; `None` where it was deleted.
+    pub fn restore_told(&mut self, told_to_ms: Option<i64>) {
+        self.told_to_ms = told_to_ms;
     }
 
     /// Forgets up to when it was told, where nothing is told any more. Whether there was anything.
