@@ -77,10 +77,7 @@ impl<'a> StateKey<'a> {
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Meta => out.push(b'm'),
-            Self::Profile(id) => {
-                out.push(b'p');
-                out.extend_from_slice(id);
-            }
+            Self::Profile(id) => named(out, b'p', id),
             Self::Minute((minute, source)) => {
                 out.push(b'b');
                 out.extend_from_slice(&minute.to_be_bytes());
@@ -95,61 +92,25 @@ impl<'a> StateKey<'a> {
             Self::Words(source, dimension) => {
                 out.extend_from_slice(&[b'w', *source, *dimension as u8]);
             }
-            Self::Left(word) => {
-                out.push(b'l');
-                out.extend_from_slice(word);
-            }
-            Self::Tier(id) => {
-                out.push(b't');
-                out.extend_from_slice(id);
-            }
+            Self::Left(word) => named(out, b'l', word),
+            Self::Tier(id) => named(out, b't', id),
             Self::CutOffs => out.push(b'c'),
             Self::Population(shard) => {
                 out.push(b'h');
                 out.extend_from_slice(&shard.to_be_bytes());
             }
             Self::Published => out.push(b'q'),
-            Self::AtRisk(shard, owner) => {
-                out.push(b'o');
-                out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(owner.as_bytes());
-            }
+            Self::AtRisk(shard, owner) => of_shard(out, b'o', *shard, owner),
             Self::OwnerCutOffs => out.push(b'k'),
-            Self::Demand(segment) => {
-                out.push(b'e');
-                out.extend_from_slice(segment.as_bytes());
-            }
-            Self::Told(shard, segment) => {
-                out.push(b'y');
-                out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(segment.as_bytes());
-            }
-            Self::Segment(segment) => {
-                out.push(b'z');
-                out.extend_from_slice(segment.as_bytes());
-            }
-            Self::Reads(employee) => {
-                out.push(b'u');
-                out.extend_from_slice(employee.as_bytes());
-            }
-            Self::ReadsTold(shard, employee) => {
-                out.push(b'x');
-                out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(employee.as_bytes());
-            }
-            Self::Employee(employee) => {
-                out.push(b'i');
-                out.extend_from_slice(employee.as_bytes());
-            }
+            Self::Demand(segment) => named(out, b'e', segment.as_bytes()),
+            Self::Told(shard, segment) => of_shard(out, b'y', *shard, segment),
+            Self::Segment(segment) => named(out, b'z', segment.as_bytes()),
+            Self::Reads(employee) => named(out, b'u', employee.as_bytes()),
+            Self::ReadsTold(shard, employee) => of_shard(out, b'x', *shard, employee),
+            Self::Employee(employee) => named(out, b'i', employee.as_bytes()),
             Self::OwnersPublished => out.push(b'v'),
-            Self::Acted(customer) => {
-                out.push(b'r');
-                out.extend_from_slice(customer.as_bytes());
-            }
-            Self::Account(id) => {
-                out.push(b'a');
-                out.extend_from_slice(id.as_bytes());
-            }
+            Self::Acted(customer) => named(out, b'r', customer.as_bytes()),
+            Self::Account(id) => named(out, b'a', id.as_bytes()),
             Self::Member(account, source, customer) => {
                 out.extend_from_slice(&[b'n', *source]);
                 // no id of the contract is longer than a few hundred bytes
@@ -225,6 +186,19 @@ impl<'a> StateKey<'a> {
             _ => Err(unknown()),
         }
     }
+}
+
+/// A key of a kind and a name.
+fn named(out: &mut Vec<u8>, kind: u8, name: &[u8]) {
+    out.push(kind);
+    out.extend_from_slice(name);
+}
+
+/// A key of a kind, a shard and a name.
+fn of_shard(out: &mut Vec<u8>, kind: u8, shard: u16, name: &str) {
+    out.push(kind);
+    out.extend_from_slice(&shard.to_be_bytes());
+    out.extend_from_slice(name.as_bytes());
 }
 
 /// Where postcard puts the bytes of a value: behind what is there.
