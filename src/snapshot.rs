@@ -51,6 +51,12 @@ pub enum StateKey<'a> {
     Told(u16, &'a str),
     /// `z` + segment: its alerts, in shard 0; without a segment up to when segments were looked at.
     Segment(&'a str),
+    /// `u` + employee: what the shard has counted of it; without an employee up to when it was told.
+    Reads(&'a str),
+    /// `x` + shard (2 bytes, big endian) + employee: what shard 0 was told of it; without an employee up to when.
+    ReadsTold(u16, &'a str),
+    /// `i` + employee: its alerts, in shard 0; without an employee up to when employees were looked at.
+    Employee(&'a str),
     /// `r` + customer: what people have done about its alerts in the generation before, until it is heard of.
     Acted(&'a str),
     /// `a` + id: an account.
@@ -71,10 +77,7 @@ impl<'a> StateKey<'a> {
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Meta => out.push(b'm'),
-            Self::Profile(id) => {
-                out.push(b'p');
-                out.extend_from_slice(id);
-            }
+            Self::Profile(id) => named(out, b'p', id),
             Self::Minute((minute, source)) => {
                 out.push(b'b');
                 out.extend_from_slice(&minute.to_be_bytes());
@@ -89,36 +92,25 @@ impl<'a> StateKey<'a> {
             Self::Words(source, dimension) => {
                 out.extend_from_slice(&[b'w', *source, *dimension as u8]);
             }
-            Self::Left(word) => {
-                out.push(b'l');
-                out.extend_from_slice(word);
-            }
-            Self::Tier(id) => {
-                out.push(b't');
-                out.extend_from_slice(id);
-            }
+            Self::Left(word) => named(out, b'l', word),
+            Self::Tier(id) => named(out, b't', id),
             Self::CutOffs => out.push(b'c'),
             Self::Population(shard) => {
                 out.push(b'h');
                 out.extend_from_slice(&shard.to_be_bytes());
             }
             Self::Published => out.push(b'q'),
-            Self::AtRisk(shard, owner) => {
-                out.push(b'o');
-                out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(owner.as_bytes());
-            }
+            Self::AtRisk(shard, owner) => of_shard(out, b'o', *shard, owner),
             Self::OwnerCutOffs => out.push(b'k'),
-            Self::Demand(segment) => named(out, b'e', segment),
-            Self::Told(shard, segment) => {
-                out.push(b'y');
-                out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(segment.as_bytes());
-            }
-            Self::Segment(segment) => named(out, b'z', segment),
+            Self::Demand(segment) => named(out, b'e', segment.as_bytes()),
+            Self::Told(shard, segment) => of_shard(out, b'y', *shard, segment),
+            Self::Segment(segment) => named(out, b'z', segment.as_bytes()),
+            Self::Reads(employee) => named(out, b'u', employee.as_bytes()),
+            Self::ReadsTold(shard, employee) => of_shard(out, b'x', *shard, employee),
+            Self::Employee(employee) => named(out, b'i', employee.as_bytes()),
             Self::OwnersPublished => out.push(b'v'),
-            Self::Acted(customer) => named(out, b'r', customer),
-            Self::Account(id) => named(out, b'a', id),
+            Self::Acted(customer) => named(out, b'r', customer.as_bytes()),
+            Self::Account(id) => named(out, b'a', id.as_bytes()),
             Self::Member(account, source, customer) => {
                 out.extend_from_slice(&[b'n', *source]);
                 // no id of the contract is longer than a few hundred bytes
@@ -145,14 +137,19 @@ impl<'a> StateKey<'a> {
             (b'c', []) => Ok(Self::CutOffs),
             (b'h', [high, low]) => Ok(Self::Population(u16::from_be_bytes([*high, *low]))),
             (b'q', []) => Ok(Self::Published),
-            (b'o' | b'y', [high, low, name @ ..]) => {
+            (b'o' | b'y' | b'x', [high, low, name @ ..]) => {
                 let shard = u16::from_be_bytes([*high, *low]);
                 let name = str::from_utf8(name).map_err(|_| unknown())?;
-                let of_owner = *kind == b'o';
-                Ok(if of_owner { Self::AtRisk(shard, name) } else { Self::Told(shard, name) })
+                Ok(match *kind {
+                    b'o' => Self::AtRisk(shard, name),
+                    b'y' => Self::Told(shard, name),
+                    _ => Self::ReadsTold(shard, name),
+                })
             }
             (b'e', name) => Ok(Self::Demand(str::from_utf8(name).map_err(|_| unknown())?)),
             (b'z', name) => Ok(Self::Segment(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'u', name) => Ok(Self::Reads(str::from_utf8(name).map_err(|_| unknown())?)),
+            (b'i', name) => Ok(Self::Employee(str::from_utf8(name).map_err(|_| unknown())?)),
             (b'r', id) if !id.is_empty() => {
                 Ok(Self::Acted(str::from_utf8(id).map_err(|_| unknown())?))
             }
@@ -192,8 +189,15 @@ impl<'a> StateKey<'a> {
 }
 
 /// A key of a kind and a name.
-fn named(out: &mut Vec<u8>, kind: u8, name: &str) {
+fn named(out: &mut Vec<u8>, kind: u8, name: &[u8]) {
     out.push(kind);
+    out.extend_from_slice(name);
+}
+
+/// A key of a kind, a shard and a name.
+fn of_shard(out: &mut Vec<u8>, kind: u8, shard: u16, name: &str) {
+    out.push(kind);
+    out.extend_from_slice(&shard.to_be_bytes());
     out.extend_from_slice(name.as_bytes());
 }
 

@@ -186,7 +186,7 @@ fn check(inputs: &RiskInputs, weights: &Weights, edges: &[f64]) -> Result<(), Te
     let now = Path::new(inputs, weights).at(NOW_MS);
     prop_assert_eq!(now.risk, risk(NOW_MS));
     for ahead_ms in [DAY_MS, 30 * DAY_MS, SCAN_MS] {
-        let stays = Path::new(inputs, weights).stays(&now, window, NOW_MS + ahead_ms);
+        let stays = Path::new(inputs, weights).stretch(&now, NOW_MS + ahead_ms).is_within(window);
         prop_assert!(!stays || scanned.is_none_or(|exit_ms| exit_ms > NOW_MS + ahead_ms));
     }
     // The cheap bound promises no more than is true, and says something.

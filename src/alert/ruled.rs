@@ -9,7 +9,7 @@ use super::view::Facts;
 use super::{Alerts, name_of};
 use crate::model::registry::Subject;
 use crate::plan::Plan;
-use crate::rule::condition::{Condition, SignalRef, Term};
+use crate::rule::condition::{SignalRef, Term};
 use crate::rule::definition::{Rule, RuleSet};
 use crate::rule::hours::Calendar;
 
@@ -57,11 +57,7 @@ impl Ruled {
         let mut rules = Vec::new();
         let mut rises: Vec<Rising> = Vec::new();
         for (index, rule) in set.rules.iter().enumerate() {
-            // a rule over what is not computed yet stays silent
-            let computed = |condition: &Condition| {
-                condition.signals().iter().all(|signal| signal.is_computed())
-            };
-            if !subjects.contains(&rule.subject) || !computed(&rule.raise) {
+            if !subjects.contains(&rule.subject) {
                 continue;
             }
             let law = set.calendar(rule).map_or(0, |calendar| rule.law(calendar));

@@ -1,14 +1,16 @@
-//! What alert rules are told of customers, their tickets and segments: the looks at them, the values of their signals, when time moves
+//! What alert rules are told of customers, their tickets, segments and employees: the looks at them, the values of their signals, when time moves
 //! these, and the words. Everything that is the same for every subject is `alert/`.
 
 pub mod acts;
 mod asked;
 mod command;
 mod crossings;
+mod employee;
 mod look;
 pub mod market;
 pub mod owners;
 mod segment;
+pub mod told;
 pub(super) mod touched;
 mod values;
 mod words;

@@ -20,6 +20,7 @@ use super::rows::{EventRow, Rows, keeps_row};
 use super::said::Field;
 use super::shard::activity::{Activity, Counted, Tally};
 use super::shard::demand::Demand;
+use super::shard::reads::Reads;
 use super::shard::segments::Segments;
 use super::shard::words::{Dimension, Word, Words};
 use super::situation::{due_after_ms, may_begin};
@@ -68,6 +69,8 @@ pub struct Engine {
     pub owners: Owners,
     /// What is bought of segments.
     pub demand: Demand,
+    /// What employees read of customers' data.
+    pub reads: Reads,
     /// Pending dues.
     pub dues: DueQueue,
     /// Open minutes.
@@ -107,10 +110,11 @@ impl Engine {
     pub fn new(plan: Arc<Plan>, shard: u16) -> Self {
         let tiers = Tiers::new(&plan);
         let cx = Context::new(plan);
-        let segments = cx.alerts.is_about(Subject::Segment);
+        let asked = |of| cx.alerts.is_about(of);
         Self {
             tiers,
-            demand: Demand::new(segments),
+            demand: Demand::new(asked(Subject::Segment)),
+            reads: Reads::new(asked(Subject::Employee)),
             cx,
             store: Store::default(),
             owners: Owners::default(),
@@ -141,13 +145,8 @@ impl Engine {
         origin: Origin,
     ) -> Outcome {
         let known = self.store.len();
-        let slot = match self.store.expected(origin.position.source, key) {
-            Some(slot) => {
-                self.store.used(slot);
-                slot
-            }
-            None => self.store.find_or_insert(key, || Profile::new(event.ts_ms)),
-        };
+        let source = origin.position.source;
+        let slot = self.store.next_or_insert(source, key, || Profile::new(event.ts_ms));
         let is_new = self.store.len() > known;
         if is_new && !self.acts.is_empty() {
             self.expect_of_new(slot, key);
@@ -212,6 +211,7 @@ impl Engine {
         let took = self.change(slot, batch, event, origin.position, told, counted);
         self.look_after_event(slot, batch, event, &took, matches!(before, Before::Unknown));
         self.count_demand(slot, batch, event, source);
+        self.count_reads(batch, event);
         let tally = Tally::of(&event.body);
         let counted = self.activity.count(event.ts_ms, source, event.event_type(), channel, tally);
         let (version, visit) = (self.version, took.visit);

@@ -60,7 +60,7 @@ pub struct Context {
     pub contract: Option<Sbg>,
     /// What is worth a contact.
     pub offers: OfferRule,
-    /// Alert rules about customers and tickets; `None` without any.
+    /// Alert rules about customers, tickets, segments and employees.
     pub alerts: Ruled,
     /// What tells this version of the scores from others: a hash of everything they are judged by.
     pub model_version: u64,

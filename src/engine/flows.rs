@@ -68,7 +68,7 @@ impl Engine {
     ) {
         let Self { cx, store, words, demand, .. } = self;
         let Body::Purchase { items, .. } = event.body else { return };
-        if !demand.is_on() {
+        if !demand.telling.is_on() {
             return;
         }
         let max = cx.plan.limits.dimension_values_max;

@@ -177,6 +177,20 @@ impl Store {
         }
     }
 
+    /// The same for the next event of a source: where [`Self::warm`] was told its key, nothing is looked for.
+    pub fn next_or_insert(
+        &mut self,
+        source: SourceIndex,
+        key: &[u8],
+        profile: impl FnOnce() -> Profile,
+    ) -> u32 {
+        let Some(slot) = self.expected(source, key) else {
+            return self.find_or_insert(key, profile);
+        };
+        self.used(slot);
+        slot
+    }
+
     /// The profile of a key becomes `profile`. Returns its slot.
     pub fn put(&mut self, key: &[u8], profile: Profile) -> u32 {
         let hash = xxh3_64(key);
@@ -326,8 +340,8 @@ impl Store {
         }
     }
 
-    /// The slot of the next event of a source, if its key is the one that [`Self::warm`] was told: nothing is looked for.
-    pub fn expected(&mut self, source: SourceIndex, key: &[u8]) -> Option<u32> {
+    /// The slot of the next event of a source, if its key is the one that [`Self::warm`] was told.
+    fn expected(&mut self, source: SourceIndex, key: &[u8]) -> Option<u32> {
         let ahead = self.ahead.get_mut(usize::from(source))?;
         let slot = *ahead.slots.get(ahead.at)?;
         ahead.at += 1;

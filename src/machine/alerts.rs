@@ -18,9 +18,16 @@ impl Machine {
             // their alerts begin at other moments in a rebuild
             Some(_) => {}
             None if !acted.said.customer.is_empty() => self.engine.expect(acted),
-            None if self.engine.demand.is_on() => self.market.expect(acted),
+            None if self.is_about_staff(&acted.said) => self.staff.expect(acted),
+            None if self.engine.demand.telling.is_on() => self.market.expect(acted),
             None => {}
         }
+    }
+
+    /// Whether what has no customer is about an employee; else it is about a segment.
+    fn is_about_staff(&self, said: &Said) -> bool {
+        let rule = self.plan.alerts.find(&said.rule);
+        rule.is_some_and(|rule| rule.subject == Subject::Employee)
     }
 
     /// The records of acts that wait for their customers.
@@ -36,10 +43,14 @@ impl Machine {
 
     /// Does what a person says; what came of it is told with the cycle.
     pub(super) fn hear_command(&mut self, said: &Said) {
-        let Self { engine, book, market, watermark, .. } = self;
+        let about_staff = self.is_about_staff(said);
+        let Self { engine, book, market, staff, watermark, .. } = self;
         let done = match book {
             Some(book) => book.command(said, watermark.at_ms),
-            // what has no customer is a segment
+            // what has no customer is a segment or an employee
+            None if said.customer.is_empty() && about_staff => {
+                staff.command(&engine.cx, said, &mut engine.alerted)
+            }
             None if said.customer.is_empty() => {
                 market.command(&engine.cx, said, &mut engine.alerted)
             }
@@ -79,9 +90,10 @@ impl Machine {
             word.cycle = self.state.meta.cycle;
             word.detected_ms = clock.now_ms;
             let late_ms = clock.now_ms.saturating_sub(word.at_ms);
-            // segments are looked at by full hours, when every shard's letter is there
-            let of_segment = word.subject_kind == Subject::Segment.name();
-            let wait_ms = if of_segment { HOUR_MS + MINUTE_MS } else { 0 };
+            // segments and employees are looked at by full hours, when every shard's letter is there
+            let hourly = [Subject::Segment, Subject::Employee].map(Subject::name);
+            let by_hours = hourly.contains(&word.subject_kind.as_str());
+            let wait_ms = if by_hours { HOUR_MS + MINUTE_MS } else { 0 };
             word.catch_up =
                 word.by_kind != "person" && late_ms > in_time_ms.saturating_add(wait_ms);
             if word.call {

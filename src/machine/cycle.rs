@@ -61,6 +61,9 @@ const ALERT_BYTES: usize = 3_000;
 /// A guess of what a segment costs that is told and kept, bytes.
 const SEGMENT_BYTES: usize = 300;
 
+/// A guess of what an employee costs that is told and kept, bytes.
+const EMPLOYEE_BYTES: usize = 500;
+
 /// A guess of a profile's state record alone, bytes.
 const STATE_BYTES: usize = 256;
 
@@ -104,7 +107,8 @@ impl OpenCycle {
             + engine.segments.changed_bytes()
             + engine.moved.len() * WORD_BYTES
             + engine.alerted.len() * ALERT_BYTES
-            + engine.demand.telling() * SEGMENT_BYTES
+            + engine.demand.telling.telling() * SEGMENT_BYTES
+            + engine.reads.telling.telling() * EMPLOYEE_BYTES
     }
 
     /// How many dues the cycle may still fire; at least one, so that it always gets on.
@@ -235,7 +239,7 @@ impl Machine {
             None => {
                 self.tell_tiers(&mut effects, clock);
                 self.tell_owners(&mut effects, clock);
-                self.tell_demand(&mut effects);
+                self.tell_markets(&mut effects);
                 self.save_acts(&mut effects);
             }
         }

@@ -89,6 +89,7 @@ impl Machine {
                 Some((_, Mail::Command(said))) => self.hear_command(&said),
                 Some((sender, Mail::AtRisk(told))) => self.hear_at_risk(sender, &told),
                 Some((sender, Mail::Demand(told))) => self.hear_demand(sender, &told),
+                Some((sender, Mail::Reads(told))) => self.hear_reads(sender, &told),
                 Some((_, Mail::OwnerCutOffs(cut_offs))) => self.hear_owner_cut_offs(cut_offs),
                 Some((_, Mail::Acted(acted))) => self.expect(acted),
                 None => self.mailbox.unread += 1,

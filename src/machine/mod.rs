@@ -9,10 +9,10 @@ mod asked;
 mod check;
 mod consume;
 mod cycle;
-mod demand;
 mod flows;
 mod left;
 mod mail;
+mod markets;
 mod owners;
 mod restore;
 mod speak;
@@ -36,7 +36,7 @@ use crate::model::effects::{Effects, HeardCommand, SignalWord, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
-use crate::wire::mail::{CutOffs, OwnerCutOffs};
+use crate::wire::mail::{Bought, CutOffs, OwnerCutOffs, Read};
 use cycle::{GapAhead, OpenCycle};
 pub use left::LEFT_KEPT_MS;
 use left::Left;
@@ -84,7 +84,9 @@ pub struct Machine {
     book: Option<Book>,
     population: Population,
     /// Segments, of shard 0.
-    market: Market,
+    market: Market<Bought>,
+    /// Employees, of shard 0.
+    staff: Market<Read>,
     /// Owners' revenue at risk, of shard 0.
     portfolios: Portfolios,
     /// When the shard has last told its owners' revenue at risk, on the clock; `None` in a new tenure.
@@ -127,6 +129,7 @@ impl Machine {
             book: plan.accounts.map(|rules| Book::new(plan.clone(), rules, identity.shard)),
             population: Population::default(),
             market: Market::default(),
+            staff: Market::default(),
             portfolios: Portfolios::default(),
             swept_ms: None,
             told_ms: None,
@@ -272,7 +275,7 @@ impl Machine {
                 return Progress::Full;
             }
             self.watermark = passed;
-            if passed.at_ms >= self.engine.demand.next_ms() {
+            if passed.at_ms >= self.next_hour_ms() {
                 self.close_hours();
             }
             let Engine { store, tiers, .. } = &mut self.engine;
@@ -291,7 +294,7 @@ impl Machine {
             || self.dues_left_ms.is_some()
             || self.mailbox.is_waiting()
             || self.engine.tiers.is_sweeping()
-            || (self.engine.demand.is_on() && self.market.is_waiting(self.identity.shards))
+            || self.is_market_waiting()
             // either way: a clock that stepped back must not silence an idle shard
             || (clock.now_ms - self.state.last_clock_ms).abs() >= self.heartbeat_ms(clock.now_ms)
     }
@@ -306,7 +309,7 @@ impl Machine {
         self.follow_clock(clock);
         self.sweep();
         self.sweep_owners(clock);
-        self.judge_segments();
+        self.judge_markets();
         self.refresh(clock);
         let before = cfg!(debug_assertions).then(|| self.marks());
         debug_assert_eq!(self.check_changed(), Ok(()));

@@ -1,5 +1,6 @@
 //! Taking a shard over: state records in, a machine that goes on where the last owner committed.
 
+use super::markets::{restore_alerts, restore_told};
 use super::{Machine, Meta};
 use crate::account::book::{Book, MemberKey};
 use crate::engine::judge::Look;
@@ -127,19 +128,30 @@ impl Machine {
                 self.portfolios.restore(*shard, owner, amounts);
             }
             (StateKey::Demand(""), Some(value)) => {
-                self.engine.demand.restore_told(read("demand", value)?);
+                self.engine.demand.telling.restore_told(Some(read("demand", value)?));
             }
             (StateKey::Demand(segment), Some(value)) => {
                 self.engine.demand.restore(segment, read("demand", value)?);
             }
-            (StateKey::Told(shard, segment), Some(value)) => {
-                self.market.restore_told(*shard, segment, read("segment", value)?);
+            (StateKey::Told(shard, segment), value) => {
+                restore_told(&mut self.market, *shard, segment, value)?;
             }
-            (StateKey::Segment(""), Some(value)) => {
-                self.market.restore_done(read("segment", value)?);
+            (StateKey::Segment(segment), value) => {
+                restore_alerts(&mut self.market, segment, value)?;
             }
-            (StateKey::Segment(segment), Some(value)) => {
-                self.market.restore_alerts(segment, read("segment", value)?);
+            (StateKey::Reads(""), value) => {
+                let told_ms = value.map(|value| read("reads", value)).transpose()?;
+                self.engine.reads.telling.restore_told(told_ms);
+            }
+            (StateKey::Reads(employee), value) => {
+                let counted = value.map(|value| read("reads", value)).transpose()?;
+                self.engine.reads.restore(employee, counted);
+            }
+            (StateKey::ReadsTold(shard, employee), value) => {
+                restore_told(&mut self.staff, *shard, employee, value)?;
+            }
+            (StateKey::Employee(employee), value) => {
+                restore_alerts(&mut self.staff, employee, value)?;
             }
             (StateKey::OwnerCutOffs, Some(value)) => {
                 let in_force = read("cut-offs of owners", value)?;
@@ -197,7 +209,7 @@ impl Machine {
             retimed.push("the alert rules".to_owned());
         }
         self.state.rules = law;
-        self.market.restored(&self.engine.cx, &mut self.engine.alerted);
+        self.markets_restored();
         for slot in self.engine.store.slots() {
             self.engine.store.rest();
             let entry = self.engine.store.used(slot);

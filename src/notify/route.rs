@@ -1,5 +1,6 @@
 //! Who hears of an alert through a receiver.
 
+use crate::model::registry::Subject;
 use crate::plan::{OTHERS, OWNER, Receiver, Receivers, Way};
 use crate::rule::definition::Severity;
 use crate::wire::alert::AlertWord;
@@ -12,10 +13,12 @@ pub fn addressees(word: &AlertWord, receivers: &Receivers, receiver: &Receiver) 
         return Vec::new();
     }
     let named = |name: &str| word.receivers.iter().any(|other| other == name);
-    let itself = receiver.all || named(&receiver.name);
+    // what employees do with customers' data is for whom the rule names, and for nobody else
+    let of_staff = word.subject_kind == Subject::Employee.name();
+    let itself = (receiver.all && !of_staff) || named(&receiver.name);
     let owner = receivers
         .owner(&word.owner_id)
-        .filter(|owner| named(OWNER) && owner.to.contains(&receiver.name));
+        .filter(|owner| named(OWNER) && !of_staff && owner.to.contains(&receiver.name));
     let owner_id = match word.owner_id.as_str() {
         "" => OTHERS,
         id => id,
@@ -53,5 +56,34 @@ pub fn addresses<'a>(to: &str, receivers: &'a Receivers, receiver: &'a Receiver)
     match receivers.owner(to).and_then(|owner| owner.email.as_deref()).filter(|_| !to.is_empty()) {
         Some(address) => vec![address],
         None => mail.to.iter().map(String::as_str).collect(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_employees_only_who_is_named_by_the_rule_hears() {
+        let text = "[[receiver]]\nname = \"all\"\nkind = \"webhook\"\nall = true\nurl = \"http://a\"\nsecret_file = \"s\"\n\
+             [[receiver]]\nname = \"security\"\nkind = \"webhook\"\nurl = \"http://b\"\nsecret_file = \"s\"\n\
+             [[owner]]\nid = \"*\"\nto = [\"all\"]\n";
+        let receivers = crate::plan::receivers(text).0.unwrap();
+        let told = |kind: &str, to: &[&str]| -> Vec<&str> {
+            let word = AlertWord {
+                subject_kind: kind.to_owned(),
+                severity: "critical".to_owned(),
+                receivers: to.iter().map(|name| (*name).to_owned()).collect(),
+                ..AlertWord::default()
+            };
+            let hears = |r: &&Receiver| !addressees(&word, &receivers, r).is_empty();
+            receivers.receivers.iter().filter(hears).map(|r| r.name.as_str()).collect()
+        };
+        assert_eq!(told("segment", &["security"]), ["all", "security"]);
+        assert_eq!(told("employee", &["security"]), ["security"]);
+        assert_eq!(told("employee", &["security", "owner"]), ["security"]);
+        assert_eq!(told("customer", &["owner"]), ["all"]);
+        assert_eq!(told("employee", &["all"]), ["all"]);
     }
 }

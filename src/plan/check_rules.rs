@@ -144,15 +144,7 @@ fn condition(
     let inside = notes.inside(value.span(), text);
     let path = section.path_of(key);
     match read_condition(text, subject) {
-        Ok(condition) => {
-            for signal in condition.signals().into_iter().filter(|signal| !signal.is_computed()) {
-                let found = format!("`{}` is not computed yet", signal.name);
-                notes
-                    .warning(value.span().start, &path, &found)
-                    .hint("the rule stays silent until it is");
-            }
-            Some(condition)
-        }
+        Ok(condition) => Some(condition),
         Err(faults) => {
             for fault in faults {
                 let at = inside.map_or(value.span().start, |begins| begins + fault.at);

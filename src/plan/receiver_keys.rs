@@ -30,7 +30,13 @@ const KEYS: &[Key] = &[
         "",
         "how it is reached",
     ),
-    key("receiver", "all", "true, false", "false", "hears of every rule, whomever the rule names"),
+    key(
+        "receiver",
+        "all",
+        "true, false",
+        "false",
+        "hears of every rule, whomever the rule names; but not of employees",
+    ),
     key(
         "receiver",
         "severity_min",

@@ -92,13 +92,37 @@ pub struct Bought {
     pub first_ms: i64,
 }
 
-/// What was bought of segments in a shard, by hours.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Demand {
+/// How much an employee has read of customers' data in a shard: the days that have changed since they were told last, each
+/// whole, so that a repeated letter changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// Days (since 1970-01-01, in the definition's day zone) and records read in them, ascending.
+    pub days: Vec<(u16, u64)>,
+}
+
+impl Read {
+    /// Sets a day.
+    pub fn set(&mut self, day: u16, records: u64) {
+        match self.days.binary_search_by_key(&day, |(held, _)| *held) {
+            Ok(at) => self.days[at].1 = records,
+            Err(at) => self.days.insert(at, (day, records)),
+        }
+    }
+
+    /// Forgets the days before `day`.
+    pub fn forget_before(&mut self, day: u16) {
+        let past = self.days.partition_point(|(held, _)| *held < day);
+        self.days.drain(..past);
+    }
+}
+
+/// What a shard has counted of subjects that live on no shard of their own, by hours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hourly<T> {
     /// Everything before this moment is told.
     pub to_ms: i64,
-    /// The hour from which on it is known, and how the segments stood then that had changed; in order of time.
-    pub hours: Vec<(i64, Vec<(String, Bought)>)>,
+    /// The hour from which on it is known, and how the subjects stood then that had changed; in order of time.
+    pub hours: Vec<(i64, Vec<(String, T)>)>,
 }
 
 /// What a person wants done about an alert.
@@ -125,7 +149,7 @@ pub struct Said {
     pub rule: String,
     /// The subject's id.
     pub subject: String,
-    /// The customer behind it: what decides the shard. Empty for a segment, which is shard 0's.
+    /// The customer behind it: what decides the shard. Empty for a segment or an employee, which are shard 0's.
     pub customer: String,
     /// The episode it is about; it has no effect on another.
     pub episode: u32,
@@ -190,9 +214,11 @@ pub enum Mail {
     /// New cut-offs of owners, from shard 0 to every shard.
     OwnerCutOffs(OwnerCutOffs),
     /// What was bought of segments in a shard, to shard 0.
-    Demand(Demand),
+    Demand(Hourly<Bought>),
     /// What a person has done in the generation before, to a rebuild, from outside.
     Acted(Acted),
+    /// What employees have read of customers' data in a shard, to shard 0.
+    Reads(Hourly<Read>),
 }
 
 /// Kinds, the first byte of a letter. Numbers are never used again for something else.
@@ -203,6 +229,7 @@ const AT_RISK: u8 = 5;
 const OWNER_CUT_OFFS: u8 = 6;
 const DEMAND: u8 = 7;
 const ACTED: u8 = 8;
+const READS: u8 = 9;
 
 /// The sender of letters that no shard has written.
 pub const OUTSIDE: Sender = Sender { shard: u16::MAX, cycle: 0 };
@@ -217,6 +244,7 @@ impl Mail {
             Self::AtRisk(told) => encode(AT_RISK, sender, told),
             Self::OwnerCutOffs(cut_offs) => encode(OWNER_CUT_OFFS, sender, cut_offs),
             Self::Demand(demand) => encode(DEMAND, sender, demand),
+            Self::Reads(reads) => encode(READS, sender, reads),
             Self::Acted(acted) => encode(ACTED, sender, acted),
         }
     }
@@ -234,6 +262,7 @@ impl Mail {
                 decode(rest).map(|(sender, content)| (sender, Self::OwnerCutOffs(content)))
             }
             DEMAND => decode(rest).map(|(sender, content)| (sender, Self::Demand(content))),
+            READS => decode(rest).map(|(sender, content)| (sender, Self::Reads(content))),
             ACTED => decode(rest).map(|(sender, content)| (sender, Self::Acted(content))),
             _ => None,
         }
@@ -257,7 +286,7 @@ mod tests {
 
     const SENDER: Sender = Sender { shard: 3, cycle: 1 << 40 };
 
-    fn letters() -> [Mail; 7] {
+    fn letters() -> [Mail; 8] {
         let cells = vec![(i16::MIN, 1), (-3, u64::MAX), (i16::MAX, 7)];
         let cut_offs = CutOffs {
             version: 9,
@@ -289,7 +318,14 @@ mod tests {
             Mail::Acted(Acted { said, at_ms: -3 }),
             Mail::AtRisk(at_risk),
             Mail::OwnerCutOffs(of_owners),
-            Mail::Demand(Demand {
+            Mail::Reads(Hourly {
+                to_ms: 7,
+                hours: vec![(
+                    3,
+                    vec![("u-1".to_owned(), Read { days: vec![(9, 1), (10, u64::MAX)] })],
+                )],
+            }),
+            Mail::Demand(Hourly {
                 to_ms: -5,
                 hours: vec![(
                     -9,

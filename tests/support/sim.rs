@@ -110,7 +110,7 @@ pub struct Runner {
     /// The machine at work.
     pub machine: Machine,
     /// The state topic.
-    state: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub state: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     in_flight: Option<Effects>,
     clock_ms: i64,
     /// What ClickHouse holds.

@@ -1,29 +1,28 @@
-//! Segments, in shard 0: what every shard was last told to have sold of them, and the alerts about them.
+//! Subjects that live on no shard of their own (segments, employees), in shard 0: what every shard was last told to have counted of
+//! them, and the alerts about them.
 //!
 //! Shards tell by full hours. An hour is looked at when every shard has told it, so what happens follows from the letters'
 //! content and not from when they come; between two hours the exact dues are met.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::segment::looking;
+use super::told::{Hours, Standing, Told, ToldRecord, fold};
 use crate::alert::command::Refused;
-use crate::alert::{Alerts, Ruled};
+use crate::alert::look::Looking;
+use crate::alert::{Alerts, Facts, Ruled};
 use crate::engine::context::Context;
 use crate::model::registry::Subject;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use crate::wire::alert::AlertWord;
-use crate::wire::mail::{self, Acted, Bought, Said};
+use crate::wire::mail::{Acted, Hourly, Said};
 
-/// Hours of a segment that wait for other shards, at most; the oldest are then taken for later ones.
+/// Hours of a subject that wait for other shards, at most; the oldest are then taken for later ones.
 const HOURS_MAX: usize = 256;
 
-/// How a segment stood in a shard from an hour on.
-type Hours = Vec<(i64, Bought)>;
-
-/// All segments.
+/// All of them.
 #[derive(Debug)]
-pub struct Market {
-    segments: BTreeMap<Box<str>, Sold>,
+pub struct Market<T> {
+    subjects: BTreeMap<Box<str>, Standing<T>>,
     /// Up to when each shard has told everything.
     heard: BTreeMap<u16, i64>,
     /// Up to here everything was looked at.
@@ -31,25 +30,17 @@ pub struct Market {
     /// Hours that are still to be looked at, and whose sums are new in them.
     hours: BTreeMap<i64, BTreeSet<Box<str>>>,
     dues: BTreeSet<(i64, Box<str>)>,
-    /// Segments of shards of which many hours wait.
+    /// Subjects of shards of which many hours wait.
     long: BTreeSet<(u16, Box<str>)>,
     told_changed: BTreeSet<(u16, Box<str>)>,
     alerts_changed: BTreeSet<Box<str>>,
     done_changed: bool,
 }
 
-/// One segment.
-#[derive(Debug, Default)]
-struct Sold {
-    /// By shard; the first of each holds now, if it is not of an hour to come.
-    shards: BTreeMap<u16, Hours>,
-    alerts: Alerts,
-}
-
-impl Default for Market {
+impl<T> Default for Market<T> {
     fn default() -> Self {
         Self {
-            segments: BTreeMap::new(),
+            subjects: BTreeMap::new(),
             heard: BTreeMap::new(),
             done_ms: BEFORE_ALL_MS,
             hours: BTreeMap::new(),
@@ -62,37 +53,40 @@ impl Default for Market {
     }
 }
 
-impl Sold {
-    /// Takes in what holds from `hour_ms` on; the shards where that is new.
-    fn come_to(&mut self, hour_ms: i64) -> Vec<u16> {
-        let mut moved = Vec::new();
-        for (shard, hours) in &mut self.shards {
-            let past = hours.partition_point(|(ms, _)| *ms <= hour_ms).saturating_sub(1);
-            if past > 0 {
-                hours.drain(..past);
-                moved.push(*shard);
-            }
+impl<F: Facts> Looking<'_, F> {
+    /// Looks at every rule about the subject, and takes up what people have done about it in the generation before. Returns when to look again.
+    fn all_of(&mut self, subject: Subject, name: &str) -> i64 {
+        self.all(subject);
+        while self.act_again(name) {
+            self.all(subject);
         }
-        moved
-    }
-
-    /// What was sold as of a moment that was come to.
-    fn bought(&self, at_ms: i64) -> impl Iterator<Item = Bought> {
-        let held = self.shards.values().filter_map(|hours| hours.first());
-        held.filter(move |(ms, _)| *ms <= at_ms).map(|(_, bought)| *bought)
+        self.close()
     }
 }
 
-impl Market {
+/// A look at a subject at `at_ms`, but not before what it is told from, nor before something last happened.
+fn looking<'a, T: Told>(
+    (cx, ruled): (&'a Context, &'a Ruled),
+    name: &'a str,
+    told: &[&T],
+    alerts: &'a mut Alerts,
+    at_ms: i64,
+) -> Looking<'a, T::Facts<'a>> {
+    let facts = T::facts(cx, name, told);
+    let tau_ms = at_ms.max(facts.as_of_ms());
+    Looking::new(ruled, facts, alerts, tau_ms)
+}
+
+impl<T: Told> Market<T> {
     /// What a shard tells. What was told before changes nothing.
-    pub fn hear(&mut self, shard: u16, told: &mail::Demand) {
+    pub fn hear(&mut self, shard: u16, told: &Hourly<T>) {
         let heard_ms = self.heard.get(&shard).copied().unwrap_or(i64::MIN);
-        for (hour_ms, segments) in told.hours.iter().filter(|(hour_ms, _)| *hour_ms > heard_ms) {
-            for (name, bought) in segments {
+        for (hour_ms, subjects) in told.hours.iter().filter(|(hour_ms, _)| *hour_ms > heard_ms) {
+            for (name, content) in subjects {
                 let name: Box<str> = name.as_str().into();
-                let sold = self.segments.entry(name.clone()).or_default();
-                let hours = sold.shards.entry(shard).or_default();
-                hours.push((*hour_ms, *bought));
+                let subject = self.subjects.entry(name.clone()).or_default();
+                let hours = subject.shards.entry(shard).or_default();
+                hours.push((*hour_ms, content.clone()));
                 if hours.len() > HOURS_MAX {
                     self.long.insert((shard, name.clone()));
                 }
@@ -117,7 +111,7 @@ impl Market {
         self.known_ms(shards).is_some_and(|known_ms| known_ms > self.done_ms)
     }
 
-    /// Looks at what every shard has told, hours and dues in order of time, at most `budget` segments. Returns how many.
+    /// Looks at what every shard has told, hours and dues in order of time, at most `budget` subjects. Returns how many.
     pub fn judge(
         &mut self,
         cx: &Context,
@@ -168,11 +162,13 @@ impl Market {
     /// What still waits in too many hours waits in the latest of them.
     fn shorten(&mut self) {
         for (shard, name) in std::mem::take(&mut self.long) {
-            let hours = self.segments.get_mut(&name).and_then(|sold| sold.shards.get_mut(&shard));
-            if let Some(hours) = hours
+            let subject = self.subjects.get_mut(&name);
+            if let Some(hours) = subject.and_then(|subject| subject.shards.get_mut(&shard))
                 && hours.len() > HOURS_MAX
             {
-                hours.drain(1..=hours.len() - HOURS_MAX);
+                let first = hours.remove(0);
+                fold(hours, hours.len() + 2 - HOURS_MAX);
+                hours.insert(0, first);
             }
         }
     }
@@ -192,14 +188,14 @@ impl Market {
         hour_ms: i64,
         told: &mut Vec<AlertWord>,
     ) {
-        if let Some(sold) = self.segments.get_mut(name) {
-            let moved = sold.come_to(hour_ms);
+        if let Some(subject) = self.subjects.get_mut(name) {
+            let moved = subject.come_to(hour_ms);
             self.told_changed.extend(moved.into_iter().map(|shard| (shard, name.into())));
         }
         self.look(cx, ruled, name, hour_ms, told);
     }
 
-    /// Looks at a segment, and finds when it must be looked at again.
+    /// Looks at a subject, finds when it must be looked at again, and forgets what says nothing any more.
     fn look(
         &mut self,
         cx: &Context,
@@ -208,24 +204,33 @@ impl Market {
         at_ms: i64,
         told: &mut Vec<AlertWord>,
     ) {
-        let Some(sold) = self.segments.get_mut(name) else { return };
-        let mut alerts = std::mem::take(&mut sold.alerts);
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        let mut alerts = std::mem::take(&mut subject.alerts);
         let before_ms = alerts.due_ms();
-        let mut segment = looking((cx, ruled), name, sold.bought(at_ms), &mut alerts, at_ms);
-        let due_ms = segment.all_of_segment();
-        let changed = segment.changed;
-        told.append(&mut segment.told);
-        sold.alerts = alerts;
+        let mut look = looking((cx, ruled), name, &subject.told(at_ms), &mut alerts, at_ms);
+        let due_ms = look.all_of(T::SUBJECT, name);
+        let changed = look.changed;
+        told.append(&mut look.told);
+        drop(look);
+        subject.alerts = alerts;
         if changed {
             self.alerts_changed.insert(name.into());
         }
+        let gone = subject.forget(cx, at_ms);
+        let due_ms = due_ms.min(subject.over_ms(cx, at_ms).max(at_ms.saturating_add(1)));
+        self.told_changed.extend(gone.into_iter().map(|shard| (shard, name.into())));
         self.arm(name, before_ms, due_ms);
+        let left = |subject: &Standing<T>| !subject.shards.is_empty() || !subject.alerts.is_blank();
+        if !self.subjects.get(name).is_some_and(left) {
+            self.subjects.remove(name);
+            self.alerts_changed.insert(name.into());
+        }
     }
 
-    /// Each segment has one due at most.
+    /// Each subject has one due at most.
     fn arm(&mut self, name: &str, before_ms: i64, due_ms: i64) {
-        let Some(sold) = self.segments.get_mut(name) else { return };
-        sold.alerts.set_dues_ms([due_ms, NEVER_MS]);
+        let Some(subject) = self.subjects.get_mut(name) else { return };
+        subject.alerts.set_dues_ms([due_ms, NEVER_MS]);
         if before_ms != due_ms {
             self.dues.remove(&(before_ms, name.into()));
         }
@@ -234,7 +239,7 @@ impl Market {
         }
     }
 
-    /// Does what a person says about a segment's alert, once.
+    /// Does what a person says about a subject's alert, once.
     ///
     /// # Errors
     /// Why it has no effect.
@@ -246,23 +251,24 @@ impl Market {
     ) -> Result<(), Refused> {
         let ruled = &cx.alerts;
         let at_ms = self.done_ms;
-        let sold = self.segments.get_mut(said.subject.as_str()).ok_or(Refused::NoAlert)?;
-        let mut alerts = std::mem::take(&mut sold.alerts);
-        let mut segment =
-            looking((cx, ruled), &said.subject, sold.bought(at_ms), &mut alerts, at_ms);
-        let done = segment.obey(&said.subject, said);
-        told.append(&mut segment.told);
-        sold.alerts = alerts;
+        let name = said.subject.as_str();
+        let subject = self.subjects.get_mut(name).ok_or(Refused::NoAlert)?;
+        let mut alerts = std::mem::take(&mut subject.alerts);
+        let mut look = looking((cx, ruled), name, &subject.told(at_ms), &mut alerts, at_ms);
+        let done = look.obey(name, said);
+        told.append(&mut look.told);
+        drop(look);
+        subject.alerts = alerts;
         done?;
         self.alerts_changed.insert(said.subject.as_str().into());
         self.look(cx, ruled, &said.subject, at_ms, told);
         Ok(())
     }
 
-    /// Notes what a person has done about a segment in the generation before.
+    /// Notes what a person has done about a subject in the generation before.
     pub fn expect(&mut self, acted: Acted) {
         let name: Box<str> = acted.said.subject.as_str().into();
-        let alerts = &mut self.segments.entry(name.clone()).or_default().alerts;
+        let alerts = &mut self.subjects.entry(name.clone()).or_default().alerts;
         alerts.expect(acted);
         let before_ms = alerts.due_ms();
         let due_ms = before_ms.min(alerts.expected_ms().max(alerts.seen_ms()));
@@ -275,40 +281,52 @@ impl Market {
         std::mem::take(&mut self.done_changed).then_some(self.done_ms)
     }
 
-    /// What was told: records that are to be written; those without a segment say up to when.
-    pub fn take_told(&mut self) -> impl Iterator<Item = (u16, Box<str>, Hours)> {
-        std::mem::take(&mut self.told_changed).into_iter().filter_map(|(shard, name)| {
-            let hours = if name.is_empty() {
-                self.heard.get(&shard).map(|ms| vec![(*ms, Bought::default())])
+    /// What was told: records that are to be written; those without a name say up to when, and `None` where it was forgotten.
+    pub fn take_told(
+        &mut self,
+    ) -> impl Iterator<Item = (u16, Box<str>, Option<ToldRecord<'_, T>>)> {
+        let changed = std::mem::take(&mut self.told_changed);
+        changed.into_iter().map(|(shard, name)| {
+            let record = if name.is_empty() {
+                self.heard.get(&shard).map(|ms| ToldRecord::To(*ms))
             } else {
-                self.segments.get(&name).and_then(|sold| sold.shards.get(&shard)).cloned()
+                let subject = self.subjects.get(&name);
+                subject.and_then(|subject| subject.shards.get(&shard)).map(ToldRecord::Hours)
             };
-            hours.map(|hours| (shard, name, hours))
+            (shard, name, record)
         })
     }
 
-    /// Segments whose alerts are to be written.
-    pub fn take_alerts(&mut self) -> impl Iterator<Item = (Box<str>, &Alerts)> {
+    /// Subjects whose alerts are to be written; `None` where they were forgotten.
+    pub fn take_alerts(&mut self) -> impl Iterator<Item = (Box<str>, Option<&Alerts>)> {
         let changed = std::mem::take(&mut self.alerts_changed);
-        let segments = &self.segments;
-        changed.into_iter().filter_map(move |name| {
-            let sold = segments.get(&name);
-            sold.map(|sold| (name, &sold.alerts))
+        let subjects = &self.subjects;
+        changed.into_iter().map(move |name| {
+            let alerts = subjects.get(&name).map(|subject| &subject.alerts);
+            (name, alerts)
         })
     }
 
-    /// A record of [`Self::take_told`].
-    pub fn restore_told(&mut self, shard: u16, name: &str, hours: Hours) {
-        if name.is_empty() {
-            self.heard.extend(hours.first().map(|(ms, _)| (shard, *ms)));
-        } else {
-            self.segments.entry(name.into()).or_default().shards.insert(shard, hours);
+    /// A record of [`Self::take_told`]: up to when a shard has told everything.
+    pub fn restore_heard(&mut self, shard: u16, to_ms: Option<i64>) {
+        match to_ms {
+            Some(to_ms) => drop(self.heard.insert(shard, to_ms)),
+            None => drop(self.heard.remove(&shard)),
+        }
+    }
+
+    /// A record of [`Self::take_told`]: what a shard has told of a subject.
+    pub fn restore_told(&mut self, shard: u16, name: &str, hours: Option<Hours<T>>) {
+        let subject = self.subjects.entry(name.into()).or_default();
+        match hours {
+            Some(hours) => drop(subject.shards.insert(shard, hours)),
+            None => drop(subject.shards.remove(&shard)),
         }
     }
 
     /// A record of [`Self::take_alerts`].
-    pub fn restore_alerts(&mut self, name: &str, alerts: Alerts) {
-        self.segments.entry(name.into()).or_default().alerts = alerts;
+    pub fn restore_alerts(&mut self, name: &str, alerts: Option<Alerts>) {
+        self.subjects.entry(name.into()).or_default().alerts = alerts.unwrap_or_default();
     }
 
     /// The record of [`Self::take_done`].
@@ -320,24 +338,37 @@ impl Market {
     /// left nothing will be looked at: what they had raised ends here.
     pub fn restored(&mut self, cx: &Context, told: &mut Vec<AlertWord>) {
         let (ruled, done_ms) = (&cx.alerts, self.done_ms);
+        // records of what was forgotten
+        self.subjects.retain(|_, held| !held.shards.is_empty() || !held.alerts.is_blank());
         let mut armed = Vec::new();
-        for (name, sold) in &self.segments {
-            let to_come = sold.shards.values().flatten().filter(|(ms, _)| *ms >= done_ms);
+        for (name, subject) in &self.subjects {
+            let to_come = subject.shards.values().flatten().filter(|(ms, _)| *ms >= done_ms);
             for (hour_ms, _) in to_come {
                 self.hours.entry(*hour_ms).or_default().insert(name.clone());
             }
-            let mut copy = sold.alerts.clone();
-            let mut segment = looking((cx, ruled), name, sold.bought(done_ms), &mut copy, done_ms);
-            let found_ms = segment.all_of_segment();
-            let changed = segment.changed;
-            let due_ms = if changed { done_ms.saturating_add(1) } else { found_ms };
-            armed.push((name.clone(), due_ms, changed));
+            let mut copy = subject.alerts.clone();
+            let mut look = looking((cx, ruled), name, &subject.told(done_ms), &mut copy, done_ms);
+            let found_ms = look.all_of(T::SUBJECT, name);
+            let over_ms = subject.over_ms(cx, done_ms).max(done_ms.saturating_add(1));
+            let next_ms = if look.changed { done_ms.saturating_add(1) } else { found_ms };
+            armed.push((name.clone(), next_ms.min(over_ms), look.changed));
         }
         for (name, due_ms, changed) in armed {
             self.arm(&name, NEVER_MS, due_ms);
-            if changed && !ruled.is_about(Subject::Segment) {
+            if changed && !ruled.is_about(T::SUBJECT) {
                 self.look(cx, ruled, &name, done_ms, told);
             }
+        }
+    }
+
+    /// Forgets what shards have told, where no rule asks for it any more; what is remembered of alerts stays, for their numbers go on.
+    pub fn forget_told(&mut self) {
+        self.hours.clear();
+        self.told_changed.extend(self.heard.keys().map(|shard| (*shard, Box::default())));
+        self.heard.clear();
+        for (name, subject) in &mut self.subjects {
+            let shards = std::mem::take(&mut subject.shards);
+            self.told_changed.extend(shards.into_keys().map(|shard| (shard, name.clone())));
         }
     }
 }

@@ -1,9 +1,8 @@
 //! One segment as its rules see it.
 
 use super::crossings::trend_crossing_ms;
-use crate::alert::look::Looking;
+use super::told::Told;
 use crate::alert::view::{Stands, View};
-use crate::alert::{Alerts, Ruled};
 use crate::engine::context::Context;
 use crate::model::registry::{Signal, Subject};
 use crate::model::time::NEVER_MS;
@@ -20,7 +19,7 @@ pub const BETWEEN: &str = " / ";
 
 /// What was bought of a segment in all shards.
 #[derive(Debug)]
-pub(super) struct Facts<'a> {
+pub struct Facts<'a> {
     cx: &'a Context,
     name: &'a str,
     rule: TrendRule,
@@ -31,9 +30,8 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// The sums of all shards, carried to the latest purchase among them.
-    fn of(cx: &'a Context, name: &'a str, all: impl Iterator<Item = Bought>) -> Self {
+    fn of(cx: &'a Context, name: &'a str, all: &[&Bought]) -> Self {
         let rule = TrendRule::demand();
-        let all: Vec<Bought> = all.collect();
         let landmark_ms = all.iter().map(|bought| bought.at_ms).max().unwrap_or(0);
         let first_ms = all.iter().map(|bought| bought.first_ms).min().unwrap_or(0);
         let events = u32::from(!all.is_empty());
@@ -114,27 +112,20 @@ impl crate::alert::Facts for Facts<'_> {
     }
 }
 
-/// A look at a segment at `at_ms`, but not before the latest purchase, nor before something last happened.
-pub(super) fn looking<'a>(
-    (cx, ruled): (&'a Context, &'a Ruled),
-    name: &'a str,
-    bought: impl Iterator<Item = Bought>,
-    alerts: &'a mut Alerts,
-    at_ms: i64,
-) -> Looking<'a, Facts<'a>> {
-    let facts = Facts::of(cx, name, bought);
-    let tau_ms = at_ms.max(facts.sums.landmark_ms);
-    Looking::new(ruled, facts, alerts, tau_ms)
-}
+impl Told for Bought {
+    const SUBJECT: Subject = Subject::Segment;
+    type Facts<'a> = Facts<'a>;
 
-impl Looking<'_, Facts<'_>> {
-    /// Looks at every rule about segments. Returns when to look again.
-    pub(super) fn all_of_segment(&mut self) -> i64 {
-        self.all(Subject::Segment);
-        let name = self.facts.name;
-        while self.act_again(name) {
-            self.all(Subject::Segment);
-        }
-        self.close()
+    fn follow(&mut self, later: Self) {
+        *self = later;
+    }
+
+    fn facts<'a>(cx: &'a Context, name: &'a str, all: &[&Self]) -> Facts<'a> {
+        Facts::of(cx, name, all)
+    }
+
+    /// Decayed sums never come to nothing.
+    fn over_ms(&self, _cx: &Context) -> i64 {
+        NEVER_MS
     }
 }

@@ -61,10 +61,13 @@ fn kind_of(signal: &Signal) -> Touched {
     }
 }
 
+/// Whom a pipeline of customers has alert rules about.
+const SUBJECTS: [Subject; 4] =
+    [Subject::Customer, Subject::Ticket, Subject::Segment, Subject::Employee];
+
 /// The rules that an engine of this plan evaluates.
 pub(in crate::engine) fn ruled(cx: &Context) -> Ruled {
-    let subjects = [Subject::Customer, Subject::Ticket, Subject::Segment];
-    let mut ruled = Ruled::new(&cx.plan, &subjects, kind_of);
+    let mut ruled = Ruled::new(&cx.plan, &SUBJECTS, kind_of);
     let blank = Profile::new(0);
     ruled.note_restless(Subject::Customer, Facts::new(cx, &blank, TierColumns::default()), BORN);
     ruled
@@ -161,7 +164,7 @@ mod tests {
             let care = profile.more().and_then(|more| more.care.as_deref());
             let ticket = care.and_then(|care| care.tickets().next());
             let facts = Facts { ticket, ..Facts::new(&self.engine.cx, profile, tier) };
-            let signals = Subject::Ticket.signals().filter(|signal| signal.is_computed());
+            let signals = Subject::Ticket.signals();
             signals.map(|signal| (signal, facts.value(signal, self.ts_ms))).collect()
         }
 

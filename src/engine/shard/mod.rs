@@ -6,5 +6,7 @@ pub mod demand;
 mod pace;
 pub mod population;
 pub mod portfolios;
+pub mod reads;
 pub mod segments;
+pub mod telling;
 pub mod words;

@@ -62,7 +62,7 @@ const COUNTS: [&str; 16] = [
 ];
 
 /// Signals that always have a value.
-const ALWAYS_KNOWN: [&str; 50] = [
+const ALWAYS_KNOWN: [&str; 49] = [
     "n_days",
     "x",
     "orders",
@@ -112,7 +112,6 @@ const ALWAYS_KNOWN: [&str; 50] = [
     "value_minor",
     "revenue_365_minor",
     "satisfaction_n",
-    "access_p",
 ];
 
 impl Signal {

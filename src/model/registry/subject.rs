@@ -236,23 +236,20 @@ const OF_EMPLOYEES: &[Signal] = &[
     signal(
         "access_p",
         "0..1",
-        Event,
+        Live,
         "How likely it is to read so many customers' data in a day, by one's own habit.",
-        "upper tail of the Poisson distribution at the own decayed mean",
+        "upper tail of the Poisson distribution at the decayed mean (half-life 30 d) of the days with access in the 90 days before",
     )
     .range("0..1"),
     signal(
         "records_read",
         "count",
-        Event,
+        Live,
         "How many customers' data were read today.",
-        "records read since the day began",
+        "records read since the day began, in the definition's `day_zone`",
     )
     .range("0.."),
 ];
-
-/// Signals that rules may name and that the pipeline does not compute yet.
-const AWAITED: [&str; 2] = ["access_p", "records_read"];
 
 impl Subject {
     /// Every subject.
@@ -292,12 +289,6 @@ impl Subject {
 }
 
 impl Signal {
-    /// Whether the pipeline computes it; a rule over one that it does not stays silent.
-    #[must_use]
-    pub fn is_computed(&self) -> bool {
-        !AWAITED.contains(&self.name)
-    }
-
     /// Whether time alone moves it; what only events, cut-offs or the machine's own dues move has no crossing of its own.
     #[must_use]
     pub fn moves_with_time(&self) -> bool {
