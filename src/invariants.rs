@@ -131,6 +131,7 @@ pub fn ids_are_sorted_above_the_floor(
 mod tests {
     use super::*;
     use crate::engine::compact::Moment;
+    use crate::engine::held::Held;
     use crate::engine::ids::{Ids, Memory};
     use crate::engine::profile::Profile;
 
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn a_due_that_stands_still_is_found() {
         let slot = |ms| {
-            let mut slot = Slot::new(b"c1", Profile::new(7));
+            let mut slot = Slot::new(b"c1", Held::new(Profile::new(7)));
             slot.due = Moment::new(ms);
             slot
         };

@@ -165,7 +165,7 @@ impl Engine {
             Seen::New => {
                 self.mark(slot);
                 let before = self.counted_before(slot, &event.body, is_new);
-                self.take(slot, batch, event, origin, memory.horizon_ms, before);
+                self.take(slot, batch, event, origin, memory.horizon_ms, &before);
                 Outcome::Applied
             }
             // what was forgotten on this occasion is state too: the floor must not depend on a crash
@@ -195,7 +195,7 @@ impl Engine {
         event: &Event,
         origin: Origin,
         horizon_ms: i64,
-        before: Before,
+        before: &Before,
     ) {
         self.will_change(slot, event.ts_ms);
         self.fill_days(slot, event.ts_ms);
@@ -232,7 +232,7 @@ impl Engine {
         event: &Event,
         position: Position,
         visits: Visits,
-        counted: Option<(Before, Word)>,
+        counted: Option<(&Before, Word)>,
     ) -> bool {
         let born = self.store.get(slot).profile.born;
         let took = self.add(slot, batch, event, position, visits);
@@ -288,8 +288,8 @@ impl Engine {
         if event.account_id.is_none() {
             return;
         }
-        let account = batch.str(event.account_id);
         // most events repeat the account: only another one costs a copy of the old
+        let account = batch.str(event.account_id);
         let before = profile.said(Field::AccountId);
         let other = (before != account && (!before.is_empty() || profile.was_told()))
             .then(|| Left::of(before, profile));

@@ -224,6 +224,12 @@ impl Ticket {
 }
 
 impl Care {
+    /// Something of the tickets: reading it brings them into the cache.
+    pub fn touch(&self) -> u64 {
+        let ends = [self.tickets.first(), self.tickets.last()];
+        ends.into_iter().flatten().fold(0, |sum, ticket| sum ^ u64::from(ticket.id[7]))
+    }
+
     /// Takes an event in; `promise_s` as in [`Self::promise`]. At most `tickets_max` tickets are held: closed ones, then
     /// the oldest, are forgotten first.
     pub fn apply(

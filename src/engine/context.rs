@@ -179,7 +179,7 @@ fn risk_rule(plan: &Plan) -> RiskRule {
     let mut edges = [f64::INFINITY; RISK_EDGES];
     edges.iter_mut().zip(&risk.bands).for_each(|(edge, said)| *edge = *said);
     let bands = Levels { edges, hysteresis: risk.hysteresis };
-    RiskRule { weights, bands, horizon_d: risk.horizon_d }
+    RiskRule { weights: weights.prepared(), bands, horizon_d: risk.horizon_d }
 }
 
 fn loyalty_weights(plan: &Plan) -> loyalty::Weights {

@@ -92,7 +92,7 @@ fn purchase_columns(row: &mut Row<'_>, cx: &Context, profile: &Profile, more: &M
 fn service_columns(row: &mut Row<'_>, words: &Words, p: &Profile, more: &More) {
     let open = open_tickets(p);
     let no_visits = Web::default();
-    let web = p.web.as_deref().unwrap_or(&no_visits);
+    let web = p.web.as_ref().unwrap_or(&no_visits);
     let rated = more.rare().terms.as_deref().and_then(Terms::rated);
     let contacts = more.rare().contacts.as_deref();
     row.u16(open.tickets.min(u32::from(u16::MAX)) as u16)

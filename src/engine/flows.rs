@@ -115,11 +115,11 @@ impl Engine {
         &mut self,
         slot: u32,
         event: &Event,
-        before: Before,
+        before: &Before,
         (source, channel): (SourceIndex, Word),
     ) {
         let flow = flow_of(&event.body);
-        if flow.is_none() && before == Before::Same {
+        if flow.is_none() && *before == Before::Same {
             return;
         }
         let groups = match before {
@@ -130,7 +130,7 @@ impl Engine {
         let after = self.counted(slot, groups);
         let from = match before {
             Before::Unknown => None,
-            Before::Counted(from) => Some(from),
+            Before::Counted(from) => Some(*from),
             Before::Same => Some(after),
         };
         self.count_move(slot, from, after, matches!(event.body, Body::Purchase { .. }));
@@ -210,12 +210,24 @@ impl Engine {
 
     fn groups(&mut self, slot: u32) -> Groups {
         let tier = self.tier_group(slot);
-        let profile = &self.store.get(slot).profile;
-        let segments = &mut self.segments;
-        let region = segments.group(Grouping::Region, profile.said(Field::Region));
-        let industry = segments.group(Grouping::Industry, profile.said(Field::Industry));
-        let owner = segments.group(Grouping::Owner, owner(profile));
-        [segments.all(), region, industry, tier, owner]
+        let Self { store, segments, .. } = self;
+        let all = segments.all();
+        let profile = &mut store.get_mut(slot).profile;
+        if let Some(known) = profile.said.counted() {
+            let [region, industry, owner] = known.map(|number| Group::of_number(number.into()));
+            return [all, region, industry, tier, owner];
+        }
+        let found = [
+            segments.group(Grouping::Region, profile.said(Field::Region)),
+            segments.group(Grouping::Industry, profile.said(Field::Industry)),
+            segments.group(Grouping::Owner, owner(profile)),
+        ];
+        if let [Ok(region), Ok(industry), Ok(owner)] = found.map(|group| group.number().try_into())
+        {
+            profile.said.set_counted([region, industry, owner]);
+        }
+        let [region, industry, owner] = found;
+        [all, region, industry, tier, owner]
     }
 }
 

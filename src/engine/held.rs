@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 
-use super::compact::Moment;
+use super::compact::{Moment, touch};
 use super::profile::{More, Profile};
 use crate::alert::Alerts;
 use crate::model::record::SourceIndex;
@@ -31,6 +31,9 @@ fn dues_of(profile: &Profile) -> Dues {
         .map(|due_ms| Moment::new(due_ms).near(profile.as_of_ms))
 }
 
+/// Bytes of the dues at most.
+const DUES_MAX: usize = 30;
+
 fn packed(profile: &Profile, bytes: &mut Vec<u8>) -> Result<(), postcard::Error> {
     bytes.clear();
     *bytes = postcard::to_extend(&(dues_of(profile), profile), std::mem::take(bytes))?;
@@ -54,6 +57,23 @@ impl Held {
         Self { awake: OnceCell::from(Box::new(profile)), asleep: None }
     }
 
+    /// A profile that sleeps, and its state record.
+    pub fn asleep(profile: Profile, record: &[u8]) -> Self {
+        let mut held = Self::new(profile);
+        held.keep(record);
+        // without its bytes it stays awake
+        if held.asleep.is_some() {
+            held.awake = OnceCell::new();
+        }
+        held
+    }
+
+    /// The state record that it sleeps as.
+    pub fn record(&self) -> Option<Vec<u8>> {
+        let (_, record) = postcard::take_from_bytes::<Dues>(self.asleep.as_deref()?).ok()?;
+        Some(record.to_vec())
+    }
+
     /// Lets the profile fall asleep; `bytes` is memory to work in. One that cannot be written stays awake.
     pub fn sleep(&mut self, bytes: &mut Vec<u8>) {
         if self.asleep.is_none()
@@ -68,6 +88,23 @@ impl Held {
         self.awake = OnceCell::new();
     }
 
+    /// Takes the state record that was just written of a profile that is awake: it will sleep as these bytes, unless it is
+    /// changed before.
+    pub fn keep(&mut self, record: &[u8]) {
+        let Some(profile) = self.awake.get() else { return };
+        let mut dues = [0; DUES_MAX];
+        let Ok(dues) = postcard::to_slice(&dues_of(profile), &mut dues) else { return };
+        // what could not be written has no record
+        if record.is_empty() {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(dues.len() + record.len());
+        bytes.extend_from_slice(dues);
+        bytes.extend_from_slice(record);
+        debug_assert_eq!(unpacked(&bytes).as_ref(), Ok(&**profile), "sleep must change nothing");
+        self.asleep = Some(bytes.into_boxed_slice());
+    }
+
     /// Bytes of a profile that sleeps.
     pub fn asleep_bytes(&self) -> Option<usize> {
         self.asleep.as_ref().filter(|_| self.awake.get().is_none()).map(|bytes| bytes.len())
@@ -76,9 +113,9 @@ impl Held {
     /// Something of the first line of what an event touches: reading it brings it into the cache.
     pub fn touch(&self) -> u64 {
         match (self.awake.get(), &self.asleep) {
-            (Some(profile), _) => profile.as_of_ms as u64,
+            (Some(profile), _) => profile.touch_lines(),
             // to wake is to read all of it
-            (None, Some(bytes)) => lines(bytes),
+            (None, Some(bytes)) => touch(bytes),
             (None, None) => 0,
         }
     }
@@ -106,11 +143,6 @@ impl Held {
             Err(error) => panic!("a profile of {} bytes does not wake: {error}", bytes.len()),
         }
     }
-}
-
-/// Something of each line of memory that these bytes lie in.
-fn lines(bytes: &[u8]) -> u64 {
-    bytes.iter().step_by(64).chain(bytes.last()).fold(0, |sum, byte| sum ^ u64::from(*byte))
 }
 
 impl Deref for Held {

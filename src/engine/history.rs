@@ -121,7 +121,7 @@ pub(super) fn write(
         .u16(open.tickets.min(u32::from(u16::MAX)) as u16)
         .u16(open.complaints.min(u32::from(u16::MAX)) as u16)
         .u32(more.care.as_deref().map_or(0, |care| care.count()))
-        .u32(p.web.as_deref().map_or(0, Web::visits))
+        .u32(p.web.as_ref().map_or(0, Web::visits))
         .f64(sum(Sum::Csat180))
         .f64(sum(Sum::CsatN180));
     let scores = known.filter(|scores| scores.at_ms == as_of_ms);

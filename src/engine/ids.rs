@@ -7,6 +7,7 @@
 //! (docs/decisions/0003). Times are whole seconds, rounded down. An id takes 12 bytes, in the state about nine; those of all
 //! sources lie in one allocation, which is what nearly every customer has. Only a source with very many ids gets a queue and an index.
 
+mod index;
 mod many;
 mod packed;
 mod run;
@@ -14,11 +15,12 @@ mod run;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::compact::touch;
 use crate::model::record::SourceIndex;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use many::Many;
-use packed::Packed;
-use run::{FLOOR_BYTES, ID_BYTES, Run, SHORT_HEAD, put_run};
+use packed::Head;
+use run::{FLOOR_BYTES, ID_BYTES, Run, SHORT_HEAD, bytes_of, put_head, put_run};
 
 /// Ids are never forgotten below this number: customers of little traffic have no floor.
 pub const IDS_KEPT_MIN: usize = 8;
@@ -63,25 +65,25 @@ pub type Id = (u32, u64);
 pub enum Ids {
     /// Runs of sources in ascending order: head, then ids in ascending order. Where an id stands does not depend on
     /// when it arrived.
-    Few(Box<[u8]>),
+    Few(Vec<u8>),
     /// Some sources have outgrown that, which few customers have: the others pay nothing for it.
     Large(Box<Large>),
 }
 
-const _: () = assert!(size_of::<Ids>() == 16, "every customer has this");
+const _: () = assert!(size_of::<Ids>() == 24, "everybody who is awake has this");
 
 /// The ids of a customer with very many of them.
 #[derive(Clone, Debug, Default)]
 pub struct Large {
     /// As [`Ids::Few`].
-    few: Box<[u8]>,
+    few: Vec<u8>,
     /// The sources that have outgrown that, in ascending order.
     many: Vec<Many>,
 }
 
 impl Default for Ids {
     fn default() -> Self {
-        Self::Few(Box::default())
+        Self::Few(Vec::new())
     }
 }
 
@@ -119,9 +121,7 @@ impl Ids {
 
     /// Something of the ids: reading it brings them into the cache.
     pub fn touch(&self) -> u8 {
-        let few = self.few();
-        let ends = [few.first(), few.last()];
-        ends.into_iter().flatten().fold(0, |sum, byte| sum ^ byte)
+        touch(self.few()) as u8
     }
 
     /// Something of what lies behind it and an event with this id will touch, for a pass of its own.
@@ -171,12 +171,12 @@ impl Ids {
             return admitted;
         }
         let mut run = self.run_of(source);
-        let mut bytes = std::mem::take(self.few_mut()).into_vec();
+        let bytes = self.few_mut();
         let horizon_s = seconds(memory.horizon_ms);
         let spare = run.count.saturating_sub(IDS_KEPT_MIN);
-        let old = run.ids(&bytes).take(spare).take_while(|id| id.0 < horizon_s).count();
-        run.forget(&mut bytes, old);
-        let seen = if run.ids(&bytes).any(|id| id.1 == hash) {
+        let old = run.ids(bytes).take(spare).take_while(|id| id.0 < horizon_s).count();
+        run.forget(bytes, old);
+        let seen = if run.ids(bytes).any(|id| id.1 == hash) {
             Seen::Before
         } else if ts_ms <= floor_ms(run.floor_s) {
             Seen::Unknowable
@@ -185,11 +185,10 @@ impl Ids {
         };
         let mut beyond = 0;
         if seen == Seen::New {
-            run.remember(&mut bytes, (seconds(ts_ms), hash));
+            run.remember(bytes, (seconds(ts_ms), hash));
             beyond = run.count.saturating_sub(memory.ids_max.max(IDS_KEPT_MIN));
-            run.forget(&mut bytes, beyond);
+            run.forget(bytes, beyond);
         }
-        *self.few_mut() = bytes.into_boxed_slice();
         if run.count >= MANY_FROM {
             self.move_to_many(run);
         }
@@ -203,7 +202,7 @@ impl Ids {
         }
     }
 
-    fn few_mut(&mut self) -> &mut Box<[u8]> {
+    fn few_mut(&mut self) -> &mut Vec<u8> {
         match self {
             Self::Few(few) => few,
             Self::Large(large) => &mut large.few,
@@ -244,9 +243,7 @@ impl Ids {
     fn move_to_many(&mut self, run: Run) {
         let ids = run.ids(self.few());
         let many = Many::new(run.source, run.floor_s, ids);
-        let mut bytes = std::mem::take(self.few_mut()).into_vec();
-        bytes.drain(run.at..run.end());
-        *self.few_mut() = bytes.into_boxed_slice();
+        self.few_mut().drain(run.at..run.end());
         self.insert_many(many);
     }
 
@@ -272,10 +269,7 @@ impl Ids {
         let place = self.run_of(many.source).at;
         let mut run = Vec::with_capacity(SHORT_HEAD + FLOOR_BYTES + many.len() * ID_BYTES);
         put_run(&mut run, many.source, many.floor_s, many.entries());
-        let mut bytes = std::mem::take(self.few_mut()).into_vec();
-        bytes.reserve_exact(run.len());
-        drop(bytes.splice(place..place, run));
-        *self.few_mut() = bytes.into_boxed_slice();
+        drop(self.few_mut().splice(place..place, run));
     }
 
     /// The ids of all sources as bytes: what the state holds.
@@ -302,22 +296,25 @@ impl Ids {
     fn decoded(mut bytes: &[u8]) -> Option<Self> {
         let mut ids = Self::default();
         // an id takes at least nine bytes there, twelve here
-        let mut few = Vec::with_capacity(bytes.len() / 3 * 4);
+        // and who wakes is about to remember another
+        let mut few = Vec::with_capacity(bytes.len() / 3 * 4 + ID_BYTES);
         let mut least = 0;
         while !bytes.is_empty() {
-            let Packed { source, floor_s, ids: held } = packed::take(&mut bytes)?;
+            let Head { source, floor_s, count } = packed::take_head(&mut bytes)?;
             if source < least {
                 return None;
             }
-            let held = held.into_iter();
-            if held.len() < MANY_FROM {
-                put_run(&mut few, source, floor_s, held);
+            if count < MANY_FROM {
+                put_head(&mut few, source, floor_s, count);
+                packed::take_ids(&mut bytes, count, |id| few.extend_from_slice(&bytes_of(id)))?;
             } else {
-                ids.insert_many(Many::new(source, floor_s, held));
+                let mut held = Vec::with_capacity(count);
+                packed::take_ids(&mut bytes, count, |id| held.push(id))?;
+                ids.insert_many(Many::new(source, floor_s, held.into_iter()));
             }
             least = source + 1;
         }
-        *ids.few_mut() = few.into_boxed_slice();
+        *ids.few_mut() = few;
         Some(ids)
     }
 }

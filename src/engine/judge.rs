@@ -62,7 +62,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
     let more = profile.more().unwrap_or(&none);
     let sums = &more.sums;
     let bought = profile.purchases.as_deref();
-    let web = profile.web.as_deref();
+    let web = profile.web.as_ref();
     let terms = more.rare().terms.as_deref();
     let share = |part, whole| share(sums, part, whole);
     Some(RiskInputs {

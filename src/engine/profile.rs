@@ -32,7 +32,7 @@ use crate::signal::lifecycle::Lifecycle;
 /// A guess of what an account is told of a member, bytes.
 const PART_BYTES: usize = 900;
 
-/// Sections that nearly every customer has one of: one line of memory.
+/// Sections that nearly every customer has one of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct More {
     /// Decayed sums, but for the most frequent, which stand in their sections.
@@ -130,7 +130,8 @@ impl More {
     }
 }
 
-/// One customer. Sections that many have stand here, all others in [`More`].
+/// One customer. Sections that nearly everybody has stand in it: only few customers are awake, and what is one piece of memory is
+/// one wait for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// Last moment this profile was looked at: event or due. Nothing about it is said for earlier moments.
@@ -140,11 +141,11 @@ pub struct Profile {
     /// Master data.
     pub said: Said,
     /// Visits.
-    pub web: Option<Box<Web>>,
+    pub web: Option<Web>,
     /// Purchases, refunds, opening.
     pub purchases: Option<Box<Purchases>>,
     /// All other sections.
-    pub more: Option<Box<More>>,
+    pub more: Option<More>,
     /// Last act of the customer; [`Moment::BEFORE_ALL`] when there was none.
     pub last_seen: Moment,
     /// First event of any type: from here on the stream knows the customer, so rates are measured from here.
@@ -161,7 +162,7 @@ pub struct Profile {
     pub lifecycle: u8,
 }
 
-const _: () = assert!(size_of::<Profile>() <= 96, "everybody who is awake has one");
+const _: () = assert!(size_of::<Profile>() <= 256, "everybody who is awake has one");
 
 /// A profile as the state holds it: `as_of_ms`, the sections, then its moments, each by how far it is from one that is mostly
 /// near: the first two and the risk's from `as_of_ms`, that of the lifecycle from when it was born.
@@ -238,24 +239,31 @@ impl Profile {
         800 + self.ids.len() * 15 + purchases + sessions * 40 + more + told
     }
 
-    /// Something of what an event touches: reading it brings it into the cache.
-    pub fn touch(&self) -> u64 {
-        let web = self.web.as_ref().map_or(0, |web| u64::from(web.visits()) + web.sessions.touch());
-        // the lines in which these sections begin; what they point to is a pass of its own
-        let bought = self.purchases.as_ref().map_or(0, |p| u64::from(p.orders()));
-        let more = self.more().map_or(0, |more| more.sums.len() as u64);
-        web + bought + more + u64::from(self.ids.touch()) + u64::from(self.said.touch())
+    /// Something of each line of the profile itself: reading it brings them into the cache.
+    pub fn touch_lines(&self) -> u64 {
+        let web = self.web.as_ref().map_or(0, |web| web.sessions.touch() ^ web.sums[0].to_bits());
+        let more = self.more.as_ref().map_or(0, |more| more.sums.is_empty().into());
+        self.as_of_ms as u64 ^ web ^ more ^ u64::from(self.risk_band)
     }
 
-    /// What an event of a source, with an id, touches behind the sections that [`Self::touch`] has brought.
-    pub fn touch_more(&self, source: SourceIndex, id_hash: u64) -> u64 {
-        let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
+    /// Something of what an event touches beside it.
+    pub fn touch(&self) -> u64 {
+        // the lines in which these sections begin; what they point to is a pass of its own
+        let bought = self.purchases.as_ref().map_or(0, |p| u64::from(p.orders()));
         let more = self.more().map_or(0, |more| {
             let care = more.care.as_ref().map_or(0, |care| u64::from(care.open_complaints()));
             let held = u64::from(more.intents.touch()) + u64::from(more.offers.touch());
             more.sums.touch().wrapping_add(held + care)
         });
-        far.wrapping_add(more).wrapping_add(self.ids.touch_far(source, id_hash))
+        let ids = u64::from(self.ids.touch());
+        more.wrapping_add(bought + ids + u64::from(self.said.touch()))
+    }
+
+    /// What an event of a source, with an id, touches behind the sections that [`Self::touch`] has brought.
+    pub fn touch_more(&self, source: SourceIndex, id_hash: u64) -> u64 {
+        let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
+        let care = self.more().and_then(|more| more.care.as_ref()).map_or(0, |care| care.touch());
+        far.wrapping_add(care).wrapping_add(self.ids.touch_far(source, id_hash))
     }
 
     /// First event of any type, or the opening's first purchase.
@@ -334,7 +342,9 @@ impl Profile {
             p.buckets.first().map_or(0, |b| u64::from(b.index))
                 + p.days.first().map_or(0, |day| u64::from(*day))
         });
-        purchases + self.more().map_or(0, |more| more.sums.len() as u64)
+        let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
+        let care = self.more().and_then(|more| more.care.as_ref()).map_or(0, |care| care.touch());
+        purchases.wrapping_add(far).wrapping_add(care)
     }
 
     /// The lifecycle state.
@@ -344,7 +354,7 @@ impl Profile {
 
     /// The sections that few have, if there is any.
     pub fn more(&self) -> Option<&More> {
-        self.more.as_deref()
+        self.more.as_ref()
     }
 
     /// The sections that few have, to change.

@@ -6,7 +6,7 @@
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::compact::CompactStamp;
+use super::compact::{CompactStamp, touch};
 use crate::model::record::Stamp;
 
 /// A text field of the master data.
@@ -36,9 +36,27 @@ const HEAD: usize = 3 + CompactStamp::BYTES;
 const TOLD: usize = 4;
 
 /// What was said, in the order of [`Field`]: head and text, one after the other.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Said {
     bytes: Box<[u8]>,
+    /// The numbers of the groups that they are counted in, see [`Self::counted`].
+    counted: Option<[u16; COUNTED]>,
+}
+
+/// Groups of the master data: region, industry, owner.
+pub const COUNTED: usize = 3;
+
+impl PartialEq for Said {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+/// Whoever takes a copy may count in other groups.
+impl Clone for Said {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), counted: None }
+    }
 }
 
 /// Where a field stands, or where it would.
@@ -57,7 +75,18 @@ impl Said {
 
     /// Something of the bytes: reading it brings them into the cache.
     pub fn touch(&self) -> u8 {
-        self.bytes.first().copied().unwrap_or(0)
+        touch(&self.bytes) as u8
+    }
+
+    /// The numbers of the groups that the customer is counted in (`flows.rs`); `None` where they were not looked up since
+    /// something was said. They follow from the texts, and are no part of the state.
+    pub fn counted(&self) -> Option<[u16; COUNTED]> {
+        self.counted
+    }
+
+    /// Notes these numbers.
+    pub fn set_counted(&mut self, groups: [u16; COUNTED]) {
+        self.counted = Some(groups);
     }
 
     /// What the customer's account was told last, see `member.rs`; 0 before.
@@ -122,6 +151,7 @@ impl Said {
     ) {
         // no field of the contract is longer than a few hundred bytes
         let len = value.len().min(usize::from(u16::MAX));
+        self.counted = None;
         let held = self.bytes.len().max(TOLD);
         let mut bytes = Vec::with_capacity(held - (to - from) + HEAD + len);
         if self.bytes.is_empty() {
@@ -203,7 +233,7 @@ impl<'de> Deserialize<'de> for Said {
             }
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Said, E> {
-                let said = Said { bytes: bytes.into() };
+                let said = Said { bytes: bytes.into(), counted: None };
                 if said.is_sound() { Ok(said) } else { Err(E::custom("broken master data")) }
             }
         }

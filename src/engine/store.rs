@@ -19,6 +19,13 @@ const PAGE: usize = 4_095;
 /// one another: for the others to wake costs less than to keep them awake.
 const ASLEEP_OF: usize = 12;
 
+/// Of those that may be awake, one in so many may be one that woke after a long sleep: who comes once more soon is kept
+/// longer than who comes once (Johnson and Shasha, "2Q", VLDB 1994).
+const SELDOM_OF: usize = 4;
+
+/// Who wakes while no more have fallen asleep since than this many of such parts comes often.
+const SOON: u8 = 4;
+
 /// So many may be awake in any case.
 const AWAKE_MIN: usize = 4_096;
 
@@ -81,28 +88,45 @@ pub struct Slot {
     pub dirty: bool,
     /// Listed for the daily refresh.
     pub refreshed: bool,
-    /// Listed among those that are awake.
-    listed: bool,
+    /// Among whom it is awake.
+    listed: Listed,
     /// Used since that list was last gone through.
     used: bool,
+    /// Falls asleep at the end of this cycle, see [`Store::choose`].
+    pub rests: bool,
+    /// The part of time in which it fell asleep last, see `Store::part`.
+    slept: u8,
+}
+
+/// Among whom a profile is awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listed {
+    /// It sleeps, or was only looked at.
+    Nowhere,
+    /// Those that woke after a long sleep.
+    Seldom,
+    /// Those that come often.
+    Often,
 }
 
 const _: () = assert!(size_of::<Slot>() == 64, "a slot is a line; think before it becomes two");
 
 impl Slot {
     /// A profile that nothing is due of.
-    pub fn new(key: &[u8], profile: Profile) -> Self {
+    pub fn new(key: &[u8], profile: Held) -> Self {
         let (due, queued) = (Moment::NEVER, Moment::NEVER);
         Self {
             key: key.into(),
-            profile: Held::new(profile),
+            profile,
             due,
             queued,
             changed_on: 0,
             dirty: false,
             refreshed: false,
-            listed: false,
+            listed: Listed::Nowhere,
             used: false,
+            rests: false,
+            slept: 0,
         }
     }
 
@@ -133,8 +157,14 @@ pub struct Store {
     index: Index,
     pages: Vec<Vec<Slot>>,
     len: usize,
-    /// Slots of profiles that are awake, those that were used last at the end.
-    awake: VecDeque<u32>,
+    /// Slots of profiles that are awake and come often, those that were used last at the end.
+    often: VecDeque<u32>,
+    /// Slots of those that woke after a long sleep, in the order in which they did.
+    seldom: VecDeque<u32>,
+    /// How many have fallen asleep in this part of time: a part is as many as may be seldom and awake.
+    slept: usize,
+    /// The number of the part.
+    part: u8,
     /// Memory to write in.
     bytes: Vec<u8>,
 }
@@ -182,57 +212,111 @@ impl Store {
         slot
     }
 
+    /// The profile of a key becomes one that sleeps as its state record, `record`.
+    pub fn put_asleep(&mut self, key: &[u8], profile: Profile, record: &[u8]) {
+        let hash = xxh3_64(key);
+        let held = Held::asleep(profile, record);
+        match self.find_hashed(key, hash) {
+            Some(slot) => self.get_mut(slot).profile = held,
+            None => {
+                self.add(key, hash, held);
+            }
+        }
+    }
+
     /// Adds a profile under a key that is not there yet.
     pub fn insert(&mut self, key: &[u8], profile: Profile) -> u32 {
         self.insert_hashed(key, xxh3_64(key), profile)
     }
 
     fn insert_hashed(&mut self, key: &[u8], hash: u64, profile: Profile) -> u32 {
+        let slot = self.add(key, hash, Held::new(profile));
+        self.used(slot);
+        slot
+    }
+
+    fn add(&mut self, key: &[u8], hash: u64, profile: Held) -> u32 {
         let slot = self.len as u32;
         if self.len.is_multiple_of(PAGE) {
             self.pages.push(Vec::with_capacity(PAGE));
         }
         if let Some(page) = self.pages.last_mut() {
-            page.push(Slot::new(key, profile));
+            // nobody knows yet that it would come again
+            let slept = self.part.wrapping_sub(SOON + 1);
+            page.push(Slot { slept, ..Slot::new(key, profile) });
         }
         self.len += 1;
         self.index.insert(hash, slot);
-        self.used(slot);
         slot
     }
 
     /// Notes that a profile is looked at, and so awake. To be called by whoever comes upon one by its slot or its key.
     pub fn used(&mut self, slot: u32) -> &mut Slot {
-        if !self.get(slot).listed {
-            self.awake.push_back(slot);
-        }
+        let part = self.part;
         let entry = self.get_mut(slot);
-        (entry.used, entry.listed) = (true, true);
-        entry
+        entry.used = true;
+        if entry.listed == Listed::Nowhere {
+            let soon = part.wrapping_sub(entry.slept) <= SOON;
+            entry.listed = if soon { Listed::Often } else { Listed::Seldom };
+            if soon { &mut self.often } else { &mut self.seldom }.push_back(slot);
+        }
+        self.get_mut(slot)
     }
 
-    /// Sends profiles to sleep until no more than a part of them is awake: first those that were not used since this was last
-    /// called, then those that were used first. Changes nothing that can be seen.
-    pub fn rest(&mut self) {
+    /// How many may be awake at a cycle's end, and of them such as woke after a long sleep.
+    fn awake_max(&self) -> (usize, usize) {
         // debug builds send everybody to sleep, so that each test wakes them
         let most = if cfg!(debug_assertions) { 0 } else { AWAKE_MIN.max(self.len / ASLEEP_OF) };
-        self.rest_to(most);
+        (most, most / SELDOM_OF)
     }
 
-    fn rest_to(&mut self, most: usize) {
+    /// Chooses who will fall asleep at the end of the cycle, see [`Slot::rests`]: of those that come seldom the ones that woke
+    /// first. To be called before their state records are written, which they can sleep as.
+    pub fn choose(&mut self) {
+        let (_, seldom_max) = self.awake_max();
+        for at in 0..self.seldom.len().saturating_sub(seldom_max) {
+            let slot = self.seldom[at];
+            self.get_mut(slot).rests = true;
+        }
+    }
+
+    /// Sends profiles to sleep until no more than a part of them is awake: of those that come seldom the ones that woke first, of
+    /// the others first those that were not used since this was last called, then those that were used first. Changes nothing
+    /// that can be seen.
+    pub fn rest(&mut self) {
+        let (most, seldom_max) = self.awake_max();
+        self.rest_to(most, seldom_max);
+    }
+
+    fn rest_to(&mut self, most: usize, seldom_max: usize) {
         let mut bytes = std::mem::take(&mut self.bytes);
-        while self.awake.len() > most
-            && let Some(slot) = self.awake.pop_front()
+        while self.seldom.len() > seldom_max
+            && let Some(slot) = self.seldom.pop_front()
         {
-            let entry = self.get_mut(slot);
-            if std::mem::take(&mut entry.used) {
-                self.awake.push_back(slot);
+            self.sleep(slot, seldom_max, &mut bytes);
+        }
+        while self.often.len() > most - seldom_max
+            && let Some(slot) = self.often.pop_front()
+        {
+            if std::mem::take(&mut self.get_mut(slot).used) {
+                self.often.push_back(slot);
             } else {
-                entry.listed = false;
-                entry.profile.sleep(&mut bytes);
+                self.sleep(slot, seldom_max, &mut bytes);
             }
         }
         self.bytes = bytes;
+    }
+
+    fn sleep(&mut self, slot: u32, part_len: usize, bytes: &mut Vec<u8>) {
+        self.slept += 1;
+        if self.slept > part_len {
+            (self.slept, self.part) = (0, self.part.wrapping_add(1));
+        }
+        let slept = self.part;
+        let entry = self.get_mut(slot);
+        (entry.listed, entry.used, entry.rests) = (Listed::Nowhere, false, false);
+        entry.slept = slept;
+        entry.profile.sleep(bytes);
     }
 
     /// A slot by number. The number must be one that this store gave.
@@ -317,27 +401,57 @@ impl Store {
 mod tests {
     use super::*;
 
+    fn asleep(store: &Store) -> Vec<u32> {
+        store.slots().filter(|slot| store.get(*slot).profile.asleep_bytes().is_some()).collect()
+    }
+
     #[test]
-    fn who_was_not_used_sleeps_first_and_wakes_as_it_was() {
+    fn who_comes_seldom_sleeps_first_and_wakes_as_it_was() {
         let mut store = Store::default();
-        let slots: Vec<u32> = (0..6).map(|n| store.insert(&[n], Profile::new(n.into()))).collect();
-        let asleep = |store: &Store| -> Vec<bool> {
-            slots.iter().map(|slot| store.get(*slot).profile.asleep_bytes().is_some()).collect()
-        };
-        // all were used alike: those that came first
-        store.rest_to(4);
-        assert_eq!(asleep(&store), [true, true, false, false, false, false]);
-        store.used(2);
+        for n in 0..6_u8 {
+            store.insert(&[n], Profile::new(n.into()));
+        }
+        // nobody is known to come often: those that came first
+        store.rest_to(4, 2);
+        assert_eq!(asleep(&store), [0, 1, 2, 3]);
+        // soon again: they come often, and are kept while as many as they are may be
         store.get_mut(0).profile.set_risk_due_ms(77);
         store.used(0);
-        store.rest_to(2);
-        assert_eq!(asleep(&store), [false, true, false, true, true, true]);
-        store.rest_to(0);
-        assert_eq!(asleep(&store), [true; 6]);
-        assert!(store.awake.is_empty());
+        store.used(1);
+        store.rest_to(4, 2);
+        assert_eq!(asleep(&store), [2, 3]);
+        store.rest_to(2, 1);
+        assert_eq!(asleep(&store), [0, 2, 3, 4], "of those the one that was used first");
+        store.used(1);
+        for n in 6..9_u8 {
+            store.insert(&[n], Profile::new(n.into()));
+        }
+        store.rest_to(3, 2);
+        assert_eq!(asleep(&store), [0, 2, 3, 4, 5, 6]);
+        store.rest_to(0, 0);
+        assert_eq!(asleep(&store), (0..9).collect::<Vec<u32>>());
+        assert!(store.often.is_empty() && store.seldom.is_empty());
         let profile = |slot: u32| &store.get(slot).profile;
-        assert!(slots.iter().all(|slot| profile(*slot).as_of_ms == i64::from(*slot)));
+        assert!(store.slots().all(|slot| profile(slot).as_of_ms == i64::from(slot)));
         assert_eq!([0, 1].map(|slot| profile(slot).risk_due_ms()), [77, i64::MAX]);
+    }
+
+    #[test]
+    fn who_sleeps_as_the_record_that_was_written_wakes_as_it_was() {
+        let mut store = Store::default();
+        let slots = [b"a", b"b"].map(|key| store.insert(key, Profile::new(5)));
+        store.choose();
+        for slot in slots {
+            let entry = store.get_mut(slot);
+            entry.profile.set_risk_due_ms(77);
+            let record = postcard::to_stdvec(&*entry.profile).unwrap_or_default();
+            entry.profile.keep(&record);
+        }
+        // changed again: that record is not how it stands
+        store.get_mut(slots[1]).profile.set_risk_due_ms(99);
+        store.rest_to(0, 0);
+        assert_eq!(asleep(&store), slots);
+        assert_eq!(slots.map(|slot| store.get(slot).profile.risk_due_ms()), [77, 99]);
     }
 
     #[test]

@@ -116,8 +116,11 @@ impl Engine {
         if span.is_none() {
             return None;
         }
-        let max = self.cx.plan.limits.dimension_values_max;
         let source = stamp.position.source;
+        if let Some(key) = self.words.known_category(source, batch.bytes(span)) {
+            return Some(key);
+        }
+        let max = self.cx.plan.limits.dimension_values_max;
         Some(category_key(self.words.limited(source, Dimension::Category, batch.str(span), max)))
     }
 

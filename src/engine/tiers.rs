@@ -207,6 +207,11 @@ impl Tiers {
         self.dues.len()
     }
 
+    /// Something of how a customer stands: reading it brings it into the cache.
+    pub fn touch(&self, slot: u32) -> u64 {
+        u64::from(self.look(slot).place)
+    }
+
     /// The record of a customer's standing.
     pub fn stands(&self, slot: u32) -> Stands {
         let standing = self.look(slot);

@@ -342,7 +342,12 @@ impl Sessions {
 
     /// Something of the list's other part.
     pub fn touch_far(&self) -> u64 {
-        self.far.as_ref().map_or(0, |far| far.sessions.len() as u64)
+        // a session takes a third of a line; a new one is looked for among all
+        let ids = |far: &Far| {
+            let of_each_line = far.sessions.iter().rev().step_by(3);
+            of_each_line.fold(0, |sum, session| sum ^ u64::from(session.source))
+        };
+        self.far.as_deref().map_or(0, ids)
     }
 
     /// Whether there is none.

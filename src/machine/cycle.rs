@@ -270,9 +270,12 @@ impl Machine {
         effects.state.reserve(engine.dirty.len() + 8, engine.dirty.len() * STATE_BYTES);
         engine.dirty_bytes = 0;
         let mut dirty = std::mem::take(&mut engine.dirty);
+        engine.store.choose();
         // judging is dear: who speaks to an account says what the row has just said
         let mut members = Vec::new();
         for slots in dirty.chunks(WARM) {
+            let tiers = slots.iter().map(|slot| engine.tiers.touch(*slot));
+            std::hint::black_box(tiers.fold(0, u64::wrapping_add));
             engine.store.warm_all(slots);
             for slot in slots {
                 let Engine { cx, store, tiers, words, rows, moved, .. } = &mut *engine;
@@ -287,7 +290,15 @@ impl Machine {
                     members.push((*slot, scores));
                 }
                 let key = StateKey::Profile(entry.key.bytes());
-                effects.state.put(|out| key.write(out), |out| write(&*entry.profile, out));
+                let (profile, rests) = (&mut entry.profile, entry.rests);
+                let record = |out: &mut Vec<u8>| {
+                    let from = out.len();
+                    write(&**profile, out);
+                    if rests {
+                        profile.keep(&out[from..]);
+                    }
+                };
+                effects.state.put(|out| key.write(out), record);
                 if let Some(day) = entry.take_changed_on() {
                     rows.history(cx, entry, tier, Some(scores), day, version);
                 }

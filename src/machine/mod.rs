@@ -24,13 +24,14 @@ use std::sync::Arc;
 use crate::account::book::Book;
 use crate::engine::alerts::market::Market;
 use crate::engine::apply::Engine;
+use crate::engine::compact::touch;
 use crate::engine::shard::population::Population;
 use crate::engine::shard::portfolios::Portfolios;
 use crate::engine::store::WARM;
 use crate::flow::intake::{Place, Taken, take};
 use crate::flow::merge::{Merge, Next, Waiting};
 use crate::flow::watermark::Watermark;
-use crate::model::effects::{Effects, HeardCommand, StateChanges};
+use crate::model::effects::{Effects, HeardCommand, SignalWord, StateChanges};
 use crate::model::record::{Record, SourceIndex};
 use crate::model::time::BEFORE_ALL_MS;
 use crate::plan::Plan;
@@ -94,6 +95,8 @@ pub struct Machine {
     commands: Vec<HeardCommand>,
     /// Memory of state changes that were written, see [`Machine::recycle`].
     spare: StateChanges,
+    /// The same of words for the next stage.
+    spare_words: Vec<SignalWord>,
     /// The first due that the last cycle had no budget for.
     dues_left_ms: Option<i64>,
     found_meta: bool,
@@ -128,6 +131,7 @@ impl Machine {
             stop: None,
             commands: Vec::new(),
             spare: StateChanges::default(),
+            spare_words: Vec::new(),
             dues_left_ms: None,
             found_meta: false,
             gaps_ahead: Vec::new(),
@@ -189,7 +193,12 @@ impl Machine {
         let mut run = self.merge.empty_run();
         let mut frontier_ms = self.merge.frontier_ms(source);
         let mut read_to = self.merge.read_to(source);
-        for record in records {
+        let mut next = records.next();
+        while let Some(record) = next {
+            next = records.next();
+            // while this record is decoded, the bytes of the next one come into the cache
+            let ahead = next.as_ref().and_then(|record| record.payload);
+            std::hint::black_box(ahead.map_or(0, touch));
             if record.offset < read_to {
                 continue;
             }
@@ -264,7 +273,7 @@ impl Machine {
             }
             let Engine { store, tiers, .. } = &self.engine;
             let upcoming = self.merge.upcoming(source, &self.plan, WARM);
-            store.warm(source, upcoming, |slot| tiers.stands(slot).since_ms as u64);
+            store.warm(source, upcoming, |slot| tiers.touch(slot));
             self.consume(source, broke);
         }
         Progress::More
@@ -307,9 +316,10 @@ impl Machine {
     /// Takes the memory of effects that were written back for the next cycle, which then need not ask the system for
     /// fresh pages. Only good for speed: nothing of what they said is looked at.
     pub fn recycle(&mut self, effects: Effects) {
-        let Effects { mut state, rows, .. } = effects;
+        let Effects { mut state, rows, signals, .. } = effects;
         state.clear();
         self.spare = state;
+        self.spare_words = signals;
         rows.into_iter().for_each(|block| self.engine.rows.recycle(block));
     }
 

@@ -66,8 +66,7 @@ impl Machine {
             }
             (StateKey::Profile(id), Some(value)) => {
                 let profile: Profile = read("profile", value)?;
-                self.engine.store.put(id, profile);
-                self.engine.store.rest();
+                self.engine.store.put_asleep(id, profile, value);
             }
             (StateKey::Minute(minute), Some(value)) => {
                 let cells: Minute = read("minute", value)?;
@@ -197,33 +196,43 @@ impl Machine {
         self.market.restored(&self.engine.cx, &mut self.engine.alerted);
         for slot in self.engine.store.slots() {
             self.engine.store.rest();
+            // finding dues changes nothing else: who slept as its record does so again
+            let record = self.engine.store.get(slot).profile.record();
             self.engine.store.used(slot);
-            self.engine.restore_tier(slot);
-            let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
-            let looked_ms = as_of_ms.max(self.state.complete_to_ms);
-            self.engine.arm_alerts(slot, looked_ms);
-            let profile = &self.engine.store.get(slot).profile;
-            let as_of_ms = profile.as_of_ms;
-            // what lies before was looked at, and nothing was crossed
-            let from_ms = as_of_ms.max(self.state.complete_to_ms);
-            if !profile.ages() {
-                self.engine.arm_offers(slot, from_ms);
-                continue;
+            self.arm_restored(slot, anew);
+            if let Some(record) = record.filter(|_| !anew) {
+                self.engine.store.get_mut(slot).profile.keep(&record);
             }
-            if anew {
-                // better bands are entered by nothing else until the next event
-                self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
-                self.engine.arm_anew(slot);
-            } else {
-                self.engine.arm(slot, Look::Roughly, from_ms);
-            }
-            self.engine.list_for_refresh(slot);
         }
         if let Some(book) = &mut self.book {
             book.arm(self.state.complete_to_ms);
         }
         self.begin_cycle();
         Ok(Restored::At { meta: self.state.meta.clone(), retimed })
+    }
+
+    /// Arms the dues of a restored customer; `anew`: those that a changed definition moves, too.
+    fn arm_restored(&mut self, slot: u32, anew: bool) {
+        self.engine.restore_tier(slot);
+        let as_of_ms = self.engine.store.get(slot).profile.as_of_ms;
+        let looked_ms = as_of_ms.max(self.state.complete_to_ms);
+        self.engine.arm_alerts(slot, looked_ms);
+        let profile = &self.engine.store.get(slot).profile;
+        let as_of_ms = profile.as_of_ms;
+        // what lies before was looked at, and nothing was crossed
+        let from_ms = as_of_ms.max(self.state.complete_to_ms);
+        if !profile.ages() {
+            self.engine.arm_offers(slot, from_ms);
+            return;
+        }
+        if anew {
+            // better bands are entered by nothing else until the next event
+            self.state.retime_to_ms = self.state.retime_to_ms.max(as_of_ms + 1);
+            self.engine.arm_anew(slot);
+        } else {
+            self.engine.arm(slot, Look::Roughly, from_ms);
+        }
+        self.engine.list_for_refresh(slot);
     }
 }
 

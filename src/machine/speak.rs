@@ -10,13 +10,14 @@ use crate::engine::offer::Offer;
 use crate::engine::said::Field;
 use crate::engine::store::Slot;
 use crate::model::effects::{Effects, SignalWord};
-use crate::wire::signals::{AccountPart, Offered, Word, joined, left};
+use crate::wire::signals::{AccountPart, Offered, Word, joined_in, left};
 
 impl Machine {
     /// `left` for accounts that were left, then how things stand. `members`: the scores of the customers of accounts whose
     /// rows were written in this cycle, as the rows say them.
     pub(super) fn collect_words(&mut self, effects: &mut Effects, mut members: Vec<(u32, Scores)>) {
         let mut words: Vec<SignalWord> = Vec::new();
+        let mut spare = std::mem::take(&mut self.spare_words);
         let mut moved = std::mem::take(&mut self.engine.moved);
         let stamp = (self.identity.generation, self.state.meta.cycle);
         for (slot, of) in
@@ -37,7 +38,7 @@ impl Machine {
             let offered = offered(&self.engine, slot);
             let part = part_of(&self.engine, slot, scores);
             let word = word_of(self.engine.store.get(slot), part.as_ref(), &offered);
-            let word = joined(&word, stamp);
+            let word = joined_in(&word, stamp, spare.pop());
             self.left.cancel(&word);
             words.push(word);
         }

@@ -192,6 +192,8 @@ pub struct Weights {
     pub b: [f64; INPUTS],
     /// Mean p_silent of the population, in (0, 1): the reference of the base. Other references are 0.
     pub p_silent_mean: f64,
+    /// The reference of the base on the scale of the score, as [`Weights::prepared`] notes it; `None`: computed at each use.
+    pub base_reference: Option<f64>,
 }
 
 impl Weights {
@@ -203,6 +205,7 @@ impl Weights {
             0.0,
         ],
         p_silent_mean: P_SILENT_MEAN,
+        base_reference: None,
     };
     /// Between businesses. All but the first weight are expert priors.
     pub const B2B: Self = Self {
@@ -212,6 +215,7 @@ impl Weights {
             0.80, 0.70,
         ],
         p_silent_mean: P_SILENT_MEAN,
+        base_reference: None,
     };
 
     /// The weight of one input.
@@ -220,10 +224,19 @@ impl Weights {
         self.b[input as usize]
     }
 
+    /// The same, with what would else be computed at each use.
+    #[must_use]
+    pub fn prepared(self) -> Self {
+        Self { base_reference: Some(base_z(self.p_silent_mean)), ..self }
+    }
+
     /// The reference of one input: the average customer's value.
     #[must_use]
     pub fn reference(&self, input: Input) -> f64 {
-        if input == Input::Base { base_z(self.p_silent_mean) } else { 0.0 }
+        if input != Input::Base {
+            return 0.0;
+        }
+        self.base_reference.unwrap_or_else(|| base_z(self.p_silent_mean))
     }
 
     /// Whether every number is finite and the mean a probability strictly between 0 and 1.

@@ -12,8 +12,15 @@ pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
+#[inline]
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_varint(out, bytes.len() as u64);
+    // nearly all texts are short: one look at the room for both
+    if bytes.len() < 0x80 {
+        out.reserve(1 + bytes.len());
+        out.push(bytes.len() as u8);
+    } else {
+        put_varint(out, bytes.len() as u64);
+    }
     out.extend_from_slice(bytes);
 }
 

@@ -136,23 +136,43 @@ pub fn key_of(account: &str, customer: &[u8]) -> Vec<u8> {
     [account.as_bytes(), b"\0", customer].concat()
 }
 
-fn word(account: &str, customer: &[u8], json: &Json<'_>) -> SignalWord {
-    let partition_key = if account.is_empty() { customer } else { account.as_bytes() };
+/// `spare`: a word whose memory may be used again.
+fn word(account: &str, customer: &[u8], json: &Json<'_>, spare: Option<SignalWord>) -> SignalWord {
+    let spare = spare.unwrap_or_else(|| SignalWord {
+        key: Vec::new(),
+        partition_key: Vec::new(),
+        value: None,
+    });
+    let SignalWord { mut key, mut partition_key, value } = spare;
+    key.clear();
+    key.extend_from_slice(account.as_bytes());
+    key.push(0);
+    key.extend_from_slice(customer);
+    partition_key.clear();
+    let of_account = !account.is_empty();
+    partition_key.extend_from_slice(if of_account { account.as_bytes() } else { customer });
+    let mut value = value.unwrap_or_default();
+    value.clear();
     // as long as most are: growing to it costs more than writing it
     let room = if json.part.is_some() { 768 } else { 320 };
-    let mut value = Vec::with_capacity(room + 160 * json.opportunities.len());
+    value.reserve(room + 160 * json.opportunities.len());
     if serde_json::to_writer(&mut value, json).is_err() {
         value.clear();
     }
-    SignalWord {
-        key: key_of(account, customer),
-        partition_key: partition_key.to_vec(),
-        value: Some(value),
-    }
+    SignalWord { key, partition_key, value: Some(value) }
 }
 
 /// The customer stands like this, and belongs to this account.
-pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
+pub fn joined(w: &Word<'_>, stamp: WordStamp) -> SignalWord {
+    joined_in(w, stamp, None)
+}
+
+/// As [`joined`], in the memory of a word that is not needed any more.
+pub fn joined_in(
+    w: &Word<'_>,
+    (generation, cycle): WordStamp,
+    spare: Option<SignalWord>,
+) -> SignalWord {
     let json = Json {
         customer_id: &String::from_utf8_lossy(w.customer),
         account_id: w.account,
@@ -167,7 +187,7 @@ pub fn joined(w: &Word<'_>, (generation, cycle): WordStamp) -> SignalWord {
         part: w.part,
         opportunities: w.opportunities,
     };
-    word(w.account, w.customer, &json)
+    word(w.account, w.customer, &json, spare)
 }
 
 /// The customer does not belong to this account any more, as of `as_of_ms`; with the account, whether the customer stood up for us
@@ -192,7 +212,7 @@ pub fn left(
         part: None,
         opportunities: &[],
     };
-    word(account, customer, &json)
+    word(account, customer, &json, None)
 }
 
 /// A word as it was heard.
@@ -346,7 +366,7 @@ mod tests {
             opportunities: &[],
         };
         let word = joined(&said, (3, 7));
-        let heard = read(&word.value.unwrap()).unwrap();
+        let heard = read(word.value.as_ref().unwrap()).unwrap();
         let says = Says::Joined { stamp: (3, 7), as_of_ms: 9, part: Some(Box::new(part.clone())) };
         assert_eq!(heard.says, says);
         assert_eq!((heard.key(), heard.partition_key()), (word.key.clone(), &b"a1"[..]));
@@ -357,7 +377,9 @@ mod tests {
         let heard = read(&gone.value.unwrap()).unwrap();
         assert_eq!(heard.says, Says::Left { stamp: (3, 8), as_of_ms: 11, champion: true });
 
-        let alone = joined(&Word { account: "", part: None, ..said }, (3, 9));
+        let other = Word { account: "", part: None, ..said };
+        let alone = joined(&other, (3, 9));
+        assert_eq!(joined_in(&other, (3, 9), Some(word)), alone);
         assert_eq!(alone.partition_key, b"c1");
         assert_eq!(read(&alone.value.unwrap()).unwrap().partition_key(), b"c1");
     }

@@ -246,7 +246,7 @@ impl<'a> Facts<'a> {
 
     /// The customer's own rhythm of visits, and when they last came.
     pub fn visit_gap(&self) -> Option<(Rhythm, i64)> {
-        let web = self.profile.web.as_deref()?;
+        let web = self.profile.web.as_ref()?;
         Some((self.cx.visit_regularity.rhythm(web.gaps()), web.last_ms()?))
     }
 
@@ -265,7 +265,7 @@ impl<'a> Facts<'a> {
 
     /// The trend of visits.
     pub fn visits(&self) -> Option<(TrendRule, TrendSums)> {
-        let web = self.profile.web.as_deref()?;
+        let web = self.profile.web.as_ref()?;
         let sums = TrendSums {
             short: web.sums[0],
             long: web.sums[1],

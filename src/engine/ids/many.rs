@@ -1,9 +1,8 @@
-//! Very many remembered event ids of one source: a queue, and an index to find them in. See `ids`.
+//! Very many remembered event ids of one source: a queue, and an index to find them in. See `ids` and `index`.
 
 use std::collections::VecDeque;
 
-use hashbrown::HashTable;
-
+use super::index::Index;
 use super::run::{ID_BYTES, bytes_of, id_of};
 use super::{Admitted, IDS_KEPT_MIN, Id, Memory, Seen, floor_ms, seconds};
 use crate::model::record::SourceIndex;
@@ -18,7 +17,7 @@ pub struct Many {
     /// In ascending order.
     ids: VecDeque<[u8; ID_BYTES]>,
     /// Their hashes.
-    index: HashTable<u64>,
+    index: Index,
 }
 
 impl Many {
@@ -32,11 +31,11 @@ impl Many {
             source,
             floor_s,
             ids: VecDeque::with_capacity(ids.len()),
-            index: HashTable::with_capacity(ids.len()),
+            index: Index::with_capacity(ids.len()),
         };
         for id in ids {
             many.ids.push_back(bytes_of(id));
-            many.index.insert_unique(id.1, id.1, |hash| *hash);
+            many.index.insert(id.1);
         }
         many
     }
@@ -49,10 +48,9 @@ impl Many {
     /// Looks for an id that is about to come, and for the one it may push out: brings what [`Self::admit`] reads into the
     /// cache.
     pub fn touch(&self, hash: u64) -> u64 {
-        let found = |hash: u64| u64::from(self.index.find(hash, |held| *held == hash).is_some());
-        let oldest = self.ids.front().map_or(0, |id| found(id_of(*id).1));
+        let oldest = self.ids.front().map_or(0, |id| self.index.touch(id_of(*id).1));
         let newest = self.ids.back().map_or(0, |id| id_of(*id).1);
-        newest.wrapping_add(oldest).wrapping_add(found(hash))
+        newest ^ oldest ^ self.index.touch(hash)
     }
 
     /// Second and hash of each id, in ascending order.
@@ -70,7 +68,7 @@ impl Many {
             self.forget_oldest();
         }
         let mut forgot = self.len() < before;
-        if self.index.find(hash, |held| *held == hash).is_some() {
+        if self.index.holds(hash) {
             return Admitted { seen: Seen::Before, forgot };
         }
         if ts_ms <= floor_ms(self.floor_s) {
@@ -96,16 +94,14 @@ impl Many {
             }
             _ => self.ids.push_back(bytes_of(id)),
         }
-        self.index.insert_unique(id.1, id.1, |hash| *hash);
+        self.index.insert(id.1);
     }
 
     fn forget_oldest(&mut self) {
         let Some((second, hash)) = self.ids.pop_front().map(id_of) else {
             return;
         };
-        if let Ok(entry) = self.index.find_entry(hash, |held| *held == hash) {
-            entry.remove();
-        }
+        self.index.remove(hash);
         self.floor_s = self.floor_s.max(Some(second));
     }
 }

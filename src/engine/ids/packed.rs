@@ -9,14 +9,14 @@ use crate::wire::rows::put_varint;
 /// Bytes of a hash.
 const HASH: usize = 8;
 
-/// The ids of a source.
-pub struct Packed {
+/// What stands before the ids of a source.
+pub struct Head {
     /// The source.
     pub source: SourceIndex,
     /// The latest second that an id was forgotten of.
     pub floor_s: Option<u32>,
-    /// In ascending order.
-    pub ids: Vec<Id>,
+    /// Number of ids.
+    pub count: usize,
 }
 
 /// Appends the ids of a source: the source (upper bit: there is a floor), their number, the second of the floor, if there is one,
@@ -41,8 +41,8 @@ pub fn put(
     }
 }
 
-/// Takes the ids of a source off the front; `None` where no such ids stand, in ascending order.
-pub fn take(bytes: &mut &[u8]) -> Option<Packed> {
+/// Takes the head of a source's ids off the front; `None` where none stands, or fewer bytes than so many ids have.
+pub fn take_head(bytes: &mut &[u8]) -> Option<Head> {
     let (mark, rest) = bytes.split_first()?;
     *bytes = rest;
     let count = usize::try_from(take_varint(bytes)?).ok()?;
@@ -53,7 +53,11 @@ pub fn take(bytes: &mut &[u8]) -> Option<Packed> {
         0 => None,
         _ => Some(u32::try_from(take_varint(bytes)?).ok()?),
     };
-    let mut ids = Vec::with_capacity(count);
+    Some(Head { source: mark & !FLOOR_BIT, floor_s, count })
+}
+
+/// Takes ids off the front and hands them over one by one; `None` where they are not in ascending order.
+pub fn take_ids(bytes: &mut &[u8], count: usize, mut then: impl FnMut(Id)) -> Option<()> {
     let mut before: Id = (0, 0);
     for n in 0..count {
         let later_s = u32::try_from(take_varint(bytes)?).ok()?;
@@ -62,10 +66,10 @@ pub fn take(bytes: &mut &[u8]) -> Option<Packed> {
         if n > 0 && id <= before {
             return None;
         }
-        ids.push(id);
+        then(id);
         (*bytes, before) = (rest, id);
     }
-    Some(Packed { source: mark & !FLOOR_BIT, floor_s, ids })
+    Some(())
 }
 
 /// Takes an unsigned LEB128 number off the front.

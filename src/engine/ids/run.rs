@@ -86,13 +86,11 @@ impl Run {
     /// Puts an id at its place.
     pub fn remember(&mut self, bytes: &mut Vec<u8>, id: Id) {
         if self.head == 0 {
-            bytes.reserve_exact(SHORT_HEAD + ID_BYTES);
             open_gap(bytes, self.at, SHORT_HEAD);
             self.head = SHORT_HEAD;
         }
         let later = self.ids(bytes).rev().take_while(|held| *held > id).count();
         let at = self.end() - later * ID_BYTES;
-        bytes.reserve_exact(ID_BYTES);
         open_gap(bytes, at, ID_BYTES);
         bytes[at..at + ID_BYTES].copy_from_slice(&bytes_of(id));
         self.count += 1;
@@ -142,10 +140,15 @@ pub fn put_run(
     floor_s: Option<u32>,
     ids: impl ExactSizeIterator<Item = Id>,
 ) {
+    put_head(out, source, floor_s, ids.len());
+    ids.for_each(|id| out.extend_from_slice(&bytes_of(id)));
+}
+
+/// Appends the head of a run of `count` ids.
+pub fn put_head(out: &mut Vec<u8>, source: SourceIndex, floor_s: Option<u32>, count: usize) {
     let bit = if floor_s.is_some() { FLOOR_BIT } else { 0 };
-    out.extend_from_slice(&[source | bit, ids.len() as u8]);
+    out.extend_from_slice(&[source | bit, count as u8]);
     if let Some(second) = floor_s {
         out.extend_from_slice(&second.to_le_bytes());
     }
-    ids.for_each(|id| out.extend_from_slice(&bytes_of(id)));
 }

@@ -116,6 +116,18 @@ impl Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Group(u32);
 
+impl Group {
+    /// The number that the shard's segments gave it.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Back from [`Self::number`], of the same segments.
+    pub fn of_number(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// Which cell: hours since the epoch, group.
 pub type CellKey = (i64, Group);
 

@@ -76,9 +76,10 @@ struct Known {
 }
 
 impl Known {
-    fn find(&self, text: &str, hash: u64) -> Option<usize> {
-        let at = self.index.candidates(hash).map(|at| at as usize);
-        at.into_iter().find(|at| self.values.texts.get(*at).is_some_and(|known| **known == *text))
+    fn find(&self, text: &[u8], hash: u64) -> Option<usize> {
+        let known = |at: &usize| self.values.texts.get(*at).map(|known| known.as_bytes());
+        let mut at = self.index.candidates(hash).map(|at| at as usize);
+        at.find(|at| known(at) == Some(text))
     }
 
     fn add(&mut self, text: &str, hash: u64) -> usize {
@@ -99,10 +100,16 @@ impl From<Values> for Known {
     }
 }
 
+/// Where the values of a dimension of a source stand.
+fn place(source: SourceIndex, dim: Dimension) -> usize {
+    usize::from(source) * Dimension::ALL.len() + dim as usize
+}
+
 /// All dimensions of a shard.
 #[derive(Debug, Default)]
 pub struct Words {
-    values: BTreeMap<(SourceIndex, Dimension), Known>,
+    /// By source and dimension, see [`place`].
+    values: Vec<Known>,
     changed: Vec<(SourceIndex, Dimension)>,
     /// Texts of categories by what profiles keep of them; follows from the values.
     categories: BTreeMap<u32, Box<str>>,
@@ -118,9 +125,13 @@ impl Words {
         if text == "other" {
             return Word::OTHER;
         }
-        let known = self.values.entry((source, dim)).or_default();
+        let place = place(source, dim);
+        if self.values.len() <= place {
+            self.values.resize_with(place + 1, Known::default);
+        }
+        let known = &mut self.values[place];
         let hash = xxh3_64(text.as_bytes());
-        let at = match known.find(text, hash) {
+        let at = match known.find(text.as_bytes(), hash) {
             Some(at) => at,
             None if known.values.texts.len() < max.min(usize::from(u16::MAX) - 1) => {
                 let at = known.add(text, hash);
@@ -135,6 +146,13 @@ impl Words {
         Word(at as u16 + 1)
     }
 
+    /// The key of a category that is known already; most are.
+    pub fn known_category(&self, source: SourceIndex, text: &[u8]) -> Option<u32> {
+        let known = self.values.get(place(source, Dimension::Category))?;
+        let hash = xxh3_64(text);
+        known.find(text, hash).map(|_| hash as u32)
+    }
+
     /// The text of a word.
     pub fn text(&self, source: SourceIndex, dim: Dimension, word: Word) -> &str {
         match word {
@@ -142,7 +160,7 @@ impl Words {
             Word::OTHER => OTHER,
             Word(n) => self
                 .values
-                .get(&(source, dim))
+                .get(place(source, dim))
                 .and_then(|known| known.values.texts.get(usize::from(n) - 1))
                 .map_or("other", |t| t),
         }
@@ -174,7 +192,11 @@ impl Words {
             let texts = values.texts.iter().map(|text| (category_key(text), text.clone()));
             self.categories.extend(texts);
         }
-        self.values.insert((source, dim), values.into());
+        let place = place(source, dim);
+        if self.values.len() <= place {
+            self.values.resize_with(place + 1, Known::default);
+        }
+        self.values[place] = values.into();
     }
 
     /// The dimensions that learned something since the last call, each once, with all their values.
@@ -184,7 +206,7 @@ impl Words {
         changed.dedup();
         changed
             .into_iter()
-            .filter_map(|id| self.values.get(&id).map(|known| (id, &known.values)))
+            .filter_map(|id| self.values.get(place(id.0, id.1)).map(|known| (id, &known.values)))
             .collect()
     }
 }
