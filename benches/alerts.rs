@@ -48,8 +48,8 @@ const RULE: &str = r#"
 [[alert]]
 name = "probe"
 about = "A contract is signed."
-raise = "contract_signed"
-clear = "not contract_signed"
+raise = "contract_signed else no"
+clear = "not contract_signed else no"
 receivers = ["hook"]
 next_step = "None."
 events = ["contract"]

@@ -9,11 +9,12 @@ mod broker;
 mod inbox;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use broker::{Broker, flush, until};
-use inbox::{Alertmanager, Inbox, SECRET, told};
+use inbox::{Alertmanager, Inbox, MailServer, SECRET, get, told};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord};
 use retain::flow::names::Names;
@@ -48,10 +49,13 @@ impl Scene {
     /// Starts a notifier.
     fn start(&self) -> Notifier {
         let file = |name: &str| self.folder.path().join(name).display().to_string();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
         let settings = [
             format!("kafka.brokers={}", self.broker.bootstrap),
             "kafka.transaction_timeout_ms=10000".to_owned(),
-            "http.listen=127.0.0.1:0".to_owned(),
+            format!("http.listen={address}"),
             format!("notify.receivers_file={}", file("receivers.toml")),
             "notify.retry_max_interval_ms=200".to_owned(),
         ];
@@ -61,7 +65,7 @@ impl Scene {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Notifier(child)
+        Notifier { child, url: format!("http://{address}") }
     }
 
     /// Writes transitions as a machine does: in order per subject.
@@ -82,12 +86,15 @@ impl Scene {
 }
 
 /// A process that is killed, as `kill -9` does, when it goes.
-struct Notifier(Child);
+struct Notifier {
+    child: Child,
+    url: String,
+}
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
@@ -251,6 +258,85 @@ fn a_budget_outlives_a_kill_and_what_is_refused_is_put_aside() {
     );
     assert!(value["why"].as_str().unwrap().starts_with("400 Bad Request"), "{value}");
     assert!(!value.to_string().contains("/hook"), "the address is a secret");
+}
+
+#[test]
+fn killed_amid_what_fell_due_together_it_repeats_none_of_those_before() {
+    let chat = Inbox::start();
+    let scene = Scene::new(
+        "due_notify",
+        "[[receiver]]\nname = \"chat\"\nkind = \"slack\"\nurl_file = \"FOLDER/url\"\nbudget = 0\nper_minute = 0\n[[owner]]\nid = \"o7\"\nto = [\"chat\"]\n",
+    );
+    std::fs::write(scene.folder.path().join("url"), format!("{}/hook", chat.url)).unwrap();
+    let notifier = scene.start();
+    scene.write(&[word(900, 1, "raised", "firing")]);
+    until("the receiver to begin", || !scene.broker.read(&scene.names.notified()).is_empty());
+    let due_ms = jiff::Timestamp::now().as_millisecond() + 4_000;
+    let held = |subject| AlertWord { due_ms: Some(due_ms), ..word(subject, 1, "raised", "firing") };
+    let words: Vec<AlertWord> = (30..38).map(held).collect();
+    // two are taken, then it is away
+    let skip = chat.len();
+    chat.reply(&[(200, None), (200, None)]);
+    chat.always(Some((503, None)));
+    scene.write(&words);
+    until("the third to be tried", || chat.len() >= skip + 3);
+    let url = notifier.url.clone();
+    let status = || get(&url, "/status").map(|(_, body)| body).unwrap_or_default();
+    until("the trouble to be shown", || status().contains("503 Service Unavailable"));
+    assert!(
+        !status().contains(": said"),
+        "what a receiver says is not for everybody: {}",
+        status()
+    );
+    drop(notifier);
+
+    chat.always(None);
+    let begun = chat.len();
+    let _notifier = scene.start();
+    let posts = |from: usize| -> Vec<u32> {
+        let about = |posted: &inbox::Posted| {
+            let body = String::from_utf8_lossy(&posted.body).into_owned();
+            (30..38).find(|subject| body.contains(&format!("customer C{subject}")))
+        };
+        chat.posted()[from..].iter().filter_map(about).collect()
+    };
+    until("the others to be told", || posts(begun).len() >= 6);
+    scene.write(&[word(901, 1, "raised", "firing")]);
+    let last = "customer C901";
+    until("another one to be told", || {
+        chat.posted().iter().any(|posted| String::from_utf8_lossy(&posted.body).contains(last))
+    });
+    let taken: Vec<u32> = posts(skip)[..2].to_vec();
+    let mut after = posts(begun);
+    assert!(taken.iter().all(|subject| !after.contains(subject)), "{taken:?} again in {after:?}");
+    after.extend(taken);
+    after.sort_unstable();
+    assert_eq!(after, (30..38).collect::<Vec<_>>());
+}
+
+#[test]
+fn mail_reaches_everybody_but_the_address_that_is_refused() {
+    let server = MailServer::start(None);
+    let scene = Scene::new(
+        "mail_notify",
+        &format!(
+            "[[receiver]]\nname = \"post\"\nkind = \"email\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"retain@example.com\"\nto = [\"anna@example.com\", \"nobody@example.com\", \"ben@example.com\"]\nall = true\nbudget = 0\nper_minute = 0\n",
+            server.port
+        ),
+    );
+    let _notifier = scene.start();
+    let to = |address: &str| server.mails().iter().filter(|mail| mail.to == [address]).count();
+    scene.write(&[word(1, 1, "raised", "firing")]);
+    until("the receiver to begin", || !scene.broker.read(&scene.names.notified()).is_empty());
+    scene.write(&[word(2, 1, "raised", "firing"), word(2, 2, "resolved", "resolved")]);
+    until("both to have both mails", || to("anna@example.com") >= 2 && to("ben@example.com") >= 2);
+    until("the refused ones to be put aside", || {
+        scene.broker.read(&scene.names.undelivered()).len() >= 2
+    });
+    for record in scene.broker.read(&scene.names.undelivered()) {
+        let value: serde_json::Value = serde_json::from_slice(record.payload().unwrap()).unwrap();
+        assert_eq!(value["to"], "nobody@example.com");
+    }
 }
 
 #[test]

@@ -1,105 +1,21 @@
 //! The notifier's decisions: who hears of what and when, under a budget, in quiet hours, after crashes and repeats.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/desk.rs"]
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use retain::model::time::{DAY_MS, HOUR_MS, MINUTE_MS};
-use retain::notify::answer::{Answer, of_smtp, of_status};
+use retain::notify::answer::{Answer, Why, of_smtp, of_status};
 use retain::notify::budget::Spent;
-use retain::notify::desk::{Desk, Standing};
+use retain::notify::desk::{Desk, Full, Standing};
 use retain::notify::pace::Pace;
 use retain::notify::record::Entry;
-use retain::notify::{Content, Digest, Letter, when};
-use retain::plan::{Receivers, receivers};
+use retain::notify::{Content, Letter, when};
 use retain::wire::alert::AlertWord;
-
-/// 2026-01-05T09:00:00Z, a Monday.
-const T0: i64 = 1_767_603_600_000;
-
-const FILE: &str = r#"
-zone = "Europe/Berlin"
-[[receiver]]
-name = "chat"
-kind = "slack"
-url_file = "f"
-budget = 3
-[[receiver]]
-name = "monitor"
-kind = "alertmanager"
-urls = ["http://a:9093/"]
-all = true
-[[receiver]]
-name = "hook"
-kind = "webhook"
-url = "https://h.example/in"
-secret_file = "s"
-all = true
-[[receiver]]
-name = "post"
-kind = "email"
-host = "mail.example"
-from = "retain@example.com"
-to = ["credit@example.com"]
-severity_min = "medium"
-[[owner]]
-id = "o7"
-name = "Anna"
-email = "anna@example.com"
-to = ["chat", "post"]
-[[owner]]
-id = "*"
-to = ["chat"]
-"#;
-
-fn all() -> Arc<Receivers> {
-    let (found, notes) = receivers(FILE);
-    Arc::new(found.unwrap_or_else(|| panic!("{notes:?}")))
-}
-
-fn desk(name: &str) -> Desk {
-    let all = all();
-    let at = all.receivers.iter().position(|receiver| receiver.name == name).unwrap();
-    Desk::new(all, at).unwrap().of_pipeline("customers")
-}
-
-fn word(id: &str, n: u32, what: &str, at_risk: i64) -> AlertWord {
-    let (phase, call) = match what {
-        "raised" | "woken" | "reopened" => ("firing", true),
-        "pending" => ("pending", false),
-        "withdrawn" => ("quiet", false),
-        other => (other, false),
-    };
-    AlertWord {
-        alert_id: id.to_owned(),
-        n,
-        rule: "key_at_risk".to_owned(),
-        subject_kind: "customer".to_owned(),
-        subject_id: id.to_owned(),
-        what: what.to_owned(),
-        phase: phase.to_owned(),
-        call,
-        severity: "high".to_owned(),
-        at_risk_minor: Some(at_risk),
-        owner_id: "o7".to_owned(),
-        receivers: vec!["owner".to_owned()],
-        raised_ms: Some(T0),
-        at_ms: T0,
-        ..AlertWord::default()
-    }
-}
-
-fn ids(letters: &[Letter]) -> Vec<&str> {
-    letters.iter().map(|letter| letter.id.as_str()).collect()
-}
-
-fn digest(letter: &Letter) -> &Digest {
-    match &letter.content {
-        Content::Digest(digest) => digest,
-        Content::Alert(word) => panic!("no digest: {word:?}"),
-    }
-}
+use support::{T0, all, desk, digest, ids, word};
 
 #[test]
 fn people_hear_of_a_call_and_of_what_follows_it() {
@@ -160,7 +76,7 @@ fn beyond_the_budget_only_what_is_dearer_is_called_and_the_rest_is_in_the_digest
     assert!(!hear(&mut chat, "d", 10), "not above the smallest");
     assert!(hear(&mut chat, "e", 20), "takes the place of 10");
     assert!(!hear(&mut chat, "f", 20));
-    assert_eq!(chat.take_counts(), (2, 0));
+    assert_eq!(chat.take_counts(), (2, Full::default()));
     // eight o'clock in Berlin is seven in UTC, the next day
     let due_ms = T0 + 22 * HOUR_MS;
     assert_eq!(chat.next_due_ms(), Some(due_ms));
@@ -215,19 +131,6 @@ fn catch_up_alerts_wait_for_the_digest_and_a_new_receiver_begins_with_what_is_on
 }
 
 #[test]
-fn after_a_rebuild_only_what_differs_is_told() {
-    let mut chat = desk("chat");
-    chat.hear(&word("a", 1, "raised", 5), T0);
-    chat.hear(&word("b", 1, "raised", 5), T0);
-    let letters = chat.begin(vec![word("a", 2, "raised", 5), word("c", 1, "raised", 5)], T0 + 1);
-    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
-    assert_eq!(letter.id, "b-2");
-    assert!(matches!(&letter.content, Content::Alert(word) if word.what == "resolved"));
-    assert_eq!(chat.standing("a", "o7"), Some(Standing::Told));
-    assert!(matches!(chat.standing("c", "o7"), Some(Standing::Listing { .. })));
-}
-
-#[test]
 fn alertmanager_is_told_what_is_on_under_one_identity() {
     let mut monitor = desk("monitor");
     assert_eq!(ids(&monitor.hear(&word("a", 1, "raised", 5), T0)), ["a-1"]);
@@ -263,7 +166,7 @@ fn digests_come_at_the_local_hour_also_when_clocks_change() {
 #[test]
 fn answers_say_whether_to_wait_to_ask_a_person_or_to_give_up() {
     let of = |status, header| of_status(status, header, T0, String::new());
-    let again = |after_ms| Answer::Again { why: String::new(), after_ms };
+    let again = |after_ms| Answer::Again { why: Why::default(), after_ms };
     assert_eq!(of(202, None), Answer::Taken);
     assert_eq!(of(429, Some("30")), again(Some(30_000)));
     assert_eq!(of(503, Some("Mon, 05 Jan 2026 09:01:00 GMT")), again(Some(MINUTE_MS)));
@@ -283,8 +186,11 @@ fn answers_say_whether_to_wait_to_ask_a_person_or_to_give_up() {
 
 #[test]
 fn records_carry_owners_of_any_name() {
-    for entry in [Entry::Open(("ab".to_owned(), "o\t7 ü".to_owned())), Entry::Spent(String::new())]
-    {
+    for entry in [
+        Entry::Open(("ab".to_owned(), "o\t7 ü".to_owned())),
+        Entry::Spent(String::new()),
+        Entry::Parked(12),
+    ] {
         let key = entry.key("chat");
         assert_eq!(Entry::parse(key.as_bytes(), "chat"), Some(entry.clone()));
         assert_eq!(Entry::parse(key.as_bytes(), "chats"), None);

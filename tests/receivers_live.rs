@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use inbox::{Alertmanager, Inbox, MailServer, SECRET};
 use retain::notify::answer::Answer;
-use retain::notify::{Content, Digest, Letter};
+use retain::notify::{Content, Digest, Letter, route};
 use retain::plan::receivers;
 use retain::shell::notify::sender::{Sender, Where};
 use retain::wire::alert::AlertWord;
@@ -51,7 +51,12 @@ fn letter(n: u32, what: &str, phase: &str, to: &str) -> Letter {
 
 fn digest() -> Letter {
     let digest = Digest { on: vec![word(1, "raised", "firing")], over: Vec::new(), left_out: 2 };
-    Letter { id: "digest-1".to_owned(), to: "o7".to_owned(), content: Content::Digest(digest) }
+    Letter {
+        id: "digest-1".to_owned(),
+        to: "o7".to_owned(),
+        address: None,
+        content: Content::Digest(digest),
+    }
 }
 
 /// A test's receiver with its secrets in files.
@@ -95,7 +100,10 @@ fn a_webhook_is_signed_so_that_its_receiver_can_verify_it() {
     inbox.reply(&[(503, Some("7")), (422, None), (401, None)]);
     let sent = letter(2, "raised", "firing", "");
     let why = |answer: Answer| match answer {
-        Answer::Again { why, after_ms } => (format!("again: {why}"), after_ms),
+        Answer::Again { why, after_ms } => {
+            assert_eq!(why.what, "503 Service Unavailable", "what was said is apart");
+            (format!("again: {why}"), after_ms)
+        }
         Answer::Refused { why } => (format!("refused: {why}"), None),
         Answer::Person { why } => (format!("person: {why}"), None),
         Answer::Taken => ("taken".to_owned(), None),
@@ -132,7 +140,10 @@ fn a_webhook_that_is_not_there_is_tried_again() {
         &[("s", SECRET)],
     );
     let answer = bench.send(&letter(1, "raised", "firing", ""));
-    assert!(matches!(&answer, Answer::Again { why, .. } if why.contains("refused")), "{answer:?}");
+    assert!(
+        matches!(&answer, Answer::Again { why, .. } if why.what.contains("refused")),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -143,7 +154,7 @@ fn slack_gets_blocks_in_which_names_stay_names() {
     inbox.reply(&[(404, None)]);
     let answer = bench.send(&letter(1, "raised", "firing", "o7"));
     assert!(
-        matches!(&answer, Answer::Person { why } if !why.contains("secret-part")),
+        matches!(&answer, Answer::Person { why } if !why.to_string().contains("secret-part")),
         "{answer:?}"
     );
     assert!(!format!("{:?}", bench.sender).contains("secret-part"));
@@ -216,7 +227,7 @@ fn alertmanager_shows_one_alert_until_it_is_over() {
     }
     assert_eq!(bench.send(&letter(2, "acknowledged", "acknowledged", "")), Answer::Taken);
     let on = word(2, "acknowledged", "acknowledged");
-    assert_eq!(bench.sender.again([&on].into_iter(), now_ms()), Answer::Taken);
+    assert_eq!(bench.sender.again(&[&on], now_ms()), Answer::Taken);
     let active = manager.active();
     let [alert] = active.as_slice() else { panic!("{active:?}") };
     assert_eq!(alert["labels"]["alertname"], "key_at_risk");
@@ -240,6 +251,59 @@ fn alertmanager_shows_one_alert_until_it_is_over() {
     drop(manager);
     let answer = bench.send(&letter(4, "raised", "firing", ""));
     assert!(matches!(answer, Answer::Again { .. }), "no peer took it: {answer:?}");
+}
+
+#[test]
+fn a_peer_that_does_not_answer_holds_up_nobody() {
+    // connections to it are made, and nothing ever comes back
+    let hole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    hole.set_nonblocking(true).unwrap();
+    let asked = || std::iter::from_fn(|| hole.accept().ok()).count();
+    let manager = Alertmanager::start();
+    let text = format!(
+        "kind = \"alertmanager\"\nurls = [\"http://{}\", \"{}\"]",
+        hole.local_addr().unwrap(),
+        manager.url
+    );
+    let bench = bench(&text, &[]);
+    let began = std::time::Instant::now();
+    assert_eq!(bench.send(&letter(1, "raised", "firing", "")), Answer::Taken);
+    assert_eq!(asked(), 1);
+    for n in 2..30 {
+        assert_eq!(bench.send(&letter(n, "acknowledged", "acknowledged", "")), Answer::Taken);
+    }
+    assert_eq!(asked(), 0, "it is left alone");
+    assert!(began.elapsed() < std::time::Duration::from_secs(14), "{:?}", began.elapsed());
+    assert_eq!(manager.active().len(), 1);
+    bench.sender.ask_all();
+    let on = word(30, "acknowledged", "acknowledged");
+    assert_eq!(bench.sender.again(&[&on], now_ms()), Answer::Taken);
+    assert_eq!(asked(), 1, "with what is on it is asked again");
+}
+
+#[test]
+fn one_address_that_is_refused_takes_the_mail_from_nobody_else() {
+    let server = MailServer::start(None);
+    let text = format!(
+        "[[receiver]]\nname = \"it\"\nkind = \"email\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"retain@example.com\"\nto = [\"anna@example.com\", \"nobody@example.com\", \"ben@example.com\"]",
+        server.port
+    );
+    let found = Arc::new(receivers(&text).0.unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let here = Where { pipeline: "shop".to_owned(), page_url: String::new() };
+    let sender = Sender::open(&found, 0, &here, runtime.handle().clone()).unwrap();
+    let letters = route::apart(letter(1, "raised", "firing", ""), &found, &found.receivers[0]);
+    let answers: Vec<Answer> = letters.iter().map(|letter| sender.send(letter, now_ms())).collect();
+    let [Answer::Taken, Answer::Refused { why }, Answer::Taken] = answers.as_slice() else {
+        panic!("{answers:?}")
+    };
+    assert_eq!(why.what, "SMTP 550", "what everybody may see names nobody");
+    let mails = server.mails();
+    let to: Vec<&str> = mails.iter().map(|mail| mail.to[0].as_str()).collect();
+    assert_eq!(to, ["anna@example.com", "ben@example.com"]);
+    let id = |at: usize| mails[at].text.lines().find(|line| line.starts_with("Message-ID"));
+    assert!(mails.iter().all(|mail| mail.to.len() == 1) && id(0).is_some() && id(0) == id(1));
+    assert!(mails[0].text.contains("To: anna@example.com, nobody@example.com, ben@example.com"));
 }
 
 fn plain_text(mail: &str) -> String {
@@ -291,7 +355,10 @@ fn mail_goes_out_encrypted_with_text_html_and_stable_ids() {
 
     let wrong = mail(&certificates.file("ca.pem"), "sesame");
     let answer = wrong.send(&letter(1, "raised", "firing", "o7"));
-    assert!(matches!(&answer, Answer::Person { why } if !why.contains("sesame")), "{answer:?}");
+    assert!(
+        matches!(&answer, Answer::Person { why } if !why.to_string().contains("sesame")),
+        "{answer:?}"
+    );
     let other = tls::Certificates::new();
     let answer =
         mail(&other.file("ca.pem"), "open sesame").send(&letter(1, "raised", "firing", "o7"));

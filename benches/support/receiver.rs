@@ -1,7 +1,7 @@
 //! An HTTP server that reads request bodies and says 200: the bench's own program in a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
@@ -49,41 +49,42 @@ impl Drop for Receiver {
 }
 
 fn answer(mut stream: TcpStream) {
+    // whoever goes away in the middle of a request wants no answer
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    loop {
-        let (mut length, mut chunked) = (0_usize, false);
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                return;
-            }
-            let line = line.trim().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            chunked |= line.starts_with("transfer-encoding:") && line.contains("chunked");
-            if line.is_empty() {
-                break;
-            }
-        }
-        let mut body = Vec::new();
-        if chunked {
-            loop {
-                let mut size = String::new();
-                reader.read_line(&mut size).unwrap();
-                let size = usize::from_str_radix(size.trim(), 16).unwrap();
-                body.resize(size + 2, 0);
-                reader.read_exact(&mut body).unwrap();
-                if size == 0 {
-                    break;
-                }
-            }
-        } else {
-            body.resize(length, 0);
-            reader.read_exact(&mut body).unwrap();
-        }
+    while request(&mut reader).is_some() {
         if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err() {
             return;
         }
     }
+}
+
+/// Reads a request; `None`: the client has gone.
+fn request(reader: &mut impl BufRead) -> Option<()> {
+    let (mut length, mut chunked) = (0_usize, false);
+    loop {
+        let line = line(reader)?.trim().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        chunked |= line.starts_with("transfer-encoding:") && line.contains("chunked");
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    while chunked {
+        let size = usize::from_str_radix(line(reader)?.trim(), 16).unwrap();
+        body.resize(size + 2, 0);
+        reader.read_exact(&mut body).ok()?;
+        chunked = size > 0;
+    }
+    Some(())
+}
+
+/// A whole line; `None`: the client has gone.
+fn line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    line.ends_with('\n').then_some(line)
 }

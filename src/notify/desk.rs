@@ -5,6 +5,8 @@
 
 mod begin;
 mod due;
+mod parked;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,9 +19,6 @@ use super::route::addressees;
 use super::{Letter, is_on, is_over, when};
 use crate::plan::{Receiver, Receivers, Way};
 use crate::wire::alert::AlertWord;
-
-/// Alerts remembered for one receiver. Beyond it alerts are told, but not remembered: their ends are not told.
-const OPENS_MAX: usize = 100_000;
 
 /// An alert and whom it was for.
 pub type Key = (String, String);
@@ -84,7 +83,18 @@ pub struct Desk {
     /// What changed since it was last taken.
     changed: BTreeSet<Entry>,
     suppressed: u64,
-    forgotten: u64,
+    full: Full,
+    /// Letters that were decided and written down before they are sent, by number.
+    parked: BTreeMap<u64, Letter>,
+}
+
+/// What became of alerts for which there was no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Full {
+    /// Told, and forgotten: their ends are not told.
+    pub forgotten: u64,
+    /// Told at once, though it would have waited for the end of quiet hours or the digest.
+    pub hurried: u64,
 }
 
 impl Desk {
@@ -101,7 +111,8 @@ impl Desk {
             dues: BTreeSet::new(),
             changed: BTreeSet::new(),
             suppressed: 0,
-            forgotten: 0,
+            full: Full::default(),
+            parked: BTreeMap::new(),
         })
     }
 
@@ -159,10 +170,11 @@ impl Desk {
             let held_ms = before.and_then(|open| due_of(open.standing));
             let due_ms = if word.call && !told { word.due_ms } else { held_ms };
             let due_ms = due_ms.filter(|due_ms| *due_ms > now_ms);
-            let standing = due_ms.map_or(Standing::Told, |due_ms| Standing::Held { due_ms });
-            let held = due_ms.is_some();
-            self.put(key, Open { standing, word });
-            return if held { Vec::new() } else { vec![letter] };
+            if let Some(due_ms) = due_ms {
+                return self.put_off(key, Standing::Held { due_ms }, word).into_iter().collect();
+            }
+            self.put(key, Open { standing: Standing::Told, word });
+            return vec![letter];
         }
         if is_over(&word) {
             self.remove(&key);
@@ -201,9 +213,9 @@ impl Desk {
             }
             if word.catch_up {
                 let due_ms = self.digest_after(now_ms);
-                self.put(key, Open { standing: Standing::Listing { due_ms }, word: word.clone() });
+                letters.extend(self.put_off(key, Standing::Listing { due_ms }, word.clone()));
             } else if let Some(due_ms) = word.due_ms.filter(|due_ms| *due_ms > now_ms) {
-                self.put(key, Open { standing: Standing::Held { due_ms }, word: word.clone() });
+                letters.extend(self.put_off(key, Standing::Held { due_ms }, word.clone()));
             } else {
                 letters.extend(self.call_now(key, word, now_ms));
             }
@@ -229,8 +241,7 @@ impl Desk {
         }
         self.suppressed += 1;
         let due_ms = self.digest_after(now_ms);
-        self.put(key, Open { standing: Standing::Listing { due_ms }, word: word.clone() });
-        None
+        self.put_off(key, Standing::Listing { due_ms }, word.clone())
     }
 
     /// What happened to an alert, for those who have to do with it.
@@ -292,10 +303,14 @@ impl Desk {
     }
 
     fn put(&mut self, key: Key, open: Open) {
-        if self.opens.len() >= OPENS_MAX && !self.opens.contains_key(&key) {
-            self.forgotten += 1;
+        if !self.has_room(&key) {
+            self.full.forgotten += 1;
             return;
         }
+        self.enter(key, open);
+    }
+
+    fn enter(&mut self, key: Key, open: Open) {
         self.remove(&key);
         if let Some(due_ms) = due_of(open.standing) {
             self.dues.insert((due_ms, key.clone()));
@@ -331,9 +346,9 @@ impl Desk {
         open.map(|open| open.standing)
     }
 
-    /// Calls that the budget held back, and alerts told but not remembered, since this was last asked.
-    pub fn take_counts(&mut self) -> (u64, u64) {
-        (std::mem::take(&mut self.suppressed), std::mem::take(&mut self.forgotten))
+    /// Calls that the budget held back, and what there was no room for, since this was last asked.
+    pub fn take_counts(&mut self) -> (u64, Full) {
+        (std::mem::take(&mut self.suppressed), std::mem::take(&mut self.full))
     }
 
     /// Whether something changed since that was last taken.
@@ -352,6 +367,9 @@ impl Desk {
             Entry::Spent(to) => {
                 self.spent.get(to).map(|spent| serde_json::to_vec(spent).unwrap_or_default())
             }
+            Entry::Parked(number) => {
+                self.parked.get(number).map(|letter| serde_json::to_vec(letter).unwrap_or_default())
+            }
         };
         changed.into_iter().map(|entry| (value(&entry), entry)).map(|(v, e)| (e, v)).collect()
     }
@@ -360,6 +378,7 @@ impl Desk {
     pub fn adopt(&mut self) {
         self.changed.extend(self.opens.keys().cloned().map(Entry::Open));
         self.changed.extend(self.spent.keys().cloned().map(Entry::Spent));
+        self.changed.extend(self.parked.keys().copied().map(Entry::Parked));
     }
 
     /// Takes an entry back, as it was written; `None`: it is gone.
@@ -372,7 +391,8 @@ impl Desk {
             Entry::Open(key) => {
                 self.remove(&key);
                 if let Some(value) = value {
-                    self.put(key, serde_json::from_slice(value).map_err(told)?);
+                    // without a look at the room: partitions come back in any order
+                    self.enter(key, serde_json::from_slice(value).map_err(told)?);
                 }
             }
             Entry::Spent(to) => match value {
@@ -380,6 +400,12 @@ impl Desk {
                     self.spent.insert(to, serde_json::from_slice(value).map_err(told)?);
                 }
                 None => drop(self.spent.remove(&to)),
+            },
+            Entry::Parked(number) => match value {
+                Some(value) => {
+                    self.parked.insert(number, serde_json::from_slice(value).map_err(told)?);
+                }
+                None => drop(self.parked.remove(&number)),
             },
         }
         self.changed.clear();

@@ -11,21 +11,27 @@ pub mod route;
 pub mod when;
 pub mod words;
 
+use serde::{Deserialize, Serialize};
+
 use crate::wire::alert::AlertWord;
 
 /// Something to be sent to one receiver.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Letter {
     /// Stable: whoever sends it again, after whatever crash, sends it under this id.
     pub id: String,
     /// Whom it is for: an owner's id, [`crate::plan::OTHERS`] for alerts without one, or empty for the receiver itself.
     pub to: String,
+    /// The one address of mail it is for; `None`: all of the addressee's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// What it says.
     pub content: Content,
 }
 
 /// What a letter says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A transition of an alert.
     Alert(Box<AlertWord>),
@@ -34,7 +40,7 @@ pub enum Content {
 }
 
 /// A day's digest.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     /// What is on, the largest revenue at risk first.
     pub on: Vec<AlertWord>,
@@ -51,6 +57,7 @@ impl Letter {
         Self {
             id: format!("{}-{}", word.alert_id, word.n),
             to: to.to_owned(),
+            address: None,
             content: Content::Alert(Box::new(word.clone())),
         }
     }

@@ -1,6 +1,7 @@
 //! The notifier's records in the topic `PIPELINE.gN.notified`: which receiver and owner they are about, and where they lie.
 //!
-//! A key is `KIND RECEIVER ALERT OWNER`, separated by a tab; the owner, which is free text, comes last.
+//! A key is `KIND RECEIVER ALERT OWNER`, separated by a tab; the owner, which is free text, comes last. A letter that waits has its number
+//! in place of the alert.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -13,6 +14,8 @@ pub enum Entry {
     Open(Key),
     /// What was sent to an owner.
     Spent(String),
+    /// A letter that is to be sent, by its number.
+    Parked(u64),
 }
 
 impl Entry {
@@ -22,6 +25,7 @@ impl Entry {
         match self {
             Self::Open((alert_id, to)) => format!("open\t{receiver}\t{alert_id}\t{to}"),
             Self::Spent(to) => format!("spent\t{receiver}\t\t{to}"),
+            Self::Parked(number) => format!("parked\t{receiver}\t{number}\t"),
         }
     }
 
@@ -34,14 +38,18 @@ impl Entry {
             _ if whose != receiver => None,
             "open" => Some(Self::Open((alert.to_owned(), to.to_owned()))),
             "spent" => Some(Self::Spent(to.to_owned())),
+            "parked" => alert.parse().ok().map(Self::Parked),
             _ => None,
         }
     }
 
-    /// The partition of its record: by the owner.
+    /// The partition of its record: by the owner; letters that wait lie together.
     #[must_use]
     pub fn partition(&self, partitions: u16) -> u16 {
-        let (Self::Open((_, to)) | Self::Spent(to)) = self;
+        let to = match self {
+            Self::Open((_, to)) | Self::Spent(to) => to.as_str(),
+            Self::Parked(_) => "",
+        };
         let partition = xxh3_64(to.as_bytes()) % u64::from(partitions.max(1));
         u16::try_from(partition).unwrap_or(0)
     }

@@ -1,5 +1,6 @@
 //! Who hears of an alert through a receiver.
 
+use super::Letter;
 use crate::model::registry::Subject;
 use crate::plan::{OTHERS, OWNER, Receiver, Receivers, Way};
 use crate::rule::definition::Severity;
@@ -56,6 +57,19 @@ pub fn addresses<'a>(to: &str, receivers: &'a Receivers, receiver: &'a Receiver)
     match receivers.owner(to).and_then(|owner| owner.email.as_deref()).filter(|_| !to.is_empty()) {
         Some(address) => vec![address],
         None => mail.to.iter().map(String::as_str).collect(),
+    }
+}
+
+/// A letter for each address: what becomes of one (refused, busy) is not what becomes of the others.
+#[must_use]
+pub fn apart(letter: Letter, receivers: &Receivers, receiver: &Receiver) -> Vec<Letter> {
+    match addresses(&letter.to, receivers, receiver).as_slice() {
+        [] | [_] => vec![letter],
+        all => {
+            let to =
+                |address: &&str| Letter { address: Some((*address).to_owned()), ..letter.clone() };
+            all.iter().map(to).collect()
+        }
     }
 }
 

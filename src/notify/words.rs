@@ -131,7 +131,7 @@ impl Words {
         let digest =
             super::Digest { on: vec![word.clone()], over: vec![word.clone()], left_out: 1 };
         for content in [Content::Alert(Box::new(word)), Content::Digest(digest)] {
-            let letter = Letter { id: String::new(), to: String::new(), content };
+            let letter = Letter { id: String::new(), to: String::new(), address: None, content };
             for form in ["txt", "slack", "html"] {
                 self.say(&letter, form, &receivers)?;
             }

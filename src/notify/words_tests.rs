@@ -53,8 +53,12 @@ fn a_digest_names_what_is_on_and_what_is_over() {
     let words = Words::new(BTreeMap::new(), "").unwrap();
     let over = AlertWord { phase: "resolved".to_owned(), what: "resolved".to_owned(), ..word() };
     let digest = Digest { on: vec![word()], over: vec![over], left_out: 3 };
-    let letter =
-        Letter { id: "d".to_owned(), to: "o7".to_owned(), content: Content::Digest(digest) };
+    let letter = Letter {
+        id: "d".to_owned(),
+        to: "o7".to_owned(),
+        address: None,
+        content: Content::Digest(digest),
+    };
     let said = words.say(&letter, "txt", &receivers()).unwrap();
     assert_eq!(said.title, "5 alerts without a call for Anna");
     assert!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Desk, Manner, Open, Standing};
+use super::{Desk, Key, Manner, Open, Standing, pin};
 use crate::notify::route::addressees;
 use crate::notify::{Letter, is_on};
 use crate::wire::alert::AlertWord;
@@ -13,10 +13,11 @@ impl Desk {
     /// [`Desk::tick`], people find the rest in the next digest: to be
     /// called for everything at once helps nobody.
     pub fn begin(&mut self, mut last: Vec<AlertWord>, now_ms: i64) -> Vec<Letter> {
-        last.retain(is_on);
+        // what is put off is not over: who was told of it is not told that it is
+        last.retain(|word| is_on(word) || word.phase == "snoozed");
         last.sort_by(|a, b| (a.raised_ms, &a.alert_id).cmp(&(b.raised_ms, &b.alert_id)));
-        let on: BTreeSet<&str> = last.iter().map(|word| word.alert_id.as_str()).collect();
-        let known = self.opens.iter().filter(|((id, _), _)| !on.contains(id.as_str()));
+        let there: BTreeSet<&str> = last.iter().map(|word| word.alert_id.as_str()).collect();
+        let known = self.opens.iter().filter(|((id, _), _)| !there.contains(id.as_str()));
         let gone: Vec<AlertWord> = known.map(|(_, open)| over(&open.word, now_ms)).collect();
         let mut letters: Vec<Letter> = Vec::new();
         for word in gone {
@@ -31,11 +32,10 @@ impl Desk {
     fn meet(&mut self, word: AlertWord, now_ms: i64) -> Vec<Letter> {
         let known = self.of(&word.alert_id);
         if !known.is_empty() {
-            for key in known {
-                if let Some(standing) = self.opens.get(&key).map(|open| open.standing) {
-                    self.put(key, Open { standing, word: word.clone() });
-                }
-            }
+            let again = |key| self.meet_again(key, &word, now_ms);
+            return known.into_iter().filter_map(again).collect();
+        }
+        if !is_on(&word) {
             return Vec::new();
         }
         if self.manner() != Manner::People {
@@ -43,7 +43,7 @@ impl Desk {
             if let Some(key) = self.new_key(&word) {
                 let quiet_ms = word.due_ms.filter(|_| word.call && self.manner() == Manner::State);
                 let due_ms = quiet_ms.unwrap_or(now_ms).max(now_ms);
-                self.put(key, Open { standing: Standing::Held { due_ms }, word });
+                return self.put_off(key, Standing::Held { due_ms }, word).into_iter().collect();
             }
             return Vec::new();
         }
@@ -51,11 +51,35 @@ impl Desk {
             return self.hear(&word, now_ms);
         }
         let due_ms = self.digest_after(now_ms);
-        for to in addressees(&word, &self.receivers, self.receiver()) {
-            let open = Open { standing: Standing::Listing { due_ms }, word: word.clone() };
-            self.put((word.alert_id.clone(), to), open);
+        let standing = Standing::Listing { due_ms };
+        let all = addressees(&word, &self.receivers, self.receiver()).into_iter();
+        let put_off = |to| self.put_off((word.alert_id.clone(), to), standing, word.clone());
+        all.filter_map(put_off).collect()
+    }
+
+    /// An alert that the desk knows: its last transition takes the place of the one that was told.
+    fn meet_again(&mut self, key: Key, word: &AlertWord, now_ms: i64) -> Option<Letter> {
+        let before = self.opens.get(&key)?.clone();
+        let mut word = word.clone();
+        let manner = self.manner();
+        if manner == Manner::State {
+            pin(&mut word, &before.word);
         }
-        Vec::new()
+        let on = is_on(&word);
+        let ends = manner == Manner::State && !on && before.standing == Standing::Told;
+        let letter = ends.then(|| Letter::about(&word, &key.1));
+        let standing = match (manner, before.standing) {
+            (Manner::State, _) if !on => Standing::Silent,
+            // it was put off or taken, and is on again
+            (Manner::State, Standing::Silent) => Standing::Held { due_ms: now_ms },
+            (Manner::People, Standing::Silent) if word.phase == "firing" => {
+                Standing::Listing { due_ms: self.digest_after(now_ms) }
+            }
+            (Manner::State | Manner::Stream, standing) => standing,
+            (Manner::People, standing) => self.standing_after(standing, &word, now_ms)?,
+        };
+        self.put(key, Open { standing, word });
+        letter
     }
 }
 

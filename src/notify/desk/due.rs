@@ -68,7 +68,7 @@ impl Desk {
             digest.cut();
             // two digests of an owner on a day have two times
             let id = format!("digest-{pipeline}-{name}-{to}-{}-{at_ms}", when::day(&zone, at_ms));
-            Letter { id, to, content: Content::Digest(digest) }
+            Letter { id, to, address: None, content: Content::Digest(digest) }
         };
         by_owner.into_iter().map(letter).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::SmtpTransport;
@@ -11,7 +12,7 @@ use lettre::{Address, Message, Transport};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::secret;
-use crate::notify::answer::{Answer, of_smtp};
+use crate::notify::answer::{Answer, Why, of_smtp};
 use crate::notify::words::Said;
 use crate::notify::{Content, Letter};
 use crate::plan::{Mail, MailTls};
@@ -58,15 +59,30 @@ impl Postman {
         })
     }
 
-    /// Sends a letter to these addresses in one mail.
+    /// Sends a letter that these addresses get: to the one that it is for, or to all of them at once.
     pub fn send(&self, letter: &Letter, to: &[&str], plain: &Said, html: String) -> Answer {
-        let message = match self.message(letter, to, plain, html) {
-            Ok(message) => message,
-            Err(why) => return Answer::Refused { why },
-        };
-        match self.transport.send(&message) {
-            Ok(_) => Answer::Taken,
-            Err(error) => of_smtp(error.status().map(u16::from), error.to_string()),
+        let sent = self.message(letter, to, plain, html).and_then(|message| {
+            let envelope = match &letter.address {
+                Some(one) => {
+                    let from = Some(self.from.email.clone());
+                    Envelope::new(from, vec![address(one)?]).map_err(|error| error.to_string())?
+                }
+                None => message.envelope().clone(),
+            };
+            Ok(self.transport.send_raw(&envelope, &message.formatted()))
+        });
+        match sent {
+            Err(why) => Answer::Refused { why: why.into() },
+            Ok(Ok(_)) => Answer::Taken,
+            Ok(Err(error)) => {
+                let code = error.status().map(u16::from);
+                // what a server says names whom it is about
+                let why = match code {
+                    Some(code) => Why { what: format!("SMTP {code}"), said: error.to_string() },
+                    None => error.to_string().into(),
+                };
+                of_smtp(code, why)
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! One receiver as the outside sees it: a letter becomes a request of its protocol.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::http::HeaderName;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::mail::Postman;
-use super::post::{Header, Post};
+use super::post::{Header, Post, no_answer};
 use super::secret;
 use super::sign::Signer;
 use crate::notify::answer::Answer;
@@ -20,7 +21,7 @@ use crate::shell::settings::Secret;
 use crate::wire::alert::AlertWord;
 
 /// Alerts posted to Alertmanager in one request.
-const POSTED_MAX: usize = 200;
+pub const POSTED_MAX: usize = 200;
 
 /// What is told about where things are.
 #[derive(Clone, Debug)]
@@ -45,10 +46,25 @@ pub struct Sender {
 /// A way with its secrets read.
 #[derive(Debug)]
 enum Road {
-    Alertmanager { urls: Vec<String>, token: Option<Secret>, resolve_timeout_ms: i64 },
-    Slack { url: Secret },
-    PagerDuty { url: String, key: Secret },
-    Webhook { url: String, signer: Signer, token: Option<Secret> },
+    Alertmanager {
+        urls: Vec<String>,
+        token: Option<Secret>,
+        resolve_timeout_ms: i64,
+        /// Peers that did not answer in time: left out until what is on is posted again, or no other takes it.
+        away: RefCell<BTreeSet<usize>>,
+    },
+    Slack {
+        url: Secret,
+    },
+    PagerDuty {
+        url: String,
+        key: Secret,
+    },
+    Webhook {
+        url: String,
+        signer: Signer,
+        token: Option<Secret>,
+    },
     Email(Postman),
 }
 
@@ -80,7 +96,7 @@ impl Sender {
         match self.try_send(letter, now_ms) {
             Ok(answer) => answer,
             // the template was tried out: what fails now is this letter
-            Err(why) => Answer::Refused { why },
+            Err(why) => Answer::Refused { why: why.into() },
         }
     }
 
@@ -117,6 +133,7 @@ impl Sender {
                 self.post.post(url, &headers, body, now_ms)
             }
             Road::Email(postman) => {
+                // all of them stand in the mail, also where it goes to one
                 let to = route::addresses(&letter.to, &self.receivers, self.receiver());
                 if to.is_empty() {
                     return Err(format!("there is no address for {:?}", letter.to));
@@ -126,17 +143,16 @@ impl Sender {
         })
     }
 
-    /// Posts to every peer of an Alertmanager what is on, so that it does not take it for over.
-    pub fn again<'w>(&self, on: impl Iterator<Item = &'w AlertWord>, now_ms: i64) -> Answer {
-        let words: Vec<&AlertWord> = on.collect();
-        for words in words.chunks(POSTED_MAX) {
-            match self.post_alerts(words, now_ms) {
-                Ok(Answer::Taken) => {}
-                Ok(other) => return other,
-                Err(why) => return Answer::Refused { why },
-            }
+    /// Posts to every peer of an Alertmanager some of what is on, at most [`POSTED_MAX`], so that it does not take it for over.
+    pub fn again(&self, on: &[&AlertWord], now_ms: i64) -> Answer {
+        self.post_alerts(on, now_ms).unwrap_or_else(|why| Answer::Refused { why: why.into() })
+    }
+
+    /// Peers of an Alertmanager that did not answer are asked again.
+    pub fn ask_all(&self) {
+        if let Road::Alertmanager { away, .. } = &self.road {
+            away.borrow_mut().clear();
         }
-        Answer::Taken
     }
 
     /// How often what is on is posted again, milliseconds; `None`: this receiver does not forget.
@@ -147,9 +163,9 @@ impl Sender {
         }
     }
 
-    /// One peer is enough: the others hear of it from the first, and with the next posting.
+    /// One peer is enough. The others hear of it with the next posting; one that does not answer holds up nobody.
     fn post_alerts(&self, words: &[&AlertWord], now_ms: i64) -> Result<Answer, String> {
-        let Road::Alertmanager { urls, token, resolve_timeout_ms } = &self.road else {
+        let Road::Alertmanager { urls, token, resolve_timeout_ms, away } = &self.road else {
             return Ok(Answer::Taken);
         };
         let mut alerts = Vec::new();
@@ -161,13 +177,18 @@ impl Sender {
         }
         let body = bytes(&Value::Array(alerts))?;
         let headers: Vec<Header> = bearer(token.as_ref()).into_iter().collect();
-        let post = |url: &String| {
-            self.post.post(&format!("{url}/api/v2/alerts"), &headers, body.clone(), now_ms)
-        };
-        let answers: Vec<Answer> = urls.iter().map(post).collect();
-        let taken = answers.contains(&Answer::Taken);
-        let first = answers.into_iter().find(|answer| *answer != Answer::Taken);
-        Ok(first.filter(|_| !taken).unwrap_or(Answer::Taken))
+        let mut away = away.borrow_mut();
+        let asked: Vec<usize> = (0..urls.len()).filter(|at| !away.contains(at)).collect();
+        let addresses: Vec<String> =
+            asked.iter().map(|at| format!("{}/api/v2/alerts", urls[*at])).collect();
+        let answers = self.post.post_all(&addresses, &headers, body, now_ms);
+        if answers.contains(&Some(Answer::Taken)) {
+            let silent = asked.into_iter().zip(answers).filter(|(_, answer)| answer.is_none());
+            away.extend(silent.map(|(at, _)| at));
+            return Ok(Answer::Taken);
+        }
+        away.clear();
+        Ok(answers.into_iter().flatten().next().unwrap_or_else(no_answer))
     }
 }
 
@@ -189,6 +210,7 @@ fn road(receiver: &Receiver) -> Result<Road, String> {
             urls: urls.clone(),
             token: token(token_file)?,
             resolve_timeout_ms: *resolve_timeout_ms,
+            away: RefCell::default(),
         },
         Way::Slack { url_file } => Road::Slack { url: read(url_file, "url_file")? },
         Way::PagerDuty { url, token_file } => {

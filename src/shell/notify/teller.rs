@@ -1,7 +1,9 @@
 //! The loop of one receiver: reads alerts while this copy is the one that tells it, sends what its desk decides, and does not
 //! go on before it is taken. A receiver that is away holds up nobody but itself.
 
-use std::hash::{BuildHasher, RandomState};
+mod deliver;
+
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,19 +11,20 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::log::{Begins, Heard, Place, Session, Undelivered};
-use super::sender::{Sender, Where};
+use super::sender::{POSTED_MAX, Sender, Where};
 use crate::flow::carry::Backoff;
 use crate::model::time::SECOND_MS;
+use crate::notify::Letter;
 use crate::notify::answer::Answer;
-use crate::notify::desk::Desk;
+use crate::notify::desk::{Desk, Full};
 use crate::notify::pace::Pace;
-use crate::notify::{Content, Letter};
-use crate::plan::{Receiver, Receivers, Way};
+use crate::plan::{Receiver, Receivers};
 use crate::shell::board::{Heartbeat, ReceiverStatus};
 use crate::shell::clock::wall_ms;
 use crate::shell::consumer::{Member, Membership};
 use crate::shell::observe::Observer;
 use crate::shell::quiet::Calm;
+use crate::wire::alert::AlertWord;
 
 /// How long a look at the topic or the group waits.
 const LOOK: Duration = Duration::from_millis(100);
@@ -177,16 +180,19 @@ impl Work {
             let latest_ms = words.iter().map(|word| word.detected_ms).max();
             self.latest_ms = latest_ms.unwrap_or(self.latest_ms);
             let letters = desk.begin(words, self.now_ms());
-            if !self.deliver_all(&letters) {
-                return Ok(());
-            }
+            // behind those that an earlier copy left: what begins is written down before it is told
+            desk.park(self.apart(letters));
             self.commit(&mut session, &mut desk)?;
+        }
+        if !self.deliver_parked(&mut session, &mut desk)? {
+            return Ok(());
         }
         let (mut taken, mut written) = (0, Instant::now());
         let mut measured: Option<Instant> = None;
         while !self.quits() && self.leads {
             let due = desk.tick(self.now_ms());
-            if !self.deliver_all(&due) {
+            let any_due = !due.is_empty();
+            if !self.deliver_all(&mut session, &mut desk, due)? {
                 return Ok(());
             }
             self.post_again(&desk);
@@ -195,12 +201,12 @@ impl Work {
             let idle = heard.is_none();
             if let Some(heard) = heard {
                 let letters = self.take(&mut desk, heard);
-                if !self.deliver_all(&letters) {
+                if !self.deliver_all(&mut session, &mut desk, letters)? {
                     return Ok(());
                 }
-                taken = if letters.is_empty() || !self.careful() { taken + 1 } else { BATCH_MAX };
+                taken += 1;
             }
-            let full = taken >= BATCH_MAX || written.elapsed() >= BATCH_LONGEST || !due.is_empty();
+            let full = taken >= BATCH_MAX || written.elapsed() >= BATCH_LONGEST || any_due;
             if (idle || full) && (session.has_moved() || desk.has_changes()) {
                 self.commit(&mut session, &mut desk)?;
                 (taken, written) = (0, Instant::now());
@@ -215,11 +221,6 @@ impl Work {
             }
         }
         Ok(())
-    }
-
-    /// A message that comes twice would be read twice: it is written down at once.
-    fn careful(&self) -> bool {
-        matches!(self.teller.receiver().way, Way::Slack { .. } | Way::Email(_))
     }
 
     fn take(&mut self, desk: &mut Desk, heard: Heard) -> Vec<Letter> {
@@ -243,121 +244,41 @@ impl Work {
         session.commit(desk, &mut self.undelivered, &group)
     }
 
-    /// Whether all of them are delivered; if not, this copy does not tell the receiver any more.
-    fn deliver_all(&mut self, letters: &[Letter]) -> bool {
-        letters.iter().all(|letter| self.deliver(letter))
-    }
-
-    fn deliver(&mut self, letter: &Letter) -> bool {
-        let mut attempt = 0;
-        loop {
-            let wait_ms = self.pace.wait_ms(wall_ms());
-            if wait_ms > 0 && !self.pause(Duration::from_millis(wait_ms.unsigned_abs())) {
-                return false;
-            }
-            self.heartbeat.beat_after(STEP_LONGEST);
-            attempt += 1;
-            let answer = self.sender.send(letter, wall_ms());
-            self.pace.sent(wall_ms());
-            match answer {
-                Answer::Taken => {
-                    self.teller.observer.metrics.notify.sent(&self.name());
-                    self.show(|status| {
-                        status.sent += 1;
-                        status.trouble = None;
-                    });
-                    return true;
-                }
-                Answer::Refused { why } => {
-                    self.bury(letter.id.clone(), &letter.to, &told(letter), &why);
-                    return true;
-                }
-                Answer::Again { why, after_ms } => {
-                    let wait = self.wait(attempt, 1).max(millis(after_ms.unwrap_or(0)));
-                    if !self.failed(&why, wait) {
-                        return false;
-                    }
-                }
-                Answer::Person { why } => {
-                    // a key or an address may have been changed in its file
-                    let (receivers, at) = &self.teller.receivers;
-                    let (here, tokio) = (&self.teller.here, self.teller.tokio.clone());
-                    let wait = self.wait(attempt, PERSON_FACTOR);
-                    let why = match Sender::open(receivers, *at, here, tokio) {
-                        Ok(sender) => {
-                            self.sender = sender;
-                            why
-                        }
-                        Err(secret) => format!("{why}; {secret}"),
-                    };
-                    if !self.failed(&format!("{why}: a person must look at it"), wait) {
-                        return false;
-                    }
-                }
-            }
-        }
-    }
-
-    fn wait(&self, attempt: u32, factor: u64) -> Duration {
-        let jitter =
-            self.teller.seed.hash_one((attempt, self.name(), wall_ms())) as f64 / u64::MAX as f64;
-        let backoff = Backoff {
-            first_ms: self.teller.backoff.first_ms,
-            max_ms: self.teller.backoff.max_ms.saturating_mul(factor),
-        };
-        Duration::from_millis(backoff.wait_ms(attempt, jitter))
-    }
-
-    /// An attempt failed; false when it is not to be repeated here.
-    fn failed(&mut self, why: &str, wait: Duration) -> bool {
-        self.teller.observer.metrics.notify.failed(&self.name());
-        self.trouble(why);
-        self.pause(wait)
-    }
-
-    /// Puts aside what nobody will take.
-    fn bury(&mut self, id: String, to: &str, letter: &serde_json::Value, why: &str) {
-        tracing::warn!(
-            receiver = self.name(),
-            id,
-            why,
-            "a message is refused for good and put aside"
-        );
-        self.teller.observer.metrics.notify.dead(&self.name());
-        self.show(|status| status.dead += 1);
-        let value = serde_json::json!({
-            "receiver": self.name(), "id": id, "to": to, "why": why, "at_ms": wall_ms(), "letter": letter,
-        });
-        let value = serde_json::to_vec(&value).unwrap_or_default();
-        self.undelivered.push(Undelivered { id, value });
-    }
-
     /// Posts again what the receiver would otherwise forget. It may fail: the next one comes soon.
     fn post_again(&mut self, desk: &Desk) {
         let Some(every_ms) = self.sender.again_every_ms() else { return };
         if self.posted.is_some_and(|at| at.elapsed() < millis(every_ms)) {
             return;
         }
-        self.heartbeat.beat_after(STEP_LONGEST);
         self.posted = Some(Instant::now());
-        match self.sender.again(desk.on(), wall_ms()) {
-            Answer::Taken => {}
-            Answer::Again { why, .. } | Answer::Person { why } | Answer::Refused { why } => {
-                self.teller.observer.metrics.notify.failed(&self.name());
-                self.trouble(&why);
-                // soon, but not at once
-                let soon = Instant::now().checked_sub(millis(every_ms - 5 * SECOND_MS));
-                self.posted = soon.or(self.posted);
+        self.sender.ask_all();
+        let on: Vec<&AlertWord> = desk.on().collect();
+        for some in on.chunks(POSTED_MAX) {
+            self.heartbeat.beat_after(STEP_LONGEST);
+            match self.sender.again(some, wall_ms()) {
+                Answer::Taken => {}
+                Answer::Again { why, .. } | Answer::Person { why } | Answer::Refused { why } => {
+                    self.not_taken(&why);
+                    // soon, but not at once
+                    let soon = Instant::now().checked_sub(millis(every_ms - 5 * SECOND_MS));
+                    self.posted = soon.or(self.posted);
+                    return;
+                }
+            }
+            self.hear_group(Duration::ZERO);
+            if !self.leads || self.quits() {
+                return;
             }
         }
     }
 
     fn measure(&mut self, desk: &mut Desk) {
-        let (suppressed, forgotten) = desk.take_counts();
+        let (suppressed, full) = desk.take_counts();
         self.teller.observer.metrics.notify.suppressed(&self.name(), suppressed);
-        if forgotten > 0 {
+        if full != Full::default() {
+            let Full { forgotten, hurried } = full;
             self.trouble(&format!(
-                "{forgotten} alerts were told but cannot be remembered: too many are open"
+                "too many alerts are open: {forgotten} that were told are forgotten, {hurried} were told at once that should have waited"
             ));
         }
         let opens = desk.opens() as u64;
@@ -419,10 +340,14 @@ impl Work {
     }
 
     fn trouble(&self, why: &str) {
+        self.log_trouble(why);
+        self.show(|status| status.trouble = Some(why.to_owned()));
+    }
+
+    fn log_trouble(&self, why: &str) {
         if let Some(left_out) = self.calm.say(why) {
             tracing::warn!(receiver = self.name(), left_out, "{why}");
         }
-        self.show(|status| status.trouble = Some(why.to_owned()));
     }
 
     fn untroubled(&self) {
@@ -438,15 +363,7 @@ impl Work {
     }
 }
 
-fn told(letter: &Letter) -> serde_json::Value {
-    match &letter.content {
-        Content::Alert(word) => serde_json::to_value(word).unwrap_or_default(),
-        Content::Digest(digest) => {
-            serde_json::json!({ "on": digest.on, "over": digest.over, "left_out": digest.left_out })
-        }
-    }
-}
-
+/// Milliseconds as a duration; below zero is none.
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(ms.max(0).unsigned_abs())
 }
