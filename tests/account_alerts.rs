@@ -412,7 +412,10 @@ fn reasons_name_people() {
     };
     say(&mut book, 0, "ann", &|part| part.champion = Champion::Yes);
     say(&mut book, 1, "bob", &|part| part.said_key = true);
-    say(&mut book, 80, "bob", &|part| (part.said_key, part.risk_ppm) = (true, Some(990_000)));
+    say(&mut book, 80, "bob", &|part| {
+        (part.said_key, part.risk_ppm) = (true, Some(990_000));
+        part.name = "Bob Hale".to_owned();
+    });
     say(&mut book, 81, "eve", &|part| part.risk_ppm = Some(900_000));
     say(&mut book, 82, "ann", &|part| {
         part.champion = Champion::Left;
@@ -424,7 +427,7 @@ fn reasons_name_people() {
         raised.unwrap_or_else(|| panic!("{rule}: {:?}", book.alerted)).clone()
     };
     let risk = told("account_at_risk");
-    assert_eq!(risk.reasons, ["risk 0.70", "bob at 0.99", "eve at 0.90"]);
+    assert_eq!(risk.reasons, ["risk 0.70", "Bob Hale at 0.99", "eve at 0.90"]);
     assert_eq!(risk.at_ms, BEGIN_MS + 81 * DAY_MS);
     assert_eq!((risk.owner_id.as_str(), risk.account_id.as_str()), ("u-1", "a1"));
     // 100,000 a year each: (0.2 + 0.99 + 0.9) * 90 / 365

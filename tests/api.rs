@@ -5,6 +5,8 @@
 
 #[path = "api/acts.rs"]
 mod acts;
+#[path = "api/alerts.rs"]
+mod alerts;
 #[path = "support/carried.rs"]
 mod carried;
 #[path = "api/description.rs"]

@@ -270,14 +270,20 @@ impl Facts for Seen<'_> {
             .filter_map(|(key, part)| {
                 let risk_ppm = part.risk_ppm?;
                 let revenue = i128::from(part.revenue_365_minor.unwrap_or(0).max(0));
-                Some((revenue * i128::from(risk_ppm), risk_ppm, &*key.customer))
+                Some((revenue * i128::from(risk_ppm), risk_ppm, called(key, part)))
             })
             .filter(|(_, risk_ppm, _)| *risk_ppm > 0)
             .collect();
         found.sort_by(|a, b| (b.0, b.1, a.2).cmp(&(a.0, a.1, b.2)));
-        let said = |(_, ppm, id): (i128, u32, &str)| format!("{id} at {:.2}", f64::from(ppm) / PPM);
+        let said =
+            |(_, ppm, who): (i128, u32, &str)| format!("{who} at {:.2}", f64::from(ppm) / PPM);
         found.into_iter().take(2).map(said).collect()
     }
+}
+
+/// A member as people call it: by name where one is known.
+fn called<'a>(key: &'a MemberKey, part: &'a AccountPart) -> &'a str {
+    if part.name.is_empty() { &key.customer } else { &part.name }
 }
 
 impl Seen<'_> {
@@ -286,7 +292,7 @@ impl Seen<'_> {
         let active = |part: &AccountPart| part.last_seen_ms.is_some_and(|ms| ms > since_ms);
         let person = |key: &MemberKey| *key.customer != *self.id;
         match self.present().find(|(key, part)| person(key) && active(part)) {
-            Some((key, _)) => format!("only {} still deals with us", key.customer),
+            Some((key, part)) => format!("only {} still deals with us", called(key, part)),
             None => "nobody deals with us any more".to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! An alert: as a piece of a list, with what may be done about it, and as a page of its own with its history.
 
 use maud::{Markup, html};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::frame::{Frame, Notice, page};
 use super::icon::{Icon, icon};
@@ -63,6 +64,16 @@ pub(super) fn subject(alert: &Alert) -> Markup {
     html! { span { (words::human(&alert.subject_kind)) " " (named(&alert.subject_id)) } }
 }
 
+/// What the subject is, where that is not a customer: customers are what most alerts are about.
+fn kind(alert: &Alert) -> Markup {
+    let says = match alert.subject_kind.as_str() {
+        "customer" | "segment" | "employee" => String::new(),
+        "ticket" => format!("Ticket {}", alert.subject_id),
+        kind => words::human(kind),
+    };
+    html! { @if !says.is_empty() { span .small.quiet { (says) } } }
+}
+
 /// The line above an alert: how bad, what, since when, who has it.
 pub(super) fn headline(pen: &Pen<'_>, alert: &Alert) -> Markup {
     html! {
@@ -108,9 +119,19 @@ pub(super) fn acts(frame: &Frame, alert: &Alert, acts: &[Act], about: &str) -> M
     }
 }
 
-fn hidden(frame: &Frame, alert: &Alert) -> Markup {
+/// The id of the command that a form of this page sends; empty, and the command gets one of its own, without a seed.
+fn command_id(frame: &Frame, alert: &Alert, act: Act) -> String {
+    if frame.form_seed.is_empty() {
+        return String::new();
+    }
+    let form = format!("{}/{}/{}", frame.form_seed, alert.alert_id, act.name());
+    format!("{:032x}", xxh3_128(form.as_bytes()))
+}
+
+fn hidden(frame: &Frame, alert: &Alert, act: Act) -> Markup {
     html! {
         input type="hidden" name=(field::CSRF) value=(frame.csrf);
+        input type="hidden" name=(field::COMMAND_ID) value=(command_id(frame, alert, act));
         input type="hidden" name=(field::EPISODE) value=(alert.episode);
         input type="hidden" name=(field::BACK) value=(frame.asked.address());
     }
@@ -119,7 +140,7 @@ fn hidden(frame: &Frame, alert: &Alert) -> Markup {
 fn plain(frame: &Frame, alert: &Alert, act: Act, says: &str, class: &str, about: &str) -> Markup {
     html! {
         form method="post" action=(links::act(&alert.alert_id, act)) data-act {
-            (hidden(frame, alert))
+            (hidden(frame, alert, act))
             button class=(class) type="submit" { (says) span .unseen { ": " (about) } }
         }
     }
@@ -130,7 +151,7 @@ fn snooze(frame: &Frame, alert: &Alert, about: &str) -> Markup {
         details .pop data-pop {
             summary .button { "Put off" span .unseen { ": " (about) } }
             form .pop-in method="post" action=(links::act(&alert.alert_id, Act::Snooze)) data-act {
-                (hidden(frame, alert))
+                (hidden(frame, alert, Act::Snooze))
                 (note(alert, Act::Snooze))
                 fieldset .choices {
                     legend .unseen { "For how long" }
@@ -149,7 +170,7 @@ fn resolve(frame: &Frame, alert: &Alert, about: &str) -> Markup {
         details .pop data-pop {
             summary .button.plain { "Resolve" span .unseen { ": " (about) } }
             form .pop-in method="post" action=(links::act(&alert.alert_id, Act::Resolve)) data-act {
-                (hidden(frame, alert))
+                (hidden(frame, alert, Act::Resolve))
                 (note(alert, Act::Resolve))
                 button .button.primary type="submit" { "Resolve" }
                 p .small.quiet { "If what raised it goes on, it is reopened after the rule’s cooldown." }
@@ -178,7 +199,7 @@ pub(super) fn item(pen: &Pen<'_>, alert: &Alert, level_2: bool) -> Markup {
         article class={ "item is-" (class) (taken) } data-key=(alert.alert_id) tabindex="-1" {
             div {
                 (headline(pen, alert))
-                @if level_2 { h2 { (subject(alert)) (parts::key(alert.key)) (parts::tier(&alert.tier)) } }
+                @if level_2 { h2 { (subject(alert)) (parts::key(alert.key)) (parts::tier(&alert.tier)) (kind(alert)) } }
                 (reasons(alert))
             }
             div .item-side {
@@ -289,7 +310,7 @@ pub fn alert(answer: &AlertDetail, frame: &Frame) -> String {
     let title = words::rule(&alert.rule);
     let body = html! {
         div {
-            p .crumbs { a href=(links::TODAY) { "Today" } " / " a href=(links::ALERTS) { "Alerts" } }
+            p .crumbs { a href=(links::ALERTS) { "Alerts" } }
             div .title { h1 { (title) } (parts::severity(&alert.severity)) (phase(&pen, alert)) }
             p .lead { (subject(alert)) ". " (alert.about) }
         }

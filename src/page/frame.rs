@@ -27,6 +27,8 @@ pub struct Frame {
     pub may_act: bool,
     /// The session's token against forged forms.
     pub csrf: String,
+    /// A random text of this page, from which the ids of its forms' commands are made: pressed twice, a form has one effect.
+    pub form_seed: String,
     /// Address of this page.
     pub asked: Asked,
     /// The zone in which moments are written.
@@ -175,6 +177,7 @@ fn navigation(asked: &Asked) -> Markup {
         (links::TODAY, "Today"),
         (links::ACCOUNTS, "Accounts"),
         (links::CUSTOMERS, "Customers"),
+        (links::ALERTS, "Alerts"),
         (links::MARKETING, "Marketing"),
         (links::PIPELINE, "Pipeline"),
     ];
@@ -183,8 +186,7 @@ fn navigation(asked: &Asked) -> Markup {
             ul {
                 @for (path, name) in places {
                     @let here = asked.path == path
-                        || (path != links::TODAY && asked.path.starts_with(&format!("{path}/")))
-                        || (path == links::TODAY && asked.path.starts_with(links::ALERTS));
+                        || (path != links::TODAY && asked.path.starts_with(&format!("{path}/")));
                     li { a href=(path) aria-current=[here.then_some("page")] { (name) } }
                 }
             }

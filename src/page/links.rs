@@ -29,6 +29,8 @@ pub mod field {
     pub const TOKEN: &str = "token";
     /// The episode of the alert that an action is about.
     pub const EPISODE: &str = "episode";
+    /// The command's id: sent again with the same one it takes effect once.
+    pub const COMMAND_ID: &str = "command_id";
     /// What the person notes.
     pub const NOTE: &str = "note";
     /// For how many days an alert is put off, counted from the pipeline's clock.

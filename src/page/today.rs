@@ -42,9 +42,10 @@ pub fn today(answer: &Today, frame: &Frame) -> String {
         @if first && !answer.others.is_empty() {
             section .stack aria-labelledby="others" {
                 div {
-                    h2 #others { "Without an account" }
+                    h2 #others { "Other open alerts" }
                     p .small.quiet {
-                        "Open alerts about customers whose account nobody has named, and about segments and employees."
+                        "About accounts with nothing at risk as far as is known and their customers, customers without an account, segments "
+                        "and employees. The worst first; " a href=(links::ALERTS) { "Alerts" } " has all."
                     }
                 }
                 div .queue data-queue { @for alert in &answer.others { (alert::item(&pen, alert, true)) } }

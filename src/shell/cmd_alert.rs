@@ -330,7 +330,8 @@ mod tests {
         let acts = alert().acts().to_vec();
         let history = vec![alert()];
         let mut out = Vec::new();
-        one(&AlertDetail { standing, alert: alert(), acts, history }, &mut out).unwrap();
+        let detail = AlertDetail { standing, alert: alert(), acts, latest_episode: 1, history };
+        one(&detail, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.starts_with("9f  high     snoozed      key_at_risk of customer C\u{fffd}[2J1, ")

@@ -9,7 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-use super::api::act::{Command, Commands};
+use super::api::act::{Command, Commands, NotSent};
 use super::client::{Link, REQUEST_TIMEOUT};
 use super::generation::current;
 use crate::api::answer;
@@ -39,6 +39,20 @@ pub enum SendError {
         /// What it said.
         error: KafkaError,
     },
+}
+
+/// Steps after which a letter may be with the brokers, whatever else they say.
+const SENDING: [&str; 2] = ["writing to the mail topic", "waiting for the brokers"];
+
+impl From<SendError> for NotSent {
+    fn from(error: SendError) -> Self {
+        match &error {
+            SendError::Kafka { doing, .. } if SENDING.contains(doing) => {
+                Self::Unsure(error.to_string())
+            }
+            _ => Self::Unwritten(error.to_string()),
+        }
+    }
 }
 
 fn doing(doing: &'static str) -> impl FnOnce(KafkaError) -> SendError {
@@ -109,11 +123,11 @@ pub fn write(
         producer
             .send(record.payload(&bytes))
             .map_err(|(error, _)| error)
-            .map_err(doing("writing to the mail topic"))?;
+            .map_err(doing(SENDING[0]))?;
     }
-    producer.flush(SEND_TIMEOUT + FLUSH_MORE).map_err(doing("waiting for the brokers"))?;
+    producer.flush(SEND_TIMEOUT + FLUSH_MORE).map_err(doing(SENDING[1]))?;
     let refused = producer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    refused.map_or(Ok(()), |error| Err(doing("writing to the mail topic")(error)))
+    refused.map_or(Ok(()), |error| Err(doing(SENDING[0])(error)))
 }
 
 /// The shard of a customer (of an account, in a pipeline of accounts); with a partitioner that we do not know all of them: only the
@@ -140,14 +154,19 @@ fn shards_of(plan: &Plan, customer: &str, shards: u16) -> Vec<u16> {
 #[must_use]
 pub fn commands(link: Link, plans: Vec<Arc<Plan>>) -> Commands {
     Commands::new(move |command| {
-        let said = said(command).ok_or("the command's id is not of 32 hexadecimal digits")?;
+        let said = said(command).ok_or_else(|| {
+            NotSent::Unwritten("the command's id is not of 32 hexadecimal digits".to_owned())
+        })?;
         let plan = pipeline_of(&plans, &command.subject_kind).ok_or_else(|| {
             let kind = &command.subject_kind;
-            format!("no pipeline of this process has alerts about a subject of kind {kind}: act where it runs")
+            NotSent::Vain(format!(
+                "no pipeline of this process has alerts about a subject of kind {kind}: act where it runs, or name its definition"
+            ))
         })?;
-        let generation = current(&link, plan).map_err(|error| error.to_string())?;
+        let generation =
+            current(&link, plan).map_err(|error| NotSent::Unwritten(error.to_string()))?;
         let names = Names::new(&plan.name, generation);
-        send(&link, plan, &names, &said).map_err(|error| error.to_string())
+        Ok(send(&link, plan, &names, &said)?)
     })
 }
 

@@ -1,6 +1,7 @@
 //! The views people read: SQL text from the plan.
 
 mod accounts;
+mod alerts;
 mod credit;
 mod customers;
 mod history;
@@ -87,7 +88,7 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("segments_hourly", segments::hourly(tables)),
         view("segments_between", segments::between(views)),
         view("segments_now", segments::now(views)),
-        view("alerts_now", plain_select(tables, Table::Alerts, "")),
+        view("alerts_now", alerts::of_customers(tables)),
         view("alert_history", plain_select(tables, Table::AlertHistory, "")),
         view("activity_by_minute", activity_select(tables)),
         view("events", plain_select(tables, Table::Events, "")),

@@ -26,7 +26,11 @@ async fn an_action_is_written_once_with_who_asked_for_it() {
     for path in ["/alerts/a3/resolve", "/alerts/a4/reopen"] {
         assert_eq!(post(&desk, path, OPERATOR, None).await.status, StatusCode::ACCEPTED, "{path}");
     }
+    let of_account = post(&desk, "/alerts/b1/acknowledge", OPERATOR, None).await;
+    assert_eq!(of_account.status, StatusCode::ACCEPTED, "{}", of_account.body);
     let sent = desk.sent.lock().unwrap();
+    let account = &sent[4];
+    assert_eq!((account.subject_kind.as_str(), account.subject.as_str()), ("account", "A0"));
     let first = &sent[0];
     assert_eq!((first.id.as_str(), first.by.as_str(), first.act), (id, "olga", Act::Acknowledge));
     assert_eq!(
@@ -36,9 +40,9 @@ async fn an_action_is_written_once_with_who_asked_for_it() {
     assert_eq!(first.note, "called; \"back\" on Monday");
     assert_eq!(sent[1].until_ms, Some(1_809_129_600_000));
     let acts: Vec<Act> = sent.iter().map(|command| command.act).collect();
-    assert_eq!(acts, [Act::Acknowledge, Act::Snooze, Act::Resolve, Act::Reopen]);
+    assert_eq!(acts, [Act::Acknowledge, Act::Snooze, Act::Resolve, Act::Reopen, Act::Acknowledge]);
     let ids: std::collections::BTreeSet<&String> = sent.iter().map(|command| &command.id).collect();
-    assert_eq!(ids.len(), 4, "every action has an id of its own");
+    assert_eq!(ids.len(), 5, "every action has an id of its own");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use retain::shell::api::act::{Command, Commands};
+use retain::shell::api::act::{Command, Commands, NotSent};
 use retain::shell::api::{Api, openapi};
 use retain::shell::board::{Status, StatusBoard};
 use retain::shell::migrate::{Retention, migrate};
@@ -71,13 +71,22 @@ pub fn private(path: &std::path::Path) {
 impl Desk {
     /// On this address, with settings besides.
     pub fn at(url: &str, more: &[&str]) -> Self {
+        Self::sending(url, more, |_| Ok(()))
+    }
+
+    /// The same, where commands fare so.
+    pub fn sending(
+        url: &str,
+        more: &[&str],
+        fare: impl Fn(&Command) -> Result<(), NotSent> + Send + Sync + 'static,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(&folder, url, more);
         let sent: Arc<Mutex<Vec<Command>>> = Arc::default();
         let log = Arc::clone(&sent);
         let commands = Commands::new(move |command| {
             log.lock().unwrap().push(command.clone());
-            Ok(())
+            fare(command)
         });
         let board = StatusBoard::new(Status { pipeline: "customers".into(), ..Status::default() });
         let sections = (&settings.http, &settings.clickhouse);
@@ -242,6 +251,7 @@ async fn fill(engine: &Engine) {
         let row = json!({"account_id": "A0", "day": day, "risk": risk, "at_risk_minor": 400, "version": 1});
         insert(engine, "retain_accounts_g1.account_history", &row).await;
     }
+    members(engine, "A0", "o1").await;
     for (id, phase, severity) in [
         ("a1", "firing", "high"),
         ("a2", "acknowledged", "critical"),
@@ -256,6 +266,37 @@ async fn fill(engine: &Engine) {
         insert(engine, "retain_g1.alert_history", &last).await;
         insert(engine, "retain_g1.alerts", &last).await;
     }
+    for (id, account, severity) in [("b1", "A0", "critical"), ("b2", "A2", "low")] {
+        let row = of_account(id, account, severity);
+        insert(engine, "retain_accounts_g1.alert_history", &row).await;
+        insert(engine, "retain_accounts_g1.alerts", &row).await;
+    }
+}
+
+/// Who c1 belongs to, as the pipeline writes it when their master data change; the other odd one belongs to nobody.
+pub async fn members(engine: &Engine, account: &str, owner: &str) {
+    for (id, account) in [("c1", account), ("o%neill%", "")] {
+        let moved = format!(
+            "INSERT INTO retain_g1.customers SELECT * REPLACE('{account}' AS account_id, '{owner}' AS owner_id, \
+             'EMEA' AS region, version + 1 AS version) FROM retain_g1.customers FINAL WHERE customer_id LIKE '{id}'"
+        );
+        engine.run(&moved).await;
+    }
+}
+
+/// An alert about an account, as the pipeline of accounts writes it.
+fn of_account(id: &str, account: &str, severity: &str) -> Value {
+    let mut row = transition(id, (1, "raised", "firing"), severity);
+    for (name, value) in [
+        ("rule", "account_at_risk"),
+        ("subject_kind", "account"),
+        ("subject_id", account),
+        ("account_id", account),
+        ("customer_id", ""),
+    ] {
+        row[name] = value.into();
+    }
+    row
 }
 
 /// A transition of an alert about a member of A0; a6 is about somebody without an account.

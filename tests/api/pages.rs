@@ -167,6 +167,21 @@ async fn a_form_acts_for_its_own_session_and_says_once_what_it_did() {
         StatusCode::PAYLOAD_TOO_LARGE
     );
     assert_eq!(desk.sent.lock().unwrap().len(), 2);
+    // a form that is sent twice is one command, and each page has forms of its own
+    let page = [operator.get("/alerts/a1").await, operator.get("/alerts/a1").await];
+    let id = |page: &Answer| {
+        let text = page.body.as_str().unwrap();
+        let from = text.find("/alerts/a1/acknowledge").unwrap();
+        let from = from + text[from..].find("name=\"command_id\" value=\"").unwrap() + 25;
+        text[from..from + 32].to_owned()
+    };
+    assert_ne!(id(&page[0]), id(&page[1]));
+    let form = format!("csrf={own}&command_id={}&back=%2F", id(&page[0]));
+    for _ in 0..2 {
+        assert_eq!(operator.post("/alerts/a1/acknowledge", &form).await.status, 303);
+    }
+    let ids = desk.sent.lock().unwrap()[2..].iter().map(|sent| sent.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids, [id(&page[0]), id(&page[0])]);
     // a script of another site has the cookie at best, never the token
     let request =
         Request::post("/api/v1/alerts/a1/resolve").header(header::COOKIE, &operator.cookie);

@@ -1,5 +1,9 @@
 //! What is refused: wrong questions, too many of them, and a ClickHouse that is away or empty.
 
+use std::future::IntoFuture as _;
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 
@@ -104,6 +108,31 @@ async fn a_token_has_so_many_requests_a_minute_and_others_are_not_held_up() {
     assert!((1..=31).contains(&refused), "{refused}");
     let other = desk.call(Method::GET, "/nothing", Some(crate::desk::OPERATOR), None).await;
     assert_eq!(other.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_known_takes_no_room_of_those_who_are() {
+    let desk = Desk::at("http://127.0.0.1:9", &["http.concurrent_requests_max=4"]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, desk.router.clone()).into_future());
+    // a form for signing in whose body does not come
+    let mut slow = std::net::TcpStream::connect(at).unwrap();
+    let head = "POST /sign-in HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 7\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    slow.write_all(head.as_bytes()).unwrap();
+    let sign_in = || desk.send(Request::get("/sign-in").body(Body::empty()).unwrap());
+    let begun = Instant::now();
+    while sign_in().await.status != StatusCode::SERVICE_UNAVAILABLE {
+        assert!(begun.elapsed() < Duration::from_secs(8), "the form has no room of its own");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(desk.get("/nothing").await.status, StatusCode::NOT_FOUND);
+    slow.write_all(b"token=x").unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert_eq!(sign_in().await.status, StatusCode::OK);
 }
 
 #[test]

@@ -53,12 +53,12 @@ async fn an_account_has_its_alerts_credit_and_history() {
     let account = desk.body("/accounts/A0").await;
     assert_eq!(account["account"]["name"], "Zeta");
     assert_eq!(account["account"]["overdue_minor"], 15);
-    assert_eq!(account["account"]["open_alerts"], 3);
+    assert_eq!(account["account"]["open_alerts"], 4);
     assert_eq!(account["account"]["last_contact"], Value::Null);
     let other = desk.body("/accounts/A1").await;
     assert_eq!(other["account"]["last_contact"], "2027-03-21T10:00:00.000Z");
     assert_eq!(account["credit"][1]["legal_entity_id"], "L1");
-    assert_eq!(account["alerts"].as_array().unwrap().len(), 5);
+    assert_eq!(account["alerts"].as_array().unwrap().len(), 6);
     let days: Vec<&Value> =
         account["history"].as_array().unwrap().iter().map(|p| &p["day"]).collect();
     assert_eq!(days, ["2027-03-01", "2027-04-01", "2027-04-02"]);
@@ -67,9 +67,14 @@ async fn an_account_has_its_alerts_credit_and_history() {
     assert_eq!(today["accounts"]["items"][0]["account"]["account_id"], "A0");
     assert_eq!(today["accounts"]["items"][0]["alerts"][0]["alert_id"], "a2", "the worst first");
     assert_eq!(today["accounts"]["total"], 6, "what has nothing at risk is left out");
-    assert_eq!(today["others"][0]["alert_id"], "a6");
+    let beside = &today["accounts"]["items"][0]["alerts"][1];
+    assert_eq!([&beside["alert_id"], &beside["name"]], ["b1", "Zeta"], "of the account itself");
+    // a customer without an account, and an account with nothing at risk
+    let others = [&today["others"][0], &today["others"][1]].map(|alert| &alert["alert_id"]);
+    assert_eq!(others, ["a6", "b2"]);
+    assert_eq!(today["others"].as_array().unwrap().len(), 2);
     let summary = &today["summary"];
-    assert_eq!([&summary["firing"], &summary["acknowledged"], &summary["urgent"]], [2, 1, 1]);
+    assert_eq!([&summary["firing"], &summary["acknowledged"], &summary["urgent"]], [4, 1, 2]);
     assert_eq!(summary["at_risk_minor"], 1909);
 }
 
@@ -140,5 +145,5 @@ async fn the_figures_of_marketing_and_of_the_pipeline_add_up() {
     assert_eq!(state["sources"].as_array().unwrap().len(), 3);
     let load = state["alert_load"].as_array().unwrap().iter();
     let raised: u64 = load.map(|day| day["raised"].as_u64().unwrap()).sum();
-    assert_eq!(raised, 6);
+    assert_eq!(raised, 8);
 }

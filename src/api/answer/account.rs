@@ -171,7 +171,7 @@ pub struct Account {
     pub credit: Vec<EntityCredit>,
     /// Its customers, by revenue at risk; at most 200.
     pub members: Vec<Member>,
-    /// Alerts of the account and its members: open ones first, then the latest; at most 50.
+    /// Alerts of the account and its members: open ones first, the worst of them first, then the latest; at most 50.
     pub alerts: Vec<Alert>,
     /// What happened, latest first; at most 100.
     pub timeline: Vec<Happening>,

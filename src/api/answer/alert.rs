@@ -133,9 +133,11 @@ pub struct AlertDetail {
     pub standing: Standing,
     /// How it stands.
     pub alert: Alert,
-    /// What may be done about it as it stands.
+    /// What may be done about it as it stands; nothing once the rule has been raised about the subject in a later episode.
     pub acts: Vec<Act>,
-    /// The transitions of this episode, the first one first.
+    /// The latest episode of the rule about the subject: the only one that actions have an effect on.
+    pub latest_episode: u32,
+    /// The transitions of this episode, the first one first; at most the latest 200.
     pub history: Vec<Alert>,
 }
 

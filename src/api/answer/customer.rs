@@ -149,7 +149,7 @@ pub struct Customer {
     pub signals: Vec<SignalValue>,
     /// What each legal entity owes.
     pub credit: Vec<EntityCredit>,
-    /// Alerts: open ones first, then the latest; at most 50.
+    /// Alerts: open ones first, the worst of them first, then the latest; at most 50.
     pub alerts: Vec<Alert>,
     /// Opportunities that stand.
     pub opportunities: Vec<Proposal>,

@@ -40,6 +40,7 @@ pub struct Today {
     pub summary: TodaySummary,
     /// Accounts by revenue at risk, or as asked.
     pub accounts: List<TodayRow>,
-    /// Open alerts whose subject belongs to no account that is known, the most severe first; at most 50.
+    /// Open alerts that stand beside none of the accounts at risk, the most severe first; at most 50: about subjects without an account
+    /// that is known, and about accounts that have nothing at risk.
     pub others: Vec<Alert>,
 }

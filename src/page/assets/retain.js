@@ -68,13 +68,23 @@
     return parts.join(", ");
   }
 
+  // Whether a page that came says the same. Ids of commands are new on every page: they alone are no change, and the forms that
+  // stay keep theirs, so that a button that is pressed again has its effect once.
+  function same(fresh) {
+    const ids = (root) => root.querySelectorAll('input[name="command_id"]');
+    const probe = fresh.cloneNode(true);
+    const mine = ids(live);
+    ids(probe).forEach((id, i) => mine[i] && id.setAttribute("value", mine[i].getAttribute("value")));
+    return live.isEqualNode(probe);
+  }
+
   // A page that came: its live part, its stamp, its notice.
   function show(text, announce) {
     const page = new DOMParser().parseFromString(text, "text/html");
     const fresh = page.getElementById("live");
     if (!fresh) return false;
     const moved = changes(fresh);
-    if (!live.isEqualNode(fresh)) take(fresh);
+    if (!same(fresh)) take(fresh);
     const stamp = page.querySelector(".stamp-line > div");
     const here = document.querySelector(".stamp-line > div");
     if (stamp && here) {
@@ -164,7 +174,7 @@
       // the pipeline reads the action within seconds
       for (const ms of [1000, 3000]) setTimeout(refresh, ms);
     } catch {
-      complain("Not sent: the server does not answer. Nothing has changed; try again.");
+      complain("The server does not answer: it may have the action or not. Try again: pressed twice, it has one effect.");
     } finally {
       form.removeAttribute("aria-busy");
       if (button) button.removeAttribute("aria-busy");

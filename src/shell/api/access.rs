@@ -17,7 +17,8 @@ use crate::shell::settings::Http;
 pub const COOKIE: &str = "retain_session";
 /// Largest file of tokens, bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// How many wrong tokens a minute are answered, of everybody together: beyond it they are refused unread.
+/// How many wrong tokens a minute are told that they are wrong, of everybody together; further ones are told to wait. A right token is
+/// never made to wait by those who guess: nobody can be locked out, and 24 characters are beyond guessing at any rate.
 const STRANGERS_A_MINUTE: u32 = 120;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -121,20 +122,26 @@ impl Access {
     /// # Errors
     /// When nobody is named, or nobody that is known; when somebody asks too often.
     pub fn caller(&self, headers: &HeaderMap, now_ms: i64) -> Result<Caller, Problem> {
-        let (found, session) = match headers.get(header::AUTHORIZATION) {
-            Some(value) => (value.to_str().ok().and_then(|text| self.bearer(text)), None),
-            None => match cookie(headers, COOKIE) {
-                Some(value) => {
-                    let session = Session::read(value, &self.tokens, &self.key, now_ms);
-                    (session.map(|session| session.holder), Some(value.to_owned()))
-                }
-                None => return Err(self.nobody()),
-            },
-        };
-        match found {
-            Some(holder) => self.admitted(holder, session),
-            None => Err(self.stranger()),
+        match self.found(headers, now_ms) {
+            None => Err(self.nobody()),
+            Some((Some(holder), session)) => self.admitted(holder, session),
+            Some((None, _)) => Err(self.stranger()),
         }
+    }
+
+    /// Whether somebody who is known asks, however often they do.
+    pub fn knows(&self, headers: &HeaderMap, now_ms: i64) -> bool {
+        self.found(headers, now_ms).is_some_and(|(holder, _)| holder.is_some())
+    }
+
+    /// Whose token or session is named, and the session; `None` where nobody is named.
+    fn found(&self, headers: &HeaderMap, now_ms: i64) -> Option<(Option<usize>, Option<String>)> {
+        if let Some(value) = headers.get(header::AUTHORIZATION) {
+            return Some((value.to_str().ok().and_then(|text| self.bearer(text)), None));
+        }
+        let value = cookie(headers, COOKIE)?;
+        let session = Session::read(value, &self.tokens, &self.key, now_ms);
+        Some((session.map(|session| session.holder), Some(value.to_owned())))
     }
 
     /// Who signs in with this token.

@@ -37,11 +37,22 @@ pub struct Command {
     pub note: String,
 }
 
+/// Why a command has not arrived, or may not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// Nobody would heed it: the person is told why.
+    Vain(String),
+    /// Nothing was written; the log says why.
+    Unwritten(String),
+    /// It may have been written or not; the log says why.
+    Unsure(String),
+}
+
 /// Writes a command where the pipeline reads it; returns once the broker has it. It may wait: it runs on a thread for that.
 #[derive(Clone)]
 pub struct Commands(Arc<Way>);
 
-type Way = dyn Fn(&Command) -> Result<(), String> + Send + Sync;
+type Way = dyn Fn(&Command) -> Result<(), NotSent> + Send + Sync;
 
 impl std::fmt::Debug for Commands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,23 +61,32 @@ impl std::fmt::Debug for Commands {
 }
 
 impl Commands {
-    /// Commands that go this way. The error says in words why one did not arrive.
-    pub fn new(send: impl Fn(&Command) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    /// Commands that go this way.
+    pub fn new(send: impl Fn(&Command) -> Result<(), NotSent> + Send + Sync + 'static) -> Self {
         Self(Arc::new(send))
     }
 
     async fn send(&self, command: Command) -> Result<(), Problem> {
         let send = Arc::clone(&self.0);
         let sent = tokio::task::spawn_blocking(move || send(&command)).await;
-        let failed = |why: String| {
-            tracing::warn!(error = why, "api: a command could not be written");
-            let detail =
-                "the action could not be written to the pipeline; nothing has changed, try again";
-            Problem::new(Kind::Unavailable, detail)
+        let sent = sent.unwrap_or_else(|error| Err(NotSent::Unsure(error.to_string())));
+        let (why, detail) = match sent {
+            Ok(()) => return Ok(()),
+            Err(NotSent::Vain(why)) => return Err(Problem::new(Kind::Conflict, why)),
+            Err(NotSent::Unwritten(why)) => (
+                why,
+                "the action could not be written to the pipeline; nothing has changed, try again",
+            ),
+            Err(NotSent::Unsure(why)) => (why, MAY_BE_WRITTEN),
         };
-        sent.map_err(|error| failed(error.to_string()))?.map_err(failed)
+        tracing::warn!(error = why, "api: a command could not be written");
+        Err(Problem::new(Kind::Unavailable, detail))
     }
 }
+
+/// What is said of an action of which nobody knows whether the pipeline has it.
+pub const MAY_BE_WRITTEN: &str = "the action may have been written to the pipeline: look at the alert in a moment, \
+    and try again if it does not show it (with the same command_id it takes effect once)";
 
 /// What a request says beside the alert and the act.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +147,13 @@ pub async fn act(
     if said.episode.is_some_and(|episode| episode != alert.episode) {
         return conflict(format!("the alert is in episode {}: load it again", alert.episode));
     }
-    if !alert.acts().contains(&act) {
+    if detail.latest_episode > alert.episode {
+        let latest = detail.latest_episode;
+        return conflict(format!(
+            "the alert is over: the rule has been raised again since, in episode {latest}; act on that alert"
+        ));
+    }
+    if !detail.acts.contains(&act) {
         return conflict(format!("an alert that is {} cannot be {}", alert.phase, past(act)));
     }
     let until_ms = until(act, said.until, detail.standing.clock)?;

@@ -7,7 +7,9 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
+use super::act::MAY_BE_WRITTEN;
 use super::respond::Refused;
 use super::{Api, pages};
 use crate::api::problem::{Kind, Problem};
@@ -62,7 +64,11 @@ pub async fn api(State(api): State<Api>, request: Request, next: Next) -> Respon
 /// Lets a request through while there is room, and ends it when its time is over.
 pub async fn limited(State(api): State<Api>, request: Request, next: Next) -> Response {
     let for_people = !request.uri().path().starts_with("/api/");
-    match within(&api, next.run(request)).await {
+    // whoever is not known waits with others who are not: they cannot take the room of those who are
+    let known = api.access.knows(request.headers(), now_ms());
+    let room = if known { &api.room } else { &api.lobby };
+    let acts = request.method() == Method::POST;
+    match within((room, api.longest, acts), next.run(request)).await {
         Ok(response) => response,
         Err(problem) if for_people => pages::before_sign_in(&problem),
         Err(problem) => into_response(problem),
@@ -87,14 +93,17 @@ fn admit(api: &Api, mut request: Request) -> Result<Request, Problem> {
 ///
 /// # Errors
 /// When there is none.
-async fn within<T>(api: &Api, work: impl Future<Output = T>) -> Result<T, Problem> {
-    let Ok(_room) = api.room.try_acquire() else {
+async fn within<T>(
+    (room, longest, acts): (&Semaphore, Duration, bool),
+    work: impl Future<Output = T>,
+) -> Result<T, Problem> {
+    let Ok(_room) = room.try_acquire() else {
         let detail = "too many requests are being answered: try again";
         return Err(Problem::new(Kind::Unavailable, detail));
     };
-    let longest: Duration = api.longest;
     tokio::time::timeout(longest, work).await.map_err(|_| {
-        let detail = "the answer took longer than http.request_timeout_ms: narrow the question";
-        Problem::new(Kind::Timeout, detail)
+        let question = "the answer took longer than http.request_timeout_ms: narrow the question";
+        // what writes goes on without us
+        Problem::new(Kind::Timeout, if acts { MAY_BE_WRITTEN } else { question })
     })
 }

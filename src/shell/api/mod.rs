@@ -40,6 +40,9 @@ use crate::api::problem::{Kind, Problem};
 use crate::plan::Plan;
 use respond::Refused;
 
+/// Requests at once of those who are not known: this part of `http.concurrent_requests_max`.
+const LOBBY_PART: usize = 4;
+
 /// What the routes need; copies share it.
 #[derive(Clone, Debug)]
 pub struct Api(Arc<Parts>);
@@ -57,6 +60,8 @@ pub struct Parts {
     /// What the page of marketing last showed: the costliest of all answers.
     marketing: Kept<Marketing>,
     room: Semaphore,
+    /// Room for whoever is not known: signing in, wrong tokens.
+    lobby: Semaphore,
     longest: Duration,
     body_bytes_max: usize,
 }
@@ -88,6 +93,7 @@ impl Api {
             access: Access::load(http)?,
             marketing: Kept::default(),
             room: Semaphore::new(http.concurrent_requests_max),
+            lobby: Semaphore::new((http.concurrent_requests_max / LOBBY_PART).max(1)),
             longest,
             body_bytes_max: http.body_bytes_max,
         })))

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Api;
-use super::access::{Caller, cookie};
+use super::access::{Caller, cookie, random};
 use super::act::{Said, Until, act};
 use super::guard::now_ms;
 use super::read::{accounts, alerts, customers, marketing, pipeline, today};
@@ -107,6 +107,7 @@ impl Desk {
             role: caller.role.name().to_owned(),
             may_act: caller.role.may_act(),
             csrf: csrf.unwrap_or_default(),
+            form_seed: random::<16>().map(|bytes| hex(&bytes)).unwrap_or_default(),
             asked,
             zone: zone(&api),
             notice: cookie(headers, NOTICE).and_then(read_notice),
@@ -235,6 +236,7 @@ struct ActForm {
     episode: String,
     note: String,
     days: String,
+    command_id: String,
 }
 
 /// Does something about an alert, and goes back to where the form was, where it is said what became of it.
@@ -292,7 +294,7 @@ async fn done(
     let days = number(links::field::DAYS, &form.days)?;
     let days = days.map(|days| Until::Days(u16::try_from(days).unwrap_or(u16::MAX)));
     let said = Said {
-        command_id: None,
+        command_id: Some(form.command_id).filter(|id| !id.is_empty()),
         episode: number(links::field::EPISODE, &form.episode)?,
         // forms of other actions have no days
         until: days.filter(|_| what == Act::Snooze),

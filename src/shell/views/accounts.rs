@@ -14,7 +14,7 @@ pub(super) fn views_sql(plan: &Plan, rules: &AccountRules, databases: &Databases
         view("account_shards", super::shards_select(plan, tables)),
         view("accounts_now", now(plan, rules, databases)),
         view("account_history", super::plain_select(tables, Table::AccountHistory, "")),
-        view("account_alerts_now", super::plain_select(tables, Table::Alerts, "")),
+        view("account_alerts_now", super::alerts::of_accounts(tables)),
         view("account_alert_history", super::plain_select(tables, Table::AlertHistory, "")),
         view("account_ledger", super::plain_select(tables, Table::Ledger, super::CONSUMED)),
         view("account_gaps", super::plain_select(tables, Table::Gaps, "")),

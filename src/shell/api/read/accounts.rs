@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::customers::{alerted_sql, at_risk_minor, happened_sql, latest};
+use super::sources::AlertSources;
 use super::{DAYS_MAX, OPEN, alerts};
 use crate::api::answer::{
     Account, AccountPoint, AccountRow, EntityCredit, Happening, List, Listed, Member, Pace, Part,
@@ -130,6 +131,15 @@ pub async fn rows(
     Ok((list, sums))
 }
 
+/// The ids of the accounts with something at risk, of an owner and a region, as SQL with the parameters `owner` and `region`.
+pub fn at_risk_sql(reader: &Reader, owner: Option<&String>, region: Option<&String>) -> String {
+    let mut wheres = Where::default();
+    wheres.test("c.at_risk_minor > 0");
+    wheres.text("c.owner_id", "owner", owner);
+    wheres.text("c.region", "region", region);
+    format!("SELECT c.account_id FROM {}.accounts_now AS c WHERE {}", reader.views, wheres.sql())
+}
+
 /// Fills in what is not in the accounts' own rows.
 async fn complete(reader: &Reader, rows: &mut [AccountRow]) -> Result<(), Problem> {
     if rows.is_empty() {
@@ -177,9 +187,9 @@ struct Counted {
 
 async fn open_alerts(reader: &Reader, ids: &Params) -> Result<BTreeMap<String, u32>, Problem> {
     let sql = format!(
-        "SELECT a.account_id AS id, toUInt32(count()) AS n FROM {}.alerts_now AS a \
+        "SELECT a.account_id AS id, toUInt32(count()) AS n FROM {} AS a \
          WHERE a.account_id IN {{ids:Array(String)}} AND toString(a.phase) IN {OPEN} GROUP BY id",
-        reader.views
+        AlertSources::of(reader).await?.now
     );
     let counted: Vec<Counted> = reader.rows_if_there(&sql, ids).await?;
     Ok(counted.into_iter().map(|c| (c.id, c.n)).collect())
@@ -226,19 +236,19 @@ async fn credit(reader: &Reader, account_id: &str) -> Result<Vec<EntityCredit>, 
 async fn members(reader: &Reader, account_id: &str) -> Result<Vec<Member>, Problem> {
     let at_risk = at_risk_minor(&reader.scale());
     let sql = format!(
-        "SELECT c.customer_id AS customer_id, c.name AS name, toString(c.lifecycle) AS lifecycle, \
+        "SELECT *, sum(at_risk_minor) OVER () AS all_minor FROM \
+         (SELECT c.customer_id AS customer_id, c.name AS name, toString(c.lifecycle) AS lifecycle, \
          toString(ifNull(c.tier, '')) AS tier, c.risk AS risk, {at_risk} AS at_risk_minor, \
          CAST(NULL AS Nullable(Float64)) AS share, if(ifNull(c.csat_n, 0) > 0, c.csat, NULL) AS satisfaction, \
          c.t_last AS last_purchase, c.last_contact AS last_contact, \
          CAST(arraySlice(arraySort(p -> -abs(p.2), CAST(c.risk_contributions AS Array(Tuple(String, Float64)))), \
              1, {PARTS_MAX}) AS Array(Tuple(input String, log_odds Float64))) AS parts \
-         FROM {}.customers_now AS c WHERE c.account_id = {{id:String}} \
+         FROM {}.customers_now AS c WHERE c.account_id = {{id:String}}) \
          ORDER BY at_risk_minor DESC, customer_id LIMIT {MEMBERS_MAX}",
         reader.views
     );
     let rows: Vec<MemberRow> = reader.rows(&sql, &vec![("id", account_id.into())]).await?;
-    let sum: i64 = rows.iter().map(|row| row.at_risk_minor).sum();
-    Ok(rows.into_iter().map(|row| row.member(sum)).collect())
+    Ok(rows.into_iter().map(MemberRow::member).collect())
 }
 
 /// A member as ClickHouse has it: parts without their meaning.
@@ -250,6 +260,8 @@ struct MemberRow {
     tier: String,
     risk: Option<f64>,
     at_risk_minor: i64,
+    /// Of all members, those that are not shown too.
+    all_minor: i64,
     satisfaction: Option<f64>,
     last_purchase: Option<Time>,
     last_contact: Option<Time>,
@@ -263,7 +275,7 @@ struct PartRow {
 }
 
 impl MemberRow {
-    fn member(self, sum_minor: i64) -> Member {
+    fn member(self) -> Member {
         let meaning = |input: &str| {
             let known = risk::Input::ALL.iter().find(|known| known.id() == input);
             known.map_or_else(String::new, |known| known.sentence().to_owned())
@@ -280,7 +292,7 @@ impl MemberRow {
             tier: self.tier,
             risk: self.risk,
             at_risk_minor: self.at_risk_minor,
-            share: (sum_minor > 0).then(|| self.at_risk_minor as f64 / sum_minor as f64),
+            share: (self.all_minor > 0).then(|| self.at_risk_minor as f64 / self.all_minor as f64),
             satisfaction: self.satisfaction,
             last_purchase: self.last_purchase,
             last_contact: self.last_contact,
@@ -308,7 +320,7 @@ async fn timeline(
     let of_members: Params = vec![("ids", Param::Texts(ids))];
     let of_account: Params = vec![("id", account_id.into())];
     let happened = happened_sql(&reader.views, "e.customer_id IN {ids:Array(String)}");
-    let alerted = alerted_sql(&reader.views, "a.account_id = {id:String}");
+    let alerted = alerted_sql(&AlertSources::of(reader).await?, "a.account_id = {id:String}");
     let (happened, alerted) = tokio::try_join!(
         reader.rows(&happened, &of_members),
         reader.rows_if_there(&alerted, &of_account),

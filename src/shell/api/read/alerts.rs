@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::sources::AlertSources;
 use super::{ALERTS_MAX, OPEN, SEVERITIES};
 use crate::api::answer::{Alert, AlertDetail, List, Listed};
 use crate::api::filter::{AlertSort, AlertsQuery, PhaseFilter, SeverityFilter};
-use crate::api::problem::Problem;
+use crate::api::problem::{Kind, Problem};
 use crate::shell::api::reader::{Param, Params, Reader};
 use crate::shell::api::wheres::{Listing, Sorted, Where, page, page_sql};
 
@@ -20,6 +21,9 @@ const COLUMNS: &str = "\
     a.snoozed_until AS snoozed_until, a.at_risk_minor AS at_risk_minor, a.risk AS risk, a.owner_id AS owner_id, \
     a.region AS region, a.industry AS industry, a.tier AS tier, toBool(a.key) AS key, a.reasons AS reasons, \
     a.changed AS changed, a.about AS about, a.next_step AS next_step, a.receivers AS receivers";
+
+/// Most transitions of an alert that are told.
+const TRANSITIONS_MAX: u32 = 200;
 
 /// Worst first, then most at risk, then the newest.
 fn worst_first() -> String {
@@ -54,11 +58,11 @@ struct Count {
 pub async fn list(reader: &Reader, query: &AlertsQuery) -> Result<Listed<Alert>, Problem> {
     let paging = query.paging()?;
     let mut wheres = filters(query);
-    let from = format!("{}.alerts_now AS a WHERE {}", reader.views, wheres.sql());
+    let view = format!("{} AS a", AlertSources::of(reader).await?.now);
+    let from = format!("{view} WHERE {}", wheres.sql());
     let count = format!("SELECT count() AS n FROM {from}");
     let filtered = wheres.params.clone();
     let key = sort_key(query.sorted_by());
-    let view = format!("{}.alerts_now AS a", reader.views);
     let listing =
         Listing { columns: COLUMNS, key: &key, is_text: false, id: "a.alert_id", from: &view };
     let sql = page_sql(&listing, &paging, &mut wheres);
@@ -98,9 +102,10 @@ fn filters(query: &AlertsQuery) -> Where {
 /// When there is none, and what ClickHouse refuses.
 pub async fn one(reader: &Reader, alert_id: &str) -> Result<AlertDetail, Problem> {
     let params: Params = vec![("id", alert_id.into())];
+    let sources = AlertSources::of(reader).await?;
     let now = format!(
-        "SELECT {COLUMNS} FROM {}.alerts_now AS a WHERE a.alert_id = {{id:String}} LIMIT 1",
-        reader.views
+        "SELECT {COLUMNS} FROM {} AS a WHERE a.alert_id = {{id:String}} LIMIT 1",
+        sources.now
     );
     let standing = reader.standing();
     let (standing, mut found) =
@@ -110,30 +115,47 @@ pub async fn one(reader: &Reader, alert_id: &str) -> Result<AlertDetail, Problem
     };
     let params: Params = vec![
         ("id", alert_id.into()),
+        ("kind", alert.subject_kind.as_str().into()),
         ("subject", alert.subject_id.as_str().into()),
+        ("customer", alert.customer_id.as_str().into()),
         ("rule", alert.rule.as_str().into()),
     ];
+    // an episode that came and went before it was raised can have very many: the latest are those that matter
     let history = format!(
-        "SELECT {COLUMNS} FROM {}.alert_history AS a WHERE a.subject_id = {{subject:String}} \
-         AND a.rule = {{rule:String}} AND a.alert_id = {{id:String}} ORDER BY a.n LIMIT 200",
-        reader.views
+        "SELECT {COLUMNS} FROM {} AS a WHERE a.subject_id = {{subject:String}} AND a.rule = {{rule:String}} \
+         AND a.alert_id = {{id:String}} ORDER BY a.n DESC LIMIT {TRANSITIONS_MAX}",
+        sources.history
     );
-    let mut all = reader.rows::<Alert>(&history, &params).await?;
+    let latest = format!(
+        "SELECT toUInt64(max(a.episode)) AS n FROM {} AS a WHERE a.subject_id = {{subject:String}} \
+         AND a.rule = {{rule:String}} AND a.subject_kind = {{kind:String}} AND a.customer_id = {{customer:String}}",
+        sources.history
+    );
+    let (mut all, latest) = tokio::try_join!(
+        reader.rows::<Alert>(&history, &params),
+        reader.row::<Count>(&latest, &params),
+    )?;
+    all.reverse();
     all.push(alert);
     name(reader, &mut all).await?;
     let alert = all.pop().unwrap_or_default();
-    Ok(AlertDetail { standing, acts: alert.acts().to_vec(), alert, history: all })
+    let latest = latest.and_then(|latest| u32::try_from(latest.n).ok()).unwrap_or(0);
+    let latest_episode = latest.max(alert.episode);
+    // the pipeline hears of the present episode only
+    let acts = if latest_episode > alert.episode { Vec::new() } else { alert.acts().to_vec() };
+    Ok(AlertDetail { standing, acts, latest_episode, alert, history: all })
 }
 
-/// Alerts of a subject: open ones first, then the latest. `column` is ours.
+/// Alerts of a subject: open ones first, the worst of them first, then the latest. `column` is ours.
 ///
 /// # Errors
 /// What ClickHouse refuses.
 pub async fn of(reader: &Reader, column: &str, id: &str) -> Result<Vec<Alert>, Problem> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {}.alerts_now AS a WHERE a.{column} = {{id:String}} \
-         ORDER BY toString(a.phase) IN {OPEN} DESC, a.at DESC, a.alert_id LIMIT {ALERTS_MAX}",
-        reader.views
+        "SELECT {COLUMNS} FROM {} AS a WHERE a.{column} = {{id:String}} \
+         ORDER BY if(toString(a.phase) IN {OPEN}, indexOf({SEVERITIES}, toString(a.severity)) + 1, 0) DESC, a.at DESC, \
+         a.alert_id LIMIT {ALERTS_MAX}",
+        AlertSources::of(reader).await?.now
     );
     let mut alerts = reader.rows_if_there(&sql, &vec![("id", id.into())]).await?;
     name(reader, &mut alerts).await?;
@@ -150,10 +172,10 @@ pub async fn of_accounts(
     most: u32,
 ) -> Result<BTreeMap<String, Vec<Alert>>, Problem> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {}.alerts_now AS a \
+        "SELECT {COLUMNS} FROM {} AS a \
          WHERE a.account_id IN {{ids:Array(String)}} AND toString(a.phase) IN {OPEN} \
          ORDER BY {} LIMIT {most} BY a.account_id",
-        reader.views,
+        AlertSources::of(reader).await?.now,
         worst_first()
     );
     let params = vec![("ids", Param::Texts(accounts))];
@@ -166,27 +188,48 @@ pub async fn of_accounts(
     Ok(by_account)
 }
 
-/// Open alerts whose subject belongs to no account that is known.
+/// Open alerts that stand beside no account with something at risk: of whoever has no account, of accounts that have nothing at
+/// risk as far as is known, and all of them where no pipeline of accounts has run.
 ///
 /// # Errors
 /// What ClickHouse refuses.
-pub async fn without_account(
+pub async fn beside_no_account(
     reader: &Reader,
     owner: Option<&String>,
     region: Option<&String>,
 ) -> Result<Vec<Alert>, Problem> {
+    let accounts = super::accounts::at_risk_sql(reader, owner, region);
+    match open_but(reader, (owner, region), Some(&accounts)).await {
+        Err(problem) if problem.is(Kind::NotReady) => {
+            match open_but(reader, (owner, region), None).await {
+                Err(problem) if problem.is(Kind::NotReady) => Ok(Vec::new()),
+                answer => answer,
+            }
+        }
+        answer => answer,
+    }
+}
+
+/// Open alerts, but those of the accounts that a question of ours names.
+async fn open_but(
+    reader: &Reader,
+    (owner, region): (Option<&String>, Option<&String>),
+    accounts: Option<&str>,
+) -> Result<Vec<Alert>, Problem> {
     let mut wheres = Where::default();
-    wheres.test("a.account_id = ''");
+    if let Some(accounts) = accounts {
+        wheres.test(format!("(a.account_id = '' OR a.account_id NOT IN ({accounts}))"));
+    }
     wheres.test(format!("toString(a.phase) IN {OPEN}"));
     wheres.text("a.owner_id", "owner", owner);
     wheres.text("a.region", "region", region);
     let sql = format!(
-        "SELECT {COLUMNS} FROM {}.alerts_now AS a WHERE {} ORDER BY {} LIMIT {ALERTS_MAX}",
-        reader.views,
+        "SELECT {COLUMNS} FROM {} AS a WHERE {} ORDER BY {} LIMIT {ALERTS_MAX}",
+        AlertSources::of(reader).await?.now,
         wheres.sql(),
         worst_first()
     );
-    let mut alerts = reader.rows_if_there(&sql, &wheres.params).await?;
+    let mut alerts: Vec<Alert> = reader.rows(&sql, &wheres.params).await?;
     name(reader, &mut alerts).await?;
     Ok(alerts)
 }
@@ -265,8 +308,8 @@ pub async fn load(
         "SELECT countIf(a.phase = 'firing') AS firing, countIf(a.phase = 'acknowledged') AS acknowledged, \
          countIf(a.phase = 'snoozed') AS snoozed, \
          countIf(a.phase = 'firing' AND toString(a.severity) IN ('high', 'critical')) AS urgent \
-         FROM {}.alerts_now AS a WHERE {}",
-        reader.views,
+         FROM {} AS a WHERE {}",
+        AlertSources::of(reader).await?.now,
         wheres.sql()
     );
     let loads = reader.rows_if_there(&sql, &wheres.params).await?;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::sources::AlertSources;
 use super::{DAYS_MAX, HAPPENINGS_MAX, alerts, explain};
 use crate::api::answer::{
     Customer, CustomerPoint, CustomerRow, EntityCredit, Happening, Listed, Proposal, SignalValue,
@@ -223,11 +224,12 @@ pub(super) fn happened_sql(views: &str, condition: &str) -> String {
 }
 
 /// Transitions of alerts as [`Happening`]s, the latest. `condition` is ours.
-pub(super) fn alerted_sql(views: &str, condition: &str) -> String {
+pub(super) fn alerted_sql(sources: &AlertSources, condition: &str) -> String {
     format!(
         "SELECT a.at AS at, 'alert' AS kind, concat(toString(a.rule), ' ', toString(a.what)) AS what, \
          a.customer_id AS customer_id, a.at_risk_minor AS amount_minor, a.alert_id AS reference, '' AS position \
-         FROM {views}.alert_history AS a WHERE {condition} ORDER BY a.at DESC, a.n DESC LIMIT {HAPPENINGS_MAX}"
+         FROM {} AS a WHERE {condition} ORDER BY a.at DESC, a.n DESC LIMIT {HAPPENINGS_MAX}",
+        sources.history
     )
 }
 
@@ -250,7 +252,7 @@ async fn timeline(reader: &Reader, params: &Params) -> Result<Vec<Happening>, Pr
         )
     };
     let happened = happened_sql(views, "e.customer_id = {id:String}");
-    let alerted = alerted_sql(views, "a.customer_id = {id:String}");
+    let alerted = alerted_sql(&AlertSources::of(reader).await?, "a.customer_id = {id:String}");
     let (lifecycle, tier) = (moved("lifecycle", "lifecycle_since"), moved("tier", "tier_since"));
     let (happened, alerted, lifecycle, tier) = tokio::try_join!(
         reader.rows(&happened, params),

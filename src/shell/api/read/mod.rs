@@ -7,6 +7,7 @@ pub mod explain;
 pub mod marketing;
 pub mod pipeline;
 pub mod segments;
+mod sources;
 pub mod today;
 
 /// Phases of alerts that are raised and not ended.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::sources::AlertSources;
 use crate::api::answer::{
     AlertLoad, Beside, CopyShard, CopyState, Outcomes, PipelineState, ShardState, SourceState,
     Time, Verdict,
@@ -57,11 +58,12 @@ pub async fn state(reader: &Reader, board: &StatusBoard) -> Result<PipelineState
         "SELECT s.shard AS shard, s.clock AS clock, s.watermark AS watermark, s.complete_to AS complete_to, \
          s.now_at AS shown_at FROM {views}.shards AS s ORDER BY shard"
     );
+    let all = AlertSources::of(reader).await?.history;
     let load = format!(
         "SELECT toString(toDate(a.at)) AS day, toString(a.severity) AS severity, countIf(a.what = 'raised') AS raised, \
          countIf(a.phase = 'resolved') AS resolved, countIf(a.by_kind = 'person') AS acts \
-         FROM {views}.alert_history AS a \
-         WHERE a.at >= (SELECT max(l.at) FROM {views}.alert_history AS l) - INTERVAL {LOAD_D} DAY \
+         FROM {all} AS a \
+         WHERE a.at >= (SELECT max(l.at) FROM {all} AS l) - INTERVAL {LOAD_D} DAY \
          GROUP BY day, severity ORDER BY day, severity LIMIT 1000"
     );
     let none = Params::new();

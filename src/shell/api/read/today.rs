@@ -32,7 +32,7 @@ pub async fn today(reader: &Reader, query: &TodayQuery) -> Result<Today, Problem
         reader.standing(),
         at_risk(reader, &asked),
         alerts::load(reader, owner, region),
-        alerts::without_account(reader, owner, region),
+        alerts::beside_no_account(reader, owner, region),
     )?;
     let ids = list.items.iter().map(|account| account.account_id.clone()).collect();
     let mut by_account = alerts::of_accounts(reader, ids, ALERTS_EACH).await?;
