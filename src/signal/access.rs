@@ -66,7 +66,7 @@ pub fn access_p(days: &Days, today: u16) -> Option<f64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::excessive_precision)] // references are given as they were computed
 mod tests {
     use super::*;
 

@@ -126,7 +126,10 @@ mod tests {
         (ms / DAY_MS) as u16
     }
 
-    fn told(reads: &mut Reads) -> Vec<(i64, String, Vec<(u16, u64)>)> {
+    /// From when on, who, records by day.
+    type Told = (i64, String, Vec<(u16, u64)>);
+
+    fn told(reads: &mut Reads) -> Vec<Told> {
         let letters = reads.telling.tell();
         let hours = letters.into_iter().flat_map(|letter| letter.hours);
         hours
