@@ -1,5 +1,5 @@
-//! A subject as a condition sees it at a moment, and when time alone may change the answer of a test: exact where the signal has
-//! an inverse or is monotone, else looked at hour by hour.
+//! A subject as a condition sees it at a moment, and when time alone may change the answer of a test: what each signal's own subject
+//! knows, and what follows from it for business ages, rises and falls.
 
 use super::{Days, number};
 use crate::model::registry::{Kind, Signal};
@@ -35,7 +35,7 @@ pub trait Facts {
     fn crossing_ms(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64;
 
     /// The first moment after `at_ms` at which the signal may be outside the window that is made round its value; `None` where
-    /// its path is not known, and has to be followed.
+    /// it changes sides of a number once an hour at most.
     fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window)
     -> Option<i64>;
 
@@ -152,8 +152,8 @@ impl View<'_> {
         first_ms(self.tau_ms, far_ms, |ms| self.holds(test, ms) != now).unwrap_or(end_ms)
     }
 
-    /// As [`Self::monotone_ms`], for what may change it once an hour.
-    pub fn scanned_ms(&self, test: &Test, end_ms: i64) -> i64 {
+    /// As [`Self::monotone_ms`], for what changes it once an hour at most: at the ends of days, or going one way.
+    fn scanned_ms(&self, test: &Test, end_ms: i64) -> i64 {
         let now = self.holds(test, self.tau_ms);
         let mut from_ms = self.tau_ms;
         while from_ms < end_ms {
@@ -185,8 +185,10 @@ impl View<'_> {
             return NEVER_MS;
         };
         let Some(now) = number(self.facts, *signal, self.tau_ms) else {
-            // what is unknown between events becomes known by an event only, if it is the risk
-            return if signal.name == "risk" { NEVER_MS } else { midnight_ms };
+            // until it is known no midnight makes it rise
+            let term = Term::Signal(*signal);
+            let known = Test { term, asks: Asks::IsTrue, unknown: Some(false) };
+            return self.facts.crossing_ms(self, signal, &known);
         };
         let (Some(edge), Some(held)) = (test.asks.edge(), self.extreme(&test.term, self.tau_ms))
         else {

@@ -5,6 +5,7 @@ pub mod acts;
 mod asked;
 mod command;
 mod crossings;
+mod drift;
 mod employee;
 mod look;
 pub mod market;

@@ -3,6 +3,7 @@
 use super::care::Care;
 use super::compact::Moment;
 use super::context::Context;
+use super::credit::Credit;
 use super::profile::{More, Profile};
 use super::purchase::{Purchases, Valued};
 use super::said::Field;
@@ -91,14 +92,7 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
             prior: 0.0,
             prior_weight: 0.0,
         }),
-        debt: more.rare().credit.as_ref().map(|credit| Debt {
-            late: decayed(sums, Sum::LateDays180),
-            paid: sums.held(Sum::Paid180).max(0.0),
-            open: credit
-                .open_parts()
-                .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
-                .collect(),
-        }),
+        debt: more.rare().credit.as_ref().map(|credit| debt(credit, sums)),
         extensions: more.rare().credit.as_ref().map(|_| {
             let both = [Sum::Extensions180, Sum::Partials180].map(|sum| decayed(sums, sum));
             DecayedSum { value: both[0].value + both[1].value, ..both[0] }
@@ -112,6 +106,16 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
             .and_then(|running| running.renewal_ms.filter(|_| !running.signed)),
         contact_left: more.rare().contacts.as_ref().map(|_| decayed(sums, Sum::OwnerChanges90)),
     })
+}
+
+/// What the days beyond terms are told from.
+pub(super) fn debt(credit: &Credit, sums: &Sums) -> Debt {
+    let open = credit.open_parts();
+    Debt {
+        late: decayed(sums, Sum::LateDays180),
+        paid: sums.held(Sum::Paid180).max(0.0),
+        open: open.map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 }).collect(),
+    }
 }
 
 /// A contract is judged at its renewal, everybody else by the silence.
@@ -178,7 +182,8 @@ pub fn rhythm(cx: &Context, purchases: &Purchases) -> Rhythm {
     cx.regularity.rhythm(purchases.gaps())
 }
 
-fn loyalty_facts(
+/// What loyalty is told from at a moment, of whom the risk is told from `facts` then.
+pub(super) fn loyalty_facts(
     cx: &Context,
     profile: &Profile,
     facts: &risk::Facts,
@@ -377,13 +382,21 @@ pub fn mean_spend_minor(cx: &Context, purchases: &Purchases) -> Option<f64> {
 
 /// What serving costs a day as seen at `tau_ms`, minor units: handling, discounts, returns.
 pub(super) fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
-    let Some(more) = profile.more() else { return 0.0 };
+    let [handling, discounts, returns] = costs_per_day_minor(cx, profile, tau_ms);
+    handling + discounts + returns
+}
+
+/// Its parts. Each goes one way until the next event.
+pub(super) fn costs_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> [f64; 3] {
+    let Some(more) = profile.more() else { return [0.0; 3] };
     let service = cx.plan.parameters.service;
     let born_ms = profile.born.ms();
     let first_ms = profile.spend_from_ms().unwrap_or(born_ms);
-    more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major()
-        + more.sums.rate(Sum::Discount365, tau_ms, first_ms)
-        + more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major()
+    [
+        more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major(),
+        more.sums.rate(Sum::Discount365, tau_ms, first_ms),
+        more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major(),
+    ]
 }
 
 /// How long a first response may take by what is promised, seconds. Key customers are promised another time; who is said to

@@ -1,5 +1,5 @@
-//! When time alone may change the answer of a test: exact where the signal has an inverse or is monotone, else bounded and
-//! halved, or looked at hour by hour.
+//! When time alone may change the answer of a test: exact where the signal has an inverse or goes one way, else by what is known of its
+//! path (`drift`).
 
 use super::values::Facts;
 use crate::alert::view::View;
@@ -10,6 +10,7 @@ use crate::rule::condition::Test;
 use crate::signal::days;
 use crate::signal::exit::{Exit, Window};
 use crate::signal::moment::earliest_after;
+use crate::signal::quadrant::{LOYAL_FROM, RATINGS_MIN, SATISFIED_EDGE};
 use crate::signal::regularity::Rhythm;
 use crate::signal::trend::{TrendRule, TrendSums};
 
@@ -42,23 +43,18 @@ const MONOTONE: [&str; 24] = [
 ];
 /// How far ahead a ratio of two decayed sums is followed at once: beyond, both are too small for a float.
 const RATIO_MS: i64 = 3_000 * DAY_MS;
-/// How far ahead signals without a known shape are looked at, hour by hour.
-const SCAN_MS: i64 = DAY_MS;
-
 impl Facts<'_> {
     /// See [`crate::alert::Facts::crossing_ms`].
     pub(super) fn of_signal(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64 {
         let tau_ms = view.tau_ms;
         let facts = self;
         let credit = facts.more().and_then(|more| more.rare().credit.as_deref());
-        let due_ms = || {
-            let open = credit.into_iter().flat_map(|credit| credit.open_parts());
-            earliest_after(tau_ms, open.map(|(due_ms, _)| due_ms))
-        };
+        let due_ms = || self.falls_due_ms(tau_ms);
         match signal.name {
             "risk" => self.of_risk(tau_ms, test.asks.edge()),
             "volume_trend" => of_trend(tau_ms, facts.volume(), test),
             "engage_trend" => of_trend(tau_ms, facts.visits(), test),
+            "quadrant" => self.of_quadrant(tau_ms),
             "usage_trend" => view.monotone_ms(test, tau_ms.saturating_add(RATIO_MS)),
             "overdue_minor" | "overdue_ratio" => due_ms(),
             "dbt_days" => {
@@ -78,20 +74,33 @@ impl Facts<'_> {
                 let promised = service.into_iter().flat_map(|service| service.promised_ms());
                 earliest_after(tau_ms, promised)
             }
-            "sla_breach_share" => {
-                let care = facts.more().and_then(|more| more.care.as_deref());
-                let by = care.into_iter().flat_map(|care| care.respond_by_ms());
-                // at the promised moment itself nothing is missed yet
-                view.monotone_ms(test, earliest_after(tau_ms, by.map(|ms| ms + 1)))
-            }
-            "p_silent_30" | "p_silent_90" | "p_silent_180"
-                if facts.cx.model.model.stages() == 1 =>
-            {
-                view.monotone_ms(test, NEVER_MS)
-            }
+            "sla_breach_share" => view.monotone_ms(test, self.missed_ms(tau_ms)),
             name if MONOTONE.contains(&name) => view.monotone_ms(test, NEVER_MS),
-            _ => view.scanned_ms(test, tau_ms.saturating_add(SCAN_MS)),
+            // where they are known they are so until the next event
+            _ => test.asks.edge().map_or(NEVER_MS, |edge| {
+                self.signal_leaves_ms(signal, tau_ms, &|now| Window::around(now, &[edge]))
+            }),
         }
+    }
+
+    /// When a promised response is missed next.
+    pub(super) fn missed_ms(&self, tau_ms: i64) -> i64 {
+        let care = self.more().and_then(|more| more.care.as_deref());
+        let by = care.into_iter().flat_map(|care| care.respond_by_ms());
+        // at the promised moment itself nothing is missed yet
+        earliest_after(tau_ms, by.map(|ms| ms + 1))
+    }
+
+    /// Two edges, and whether there are ratings enough behind the second.
+    fn of_quadrant(&self, tau_ms: i64) -> i64 {
+        let edges = [("csat_n", RATINGS_MIN), ("csat", SATISFIED_EDGE), ("loyalty", LOYAL_FROM)];
+        // once there are too few they stay so
+        if self.number("csat_n", tau_ms).is_none_or(|n| n < RATINGS_MIN) {
+            return NEVER_MS;
+        }
+        let leaves =
+            |(name, edge)| self.number_leaves_ms(name, tau_ms, &|now| Window::around(now, &[edge]));
+        edges.map(leaves).into_iter().min().unwrap_or(NEVER_MS)
     }
 
     /// How surprising a gap is rises: from its edge on it stays there.
@@ -119,12 +128,9 @@ impl Facts<'_> {
     }
 
     /// See [`crate::alert::Facts::leaves_ms`]: of the risk.
-    pub(super) fn risk_leaves_ms(
-        &self,
-        tau_ms: i64,
-        window: &dyn Fn(f64) -> Window,
-    ) -> Option<i64> {
-        self.exit_ms(tau_ms, window(self.risk(tau_ms)?))
+    pub(super) fn risk_leaves_ms(&self, tau_ms: i64, window: &dyn Fn(f64) -> Window) -> i64 {
+        let now = self.risk(tau_ms);
+        now.and_then(|now| self.exit_ms(tau_ms, window(now))).unwrap_or(NEVER_MS)
     }
 
     /// The first moment at which the risk may be outside; `None` for who has none. Of who has done something within a day it is
@@ -147,21 +153,22 @@ impl Facts<'_> {
 }
 
 fn of_trend(tau_ms: i64, trend: Option<(TrendRule, TrendSums)>, test: &Test) -> i64 {
-    trend.map_or(NEVER_MS, |(rule, sums)| trend_crossing_ms(&rule, &sums, test, tau_ms))
+    let edge = test.asks.edge();
+    trend.map_or(NEVER_MS, |(rule, sums)| trend_leaves_ms(&rule, &sums, edge, tau_ms))
 }
 
-/// When a trend next changes the answer of a test: it falls until it is unknown.
-pub(super) fn trend_crossing_ms(
+/// When a trend is next below `edge`, or unknown: it falls until it is.
+pub(super) fn trend_leaves_ms(
     rule: &TrendRule,
     sums: &TrendSums,
-    test: &Test,
+    edge: Option<f64>,
     tau_ms: i64,
 ) -> i64 {
     let Some(now) = rule.value(sums, tau_ms) else { return NEVER_MS };
     let next_ms = tau_ms.saturating_add(1);
     let unknown_ms = rule.unknown_from_ms(sums, next_ms).unwrap_or(NEVER_MS);
     // below the edge is where it is at most the number before it
-    let edge = test.asks.edge().map(f64::next_down);
+    let edge = edge.map(f64::next_down);
     let falls_ms =
         edge.filter(|edge| now > *edge).and_then(|edge| rule.falls_to_due_ms(sums, next_ms, edge));
     falls_ms.unwrap_or(NEVER_MS).min(unknown_ms)

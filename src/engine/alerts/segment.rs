@@ -1,6 +1,6 @@
 //! One segment as its rules see it.
 
-use super::crossings::trend_crossing_ms;
+use super::crossings::trend_leaves_ms;
 use super::told::Told;
 use crate::alert::view::{Stands, View};
 use crate::engine::context::Context;
@@ -66,13 +66,24 @@ impl crate::alert::Facts for Facts<'_> {
     /// Both numbers fall until the next letter.
     fn crossing_ms(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64 {
         match signal.name {
-            "demand_trend" => trend_crossing_ms(&self.rule, &self.sums, test, view.tau_ms),
+            "demand_trend" => {
+                trend_leaves_ms(&self.rule, &self.sums, test.asks.edge(), view.tau_ms)
+            }
             _ => view.monotone_ms(test, NEVER_MS),
         }
     }
 
-    fn leaves_ms(&self, _: &Signal, _: i64, _: &dyn Fn(f64) -> Window) -> Option<i64> {
-        None
+    fn leaves_ms(
+        &self,
+        signal: &Signal,
+        at_ms: i64,
+        window: &dyn Fn(f64) -> Window,
+    ) -> Option<i64> {
+        if signal.name != "demand_trend" {
+            return None;
+        }
+        let low = window(self.rule.value(&self.sums, at_ms)?).low;
+        Some(trend_leaves_ms(&self.rule, &self.sums, Some(low), at_ms))
     }
 
     fn stands(&self, _part_id: &str, _at_ms: i64) -> Stands {

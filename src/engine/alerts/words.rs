@@ -32,7 +32,7 @@ impl crate::alert::Facts for Facts<'_> {
         at_ms: i64,
         window: &dyn Fn(f64) -> Window,
     ) -> Option<i64> {
-        if signal.name == "risk" { self.risk_leaves_ms(at_ms, window) } else { None }
+        Some(self.signal_leaves_ms(signal, at_ms, window))
     }
 
     fn stands(&self, part_id: &str, at_ms: i64) -> Stands {
