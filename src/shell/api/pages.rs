@@ -216,7 +216,8 @@ async fn show_alert(Path(name): Path<String>, at: At) -> Response {
 
 async fn show_marketing(at: At) -> Response {
     let desk = desk(at);
-    let answer = desk.api.marketing.or(marketing::all(&desk.api.reader)).await;
+    let reader = desk.api.reader.clone();
+    let answer = desk.api.marketing.or(async move { marketing::all(&reader).await }).await;
     desk.page(answer, page::marketing)
 }
 
