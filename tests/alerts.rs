@@ -55,7 +55,10 @@ fn ruled(change: impl Fn(&str) -> String) -> Arc<RuleSet> {
 fn lively() -> Arc<RuleSet> {
     // a case is of the shipped edges: none is run here
     ruled(|text| {
-        let rules = text.split("# Cases").next().unwrap();
+        let mut rules = text.split("# Cases").next().unwrap().to_owned();
+        if rules.contains("satisfaction_drop") {
+            rules.push_str(include_str!("data/lively_rules.toml"));
+        }
         rules
             .replace("risk >= 0.60", "risk >= 0.45")
             .replace("risk <= 0.45", "risk <= 0.35")
