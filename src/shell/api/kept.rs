@@ -15,8 +15,9 @@ const TIMES: u32 = 10;
 const LONGEST: Duration = Duration::from_secs(60);
 /// What took no longer than this is waited for rather than given old.
 const QUICK: Duration = Duration::from_millis(500);
-/// An answer older than this is not given at all, even while a new one is on its way.
-const OLDEST: Duration = Duration::from_secs(300);
+/// An answer older than this is not given at all, even while a new one is on its way. Each says up to when it is complete, and a page
+/// that is looked at has the new one seconds later; who comes in the morning must not wait for longer than a request may take.
+const OLDEST: Duration = Duration::from_secs(12 * 3_600);
 
 /// The last answer of a kind; copies share it.
 #[derive(Debug)]
