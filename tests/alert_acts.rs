@@ -227,6 +227,21 @@ fn a_rebuild_has_what_people_did_at_its_moment() {
     assert!(crashes > 2, "{crashes}");
 }
 
+/// An earlier alert of the generation before had the same number.
+#[test]
+fn what_was_done_before_an_alert_was_raised_is_not_done_to_it() {
+    let old = lived();
+    let mut new = rebuilt(&old, Schedule::straight(3), &PostOffice::new(1));
+    new.cycle(day(-1));
+    new.drain();
+    new.pass_to(day(7));
+    let stands = transitions(&new);
+    let said = said(9, &alert(&new, "c1"), Act::Resolve);
+    new.machine.expect(Acted { said, at_ms: day(-1) });
+    new.pass_to(day(8));
+    assert_eq!(transitions(&new), stands);
+}
+
 /// What people did while the rebuild was on its way comes by mail, perhaps when its moment is past.
 #[test]
 fn what_a_rebuild_hears_late_stands_all_the_same() {

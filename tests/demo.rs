@@ -117,10 +117,15 @@ fn alerts_and_accounts(clickhouse: &str) {
     let months =
         "SELECT uniqExact(toStartOfMonth(at)) FROM retain.alert_history WHERE what = 'raised'";
     assert!(number(months) >= 6);
-    let by_ada = "SELECT count() FROM retain.alert_history WHERE what = 'acknowledged' AND by = 'ada' \
-                  AND by_kind = 'person' AND note = 'Calling today.'";
+    // the one at the top of her list, be it about an account or a customer
+    let by_ada = "SELECT sum(n) FROM (SELECT count() AS n FROM retain.alert_history \
+                  WHERE what = 'acknowledged' AND by = 'ada' AND by_kind = 'person' AND note = 'Calling today.' \
+                  UNION ALL SELECT count() FROM retain.account_alert_history \
+                  WHERE what = 'acknowledged' AND by = 'ada' AND by_kind = 'person' AND note = 'Calling today.')";
     assert_eq!(number(by_ada), 1);
-    assert_eq!(number("SELECT count() FROM retain.alerts_now WHERE phase = 'acknowledged'"), 1);
+    let taken = "SELECT (SELECT count() FROM retain.alerts_now WHERE phase = 'acknowledged') \
+                 + (SELECT count() FROM retain.account_alerts_now WHERE phase = 'acknowledged')";
+    assert_eq!(number(taken), 1);
 }
 
 fn the_page(url: &str, token: &str, clickhouse: &str) {

@@ -19,7 +19,7 @@ use rdkafka::Message;
 use retain::account::book::Book;
 use retain::model::table::Table;
 use retain::plan::{Plan, RuleFile, parse, rules};
-use retain::wire::signals::read;
+use retain::wire::signals::{Heard, Says, read};
 use rowbinary::{Tables, read_all};
 
 /// The shipped definition of accounts, for a stage.
@@ -85,6 +85,21 @@ fn words(stage: &Stage) -> Vec<Told> {
     stage.broker.read(&format!("{}.g1.signals", stage.name)).iter().map(told).collect()
 }
 
+/// How many times a member has gone from one account to another.
+fn moves(told: &[Told]) -> usize {
+    let values = told.iter().filter_map(|told| told.value.as_deref());
+    let heard: Vec<Heard> = values.map(|value| read(value).unwrap()).collect();
+    let of_accounts = || heard.iter().filter(|heard| !heard.account.is_empty());
+    let joined: BTreeSet<(&str, &str)> = of_accounts()
+        .filter(|heard| matches!(heard.says, Says::Joined { .. }))
+        .map(|heard| (&*heard.customer, &*heard.account))
+        .collect();
+    let elsewhere = |gone: &&Heard| {
+        joined.iter().any(|(who, account)| *who == gone.customer && *account != gone.account)
+    };
+    of_accounts().filter(|heard| matches!(heard.says, Says::Left { .. })).filter(elsewhere).count()
+}
+
 /// Where the words end, and how far the ledger of accounts says they were read, by partition.
 fn ends(stage: &Stage, database: &str) -> (BTreeMap<i32, i64>, BTreeMap<i32, i64>) {
     let topic = format!("{}.g1.signals", stage.name);
@@ -107,7 +122,7 @@ fn ends(stage: &Stage, database: &str) -> (BTreeMap<i32, i64>, BTreeMap<i32, i64
 /// Waits until everything said is in ClickHouse while nothing more is said, and compares.
 fn verify_accounts(stage: &Stage) {
     let database = format!("{}_accounts_g1", stage.database());
-    let (mut compared, mut alerts) = (0, 0);
+    let (mut compared, mut alerts, mut moved) = (0, 0, 0);
     until_within(2 * LONG, "the accounts to have heard everything", &mut || {
         let (before, reached) = ends(stage, &database);
         if before != reached {
@@ -137,9 +152,12 @@ fn verify_accounts(stage: &Stage) {
         assert_eq!(happened, follows);
         alerts = follows.len();
         compared = expected.len();
+        moved = moves(&told);
         true
     });
     assert!(compared >= 5 && alerts >= 5, "{compared} accounts, {alerts} transitions");
+    // else it would be a test of members who stay where they are
+    assert!(moved >= 5, "{moved} members moved");
     let views = stage.database();
     let lost = format!("SELECT sum(missing + twice) FROM {views}.account_completeness");
     assert_eq!(stage.number(&lost), 0);

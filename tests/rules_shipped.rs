@@ -88,7 +88,7 @@ fn a_changed_rule_fails_its_cases() {
             "late for three",
         ),
         ("firing(volume_shrink), 60d", "firing(volume_shrink), 30d", "late payment and less"),
-        ("and csat_n >= 2", "and csat_n >= 1", "two bad ratings"),
+        ("and csat_n >= 1.5", "and csat_n >= 1", "two bad ratings"),
         ("and sessions >= 8", "and sessions >= 7", "a regular visitor"),
         ("not key_customer\n", "not opted_out\n", "a key customer falls"),
         (

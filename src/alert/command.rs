@@ -100,7 +100,11 @@ impl<F: Facts> Looking<'_, F> {
                     self.own_due_ms = self.own_due_ms.min(at_ms + 1);
                     return false;
                 }
-                None => {}
+                // nothing was on at its moment: what was raised since has other numbers, and nobody has seen it
+                None => {
+                    self.changed = true;
+                    continue;
+                }
                 Some(held) => said.episode = held.watch.alert.episode(),
             }
             self.changed = true;

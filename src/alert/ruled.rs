@@ -113,6 +113,19 @@ impl Ruled {
                 ready.told_from = ready.told_from.and(first);
             }
         }
+        // what is known of everybody is remembered from the first event on
+        for rising in &mut self.rises {
+            rising.told_from = rising.told_from.and(first);
+        }
+    }
+
+    /// Rules about a subject are told from this, too, whatever they speak of.
+    pub fn tell_also(&mut self, subject: Subject, touched: Touched) {
+        let Self { set, rules, .. } = self;
+        let about = |ready: &&mut Ready| set.rules[ready.index].subject == subject;
+        for ready in rules.iter_mut().filter(about) {
+            ready.told_from = ready.told_from.and(touched);
+        }
     }
 
     /// Whether there is a rule about such subjects.

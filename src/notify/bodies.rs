@@ -8,6 +8,8 @@ use crate::wire::alert::AlertWord;
 
 /// What a block of text takes at Slack, characters.
 const SLACK_TEXT_MAX: usize = 3_000;
+/// Sections in a message, of the 50 blocks that Slack takes.
+const SLACK_SECTIONS_MAX: usize = 48;
 /// What a summary takes at PagerDuty, characters.
 const SUMMARY_MAX: usize = 1_024;
 
@@ -72,13 +74,29 @@ pub fn slack(letter: &Letter, said: &Said) -> Value {
         Content::Alert(word) => format!("{} · {}", word.severity, letter.id),
         Content::Digest(_) => "digest".to_owned(),
     };
-    json!({
-        "text": super::words::slack_escaped(&said.title),
-        "blocks": [
-            { "type": "section", "text": { "type": "mrkdwn", "text": clip(&said.text, SLACK_TEXT_MAX) } },
-            { "type": "context", "elements": [{ "type": "plain_text", "text": clip(&about, SLACK_TEXT_MAX), "emoji": false }] },
-        ],
-    })
+    // verbatim: what people wrote into ids and names becomes no link and calls nobody
+    let section = |text: String| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } });
+    let mut blocks: Vec<Value> = sections(&said.text).into_iter().map(section).collect();
+    let about = clip(&about, SLACK_TEXT_MAX);
+    blocks.push(json!({ "type": "context", "elements": [{ "type": "plain_text", "text": about, "emoji": false }] }));
+    json!({ "text": super::words::slack_escaped(&said.title), "blocks": blocks })
+}
+
+/// Whole lines, as many as Slack takes in a section.
+fn sections(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let line = clip(line, SLACK_TEXT_MAX).into_owned();
+        match all.last_mut() {
+            Some(last) if last.chars().count() + 1 + line.chars().count() <= SLACK_TEXT_MAX => {
+                last.push('\n');
+                last.push_str(&line);
+            }
+            _ => all.push(line),
+        }
+    }
+    all.truncate(SLACK_SECTIONS_MAX);
+    all
 }
 
 /// An event for PagerDuty's Events API v2. The alert's id is the key by which PagerDuty takes events for the same incident.
@@ -149,5 +167,22 @@ pub fn webhook(letter: &Letter, at_ms: i64) -> Value {
                 "owner_id": letter.to, "on": digest.on, "over": digest.over, "left_out": digest.left_out,
             },
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_digest_is_in_a_section() {
+        let lines: Vec<String> = (0..60).map(|n| format!("{n} {}", "é".repeat(240))).collect();
+        let all = sections(&lines.join("\n"));
+        assert!(
+            all.iter().all(|section| section.chars().count() <= SLACK_TEXT_MAX) && all.len() < 8
+        );
+        assert_eq!(all.join("\n"), lines.join("\n"));
+        assert_eq!(sections(&"x".repeat(4_000))[0].chars().count(), SLACK_TEXT_MAX);
+        assert!(sections("").is_empty());
     }
 }

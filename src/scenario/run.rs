@@ -201,8 +201,10 @@ impl Run<'_> {
     }
 
     fn next_stop_ms(&mut self, to_ms: i64) -> i64 {
-        let tick_ms = self.tick_ms;
-        let mut next_ms = to_ms.min((self.now_ms / tick_ms + 1).saturating_mul(tick_ms));
+        // when the pipeline believes that a full hour, or a day, is over: later than that it would be catching up
+        let (tick_ms, delay_ms) = (self.tick_ms, self.customers.delay_ms());
+        let full_ms = (self.now_ms.saturating_sub(delay_ms).div_euclid(tick_ms) + 1) * tick_ms;
+        let mut next_ms = to_ms.min(full_ms.saturating_add(delay_ms));
         for stage in std::iter::once(&mut self.customers).chain(&mut self.accounts) {
             let delay_ms = stage.delay_ms();
             let due_ms = stage.machine.first_due_ms(next_ms.saturating_sub(delay_ms));

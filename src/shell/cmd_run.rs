@@ -271,6 +271,7 @@ async fn pages(
     let commands = commands(Link::from(&settings.kafka), plans);
     let api = Api::new(sections, plan, &observer.board, commands);
     let api = api.map_err(CommandError::Other)?;
+    api.warm();
     let server = Server::bind(&settings.http.listen, pages).await?.with(api.router());
     tracing::info!(address = %server.local_addr()?, "http");
     Ok(server)

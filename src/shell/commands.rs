@@ -1,5 +1,5 @@
 //! What people do about alerts, on its way to the pipeline: a letter of the mail topic, to the shard of the customer (of a
-//! segment to shard 0).
+//! segment or an employee to shard 0).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -131,7 +131,7 @@ pub fn write(
 }
 
 /// The shard of a customer (of an account, in a pipeline of accounts); with a partitioner that we do not know all of them: only the
-/// customer's has heard of them. What has no customer is a segment: those are shard 0's.
+/// customer's has heard of them. What has no customer is a segment or an employee: those are shard 0's.
 fn shards_of(plan: &Plan, customer: &str, shards: u16) -> Vec<u16> {
     if customer.is_empty() {
         return vec![0];

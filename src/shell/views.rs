@@ -79,7 +79,7 @@ pub fn views_sql(plan: &Plan, databases: &Databases) -> Vec<String> {
         view("kpi_by_owner", rollups::kpi_by_owner(views)),
         view("customer_history", history::customer_history(plan, tables)),
         view("customer_months", history::customer_months(plan, tables)),
-        view("cohort_retention", history::cohort_retention(views)),
+        view("cohort_retention", history::cohort_retention(plan, tables)),
         view("owner_months", history::owner_months(views)),
         view("tier_migration", history::tier_migration(tables)),
         view("churn_rate", history::churn_rate(tables)),

@@ -4,7 +4,8 @@
 //   node live.mjs MODULES look      { looks: [{ name, url, token, path, status, says: [], hides: [] }] }
 //   node live.mjs MODULES take      { url, token, text }            takes the alert about `text` on the first page; it must stick
 //   node live.mjs MODULES refused   { url, token, path }            a session that may not act tries to, past the missing button
-//   node live.mjs MODULES measure   { url, token, paths: [], times } prints { path: { first, interactive, bytes } }, medians
+//   node live.mjs MODULES measure   { url, token, paths: [], times } prints { path: { first, interactive, ready, bytes, cold } }: medians,
+//                               and `cold`, the first byte of the first load
 import { readFileSync } from "node:fs";
 import { modules, start } from "./browser.mjs";
 
@@ -113,7 +114,8 @@ const doing = {
         }));
         await page.close();
       }
-      figures[path] = Object.fromEntries(Object.keys(all[0]).map((name) => [name, Math.round(median(all.map((one) => one[name])))]));
+      const medians = Object.keys(all[0]).map((name) => [name, Math.round(median(all.map((one) => one[name])))]);
+      figures[path] = { ...Object.fromEntries(medians), cold: Math.round(all[0].first) };
     }
     console.log(JSON.stringify(figures));
   },

@@ -17,7 +17,7 @@ pub struct Size {
     pub customers: u64,
     /// Accounts; each has four days of history.
     pub accounts: u64,
-    /// Alerts, all but a tenth of them ended.
+    /// Alerts about customers, all but a tenth of them ended; there are a tenth as many about accounts.
     pub alerts: u64,
 }
 
@@ -278,23 +278,63 @@ async fn accounts(engine: &Engine, size: Size) {
     insert(engine, "retain_accounts_g1.ledger", 4, &ledger).await;
 }
 
+/// Whom alerts are about: where they stand, how many there are, the rules, and the columns that name the subject of the alert `n`.
+struct Subjects {
+    database: &'static str,
+    alerts: u64,
+    kind: &'static str,
+    rules: [&'static str; 4],
+    named: fn(&str, u64) -> [(&'static str, String); 4],
+}
+
+/// Those about customers, and a tenth as many about accounts.
 async fn alerts(engine: &Engine, size: Size) {
+    let customers = Subjects {
+        database: "retain_g1",
+        alerts: size.alerts,
+        kind: "customer",
+        rules: ["key_at_risk", "volume_shrink", "overdue_reorder", "tier_down"],
+        named: |n, accounts| {
+            let who = format!("({n}) * 37");
+            [
+                ("subject_id", customer(&who)),
+                ("customer_id", customer(&who)),
+                ("account_id", account(&who, accounts)),
+                ("owner_id", owner(&who)),
+            ]
+        },
+    };
+    let accounts = Subjects {
+        database: "retain_accounts_g1",
+        alerts: size.alerts / 10,
+        kind: "account",
+        rules: ["account_at_risk", "renewal_at_risk", "visit_overdue", "single_threaded"],
+        named: |n, accounts| {
+            let who = format!("({n}) * 7");
+            [
+                ("subject_id", account(&who, accounts)),
+                ("customer_id", "''".to_owned()),
+                ("account_id", account(&who, accounts)),
+                ("owner_id", owner(&who)),
+            ]
+        },
+    };
+    for subjects in [customers, accounts] {
+        alerts_about(engine, size.accounts, &subjects).await;
+    }
+}
+
+async fn alerts_about(engine: &Engine, accounts: u64, subjects: &Subjects) {
+    let Subjects { database, alerts, kind, rules, named } = subjects;
     let columns = |n: &str, step: &str| {
-        let who = format!("({n}) * 37");
         let phases = word(n, 60, &["firing", "acknowledged", "snoozed"]);
         let last = format!("if(({n}) % 10 = 0, {phases}, 'resolved')");
-        [
-            ("alert_id", format!("lower(hex(sipHash128({n})))")),
+        let mut columns = vec![
+            ("alert_id", format!("lower(hex(sipHash128('{kind}', {n})))")),
             ("n", step.to_owned()),
-            (
-                "rule",
-                word(n, 61, &["key_at_risk", "volume_shrink", "overdue_reorder", "tier_down"]),
-            ),
-            ("subject_kind", "'customer'".to_owned()),
-            ("subject_id", customer(&who)),
+            ("rule", word(n, 61, rules)),
+            ("subject_kind", format!("'{kind}'")),
             ("version", step.to_owned()),
-            ("customer_id", customer(&who)),
-            ("account_id", account(&who, size.accounts)),
             ("episode", "1".to_owned()),
             ("what", format!("if({step} = 1, 'raised', 'resolved')")),
             ("phase", format!("if({step} = 1, 'firing', {last})")),
@@ -306,7 +346,6 @@ async fn alerts(engine: &Engine, size: Size) {
             ("at_risk_minor", format!("toInt64(90000 * {})", unit(n, 64))),
             ("currency", "'USD'".to_owned()),
             ("risk", unit(n, 65)),
-            ("owner_id", owner(&who)),
             ("region", word(n, 1, &REGIONS)),
             (
                 "reasons",
@@ -314,14 +353,17 @@ async fn alerts(engine: &Engine, size: Size) {
                     .to_owned(),
             ),
             ("changed", "['risk 0.31 -> 0.71 since 2026-10-02']".to_owned()),
-            ("about", "'A key customer is likely to buy no more.'".to_owned()),
-            ("next_step", "'Call the customer; the reasons say what to speak about.'".to_owned()),
+            ("about", format!("'A key {kind} is likely to buy no more.'")),
+            ("next_step", format!("'Call the {kind}; the reasons say what to speak about.'")),
             ("receivers", "['owner']".to_owned()),
-        ]
+        ];
+        columns.extend(named(n, accounts));
+        columns
     };
-    insert(engine, "retain_g1.alerts", size.alerts, &columns("number", "2")).await;
+    let table = |name: &str| format!("{database}.{name}");
+    insert(engine, &table("alerts"), *alerts, &columns("number", "2")).await;
     let history = columns("intDiv(number, 2)", "(1 + number % 2)");
-    insert(engine, "retain_g1.alert_history", 2 * size.alerts, &history).await;
+    insert(engine, &table("alert_history"), 2 * alerts, &history).await;
 }
 
 /// A thousand hours of 228 groups.

@@ -1,6 +1,6 @@
 //! Many small histories, each of a customer of its own and mostly about one thing.
 
-use super::{BEGIN_MS, DAY_MS, Made, Maker, SUPPORT, Shape};
+use super::{BEGIN_MS, DAY_MS, Made, Maker, PURCHASES, SUPPORT, Shape, WEB, spell_time};
 use crate::random::Random;
 
 /// What a history is mostly about.
@@ -14,6 +14,8 @@ pub enum Family {
     Relations,
     /// Everything alike: what scores are made of.
     Scores,
+    /// Orders and visits in step, then smaller orders, then none; and bills, some of them unpaid.
+    Rhythm,
 }
 
 /// The histories of so many customers, sorted by time. Each begins anew with a seed of its own: the customer's name.
@@ -32,6 +34,10 @@ pub fn histories(family: Family, seed: u64, customers: u64, days: i64) -> Vec<Ma
         // hours, weeks, or all of the time
         let stretch_ms = *r.pick(&[DAY_MS, 30 * DAY_MS, days * DAY_MS]);
         let begin_ms = BEGIN_MS + r.between(0, (days * DAY_MS - stretch_ms).max(1));
+        if family == Family::Rhythm {
+            maker.rhythm(&format!("c{number:04}"));
+            continue;
+        }
         for _ in 0..1 + maker.random.below(14) {
             let ts_ms = begin_ms + maker.random.between(0, stretch_ms);
             maker.about(family, ts_ms, format!("c{number:04}"), number);
@@ -59,6 +65,32 @@ impl Maker {
                 3 => self.relation(ts_ms, customer, number),
                 _ => self.master_data(ts_ms, customer),
             },
+        }
+    }
+
+    /// Two months of a regular customer, and how it ends.
+    fn rhythm(&mut self, customer: &str) {
+        let gap_ms = (3 + self.random.between(0, 3)) * DAY_MS;
+        let regular = 12 + self.random.below(4);
+        let all = regular + 3 + self.random.below(3);
+        let mut ts_ms = BEGIN_MS + self.random.between(0, DAY_MS);
+        for n in 0..all {
+            let amount = if n < regular { 90 + self.random.below(20) } else { 10 };
+            let order = format!(r#""amount":{amount},"currency":"USD""#);
+            self.put(PURCHASES, ts_ms, customer, &order);
+            let visit = format!(r#""action":"page_view","session_id":"s{n}""#);
+            let visit_ms = ts_ms + self.random.between(0, DAY_MS);
+            self.put(WEB, visit_ms, customer, &visit);
+            if n == regular && self.random.percent(60) {
+                let due = spell_time(ts_ms + self.random.between(5, 20) * DAY_MS, 0);
+                let bill = format!(r#""type":"invoice","invoice_id":"i1",{order},"due":"{due}""#);
+                self.put(PURCHASES, ts_ms, customer, &bill);
+            }
+            if n == regular + 2 && self.random.percent(30) {
+                let request = r#""type":"extension_request","invoice_id":"i1""#;
+                self.put(PURCHASES, ts_ms, customer, request);
+            }
+            ts_ms += gap_ms + self.random.between(0, DAY_MS / 4);
         }
     }
 

@@ -191,6 +191,12 @@ impl Stage {
         self.tokio.block_on(fetched).unwrap_or_else(|e| panic!("{sql}: {e}")).to_vec()
     }
 
+    /// Does a statement that answers nothing.
+    pub fn execute(&self, sql: &str) {
+        let done = self.tokio.block_on(self.client().query_raw(sql).execute());
+        done.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
     /// The single number that a query answers.
     pub fn number(&self, sql: &str) -> i64 {
         let text = self.bytes(&format!("SELECT ifNull(toInt64(({sql})), -1)"), "TabSeparated");

@@ -166,7 +166,7 @@ fn await_ledger(stage: &Stage, database: &str) {
 }
 
 /// All tables as they stand after the same cycles. Mail goes on moving tiers when everything is consumed: what was
-/// carried while the tables were read makes them no picture of one moment, and they are read again.
+/// carried while they were copied (which takes no time: copies have the same parts) makes them no picture of one moment, and they are copied again.
 fn read_tables(stage: &Stage, database: &str) -> Tables {
     let compared = [Table::Customers, Table::CustomerHistory, Table::Activity, Table::Segments];
     let compared: Vec<Table> =
@@ -183,20 +183,28 @@ fn read_tables(stage: &Stage, database: &str) -> Tables {
         let numbers: Vec<u64> = numbers.collect();
         numbers.chunks(2).map(|pair| (pair[0], pair[1])).collect::<BTreeMap<u64, u64>>()
     };
-    let mut read = None;
-    until_within(LONG, &format!("{database} to stand still while it is read"), &mut || {
+    let read = || compared.iter().chain(&[Table::Ledger, Table::Gaps]);
+    let copy = format!("{database}_read");
+    until_within(LONG, &format!("{database} to stand still while it is copied"), &mut || {
         let (before, named) = (latest(&compared), latest(&[Table::Ledger]));
-        let mut tables = Tables::default();
-        for table in compared.iter().chain(&[Table::Ledger, Table::Gaps]) {
-            insert_all(stage, database, *table, &mut tables);
-        }
         // the ledger is written last: a cycle that it does not name yet may be carried in part
-        let whole = before.iter().all(|(shard, v)| named.get(shard) >= Some(v));
-        let still = whole && before == latest(&compared);
-        read = still.then_some(tables);
-        still
+        if !before.iter().all(|(shard, v)| named.get(shard) >= Some(v)) {
+            return false;
+        }
+        stage.execute(&format!("DROP DATABASE IF EXISTS {copy} SYNC"));
+        stage.execute(&format!("CREATE DATABASE {copy}"));
+        for table in read() {
+            let name = table.name();
+            stage.execute(&format!("CREATE TABLE {copy}.{name} CLONE AS {database}.{name}"));
+        }
+        before == latest(&compared)
     });
-    read.unwrap()
+    let mut tables = Tables::default();
+    for table in read() {
+        insert_all(stage, &copy, *table, &mut tables);
+    }
+    stage.execute(&format!("DROP DATABASE {copy}"));
+    tables
 }
 
 /// All rows of a table as they stand.

@@ -25,10 +25,13 @@ impl Acts {
     }
 
     fn put(&mut self, acted: Acted) {
+        if self.count >= WAITING_MAX {
+            return;
+        }
         let customer: Box<str> = acted.said.customer.as_str().into();
         let waiting = self.waiting.entry(customer.clone()).or_default();
         let known = waiting.iter().any(|held| held.said.id == acted.said.id);
-        if self.count < WAITING_MAX && !known {
+        if !known {
             waiting.push(acted);
             self.count += 1;
             self.changed.insert(customer);

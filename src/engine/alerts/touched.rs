@@ -69,6 +69,8 @@ const SUBJECTS: [Subject; 4] =
 pub(in crate::engine) fn ruled(cx: &Context) -> Ruled {
     let mut ruled = Ruled::new(&cx.plan, &SUBJECTS, kind_of);
     let blank = Profile::new(0);
+    // a new ticket is looked at also where its rules speak of the customer alone
+    ruled.tell_also(Subject::Ticket, TICKET);
     ruled.note_restless(Subject::Customer, Facts::new(cx, &blank, TierColumns::default()), BORN);
     ruled
 }

@@ -99,6 +99,12 @@ impl Api {
         })))
     }
 
+    /// Begins to ask for what takes longest, so that it is there when somebody looks. Where ClickHouse is not there yet, nothing is.
+    pub fn warm(&self) {
+        let api = self.clone();
+        drop(tokio::spawn(async move { pages::kept_marketing(&api).await.is_ok() }));
+    }
+
     /// The routes.
     pub fn router(&self) -> Router {
         let (routes, _) = described();

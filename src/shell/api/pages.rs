@@ -19,7 +19,7 @@ use super::read::{accounts, alerts, customers, marketing, pipeline, today};
 use super::respond::status;
 use super::sign_in::{self, own_path};
 use crate::api::access::hex;
-use crate::api::answer::Act;
+use crate::api::answer::{Act, Marketing};
 use crate::api::filter::id;
 use crate::api::problem::{Kind, Problem};
 use crate::page::{self, Frame, Notice, assets, links};
@@ -216,8 +216,14 @@ async fn show_alert(Path(name): Path<String>, at: At) -> Response {
 
 async fn show_marketing(at: At) -> Response {
     let desk = desk(at);
-    let answer = desk.api.marketing.or(marketing::all(&desk.api.reader)).await;
+    let answer = kept_marketing(&desk.api).await;
     desk.page(answer, page::marketing)
+}
+
+/// What the page of marketing shows: the costliest of all answers.
+pub async fn kept_marketing(api: &Api) -> Result<Marketing, Problem> {
+    let reader = api.reader.clone();
+    api.marketing.or(async move { marketing::all(&reader).await }).await
 }
 
 async fn show_pipeline(at: At) -> Response {

@@ -110,16 +110,18 @@ pub async fn look(client: &Client, sources: &[&str]) -> Result<Summary, Error> {
     summary.slipping = slipping_most_valuable(client).await?;
     let (open, raised) = client
         .query(
-            "SELECT (SELECT count() FROM retain.alerts_now WHERE phase IN ('firing', 'acknowledged', 'snoozed')) AS open, \
-             count() FROM retain.alert_history WHERE what = 'raised'",
+            "SELECT (SELECT count() FROM retain.alerts_now WHERE phase IN ('firing', 'acknowledged', 'snoozed')) \
+             + (SELECT count() FROM retain.account_alerts_now WHERE phase IN ('firing', 'acknowledged', 'snoozed')) AS open, \
+             (SELECT count() FROM retain.alert_history WHERE what = 'raised') \
+             + (SELECT count() FROM retain.account_alert_history WHERE what = 'raised') AS raised",
         )
-        .fetch_one::<(Option<u64>, u64)>()
+        .fetch_one::<(Option<u64>, Option<u64>)>()
         .await?;
     let (accounts, at_risk, at_risk_minor) = client
         .query("SELECT count(), countIf(at_risk_minor > 0), sum(at_risk_minor) FROM retain.accounts_now")
         .fetch_one::<(u64, u64, i64)>()
         .await?;
-    summary.alerts = [open.unwrap_or(0), raised];
+    summary.alerts = [open, raised].map(Option::unwrap_or_default);
     summary.accounts = [accounts, at_risk];
     summary.at_risk_minor = at_risk_minor;
     Ok(summary)

@@ -63,6 +63,10 @@ impl Postman {
     pub fn send(&self, letter: &Letter, to: &[&str], plain: &Said, html: String) -> Answer {
         let sent = self.message(letter, to, plain, html).and_then(|message| {
             let envelope = match &letter.address {
+                // it waited, and the file has changed since
+                Some(one) if !to.contains(&one.as_str()) => {
+                    return Err("the receiver does not have this address any more".to_owned());
+                }
                 Some(one) => {
                     let from = Some(self.from.email.clone());
                     Envelope::new(from, vec![address(one)?]).map_err(|error| error.to_string())?

@@ -56,7 +56,9 @@ FROM
     LEFT JOIN {views}.shards AS s ON s.shard = o.shard
     LEFT JOIN
     (
-        SELECT {subject} AS customer_id, ts, toUInt8(1) AS is_order FROM {tables}.events FINAL WHERE type = 'purchase'
+        SELECT {subject} AS customer_id, ts, toUInt8(1) AS is_order FROM {tables}.events FINAL
+        WHERE type = 'purchase' AND ts > (SELECT min(proposed_at) FROM {tables}.opportunities)
+            AND {subject} IN (SELECT customer_id FROM {tables}.opportunities)
     ) AS e ON e.customer_id = o.customer_id
     WHERE o.proposed_at + INTERVAL {EFFECT_D} DAY <= s.now_at
     GROUP BY goal, held_out, customer_id, proposed_at

@@ -127,8 +127,13 @@ async fn parameters_and_exceptions() {
 
     let sql = "SELECT throwIf(number = 3000000) FROM numbers(4000000)";
     let late = client.query(sql).fetch_all::<u8>().await;
+    // where a read from the socket ends inside the exception, this client knows only that there is one
     assert!(
-        matches!(&late, Err(Error::BadResponse(text)) if text.contains("Code: 395")),
+        match &late {
+            Err(Error::BadResponse(text)) => text.contains("Code: 395"),
+            Err(Error::Other(cut)) => cut.to_string().contains("exception tag"),
+            _ => false,
+        },
         "{late:?}"
     );
 }
