@@ -110,6 +110,7 @@ type Change = (usize, i64, bool);
 /// One customer, scanned.
 struct Scan<'a> {
     watched: Watched,
+    customer: &'a [u8],
     tests: &'a [(&'static Signal, Test)],
     answers: Vec<bool>,
     changes: Vec<Change>,
@@ -118,8 +119,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn answer(&self, n: usize, at_ms: i64) -> bool {
         let (signal, test) = &self.tests[n];
-        let slot = self.watched.engine.store.slots().next().unwrap();
-        let value = self.watched.engine.signal(slot, signal, at_ms);
+        let value = self.watched.engine.signal(self.customer, signal, at_ms).unwrap();
         value.map_or(test.unknown.unwrap_or(false), |value| holds(&test.asks, value))
     }
 
@@ -177,7 +177,9 @@ fn scan(
     step_ms: i64,
 ) -> [Vec<Change>; 2] {
     let watched = Watched::new(plan);
-    let mut scan = Scan { watched, tests, answers: vec![false; tests.len()], changes: Vec::new() };
+    let customer = made[0].customer.as_bytes();
+    let mut scan =
+        Scan { watched, customer, tests, answers: vec![false; tests.len()], changes: Vec::new() };
     for (n, event) in made.iter().enumerate() {
         scan.watched.apply(plan, event);
         if scan.watched.engine.store.slots().next().is_none() {
@@ -206,7 +208,7 @@ fn what_a_scan_by_minutes_finds_is_told_at_its_millisecond() {
     let soak = std::env::var_os("RETAIN_SOAK").is_some();
     let raises = || {
         TESTS.iter().flat_map(|(signal, tests)| {
-            tests.iter().map(|test| guarded(signal, format!("{signal} {test}")))
+            tests.iter().map(move |test| guarded(signal, format!("{signal} {test}")))
         })
     };
     let set = set(raises());

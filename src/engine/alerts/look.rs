@@ -14,9 +14,8 @@ use crate::engine::profile::{More, Profile};
 use crate::engine::take::Took;
 use crate::model::batch::EventBatch;
 use crate::model::event::{Body, Event};
-use crate::model::registry::{Signal, Subject};
+use crate::model::registry::Subject;
 use crate::model::time::NEVER_MS;
-use crate::rule::evaluate::Value;
 
 impl Engine {
     /// Before an event changes the customer: the midnights that have passed since the last one.
@@ -108,13 +107,6 @@ impl Engine {
         if due_ms < self.store.get(slot).due_ms() {
             self.arm_at(slot, due_ms);
         }
-    }
-
-    /// What a signal of a customer is at a moment not before its last event, as rules are told; `None` while it is unknown. Lengths of
-    /// time and moments in milliseconds.
-    pub fn signal(&self, slot: u32, signal: &Signal, at_ms: i64) -> Option<Value> {
-        let profile = &self.store.get(slot).profile;
-        Facts::new(&self.cx, profile, self.tiers.columns(slot)).value_of(signal, at_ms)
     }
 
     /// What a look at a customer's alerts at `tau_ms` would find that no due has found: nothing, once everything that was due by
