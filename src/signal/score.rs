@@ -156,7 +156,9 @@ impl<const N: usize> Span<N> {
     /// Bounds of the score: the sum of what is least, and of what is most.
     pub fn scores(&self, eta0: f64) -> (f64, f64) {
         let sum = |phi: &[f64; N]| phi.iter().fold(eta0, |sum, phi| sum + phi);
-        (sigmoid(sum(&self.least) - SLACK), sigmoid(sum(&self.most) + SLACK))
+        // what stands still is what it is, also right beside an edge
+        let slack = if self.least == self.most { 0.0 } else { SLACK };
+        (sigmoid(sum(&self.least) - slack), sigmoid(sum(&self.most) + slack))
     }
 }
 

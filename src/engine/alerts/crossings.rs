@@ -14,35 +14,68 @@ use crate::signal::quadrant::{LOYAL_FROM, RATINGS_MIN, SATISFIED_EDGE};
 use crate::signal::regularity::Rhythm;
 use crate::signal::trend::{TrendRule, TrendSums};
 
-/// Signals that go one way until the next event, and are known or unknown throughout.
-const MONOTONE: [&str; 24] = [
-    "adopt_new",
-    "cancel_intent",
-    "contact_pressure",
-    "cost_to_serve",
-    "csat",
-    "csat_n",
-    "ext_requests",
-    "order_rate_90",
-    "owner_changes",
-    "p_alive",
-    "partial_payments",
-    "profile_age_d",
-    "recency_d",
-    "referrals",
-    "reopen_share",
-    "spend_rate_180",
-    "spend_rate_30",
-    "spend_rate_365",
-    "suggest_share",
-    "ticket_rate_90",
-    "visit_gap_d",
-    "visit_rate_60",
-    "visit_rate_7",
-    "nps_last",
-];
+/// How time alone moves a signal.
+enum Moves {
+    /// By bounds of the risk.
+    Risk,
+    /// The trend of spending falls until it is unknown; that of visits alike.
+    Spending,
+    Visits,
+    /// With loyalty and satisfaction.
+    Quadrant,
+    /// The ratio of two decayed sums falls.
+    Usage,
+    /// In steps, when an invoice falls due, or an order.
+    Invoices,
+    Orders,
+    /// Days beyond terms, which go either way.
+    Debt,
+    /// A gap becomes more surprising: between purchases, between visits.
+    Gap,
+    VisitGap,
+    /// One way, and in a step when a promised response is missed.
+    Responses,
+    /// One way until the next event, known or unknown throughout, or becoming unknown at the end.
+    OneWay,
+    /// By what is known of its path, see `drift`.
+    Path,
+}
+
+/// How a signal moves; `None` where it stands until something happens. Whoever adds a signal that moves says here how its dues are found.
+fn moves(name: &str) -> Option<Moves> {
+    Some(match name {
+        "risk" => Moves::Risk,
+        "volume_trend" => Moves::Spending,
+        "engage_trend" => Moves::Visits,
+        "quadrant" => Moves::Quadrant,
+        "usage_trend" => Moves::Usage,
+        "overdue_minor" | "overdue_ratio" => Moves::Invoices,
+        "orders_overdue" => Moves::Orders,
+        "dbt_days" => Moves::Debt,
+        "gap_surprise" => Moves::Gap,
+        "session_gap_surprise" => Moves::VisitGap,
+        "sla_breach_share" => Moves::Responses,
+        "adopt_new" | "cancel_intent" | "contact_pressure" | "cost_to_serve" | "csat"
+        | "csat_n" | "ext_requests" | "nps_last" | "order_rate_90" | "owner_changes"
+        | "p_alive" | "partial_payments" | "profile_age_d" | "recency_d" | "referrals"
+        | "reopen_share" | "spend_rate_180" | "spend_rate_30" | "spend_rate_365"
+        | "suggest_share" | "ticket_rate_90" | "visit_gap_d" | "visit_rate_60" | "visit_rate_7" => {
+            Moves::OneWay
+        }
+        "clv" | "exp_purchases_90" | "loyalty" | "p_silent_30" | "p_silent_90" | "p_silent_180"
+        | "spend_90d_minor" => Moves::Path,
+        _ => return None,
+    })
+}
+
+/// Whether it is known how to find the dues of a signal of a customer or ticket that time moves.
+pub(super) fn is_followed(signal: &Signal) -> bool {
+    moves(signal.name).is_some()
+}
+
 /// How far ahead a ratio of two decayed sums is followed at once: beyond, both are too small for a float.
 const RATIO_MS: i64 = 3_000 * DAY_MS;
+
 impl Facts<'_> {
     /// See [`crate::alert::Facts::crossing_ms`].
     pub(super) fn of_signal(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64 {
@@ -50,14 +83,15 @@ impl Facts<'_> {
         let facts = self;
         let credit = facts.more().and_then(|more| more.rare().credit.as_deref());
         let due_ms = || self.falls_due_ms(tau_ms);
-        match signal.name {
-            "risk" => self.of_risk(tau_ms, test.asks.edge()),
-            "volume_trend" => of_trend(tau_ms, facts.volume(), test),
-            "engage_trend" => of_trend(tau_ms, facts.visits(), test),
-            "quadrant" => self.of_quadrant(tau_ms),
-            "usage_trend" => view.monotone_ms(test, tau_ms.saturating_add(RATIO_MS)),
-            "overdue_minor" | "overdue_ratio" => due_ms(),
-            "dbt_days" => {
+        let Some(moves) = moves(signal.name) else { return NEVER_MS };
+        match moves {
+            Moves::Risk => self.of_risk(tau_ms, test.asks.edge()),
+            Moves::Spending => of_trend(tau_ms, facts.volume(), test),
+            Moves::Visits => of_trend(tau_ms, facts.visits(), test),
+            Moves::Quadrant => self.of_quadrant(tau_ms),
+            Moves::Usage => view.monotone_ms(test, tau_ms.saturating_add(RATIO_MS)),
+            Moves::Invoices => due_ms(),
+            Moves::Debt => {
                 let theta_d = test.asks.edge().map(|edge_ms| edge_ms / DAY_MS as f64);
                 let flips = theta_d.zip(credit).zip(facts.more());
                 let flip = flips.and_then(|((theta_d, credit), more)| {
@@ -67,17 +101,17 @@ impl Facts<'_> {
                 let steps = credit.map_or(NEVER_MS, |credit| credit.next_due_ms(tau_ms));
                 view.confirmed_ms(test, flip.unwrap_or(NEVER_MS)).min(steps).min(due_ms())
             }
-            "gap_surprise" => self.of_gap(tau_ms, facts.inputs_gap(), test),
-            "session_gap_surprise" => self.of_gap(tau_ms, facts.visit_gap(), test),
-            "orders_overdue" => {
+            Moves::Gap => self.of_gap(tau_ms, facts.inputs_gap(), test),
+            Moves::VisitGap => self.of_gap(tau_ms, facts.visit_gap(), test),
+            Moves::Orders => {
                 let service = facts.terms().and_then(|terms| terms.service());
                 let promised = service.into_iter().flat_map(|service| service.promised_ms());
                 earliest_after(tau_ms, promised)
             }
-            "sla_breach_share" => view.monotone_ms(test, self.missed_ms(tau_ms)),
-            name if MONOTONE.contains(&name) => view.monotone_ms(test, NEVER_MS),
+            Moves::Responses => view.monotone_ms(test, self.missed_ms(tau_ms)),
+            Moves::OneWay => view.monotone_ms(test, NEVER_MS),
             // where they are known they are so until the next event
-            _ => test.asks.edge().map_or(NEVER_MS, |edge| {
+            Moves::Path => test.asks.edge().map_or(NEVER_MS, |edge| {
                 self.signal_leaves_ms(signal, tau_ms, &|now| Window::around(now, &[edge]))
             }),
         }

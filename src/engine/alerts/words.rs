@@ -26,13 +26,8 @@ impl crate::alert::Facts for Facts<'_> {
         self.of_signal(view, signal, test)
     }
 
-    fn leaves_ms(
-        &self,
-        signal: &Signal,
-        at_ms: i64,
-        window: &dyn Fn(f64) -> Window,
-    ) -> Option<i64> {
-        Some(self.signal_leaves_ms(signal, at_ms, window))
+    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window) -> i64 {
+        self.signal_leaves_ms(signal, at_ms, window)
     }
 
     fn stands(&self, part_id: &str, at_ms: i64) -> Stands {
