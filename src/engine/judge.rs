@@ -3,7 +3,6 @@
 use super::care::Care;
 use super::compact::Moment;
 use super::context::Context;
-use super::credit::Credit;
 use super::profile::{More, Profile};
 use super::purchase::{Purchases, Valued};
 use super::said::Field;
@@ -92,7 +91,14 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
             prior: 0.0,
             prior_weight: 0.0,
         }),
-        debt: more.rare().credit.as_ref().map(|credit| debt(credit, sums)),
+        debt: more.rare().credit.as_ref().map(|credit| Debt {
+            late: decayed(sums, Sum::LateDays180),
+            paid: sums.held(Sum::Paid180).max(0.0),
+            open: credit
+                .open_parts()
+                .map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 })
+                .collect(),
+        }),
         extensions: more.rare().credit.as_ref().map(|_| {
             let both = [Sum::Extensions180, Sum::Partials180].map(|sum| decayed(sums, sum));
             DecayedSum { value: both[0].value + both[1].value, ..both[0] }
@@ -106,16 +112,6 @@ pub fn risk_inputs(cx: &Context, profile: &Profile) -> Option<RiskInputs> {
             .and_then(|running| running.renewal_ms.filter(|_| !running.signed)),
         contact_left: more.rare().contacts.as_ref().map(|_| decayed(sums, Sum::OwnerChanges90)),
     })
-}
-
-/// What the days beyond terms are told from.
-pub(super) fn debt(credit: &Credit, sums: &Sums) -> Debt {
-    let open = credit.open_parts();
-    Debt {
-        late: decayed(sums, Sum::LateDays180),
-        paid: sums.held(Sum::Paid180).max(0.0),
-        open: open.map(|(due_ms, minor)| OpenInvoice { due_ms, amount: minor as f64 }).collect(),
-    }
 }
 
 /// A contract is judged at its renewal, everybody else by the silence.

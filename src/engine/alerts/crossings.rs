@@ -82,7 +82,10 @@ impl Facts<'_> {
         let tau_ms = view.tau_ms;
         let facts = self;
         let credit = facts.more().and_then(|more| more.rare().credit.as_deref());
-        let due_ms = || self.falls_due_ms(tau_ms);
+        let due_ms = || {
+            let open = credit.into_iter().flat_map(|credit| credit.open_parts());
+            earliest_after(tau_ms, open.map(|(due_ms, _)| due_ms))
+        };
         let Some(moves) = moves(signal.name) else { return NEVER_MS };
         match moves {
             Moves::Risk => self.of_risk(tau_ms, test.asks.edge()),

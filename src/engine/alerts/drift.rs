@@ -4,19 +4,13 @@
 //! a single turn: the bounds then follow from these (see the signal's own formulas). What is computed is what rules are told, bit for bit.
 
 use super::values::Facts;
-use crate::engine::judge::{Look, costs_per_day_minor, debt, mean_spend_minor};
+use crate::engine::judge::{Look, costs_per_day_minor, mean_spend_minor};
 use crate::model::registry::Signal;
-use crate::model::time::{DAY_MS, NEVER_MS};
+use crate::model::time::NEVER_MS;
 use crate::signal::exit::{self, Exit, Window};
 use crate::signal::loyalty_path::Point;
-use crate::signal::moment::earliest_after;
-use crate::signal::risk_inputs::{Debt, DebtParts};
 use crate::signal::silence::Curve;
 use crate::signal::window::window_leaves_ms;
-
-/// By how much the days beyond terms as rules are told them differ from their bounds at most, which are added up otherwise: a share, and
-/// milliseconds.
-const DEBT_SLACK: (f64, f64) = (1e-9, 1.0);
 
 /// Which bounds a number has.
 enum Way {
@@ -28,8 +22,6 @@ enum Way {
     Outlook,
     /// The silence of a regular model: falls to a valley, then rises.
     Valley(Curve),
-    /// Days beyond terms.
-    Debt(Debt),
 }
 
 /// What bounds are told from at a moment.
@@ -38,7 +30,6 @@ enum Parts {
     Loyalty(Box<Point>),
     Outlook { age_d: f64, costs: [f64; 3] },
     Valley { age_d: f64, p: f64 },
-    Debt(DebtParts),
 }
 
 /// A number on its way.
@@ -71,7 +62,6 @@ impl Drift<'_> {
                 let p = value();
                 (p, Parts::Valley { age_d: age_d(), p })
             }
-            Way::Debt(debt) => (value(), Parts::Debt(debt.parts_at(tau_ms))),
         }
     }
 
@@ -100,12 +90,6 @@ impl Drift<'_> {
                 };
                 let least = before.min(*after);
                 (lowest.map_or(least, |lowest| least.min(lowest)), before.max(*after))
-            }
-            (Parts::Debt(left), Parts::Debt(right)) => {
-                let (least_d, most_d) = left.bounds_to(right);
-                let (least, most) = (least_d * DAY_MS as f64, most_d * DAY_MS as f64);
-                let slack = |ms: f64| DEBT_SLACK.0 * ms.abs() + DEBT_SLACK.1;
-                (least - slack(least), most + slack(most))
             }
             _ => UNBOUNDED,
         }
@@ -136,7 +120,7 @@ impl Drift<'_> {
 const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 impl Facts<'_> {
-    /// See [`crate::alert::Facts::leaves_ms`]. What is unknown leaves when it may become known.
+    /// See [`crate::alert::Facts::leaves_ms`]; of numbers, which a rise can be told of.
     pub(super) fn signal_leaves_ms(
         &self,
         signal: &Signal,
@@ -157,9 +141,7 @@ impl Facts<'_> {
         tau_ms: i64,
         window: &dyn Fn(f64) -> Window,
     ) -> i64 {
-        let Some(now) = self.number(name, tau_ms) else {
-            return if name == "dbt_days" { self.falls_due_ms(tau_ms) } else { NEVER_MS };
-        };
+        let Some(now) = self.number(name, tau_ms) else { return NEVER_MS };
         let window = window(now);
         match name {
             "spend_90d_minor" => {
@@ -170,13 +152,6 @@ impl Facts<'_> {
             "sla_breach_share" => self.drifts_ms(name, window, tau_ms).min(self.missed_ms(tau_ms)),
             _ => self.drifts_ms(name, window, tau_ms),
         }
-    }
-
-    /// When the next open invoice falls due.
-    pub(super) fn falls_due_ms(&self, tau_ms: i64) -> i64 {
-        let credit = self.more().and_then(|more| more.rare().credit.as_deref());
-        let open = credit.into_iter().flat_map(|credit| credit.open_parts());
-        earliest_after(tau_ms, open.map(|(due_ms, _)| due_ms))
     }
 
     fn drifts_ms(&self, name: &str, window: Window, tau_ms: i64) -> i64 {
@@ -198,11 +173,6 @@ impl Facts<'_> {
         match name {
             "loyalty" => Way::Loyalty,
             "clv" | "exp_purchases_90" => Way::Outlook,
-            "dbt_days" => {
-                let more = self.more();
-                let credit = more.and_then(|more| Some((more.rare().credit.as_deref()?, more)));
-                credit.map_or(Way::OneWay, |(credit, more)| Way::Debt(debt(credit, &more.sums)))
-            }
             _ => match (name.strip_prefix("p_silent_"), self.bought()) {
                 (Some(horizon), Some(bought)) if model.model.stages() > 1 => {
                     let curve = bought.history().zip(horizon.parse().ok());
