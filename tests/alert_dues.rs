@@ -47,11 +47,11 @@ const REGULAR: [usize; 3] = [1, 3, 6];
 
 /// Signals, and edges that invented histories cross.
 const TESTS: [(&str, &[&str]); 8] = [
-    ("loyalty", &[">= 20", ">= 26", "> 40", "< 32"]),
-    ("clv", &[">= 20", ">= 150", "< 300", "<= 0", ">= -10"]),
+    ("loyalty", &[">= 26", "< 40"]),
+    ("clv", &[">= 20", "< 150", "<= 0", ">= -10"]),
     ("exp_purchases_90", &[">= 0.2", ">= 0.8", "< 1.5"]),
     ("spend_90d_minor", &[">= 500", "> 9000", "<= 0", "< -100"]),
-    ("quadrant", &["== apostle", "== defector", "in (hostage, mercenary)", "!= apostle"]),
+    ("quadrant", &["== defector", "in (apostle, mercenary)"]),
     ("p_silent_30", &[">= 0.3", "< 0.8"]),
     ("p_silent_90", &[">= 0.3"]),
     ("p_silent_180", &["< 0.6"]),
@@ -125,7 +125,7 @@ fn tests_of(set: &RuleSet) -> Vec<Asked> {
     (0..set.rules.len()).map(|n| test_of(set, n)).collect()
 }
 
-/// 544 histories, 10,880 in the long run.
+/// 504 histories, 10,080 in the long run.
 #[test]
 fn what_a_scan_finds_is_told_at_its_millisecond() {
     let raises = TESTS.iter().flat_map(|(signal, tests)| {
@@ -137,7 +137,7 @@ fn what_a_scan_finds_is_told_at_its_millisecond() {
     let (mut customers, mut exact) = (0, 0);
     for number in 0..8 {
         let plan = plan_of(Arc::clone(&set), number);
-        let of_family = if REGULAR.contains(&number) { 1 } else { 13 };
+        let of_family = if REGULAR.contains(&number) { 1 } else { 12 };
         for family in FAMILIES {
             let count = of_family * if is_soak() { 20 } else { 1 };
             let all = histories(family, 31 + number as u64, count, 90);
@@ -148,7 +148,7 @@ fn what_a_scan_finds_is_told_at_its_millisecond() {
         }
     }
     println!("{customers} customers, {exact} exact, {by_time:?}");
-    assert!(by_time.values().sum::<usize>() > 3_000, "{by_time:?}");
+    assert!(by_time.values().sum::<usize>() > 2_000, "{by_time:?}");
     for (signal, _) in TESTS {
         let moved = |to| by_time.get(&(signal, to)).is_some_and(|n| *n >= 10);
         assert!(moved(true) && moved(false), "{signal}: {by_time:?}");

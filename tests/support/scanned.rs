@@ -87,13 +87,13 @@ pub fn value(watched: &Watched, made: &[&Made], signal: &Signal, at_ms: i64) -> 
     said.unwrap_or_else(|unsaid: Unsaid| panic!("{}: {unsaid:?}", signal.name))
 }
 
-/// Every minute near to events and dues, hourly elsewhere, as long as much moves.
+/// Every minute near to events and dues, every hour or two elsewhere, as long as much moves.
 fn moments(plan: &Plan, from_ms: i64, to_ms: i64, near: &BTreeSet<i64>) -> BTreeSet<i64> {
     let regular = plan.model.kind != ModelKind::MbgNbd;
     let (minutes, hours) = match (is_soak(), regular) {
         (true, _) => (60, 1),
-        (false, true) => (3, 8),
-        (false, false) => (10, 1),
+        (false, true) => (3, 12),
+        (false, false) => (10, 2),
     };
     let hourly_ms = to_ms.min(from_ms + HOURLY_MS);
     let often = (from_ms..hourly_ms).step_by((hours * HOUR_MS) as usize);
