@@ -158,7 +158,8 @@ impl View<'_> {
             return NEVER_MS;
         }
         let now = self.holds(test, self.tau_ms);
-        (at_ms..at_ms + 4).find(|ms| self.holds(test, *ms) != now).unwrap_or(at_ms)
+        let from_ms = (at_ms - 4).max(self.tau_ms.saturating_add(1));
+        (from_ms..at_ms + 4).find(|ms| self.holds(test, *ms) != now).unwrap_or(at_ms)
     }
 
     /// A rise or a fall moves with its signal, and at midnight with the days that count.

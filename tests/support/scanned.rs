@@ -55,11 +55,25 @@ pub fn live(
     watched
 }
 
-/// What alerts told of it, each rule's changes in order.
+/// What alerts told of it, each rule's changes in order. Looks whether anything has gone unnoticed: right before and at some of the dues,
+/// and every few days.
 pub fn told(plan: &Arc<Plan>, made: &[&Made]) -> Vec<Change> {
-    let mut watched = live(plan, made, |_, _, _| ());
-    let end_ms = made.last().unwrap().ts_ms + TAIL_MS - 1;
-    watched.engine.fire_all_until(end_ms, usize::MAX);
+    let (step_ms, one_in) = if is_soak() { (6 * HOUR_MS, 1) } else { (137 * HOUR_MS, 7) };
+    let mut dues = 0;
+    let watched = live(plan, made, |watched, from_ms, to_ms| {
+        for look_ms in (from_ms..to_ms).step_by(step_ms as usize).chain([to_ms - 1]) {
+            while let Some(due_ms) = watched.engine.next_due_ms(look_ms) {
+                dues += 1;
+                if dues % one_in == 0 && due_ms > from_ms {
+                    watched.pass(due_ms - 1);
+                    watched.pass(due_ms);
+                } else {
+                    watched.engine.fire_all_until(due_ms, usize::MAX);
+                }
+            }
+            watched.pass(look_ms);
+        }
+    });
     let words = watched.engine.alerted.iter();
     let number = |rule: &str| rule[1..].parse().unwrap();
     let mut all: Vec<Change> =
@@ -73,13 +87,13 @@ pub fn value(watched: &Watched, made: &[&Made], signal: &Signal, at_ms: i64) -> 
     said.unwrap_or_else(|unsaid: Unsaid| panic!("{}: {unsaid:?}", signal.name))
 }
 
-/// Every minute near to events and dues, hourly elsewhere, as long as much moves.
+/// Every minute near to events and dues, every hour or two elsewhere, as long as much moves.
 fn moments(plan: &Plan, from_ms: i64, to_ms: i64, near: &BTreeSet<i64>) -> BTreeSet<i64> {
     let regular = plan.model.kind != ModelKind::MbgNbd;
     let (minutes, hours) = match (is_soak(), regular) {
         (true, _) => (60, 1),
-        (false, true) => (3, 8),
-        (false, false) => (10, 1),
+        (false, true) => (3, 12),
+        (false, false) => (10, 2),
     };
     let hourly_ms = to_ms.min(from_ms + HOURLY_MS);
     let often = (from_ms..hourly_ms).step_by((hours * HOUR_MS) as usize);
@@ -93,13 +107,14 @@ fn moments(plan: &Plan, from_ms: i64, to_ms: i64, near: &BTreeSet<i64>) -> BTree
     all
 }
 
-/// What a scan of the signals finds, each rule's changes in order.
+/// What a scan of the signals finds, each rule's changes in order. No alerts are looked at meanwhile.
 fn found(plan: &Arc<Plan>, tests: &[Asked], made: &[&Made], near: &BTreeSet<i64>) -> Vec<Change> {
     let (mut answers, mut changes) = (vec![false; tests.len()], Vec::new());
     let holds_now = |test: &Test, value: Option<Value>| {
         value.map_or(test.unknown.unwrap_or(false), |value| holds(&test.asks, value))
     };
-    live(plan, made, |watched, from_ms, to_ms| {
+    let bare = Arc::new(Plan { alerts: Arc::default(), ..(**plan).clone() });
+    live(&bare, made, |watched, from_ms, to_ms| {
         let mut before_ms = from_ms;
         for at_ms in moments(plan, from_ms, to_ms, near) {
             // those of a signal stand together
@@ -134,18 +149,6 @@ fn found(plan: &Arc<Plan>, tests: &[Asked], made: &[&Made], near: &BTreeSet<i64>
     changes
 }
 
-/// Looks where nothing should be found: right before and at some of the moments, and every few days.
-pub fn nothing_goes_unnoticed(plan: &Arc<Plan>, made: &[&Made], near: &BTreeSet<i64>) {
-    let (hours, one_in) = if is_soak() { (2, 1) } else { (83, 7) };
-    let near: BTreeSet<i64> = near.iter().copied().step_by(one_in).collect();
-    live(plan, made, |watched, from_ms, to_ms| {
-        let coarse = (from_ms..to_ms).step_by((hours * HOUR_MS) as usize);
-        let close = near.range(from_ms..to_ms).flat_map(|ms| [ms - 1, *ms]);
-        let looks: BTreeSet<i64> = coarse.chain(close).collect();
-        looks.range(from_ms..to_ms).for_each(|ms| watched.pass(*ms));
-    });
-}
-
 /// What time moved, how often: by signal and direction.
 pub type ByTime = BTreeMap<(&'static str, bool), usize>;
 
@@ -169,7 +172,6 @@ pub fn follow(plan: &Arc<Plan>, tests: &[Asked], made: &[&Made], by_time: &mut B
             *by_time.entry((tests[*n].0.name, *to)).or_default() += 1;
         }
     }
-    nothing_goes_unnoticed(plan, made, &near);
     found.iter().zip(&told).filter(|(one, two)| one == two).count()
 }
 

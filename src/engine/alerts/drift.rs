@@ -15,7 +15,7 @@ use crate::signal::window::window_leaves_ms;
 /// Which bounds a number has.
 enum Way {
     /// It goes one way, perhaps until it is unknown.
-    OneWay,
+    Straight,
     /// Loyalty.
     Loyalty,
     /// Purchases to come, or their value.
@@ -46,7 +46,7 @@ impl Drift<'_> {
         let value = || facts.number(self.name, tau_ms).unwrap_or(f64::NAN);
         let age_d = || facts.age_d(tau_ms).map_or(f64::NAN, |(_, age_d)| age_d);
         match &self.way {
-            Way::OneWay => {
+            Way::Straight => {
                 let value = value();
                 (value, Parts::OneWay(value))
             }
@@ -176,11 +176,11 @@ impl Facts<'_> {
             _ => match (name.strip_prefix("p_silent_"), self.bought()) {
                 (Some(horizon), Some(bought)) if model.model.stages() > 1 => {
                     let curve = bought.history().zip(horizon.parse().ok());
-                    curve.map_or(Way::OneWay, |((_, history), horizon_d)| {
+                    curve.map_or(Way::Straight, |((_, history), horizon_d)| {
                         Way::Valley(model.curve(history, horizon_d))
                     })
                 }
-                _ => Way::OneWay,
+                _ => Way::Straight,
             },
         }
     }
