@@ -8,6 +8,7 @@ use super::parts::{self, card};
 use super::pen::Pen;
 use super::words;
 use crate::api::answer::{Behind, Contribution, Crossing, Explanation, Score};
+use crate::model::registry::input_label;
 
 /// How a score is written, and which way is bad.
 #[derive(Clone, Copy)]
@@ -101,7 +102,7 @@ fn body(pen: &Pen<'_>, kind: Kind, score: &Score) -> Markup {
                 "Not known, and so without weight: "
                 @for (i, unknown) in score.unknown.iter().enumerate() {
                     @if i > 0 { ", " }
-                    span title=(unknown.meaning) { (words::human(&unknown.input)) }
+                    span title=(unknown.meaning) { (input_label(&unknown.input)) }
                 }
                 "."
             }
@@ -167,7 +168,7 @@ fn events(pen: &Pen<'_>, behind: &Behind, input: &str) -> Markup {
     html! {
         div .behind {
             p { (measure) }
-            (parts::table(&format!("Events behind {}", words::human(input)), "", &head, &rows))
+            (parts::table(&format!("Events behind: {}", input_label(input)), "", &head, &rows))
             @if behind.others > 0 {
                 p {
                     (words::plural(behind.others as u64, "other event", "other events")) ", together " (words::points(behind.others_points)) " points."
