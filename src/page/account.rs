@@ -22,9 +22,14 @@ pub fn account(answer: &Account, frame: &Frame) -> String {
     let pen = Pen { frame, standing: &answer.standing };
     let row = &answer.account;
     let curves = [
-        Curve { label: "Risk", points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk) },
+        Curve {
+            label: "Risk",
+            of_100: false,
+            points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk),
+        },
         Curve {
             label: "Satisfaction",
+            of_100: false,
             points: by_day(answer.history.iter(), |p| &p.day, |p| p.satisfaction),
         },
     ];

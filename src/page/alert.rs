@@ -249,7 +249,7 @@ pub(super) fn ended(pen: &Pen<'_>, alerts: &[Alert]) -> Markup {
                     (icon(Icon::Bell))
                     span {
                         a href=(links::alert(&alert.alert_id)) { (words::rule(&alert.rule)) }
-                        " " span .quiet { (words::human(&alert.what)) " " (pen.ago_or(alert.at)) }
+                        " " span .quiet { (words::became(&alert.what)) " " (pen.ago_or(alert.at)) }
                     }
                 }
             }
@@ -351,7 +351,7 @@ fn history(pen: &Pen<'_>, history: &[Alert]) -> Markup {
                     span .when { @if let Some(at) = step.at { (pen.minute(at)) } }
                     span .dot.alert { (icon(if step.by_kind == "person" { Icon::Person } else { Icon::Bell })) }
                     span .what {
-                        span .strong { (words::human(&step.what)) }
+                        span .strong { (words::became(&step.what)) }
                         @match step.by_kind.as_str() {
                             "person" => { " by " (step.by) }
                             "time" => " as time passed",

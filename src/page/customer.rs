@@ -23,9 +23,14 @@ pub fn customer(answer: &Customer, frame: &Frame) -> String {
     let pen = Pen { frame, standing: &answer.standing };
     let row = &answer.customer;
     let curves = [
-        Curve { label: "Risk", points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk) },
+        Curve {
+            label: "Risk",
+            of_100: false,
+            points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk),
+        },
         Curve {
             label: "Loyalty",
+            of_100: true,
             points: by_day(answer.history.iter(), |p| &p.day, |p| p.loyalty.map(|l| l / 100.0)),
         },
     ];

@@ -119,7 +119,7 @@ fn contribution(pen: &Pen<'_>, kind: Kind, part: &Contribution, most: f64) -> Ma
         span .points { (words::points(part.points)) }
         span .part-bar { (chart::points_bar(part.points, most, kind.high_is_bad)) }
         span .said { (words::sentence(&part.statement)) span .sub {
-            span .mono { (part.input) }
+            span title=(part.input) { (words::sentence(input_label(&part.input))) }
             @if part.basis == "expert_prior" {
                 " · weight is an expert’s judgement, not fitted"
             } @else { " · weight fitted to data" }

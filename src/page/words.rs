@@ -161,6 +161,19 @@ pub fn length(seconds: u64) -> String {
     format!("{n} {unit}")
 }
 
+/// What became of an alert, in the words of the buttons.
+pub fn became(what: &str) -> String {
+    let said = match what {
+        "acknowledged" => "Taken",
+        "snoozed" => "Put off",
+        "woken" => "Came back",
+        "pending" => "Noticed, not raised yet",
+        "withdrawn" => "Passed before it was raised",
+        other => return human(other),
+    };
+    said.to_owned()
+}
+
 /// `1 account`, `2 accounts`.
 pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
