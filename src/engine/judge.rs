@@ -178,7 +178,8 @@ pub fn rhythm(cx: &Context, purchases: &Purchases) -> Rhythm {
     cx.regularity.rhythm(purchases.gaps())
 }
 
-fn loyalty_facts(
+/// What loyalty is told from at a moment, of whom the risk is told from `facts` then.
+pub(super) fn loyalty_facts(
     cx: &Context,
     profile: &Profile,
     facts: &risk::Facts,
@@ -377,13 +378,21 @@ pub fn mean_spend_minor(cx: &Context, purchases: &Purchases) -> Option<f64> {
 
 /// What serving costs a day as seen at `tau_ms`, minor units: handling, discounts, returns.
 pub(super) fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
-    let Some(more) = profile.more() else { return 0.0 };
+    let [handling, discounts, returns] = costs_per_day_minor(cx, profile, tau_ms);
+    handling + discounts + returns
+}
+
+/// Its parts. Each goes one way until the next event.
+pub(super) fn costs_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> [f64; 3] {
+    let Some(more) = profile.more() else { return [0.0; 3] };
     let service = cx.plan.parameters.service;
     let born_ms = profile.born.ms();
     let first_ms = profile.spend_from_ms().unwrap_or(born_ms);
-    more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major()
-        + more.sums.rate(Sum::Discount365, tau_ms, first_ms)
-        + more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major()
+    [
+        more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major(),
+        more.sums.rate(Sum::Discount365, tau_ms, first_ms),
+        more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major(),
+    ]
 }
 
 /// How long a first response may take by what is promised, seconds. Key customers are promised another time; who is said to

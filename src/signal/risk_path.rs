@@ -8,11 +8,7 @@
 use super::exit::{self, Found, Window};
 use super::risk::{Facts, INPUTS, Input, Weights};
 use super::risk_inputs::{DebtParts, RiskInputs};
-use super::score::sigmoid;
-
-/// Added to both bounds of the log-odds: what rounding can make of monotone inputs. Near probabilities of 1 - 1e-6 the
-/// last bit of p_silent is 1e-10 of log-odds.
-const SLACK: f64 = 1e-9;
+use super::score::{Span, sigmoid};
 
 /// The risk at one moment, and what it is made of.
 #[derive(Debug)]
@@ -102,16 +98,9 @@ impl<'a> Path<'a> {
 
     /// Bounds of the risk between two moments.
     fn bounds(&self, left: &Parts, right: &Parts) -> (f64, f64) {
-        let (mut least, mut most) = (left.phi, left.phi);
-        for (at, phi) in right.phi.iter().enumerate() {
-            least[at] = least[at].min(*phi);
-            most[at] = most[at].max(*phi);
-        }
-        let mut reach = |input: Input, z: f64| {
-            let (at, phi) = (input as usize, self.weights.of(input) * z);
-            least[at] = least[at].min(phi);
-            most[at] = most[at].max(phi);
-        };
+        let mut span = Span::of(&left.phi, &right.phi);
+        let mut reach =
+            |input: Input, z: f64| span.reach(input as usize, self.weights.of(input) * z);
         // A trend that ends in between has risen first, to nobody knows where.
         for (trend, input) in
             [Input::SpendFalling, Input::EngagementFalling].into_iter().enumerate()
@@ -127,8 +116,7 @@ impl<'a> Path<'a> {
                 reach(Input::LatePayment, facts.z(Input::LatePayment).unwrap_or(0.0));
             }
         }
-        let sum = |phi: [f64; INPUTS]| phi.iter().fold(self.eta0, |sum, phi| sum + phi);
-        (sigmoid(sum(least) - SLACK), sigmoid(sum(most) + SLACK))
+        span.scores(self.eta0)
     }
 
     /// The first moment after `from_ms` at which the risk is outside `window`, looking no further than `until_ms`; exact to

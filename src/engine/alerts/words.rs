@@ -25,13 +25,8 @@ impl crate::alert::Facts for Facts<'_> {
         self.of_signal(view, signal, test)
     }
 
-    fn leaves_ms(
-        &self,
-        signal: &Signal,
-        at_ms: i64,
-        window: &dyn Fn(f64) -> Window,
-    ) -> Option<i64> {
-        if signal.name == "risk" { self.risk_leaves_ms(at_ms, window) } else { None }
+    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window) -> i64 {
+        self.signal_leaves_ms(signal, at_ms, window)
     }
 
     fn stands(&self, part_id: &str, at_ms: i64) -> Stands {
