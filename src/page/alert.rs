@@ -205,10 +205,10 @@ pub(super) fn item(pen: &Pen<'_>, alert: &Alert, level_2: bool) -> Markup {
             div .item-side {
                 @if let Some(at_risk) = alert.at_risk_minor {
                     span .worth { (pen.money(at_risk)) }
-                    span .small.quiet { "at risk in 90 days" }
+                    span .small.quiet { "at risk in 90 days" @if let Some(at) = alert.at { ", as of " (pen.day(at)) } }
                 }
                 dl {
-                    @if alert.risk.is_some() { dt { "Risk" } dd { (parts::risk(alert.risk)) } }
+                    @if alert.risk.is_some() { dt { "Risk then" } dd { (parts::risk(alert.risk)) } }
                     dt { "Owner" } dd { @if alert.owner_id.is_empty() { "nobody" } @else { (alert.owner_id) } }
                     @if !alert.customer_id.is_empty() {
                         dt { "Customer" } dd { a href=(links::customer(&alert.customer_id)) {
