@@ -479,7 +479,10 @@ fn reasons_name_people() {
         raised.unwrap_or_else(|| panic!("{rule}: {:?}", book.alerted)).clone()
     };
     let risk = told("account_at_risk");
-    assert_eq!(risk.reasons, ["risk 0.70", "Bob Hale at 0.99", "eve at 0.90"]);
+    assert_eq!(
+        risk.reasons,
+        ["risk of losing the revenue: 70 %", "Bob Hale: churn risk 99 %", "eve: churn risk 90 %"]
+    );
     assert_eq!(risk.at_ms, BEGIN_MS + 81 * DAY_MS);
     assert_eq!((risk.owner_id.as_str(), risk.account_id.as_str()), ("u-1", "a1"));
     // 100,000 a year each: (0.2 + 0.99 + 0.9) * 90 / 365

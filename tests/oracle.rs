@@ -133,8 +133,8 @@ fn companies() {
 }
 
 #[test]
-fn no_crossing_of_the_risk_is_missed() {
-    let mut moves = 0;
+fn no_crossing_is_missed() {
+    let mut moves = [0; 2];
     for seed in 1..=9 {
         let mut plan = [plan, company_plan, regular_plan][seed as usize % 3]();
         plan.parameters.risk.bands = vec![0.2, 0.35, 0.5, 0.65, 0.8, 0.9];
@@ -148,9 +148,10 @@ fn no_crossing_of_the_risk_is_missed() {
         for day in 190..=500 {
             runner.pass_to(BEGIN_MS + day * DAY_MS);
         }
-        moves += band_path::check(&plan, &logs, &runner.risk_moves, until_ms, &runner.seed());
+        let seen = band_path::check(&plan, &runner, &logs, until_ms);
+        moves.iter_mut().zip(seen).for_each(|(sum, seen)| *sum += seen);
     }
-    assert!(moves > 200, "{moves}");
+    assert!(moves[0] > 200 && moves[1] > 50, "{moves:?}");
 }
 
 #[test]

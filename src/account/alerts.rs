@@ -8,9 +8,8 @@ use super::owners::Owners;
 use super::past::Point;
 use super::roll::{Aspect, Roll};
 use crate::alert::view::{Facts, Stands, View};
-use crate::alert::words::length;
 use crate::model::event::Champion;
-use crate::model::registry::Signal;
+use crate::model::registry::{Signal, length_text, percent_text};
 use crate::model::time::{DAY_MS, NEVER_MS};
 use crate::plan::{AccountRules, Plan};
 use crate::rule::condition::{Term, Test};
@@ -275,7 +274,7 @@ impl Facts for Seen<'_> {
         let name = test.term.signal()?.name;
         let ago = |signal: &str| {
             let ms = self.number(signal, at_ms)?;
-            Some(length(at_ms as f64 - ms))
+            Some(length_text(at_ms as f64 - ms))
         };
         match (&test.term, name) {
             (Term::Signal(_), "active_contacts" | "single_threaded") => {
@@ -292,7 +291,7 @@ impl Facts for Seen<'_> {
                 None => "somebody stands up for us".to_owned(),
             }),
             (Term::Signal(_), "visit_gap_d") => {
-                self.number(name, at_ms).map(|ms| format!("no visit for {}", length(ms)))
+                self.number(name, at_ms).map(|ms| format!("no visit for {}", length_text(ms)))
             }
             (Term::Age(_), "last_visit") => ago(name).map(|ago| format!("no visit for {ago}")),
             (Term::Age(_), "last_contact") => {
@@ -327,8 +326,9 @@ impl Facts for Seen<'_> {
             .filter(|(_, risk_ppm, _)| *risk_ppm > 0)
             .collect();
         found.sort_by(|a, b| (b.0, b.1, a.2).cmp(&(a.0, a.1, b.2)));
-        let said =
-            |(_, ppm, who): (i128, u32, &str)| format!("{who} at {:.2}", f64::from(ppm) / PPM);
+        let said = |(_, ppm, who): (i128, u32, &str)| {
+            format!("{who}: churn risk {}", percent_text(f64::from(ppm) / PPM))
+        };
         found.into_iter().take(2).map(said).collect()
     }
 }

@@ -42,14 +42,20 @@ impl Effects {
         let mut before = replay.engine();
         let (mut all_in_turn, mut so_far) = (Vec::with_capacity(end), told(&before));
         let mut rests = Vec::new();
+        // one for all that are left out but the first: an engine costs more than what it does here
+        let mut rest = replay.engine();
         for event in 0..end {
             if chosen.next_if_eq(&event).is_some() {
-                let mut without = replay.engine();
-                if let Some(profile) = replay.profile(&before) {
-                    replay.put(&mut without, profile.clone());
-                }
-                replay.add(&mut without, event + 1..end);
-                rests.push((event, told(&without)));
+                let mut nobody = None;
+                let without = match replay.profile(&before) {
+                    Some(profile) => {
+                        replay.put(&mut rest, profile.clone());
+                        &mut rest
+                    }
+                    None => nobody.insert(replay.engine()),
+                };
+                replay.add(without, event + 1..end);
+                rests.push((event, told(without)));
             }
             replay.add(&mut before, event..event + 1);
             let now = told(&before);

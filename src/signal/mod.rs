@@ -24,6 +24,7 @@ pub mod quadrant;
 pub mod regularity;
 pub mod risk;
 pub mod risk_inputs;
+mod risk_pace;
 pub mod risk_path;
 mod root;
 pub mod satisfaction;

@@ -131,7 +131,7 @@ pub fn points_per_log_odds(eta: f64, eta0: f64) -> f64 {
 
 /// Added to both bounds of the log-odds: what rounding can make of monotone inputs. Near probabilities of 1 - 1e-6 the
 /// last bit of p_silent is 1e-10 of log-odds.
-const SLACK: f64 = 1e-9;
+pub(super) const SLACK: f64 = 1e-9;
 
 /// Between which numbers each contribution lies from one moment to another.
 #[derive(Debug)]

@@ -1,11 +1,14 @@
-//! The bands of the risk by dense scanning: every hour between events, each change narrowed down to the millisecond.
+//! The bands of the risk by dense scanning: every hour between events, each change narrowed down to the millisecond; and the
+//! lifecycle beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use retain::plan::Plan;
 
+use crate::oracle::trajectory::states;
 use crate::oracle::{Customer, Event, Expected, applied, customer};
-use crate::sim::Log;
+use crate::sim::{Log, Runner};
 
 const STEP_MS: i64 = 3_600_000;
 /// How far apart the moment found and the moment recomputed may lie.
@@ -82,48 +85,62 @@ fn path(plan: &Plan, events: &[Event], until_ms: i64) -> Vec<(usize, i64, bool)>
     path.moves
 }
 
-/// Each move that rows showed is one of the path, at its second; of the path only such moves may be unseen that another one
-/// followed before the cycle's end. Returns how many moves that no event brought were seen.
-pub fn check(
-    plan: &Plan,
-    logs: &[Log],
-    seen: &BTreeMap<String, Vec<(usize, i64)>>,
-    until_ms: i64,
-    seed: &str,
-) -> usize {
+/// Each move that rows showed, of the risk's band and of the lifecycle, is one of the path, at its second; of the path only such
+/// moves may be unseen that another one followed before the cycle's end. Returns how many moves that no event brought were
+/// seen, of each.
+pub fn check(plan: &Plan, runner: &Runner, logs: &[Log], until_ms: i64) -> [usize; 2] {
     let mut expected = Expected {
         counts: vec![[0; 5]; logs.len()],
         id_hashes: vec![0; logs.len()],
         ..Expected::default()
     };
-    let mut by_time = 0;
+    let mut by_time = [0; 2];
     let customers = applied(plan, (0, 1), logs, &mut expected);
     let moments: BTreeSet<i64> = customers.values().flatten().map(|e| e.stamp().0).collect();
-    for (id, events) in &customers {
-        let path = path(plan, events, until_ms);
-        let nothing = Vec::new();
-        let seen = seen.get(id).unwrap_or(&nothing);
-        let place = format!("customer {id}, {seed}\nseen {seen:?}\npath {path:?}");
-        let mut left = path.iter().peekable();
-        for (band, since) in seen {
-            let matches = |m: &&(usize, i64, bool)| {
-                m.0 == *band && (m.1 - since).abs() <= if m.2 { 0 } else { NEAR_MS }
-            };
-            // in the same cycle as the one that rows show: time first, then the event
-            let mut unseen = Vec::new();
-            while let Some(skipped) = left.next_if(|m| !matches(m)) {
-                assert!(skipped.1 <= *since, "{band} since {since} is not on the path of {place}");
-                unseen.push(skipped.1);
-            }
-            // of more than one, all after the last record of anybody: no cycle has ended in between
-            let record_ms = moments.range(..*since).next_back().map_or(i64::MIN, |ms| *ms);
-            let hidden = unseen.iter().all(|at_ms| *at_ms >= record_ms - plan.disorder_ms);
-            assert!(unseen.len() <= 1 || hidden, "{unseen:?} unseen before {since} of {place}");
-            let found = left.next();
-            assert!(found.is_some(), "{band} since {since} is not on the path of {place}");
-            by_time += usize::from(!found.unwrap().2);
-        }
-        assert!(left.next().is_none(), "the end of the path is unseen: {place}");
+    let mut lifecycles: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();
+    for (id, state, since) in runner.transitions.iter().filter(|t| t.1 != "prospect") {
+        lifecycles.entry(id).or_default().push((state, *since as i64));
     }
+    for (id, events) in &customers {
+        let risk = runner.risk_moves.get(id).map_or(&[][..], Vec::as_slice);
+        let lifecycle = lifecycles.get(id.as_str()).map_or(&[][..], Vec::as_slice);
+        let place = |of| format!("{of} of {id}, {}", runner.seed());
+        let risk_path = path(plan, events, until_ms);
+        by_time[0] += follow(plan, &moments, risk, &risk_path, &place("risk"));
+        let states = states(plan, events, until_ms);
+        by_time[1] += follow(plan, &moments, lifecycle, &states, &place("lifecycle"));
+    }
+    by_time
+}
+
+fn follow<L: Copy + Debug + PartialEq>(
+    plan: &Plan,
+    moments: &BTreeSet<i64>,
+    seen: &[(L, i64)],
+    path: &[(L, i64, bool)],
+    place: &str,
+) -> usize {
+    let place = format!("{place}\nseen {seen:?}\npath {path:?}");
+    let mut by_time = 0;
+    let mut left = path.iter().peekable();
+    for (level, since) in seen {
+        let matches = |m: &&(L, i64, bool)| {
+            m.0 == *level && (m.1 - since).abs() <= if m.2 { 0 } else { NEAR_MS }
+        };
+        // in the same cycle as the one that rows show: time first, then the event
+        let mut unseen = Vec::new();
+        while let Some(skipped) = left.next_if(|m| !matches(m)) {
+            assert!(skipped.1 <= *since, "{level:?} since {since} is not on the path: {place}");
+            unseen.push(skipped.1);
+        }
+        // of more than one, all after the last record of anybody: no cycle has ended in between
+        let record_ms = moments.range(..*since).next_back().map_or(i64::MIN, |ms| *ms);
+        let hidden = unseen.iter().all(|at_ms| *at_ms >= record_ms - plan.disorder_ms);
+        assert!(unseen.len() <= 1 || hidden, "{unseen:?} unseen before {since}: {place}");
+        let found = left.next();
+        assert!(found.is_some(), "{level:?} since {since} is not on the path: {place}");
+        by_time += usize::from(!found.unwrap().2);
+    }
+    assert!(left.next().is_none(), "the end of the path is unseen: {place}");
     by_time
 }

@@ -21,7 +21,8 @@ pub struct Purchase {
     pub ts: i64,
     /// For how much, cents.
     pub minor: i64,
-    payload: String,
+    /// The record.
+    pub payload: String,
 }
 
 /// All of them, in the order of the file.

@@ -1,6 +1,8 @@
 //! From rows of the simulator to what explanations are told from.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeMap;
+
 use retain::explain::{Held, Stored};
 
 use crate::rowbinary::{Row, Tables};
@@ -38,7 +40,20 @@ pub fn stored(row: &Row) -> Stored {
 /// The rows of `events` of a customer.
 pub fn held(tables: &Tables, customer: &str) -> Vec<Held> {
     let of = |row: &&Row| row.text("customer_id") == customer;
-    let held = |row: &Row| Held {
+    tables.rows("events").filter(of).map(of_row).collect()
+}
+
+/// The rows of `events` of every customer.
+pub fn held_of_all(tables: &Tables) -> BTreeMap<String, Vec<Held>> {
+    let mut all: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+    for row in tables.rows("events") {
+        all.entry(row.text("customer_id").to_owned()).or_default().push(of_row(row));
+    }
+    all
+}
+
+fn of_row(row: &Row) -> Held {
+    Held {
         ts_ms: row.int("ts") as i64,
         source: row.text("source").to_owned(),
         topic: row.text("topic").to_owned(),
@@ -48,6 +63,5 @@ pub fn held(tables: &Tables, customer: &str) -> Vec<Held> {
         kind: row.text("type").to_owned(),
         visit: row.int("visit") == 1,
         payload: row.bytes("payload").to_vec(),
-    };
-    tables.rows("events").filter(of).map(held).collect()
+    }
 }

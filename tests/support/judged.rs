@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use retain::plan::{Plan, WeightSet};
+use retain::plan::{Plan, WeightSet, Weights};
 use retain::signal::contract::Sbg;
 use retain::signal::gamma;
 use retain::signal::silence::History;
@@ -74,6 +74,8 @@ pub struct Known {
 pub struct Score {
     /// In (0, 1).
     pub score: f64,
+    /// Log-odds of a customer of whom nothing is known.
+    pub reference: f64,
     /// Log-odds by input, zeros left out.
     pub phi: BTreeMap<String, f64>,
     /// Inputs with a weight and without a value.
@@ -133,16 +135,20 @@ fn saturating(x: f64, scale: f64) -> f64 {
 }
 
 fn score(
-    weights: &[(&str, f64, f64)],
-    set: WeightSet,
+    inputs: &[(&str, f64, f64)],
+    said: &Weights,
     b0: f64,
     ref_base: f64,
     z: &BTreeMap<&str, f64>,
 ) -> Score {
     let (mut eta, mut phi, mut missing) = (b0, BTreeMap::new(), BTreeSet::new());
-    for (name, b2c, b2b) in weights {
-        let weight = if set == WeightSet::B2c { *b2c } else { *b2b };
+    let mut of_nothing = b0;
+    for (number, (name, b2c, b2b)) in inputs.iter().enumerate() {
+        let own = said.own.iter().find(|(input, _)| usize::from(*input) == number);
+        let of_set = if said.set == WeightSet::B2c { *b2c } else { *b2b };
+        let weight = own.map_or(of_set, |(_, weight)| *weight);
         let reference = if *name == "base" { logit(ref_base) } else { 0.0 };
+        of_nothing += weight * reference;
         eta += weight * z.get(name).copied().unwrap_or(reference);
         match z.get(name) {
             _ if weight == 0.0 => {}
@@ -153,7 +159,7 @@ fn score(
             _ => {}
         }
     }
-    Score { score: sigmoid(eta), phi, missing }
+    Score { score: sigmoid(eta), reference: of_nothing, phi, missing }
 }
 
 impl Customer {
@@ -395,14 +401,14 @@ impl Customer {
     pub fn risk(&self, plan: &Plan, tau_ms: i64) -> Option<Score> {
         let rule = &plan.parameters.risk;
         let z = self.risk_z(plan, tau_ms)?;
-        Some(score(&RISK, rule.weights.set, 0.0, rule.ref_base, &z))
+        Some(score(&RISK, &rule.weights, 0.0, rule.ref_base, &z))
     }
 
     /// Everything; `None` for who has neither bought nor a contract.
     pub fn judge(&self, plan: &Plan, tau_ms: i64) -> Option<Judged> {
         let risk = self.risk(plan, tau_ms)?;
-        let set = plan.parameters.loyalty.set;
-        let loyalty = score(&LOYALTY, set, -1.2, 0.5, &self.loyalty_z(plan, tau_ms));
+        let said = &plan.parameters.loyalty;
+        let loyalty = score(&LOYALTY, said, -1.2, 0.5, &self.loyalty_z(plan, tau_ms));
         let rated = self.sum("csat_n_180", tau_ms) >= 1.0;
         let quadrant = match self.csat(plan, tau_ms).filter(|_| rated) {
             None => "",

@@ -36,24 +36,34 @@ struct Bought {
     activated: bool,
 }
 
+/// States of a lifecycle, since when, and whether an event brought them.
+pub type States = Vec<(&'static str, i64, bool)>;
+
 /// The flows of all customers up to `end_ms`; of tiers only that nobody has one.
 pub fn flows(plan: &Plan, customers: &BTreeMap<String, Vec<Event>>, end_ms: i64) -> Flows {
     let mut flows = Flows::new();
     for events in customers.values() {
-        let mut events: Vec<&Event> = events.iter().collect();
-        events.sort_by_key(|e| e.stamp());
-        walk(plan, &events, end_ms, &mut flows);
+        walk(plan, events, end_ms, &mut flows);
     }
     flows.retain(|_, cell| *cell != Cell::default());
     flows
 }
 
-fn walk(plan: &Plan, events: &[&Event], end_ms: i64, flows: &mut Flows) {
+/// The lifecycle of one customer up to `end_ms`.
+pub fn states(plan: &Plan, events: &[Event], end_ms: i64) -> States {
+    walk(plan, events, end_ms, &mut Flows::new())
+}
+
+fn walk(plan: &Plan, events: &[Event], end_ms: i64, flows: &mut Flows) -> States {
+    let mut events: Vec<&Event> = events.iter().collect();
+    events.sort_by_key(|e| e.stamp());
+    let events = events.as_slice();
+    let mut states = States::new();
     let mut stand = Stand::default();
     let mut as_of_ms = i64::MIN;
     for (at, event) in events.iter().enumerate() {
         let known = &events[..at];
-        time_passes(plan, known, &mut stand, &mut as_of_ms, event.ts_ms, flows);
+        states.extend(time_passes(plan, known, &mut stand, &mut as_of_ms, event.ts_ms, flows));
         let before = bought(plan, known);
         let after = bought(plan, &events[..=at]);
         as_of_ms = as_of_ms.max(event.ts_ms);
@@ -74,6 +84,9 @@ fn walk(plan: &Plan, events: &[&Event], end_ms: i64, flows: &mut Flows) {
             now.state = Some(stepped(plan, after.as_ref(), state, as_of_ms, step));
         }
         moves(&stand, &now, event.kind == "purchase", as_of_ms, flows);
+        if now.state != Some(state) {
+            states.extend(now.state.map(|state| (state.name(), as_of_ms, true)));
+        }
         stand = now;
         let cell = happened(event);
         let channel = match event.kind.as_str() {
@@ -84,7 +97,8 @@ fn walk(plan: &Plan, events: &[&Event], end_ms: i64, flows: &mut Flows) {
             add(flows, dimension, &value, event.ts_ms, &cell);
         }
     }
-    time_passes(plan, events, &mut stand, &mut as_of_ms, end_ms, flows);
+    states.extend(time_passes(plan, events, &mut stand, &mut as_of_ms, end_ms, flows));
+    states
 }
 
 /// Changes that come by themselves up to `to_ms`, each at the first millisecond at which it is one.
@@ -95,8 +109,9 @@ fn time_passes(
     as_of_ms: &mut i64,
     to_ms: i64,
     flows: &mut Flows,
-) {
-    let Some(bought) = bought(plan, known) else { return };
+) -> States {
+    let mut states = States::new();
+    let Some(bought) = bought(plan, known) else { return states };
     while let Some(state) = stand.state
         && let Some(edge) = next_edge(state, &bands(plan))
         && *as_of_ms < to_ms
@@ -113,10 +128,13 @@ fn time_passes(
         }
         *as_of_ms = high;
         let mut now = stand.clone();
-        now.state = Some(stepped(plan, Some(&bought), state, high, Step::Time));
+        let after = stepped(plan, Some(&bought), state, high, Step::Time);
+        now.state = Some(after);
         moves(stand, &now, false, high, flows);
+        states.push((after.name(), high, false));
         *stand = now;
     }
+    states
 }
 
 fn moves(from: &Stand, to: &Stand, by_purchase: bool, at_ms: i64, flows: &mut Flows) {

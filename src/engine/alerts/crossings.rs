@@ -174,7 +174,10 @@ impl Facts<'_> {
     /// enough that it is not within the next: mostly something happens before.
     fn exit_ms(&self, tau_ms: i64, window: Window) -> Option<i64> {
         let is_recent = tau_ms.saturating_sub(self.profile.as_of_ms) < DAY_MS;
-        if (self.look == Look::Roughly || is_recent) && self.ahead(tau_ms)?.day.is_within(window) {
+        let stays = |ahead: Ahead| ahead.day.is_within(window);
+        if (self.look == Look::Roughly || is_recent)
+            && (stays(self.ahead(tau_ms)?) || stays(self.closer(tau_ms)?))
+        {
             return Some(Ahead::end_ms(tau_ms));
         }
         let path = self.path()?;

@@ -96,22 +96,24 @@ impl crate::alert::Facts for Facts<'_> {
         let today = self.cx.day(at_ms);
         match test.term.signal()?.name {
             "access_p" => {
-                let chance = access_p(&self.days, today)?;
-                let days = 1.0 / chance;
-                Some(match days.is_finite() {
-                    true => format!("by habit so many come once in {days:.0e} days"),
-                    false => "by habit so many never come".to_owned(),
+                let years = 1.0 / access_p(&self.days, today)? / 365.25;
+                Some(match years {
+                    y if y < 1.0 => "by their habit, such a day comes by chance".to_owned(),
+                    y if y < 1_000.0 => {
+                        format!("by their habit, such a day comes once in {y:.0} years")
+                    }
+                    _ => {
+                        "by their habit, such a day comes less than once in 1,000 years".to_owned()
+                    }
                 })
             }
             "records_read" => {
                 let records = read_on(&self.days, today);
                 Some(match usual(&self.days, today) {
                     Some(mean) => {
-                        format!(
-                            "{records} records of customers read today, {mean:.0} on a usual day"
-                        )
+                        format!("{records} customer records read today, {mean:.0} on a usual day")
                     }
-                    None => format!("{records} records of customers read today, no habit yet"),
+                    None => format!("{records} customer records read today, no habit yet"),
                 })
             }
             _ => None,

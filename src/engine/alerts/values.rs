@@ -62,6 +62,8 @@ pub(super) struct Facts<'a> {
     pub inputs: OnceCell<Option<Box<RiskInputs>>>,
     pub now: OnceCell<Option<Box<(i64, RiskPoint)>>>,
     pub ahead: OnceCell<Option<Ahead>>,
+    /// The same of a closer look, where what was known was not enough.
+    pub closer: OnceCell<Option<Ahead>>,
 }
 
 impl<'a> Facts<'a> {
@@ -77,6 +79,7 @@ impl<'a> Facts<'a> {
             inputs: OnceCell::new(),
             now: OnceCell::new(),
             ahead: OnceCell::new(),
+            closer: OnceCell::new(),
         }
     }
 
@@ -122,15 +125,26 @@ impl<'a> Facts<'a> {
 
     /// Where the risk goes within a day; `None` for who has none.
     pub fn ahead(&self, tau_ms: i64) -> Option<Ahead> {
-        let found = || {
-            let path = self.path()?;
-            Some(match self.point(tau_ms) {
-                Some(now) => Ahead::of(&path, now, tau_ms),
-                None => Ahead::of(&path, &path.at(tau_ms), tau_ms),
-            })
-        };
+        let found = || self.ahead_closely(tau_ms);
         let held = *self.ahead.get_or_init(found);
         held.filter(|held| held.at_ms == tau_ms).or_else(found)
+    }
+
+    /// The same of the closest look there is.
+    pub fn closer(&self, tau_ms: i64) -> Option<Ahead> {
+        let found = || {
+            self.ahead(tau_ms).filter(|held| held.is_close).or_else(|| self.ahead_closely(tau_ms))
+        };
+        let held = *self.closer.get_or_init(found);
+        held.filter(|held| held.at_ms == tau_ms).or_else(found)
+    }
+
+    fn ahead_closely(&self, tau_ms: i64) -> Option<Ahead> {
+        let path = self.path()?;
+        Some(match self.point(tau_ms) {
+            Some(now) => Ahead::closely(&path, now, tau_ms),
+            None => Ahead::closely(&path, &path.at(tau_ms), tau_ms),
+        })
     }
 
     /// The revenue at risk, minor units: what 90 days would bring in at the present pace, times the risk of losing it.
