@@ -331,6 +331,7 @@ fn median(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
 
 fn main() {
     receiver::serve_if_asked();
+    retain::shell::memory::keep_freed();
     let arguments: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let argument = |at: usize, default: u64| arguments.get(at).copied().unwrap_or(default);
     let (events, customers, rounds) =

@@ -13,7 +13,7 @@ use retain::shell::origin::{DEFAULT_FILE, Loaded, Sources, load};
 use retain::shell::runtime::RunError;
 use retain::shell::settings::Settings;
 use retain::shell::{
-    cmd_alert, cmd_check, cmd_config, cmd_explain, cmd_generate, cmd_test, demo, logs,
+    cmd_alert, cmd_check, cmd_config, cmd_explain, cmd_generate, cmd_test, demo, logs, memory,
 };
 
 /// librdkafka allocates for each message; this halves what it costs.
@@ -113,6 +113,7 @@ struct Pipelines {
 }
 
 fn main() -> ExitCode {
+    memory::keep_freed();
     let cli = Cli::parse();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,8 +21,9 @@ use random::Random;
 use retain::account::book::Book;
 use retain::model::event::Champion;
 use retain::model::outcome::Outcome;
+use retain::model::registry::Subject;
 use retain::plan::{Plan, RuleFile, rules};
-use retain::rule::definition::RuleSet;
+use retain::rule::definition::{Rule, RuleSet};
 use retain::wire::alert::AlertWord;
 use retain::wire::mail::{Act, Mail, OUTSIDE, Said};
 use retain::wire::signals::{AccountPart, OpenInvoice, Word, joined, left, read, read_deleted};
@@ -42,6 +43,16 @@ const RULES: [&str; 6] = [
     "champion_left",
 ];
 /// Rules over the signals that no shipped rule asks for: each crossing of theirs is scanned, too.
+const MORE_RULES: [&str; 8] = [
+    "overdue",
+    "shrinking",
+    "out_of_sight",
+    "complaining",
+    "drifting",
+    "lonelier",
+    "owing",
+    "shrunk",
+];
 const MORE: &str = r#"
 [[alert]]
 name = "overdue"
@@ -73,6 +84,36 @@ subject = "account"
 raise = "age(oldest_complaint_at) >= 5d else no and satisfaction <= 0.7 else no"
 next_step = "y"
 events = ["support"]
+[[alert]]
+name = "drifting"
+about = "x"
+subject = "account"
+raise = "active_contacts < 2 and (risk_change_30 >= 0.1 else no or trend_90 <= -0.2 else no)"
+next_step = "y"
+events = ["purchase"]
+[[alert]]
+name = "lonelier"
+about = "x"
+subject = "account"
+raise = "fall(active_contacts, 14d) >= 1 else no"
+dwell = "5h"
+next_step = "y"
+events = ["contact"]
+[[alert]]
+name = "owing"
+about = "x"
+subject = "account"
+raise = "rise(overdue_minor, 7d) >= 20000 else no and not account_key"
+next_step = "y"
+events = ["invoice"]
+[[alert]]
+name = "shrunk"
+about = "x"
+subject = "account"
+raise = "fall(trend_30, 20d) >= 0.2 else no or rise(risk_change_90, 9d) >= 0.1 else no"
+cooldown = "1d"
+next_step = "y"
+events = ["purchase"]
 "#;
 
 fn ruled() -> Arc<RuleSet> {
@@ -243,8 +284,19 @@ fn dues_find_what_looking_all_the_time_finds() {
         }
     }
     println!("{histories} histories, {looks} looks, {raised:?}, {deserted} deserted");
-    for rule in RULES.iter().chain(&["overdue", "shrinking", "out_of_sight", "complaining"]) {
+    for rule in RULES.iter().chain(&MORE_RULES) {
         assert!(raised.get(*rule).is_some_and(|n| *n > 5), "{rule}: {raised:?}");
+    }
+    let spoken_of = |name: &str| {
+        let named = |rule: &Rule| {
+            let mut signals = rule.raise.signals();
+            signals.extend(rule.clear.signals());
+            signals.iter().any(|signal| signal.name == name)
+        };
+        plan.alerts.rules.iter().any(named)
+    };
+    for signal in Subject::Account.signals().filter(|signal| signal.moves_with_time()) {
+        assert!(spoken_of(signal.name), "no rule scanned here speaks of {}", signal.name);
     }
     assert!(deserted > 0);
 }
@@ -427,7 +479,10 @@ fn reasons_name_people() {
         raised.unwrap_or_else(|| panic!("{rule}: {:?}", book.alerted)).clone()
     };
     let risk = told("account_at_risk");
-    assert_eq!(risk.reasons, ["risk 0.70", "Bob Hale at 0.99", "eve at 0.90"]);
+    assert_eq!(
+        risk.reasons,
+        ["risk of losing the revenue: 70 %", "Bob Hale: churn risk 99 %", "eve: churn risk 90 %"]
+    );
     assert_eq!(risk.at_ms, BEGIN_MS + 81 * DAY_MS);
     assert_eq!((risk.owner_id.as_str(), risk.account_id.as_str()), ("u-1", "a1"));
     // 100,000 a year each: (0.2 + 0.99 + 0.9) * 90 / 365

@@ -14,24 +14,23 @@ mod rowbinary;
 mod sim;
 #[path = "support/stream.rs"]
 mod stream;
+#[path = "support/watched.rs"]
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hamlet::told_once;
-use retain::engine::apply::{Engine, Origin};
-use retain::flow::intake::{Place, Taken, take};
-use retain::model::batch::EventBatch;
-use retain::model::record::{Position, Record};
+use retain::engine::apply::Engine;
 use retain::model::registry::Subject;
 use retain::plan::{Plan, RuleFile, rules};
 use retain::rule::definition::{Rule, RuleSet};
 use retain::wire::alert::AlertWord;
-use retain::wire::mail::CutOffs;
 use rowbinary::{Row, Value};
 use sim::{Log, Runner, Schedule};
 use stream::families::{Family, histories};
 use stream::{BEGIN_MS, DAY_MS, Made, Shape, deliver, disturbed, history, repeated};
+use watched::{Watched, cut_offs, plan};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -76,80 +75,6 @@ fn lively() -> Arc<RuleSet> {
             .replace("csat_n >= 1.5", "csat_n >= 1")
             .replace("within(firing(volume_shrink), 60d)", "within(orders >= 1, 5d)")
     })
-}
-
-fn plan(rules: Arc<RuleSet>) -> Plan {
-    let mut plan = plans::plan();
-    let rate = plan.rates[0].1;
-    plan.rates = ["EUR", "JPY", "USD"]
-        .map(|code| (retain::model::money::Currency::parse(code).unwrap(), rate))
-        .into();
-    plan.limits.rejects_percent_max = 100;
-    plan.limits.rejects_run_max = u32::MAX;
-    plan.alerts = rules;
-    plan
-}
-
-/// Cut-offs of tiers; those of a later version are out of reach.
-fn cut_offs(version: u64, valid_from_ms: i64) -> CutOffs {
-    let raised = (version as i16 - 1) * 2_000;
-    CutOffs {
-        version,
-        valid_from_ms,
-        iron: 700 + raised,
-        gold: 850 + raised,
-        key: 950 + raised,
-        a: 900 + raised,
-        b: 800 + raised,
-        ..CutOffs::default()
-    }
-}
-
-/// An engine that is given one history, and looked at all the time.
-struct Watched {
-    engine: Engine,
-    batch: EventBatch,
-    offsets: [i64; 3],
-    looks: usize,
-}
-
-impl Watched {
-    fn new(plan: &Arc<Plan>) -> Self {
-        let mut engine = Engine::new(Arc::clone(plan), 0);
-        engine.version = 1;
-        engine.take_cut_offs(&cut_offs(1, 0));
-        Self { engine, batch: EventBatch::default(), offsets: [0; 3], looks: 0 }
-    }
-
-    fn apply(&mut self, plan: &Plan, made: &Made) {
-        let Self { engine, batch, offsets, .. } = self;
-        let offset = offsets[made.source];
-        offsets[made.source] += 1;
-        let record = Record {
-            offset,
-            kafka_ms: made.ts_ms,
-            key: made.key.as_deref().map(str::as_bytes),
-            payload: made.payload.as_deref().map(str::as_bytes),
-        };
-        let place = Place { shard: 0, shards: 1 };
-        let Taken::Event(event) = take(plan, &plan.sources[made.source], place, &record, batch)
-        else {
-            return;
-        };
-        let position = Position { source: made.source as u8, offset };
-        let origin = Origin { position, frontier_ms: made.ts_ms };
-        engine.apply(made.customer.as_bytes(), batch, &event, origin);
-        batch.clear();
-    }
-
-    /// Fires what is due up to a moment, and looks whether anything has gone unnoticed.
-    fn pass(&mut self, at_ms: i64) {
-        self.engine.fire_all_until(at_ms, usize::MAX);
-        for slot in self.engine.store.slots() {
-            self.looks += 1;
-            assert_eq!(self.engine.unnoticed(slot, at_ms), None, "at {at_ms}");
-        }
-    }
 }
 
 /// Every minute within an hour of what happens, hourly elsewhere.
@@ -438,8 +363,8 @@ fn a_sweep_of_tiers_comes_after_what_was_due() {
     let plan = Arc::new(plan(Arc::new(found.unwrap().set)));
     let day = |day: i64| BEGIN_MS + day * DAY_MS;
     let told = |fired_first: bool| -> Vec<(String, i64)> {
-        let mut watched =
-            Watched { engine: Engine::new(Arc::clone(&plan), 0), ..Watched::new(&plan) };
+        let mut watched = Watched::new(&plan);
+        watched.engine = Engine::new(Arc::clone(&plan), 0);
         watched.engine.version = 1;
         let payload = format!(
             r#"{{"event_id":"e","customer_id":"c","ts":"{}","amount":5,"currency":"USD"}}"#,

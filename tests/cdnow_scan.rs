@@ -5,12 +5,12 @@
 //! `make test` looks every six hours, and by minutes around each change and purchase; `make soak` every quarter of an hour.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "support/bought.rs"]
-mod bought;
 #[path = "support/cdnow.rs"]
 mod cdnow;
 #[path = "support/plans.rs"]
 mod plans;
+#[path = "support/purchases_only.rs"]
+mod purchases_only;
 #[path = "support/random.rs"]
 mod random;
 #[path = "support/rowbinary.rs"]
@@ -21,8 +21,8 @@ mod sim;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bought::{Judge, Known, Signal};
 use cdnow::{Purchase, purchases};
+use purchases_only::{Judge, Known, Signal};
 use random::Random;
 use retain::plan::{ModelKind, Plan, WeightSet};
 use retain::signal::lifecycle::Lifecycle;

@@ -156,8 +156,14 @@ fn the_app_is_told_where_everything_is() {
     let compose = compose();
     let app = service(&compose, "app");
     let environment = app["environment"].as_object().unwrap();
-    for (name, _) in environment {
-        assert!(name.starts_with("RETAIN__"), "{name} is no setting of retain");
+    let defaults: toml::Table = read("config/default.toml").parse().unwrap();
+    for service_name in ["app", "migrate", "migrate-accounts"] {
+        for (name, _) in service(&compose, service_name)["environment"].as_object().unwrap() {
+            let setting = name.strip_prefix("RETAIN__").map(str::to_lowercase);
+            let (section, key) = setting.as_deref().and_then(|s| s.split_once("__")).unwrap();
+            let known = defaults.get(section).and_then(|section| section.get(key));
+            assert!(known.is_some(), "{service_name}: {name} is no setting of retain");
+        }
     }
     let brokers = text(&environment["RETAIN__KAFKA__BROKERS"], "RETAIN__KAFKA__BROKERS");
     let kafka = service(&compose, "kafka");

@@ -110,7 +110,7 @@ fn today_says_who_why_and_what_to_do() {
         "Northwind Traders",
         "$48,120",
         "Bought nothing for 94 days, 3.1 times the usual gap",
-        "risk 0.31 → 0.82 since 2 January",
+        "churn risk from 31 % to 82 % since 2 Jan 2026",
         "Call the customer; the reasons say what to speak about.",
         "−51 %",
         "41 days ago",

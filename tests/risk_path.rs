@@ -157,6 +157,8 @@ fn scan(inputs: &RiskInputs, weights: &Weights, window: Window, until_ms: i64) -
 
 thread_local! {
     static SEEN: Cell<[u64; 6]> = const { Cell::new([0; 6]) };
+    /// How often the reach of a moment was known.
+    static SEEN_REACH: Cell<u64> = const { Cell::new(0) };
 }
 
 fn check(inputs: &RiskInputs, weights: &Weights, edges: &[f64]) -> Result<(), TestCaseError> {
@@ -188,6 +190,16 @@ fn check(inputs: &RiskInputs, weights: &Weights, edges: &[f64]) -> Result<(), Te
     for ahead_ms in [DAY_MS, 30 * DAY_MS, SCAN_MS] {
         let stays = Path::new(inputs, weights).stretch(&now, NOW_MS + ahead_ms).is_within(window);
         prop_assert!(!stays || scanned.is_none_or(|exit_ms| exit_ms > NOW_MS + ahead_ms));
+    }
+    for ahead_ms in [DAY_MS, 30 * DAY_MS] {
+        let Some(reach) = Path::new(inputs, weights).reach(&now, NOW_MS, NOW_MS + ahead_ms) else {
+            continue;
+        };
+        for step in 0..=100 {
+            let risk = risk(NOW_MS + ahead_ms / 100 * step);
+            prop_assert!(reach.low <= risk && risk <= reach.high, "{risk} beside {reach:?}");
+        }
+        SEEN_REACH.set(SEEN_REACH.get() + 1);
     }
     // The cheap bound promises no more than is true, and says something.
     let cheap = Path::new(inputs, weights).not_before(window, NOW_MS);
@@ -222,10 +234,14 @@ fn no_crossing_is_missed() {
         .run(&strategy, |(inputs, b2b, edges)| {
             let weights = if b2b { Weights::B2B } else { Weights::B2C };
             check(&inputs, &weights, &edges)?;
+            // a definition may turn any weight round
+            let turned = Weights { b: weights.b.map(|b| -b), ..weights };
+            check(&inputs, &turned, &edges)?;
             check(&inputs, &weights, &LEVELS.edges)
         })
         .unwrap();
     let [n, found, sum, worst, cheap, cheap_worst] = SEEN.with(Cell::get);
+    assert!(SEEN_REACH.get() * 4 > n, "reach is seldom known: {} of {n}", SEEN_REACH.get());
     println!(
         "{n} searches, {found} crossings; evaluations exact mean {:.1}, worst {worst}; cheap mean {:.1}, worst {cheap_worst}",
         sum as f64 / n as f64,

@@ -258,3 +258,16 @@ fn no_broken_file_makes_the_reader_panic() {
         }
     }
 }
+
+#[test]
+fn a_broken_rule_is_told_once_not_with_each_of_its_cases() {
+    let broken: Vec<(String, String)> = shipped()
+        .into_iter()
+        .map(|(name, text)| (name, text.replace("gap_k >= 1.5", "gap_kk >= 1.5")))
+        .collect();
+    let (rules, diagnostics) = read(&broken);
+    let errors: Vec<_> = diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
+    assert!(rules.is_none());
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].render("f").contains("did you mean `gap_k`?"), "{errors:?}");
+}

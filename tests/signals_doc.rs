@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use retain::model::registry::{Change, GROUPS, LOYALTY_INPUTS, RISK_INPUTS, Signal, signals};
+use retain::model::registry::{
+    Change, GROUPS, LOYALTY_INPUTS, RISK_INPUTS, Signal, Subject, signals,
+};
 use retain::signal::{loyalty, risk};
 
 const BEGIN: &str = "<!-- generated from src/model/registry: do not edit below -->\n";
@@ -24,7 +26,7 @@ fn moves(signal: &Signal) -> String {
 }
 
 fn section(signal: &Signal) -> String {
-    let mut text = format!("#### `{}`\n{}\n\n", signal.name, signal.words);
+    let mut text = format!("#### `{}`: {}\n{}\n\n", signal.name, signal.label, signal.words);
     let order = if signal.commutative {
         "does not matter: the same set of events gives the same value"
     } else {
@@ -54,7 +56,22 @@ fn generated() -> String {
         writeln!(text, "### {heading}\n").unwrap();
         signals.iter().for_each(|signal| text.push_str(&section(signal)));
     }
-    text.push_str("### Inputs of the risk\n\n| input | what it means | b2c | b2b | weight from |\n|---|---|---|---|---|\n");
+    text.push_str("### Beside these: what rules may speak of\n\n| about | signal | what people call it | unit | what it means |\n|---|---|---|---|---|\n");
+    for subject in Subject::ALL {
+        // a ticket's rules may speak of its customer, too
+        let named = |signal: &Signal| signals().any(|known| known.name == signal.name);
+        let of_customer = |signal: &Signal| Subject::Customer.find(signal.name).is_some();
+        let own = subject.signals().filter(|signal| match subject {
+            Subject::Customer => !named(signal),
+            Subject::Ticket => !of_customer(signal),
+            _ => true,
+        });
+        for Signal { name, label, unit, words, .. } in own {
+            writeln!(text, "| {} | `{name}` | {label} | {unit} | {words} |", subject.name())
+                .unwrap();
+        }
+    }
+    text.push_str("\n### Inputs of the risk\n\n| input | what it means | b2c | b2b | weight from |\n|---|---|---|---|---|\n");
     for input in risk::Input::ALL {
         let (id, words, basis) = (input.id(), input.sentence(), input.basis().name());
         let [b2c, b2b] = [risk::Weights::B2C, risk::Weights::B2B].map(|set| set.of(input));

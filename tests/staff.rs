@@ -344,8 +344,8 @@ fn sixty_where_twenty_are_usual_is_told_and_nothing_is_kept_of_the_silent() {
     assert_eq!(
         row.texts("reasons"),
         [
-            "by habit so many come once in 2e12 days",
-            "60 records of customers read today, 20 on a usual day"
+            "by their habit, such a day comes less than once in 1,000 years",
+            "60 customer records read today, 20 on a usual day"
         ]
     );
     let of_u1 =

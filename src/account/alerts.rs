@@ -8,14 +8,13 @@ use super::owners::Owners;
 use super::past::Point;
 use super::roll::{Aspect, Roll};
 use crate::alert::view::{Facts, Stands, View};
-use crate::alert::words::length;
 use crate::model::event::Champion;
-use crate::model::registry::Signal;
+use crate::model::registry::{Signal, length_text, percent_text};
 use crate::model::time::{DAY_MS, NEVER_MS};
 use crate::plan::{AccountRules, Plan};
 use crate::rule::condition::{Term, Test};
 use crate::rule::evaluate::Value;
-use crate::signal::exit::Window;
+use crate::signal::exit::{FAR_MS, Window};
 use crate::signal::moment::{earliest_after, first_ms};
 use crate::wire::alert::AlertWord;
 use crate::wire::signals::AccountPart;
@@ -144,6 +143,70 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// How time alone moves a signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    /// When a member has not been seen for too long.
+    Members,
+    /// When an invoice falls due.
+    Invoices,
+    /// When a renewal has passed.
+    Renewals,
+    /// When a day of the definition begins, until the past that it looks at is all of now.
+    Days(u16),
+    /// At every moment, one way.
+    Always,
+}
+
+/// How a signal moves; `None` where it stands until somebody speaks. Whoever adds a signal that moves says here how its dues are found.
+fn moves(name: &str) -> Option<Moves> {
+    Some(match name {
+        "active_contacts" | "single_threaded" => Moves::Members,
+        "overdue_minor" => Moves::Invoices,
+        "next_renewal" => Moves::Renewals,
+        "trend_30" | "risk_change_30" => Moves::Days(30),
+        "trend_90" | "risk_change_90" => Moves::Days(90),
+        "visit_gap_d" => Moves::Always,
+        _ => return None,
+    })
+}
+
+/// Whether it is known how to find the dues of a signal of an account that time moves.
+pub fn is_followed(signal: &Signal) -> bool {
+    moves(signal.name).is_some()
+}
+
+impl Seen<'_> {
+    /// When a signal that moves in steps moves next after a moment.
+    fn step_ms(&self, moves: Moves, after_ms: i64) -> i64 {
+        match moves {
+            Moves::Members => {
+                let seen = self.of(Aspect::Seen).seen_ms.iter();
+                earliest_after(after_ms, seen.map(|ms| ms.saturating_add(self.rules.active_ms)))
+            }
+            Moves::Invoices => {
+                let owed = self.of(Aspect::Credit).invoices.iter();
+                earliest_after(after_ms, owed.map(|owed| owed.due_ms))
+            }
+            // at its own moment it still is the next
+            Moves::Renewals => {
+                let ahead = self.of(Aspect::Renewals).renewals_ms.iter();
+                earliest_after(after_ms, ahead.map(|ms| ms.saturating_add(1)))
+            }
+            Moves::Days(days) => {
+                let today = self.plan.day(after_ms);
+                if today > self.plan.day(self.account.standing.as_of_ms).saturating_add(days) {
+                    return NEVER_MS;
+                }
+                let later = |ms| self.plan.day(ms) > today;
+                let end_ms = after_ms.saturating_add(DAY_MAX_MS);
+                first_ms(after_ms, end_ms, later).unwrap_or(NEVER_MS)
+            }
+            Moves::Always => after_ms.saturating_add(1),
+        }
+    }
+}
+
 /// An account some days ago.
 enum Then {
     AsNow,
@@ -165,39 +228,27 @@ impl Facts for Seen<'_> {
     }
 
     fn crossing_ms(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64 {
-        let tau_ms = view.tau_ms;
-        match signal.name {
-            "active_contacts" | "single_threaded" => {
-                let seen = self.of(Aspect::Seen).seen_ms.iter();
-                earliest_after(tau_ms, seen.map(|ms| ms.saturating_add(self.rules.active_ms)))
-            }
-            "overdue_minor" => {
-                let owed = self.of(Aspect::Credit).invoices.iter();
-                earliest_after(tau_ms, owed.map(|owed| owed.due_ms))
-            }
-            // at its own moment it still is the next
-            "next_renewal" => {
-                let ahead = self.of(Aspect::Renewals).renewals_ms.iter();
-                earliest_after(tau_ms, ahead.map(|ms| ms.saturating_add(1)))
-            }
-            "visit_gap_d" => view.monotone_ms(test, NEVER_MS),
-            "trend_30" | "trend_90" | "risk_change_30" | "risk_change_90" => {
-                let today = self.plan.day(tau_ms);
-                let later = |ms| self.plan.day(ms) > today;
-                first_ms(tau_ms, tau_ms.saturating_add(DAY_MAX_MS), later).unwrap_or(NEVER_MS)
-            }
-            _ => NEVER_MS,
+        match moves(signal.name) {
+            Some(Moves::Always) => view.monotone_ms(test, NEVER_MS),
+            Some(moves) => self.step_ms(moves, view.tau_ms),
+            None => NEVER_MS,
         }
     }
 
-    fn leaves_ms(
-        &self,
-        signal: &Signal,
-        _at_ms: i64,
-        _window: &dyn Fn(f64) -> Window,
-    ) -> Option<i64> {
-        // what members said stands until somebody speaks
-        (!signal.moves_with_time()).then_some(NEVER_MS)
+    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window) -> i64 {
+        let number = |ms: i64| self.number(signal.name, ms);
+        let Some((moves, window)) = moves(signal.name).zip(number(at_ms).map(window)) else {
+            return NEVER_MS;
+        };
+        let is_out = |ms: i64| !number(ms).is_some_and(|now| window.holds(now));
+        if moves == Moves::Always {
+            return first_ms(at_ms, at_ms.saturating_add(FAR_MS), is_out).unwrap_or(NEVER_MS);
+        }
+        let mut at_ms = self.step_ms(moves, at_ms);
+        while at_ms != NEVER_MS && !is_out(at_ms) {
+            at_ms = self.step_ms(moves, at_ms);
+        }
+        at_ms
     }
 
     fn stands(&self, _part_id: &str, _at_ms: i64) -> Stands {
@@ -223,7 +274,7 @@ impl Facts for Seen<'_> {
         let name = test.term.signal()?.name;
         let ago = |signal: &str| {
             let ms = self.number(signal, at_ms)?;
-            Some(length(at_ms as f64 - ms))
+            Some(length_text(at_ms as f64 - ms))
         };
         match (&test.term, name) {
             (Term::Signal(_), "active_contacts" | "single_threaded") => {
@@ -240,7 +291,7 @@ impl Facts for Seen<'_> {
                 None => "somebody stands up for us".to_owned(),
             }),
             (Term::Signal(_), "visit_gap_d") => {
-                self.number(name, at_ms).map(|ms| format!("no visit for {}", length(ms)))
+                self.number(name, at_ms).map(|ms| format!("no visit for {}", length_text(ms)))
             }
             (Term::Age(_), "last_visit") => ago(name).map(|ago| format!("no visit for {ago}")),
             (Term::Age(_), "last_contact") => {
@@ -275,8 +326,9 @@ impl Facts for Seen<'_> {
             .filter(|(_, risk_ppm, _)| *risk_ppm > 0)
             .collect();
         found.sort_by(|a, b| (b.0, b.1, a.2).cmp(&(a.0, a.1, b.2)));
-        let said =
-            |(_, ppm, who): (i128, u32, &str)| format!("{who} at {:.2}", f64::from(ppm) / PPM);
+        let said = |(_, ppm, who): (i128, u32, &str)| {
+            format!("{who}: churn risk {}", percent_text(f64::from(ppm) / PPM))
+        };
         found.into_iter().take(2).map(said).collect()
     }
 }

@@ -11,3 +11,5 @@ pub mod past;
 pub mod roll;
 pub mod rows;
 mod watch;
+
+pub use alerts::is_followed;

@@ -9,6 +9,7 @@ pub mod look;
 pub mod owners;
 mod part;
 mod ruled;
+mod sentence;
 pub mod touched;
 pub mod view;
 pub mod words;

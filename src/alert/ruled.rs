@@ -36,6 +36,8 @@ pub(super) struct Ready {
     pub told_from: Touched,
     /// The largest business age that it asks for: beyond, it does not matter how much more has passed.
     pub business_max_ms: i64,
+    /// Whether it asks for past midnights, which are remembered from when it was first looked at.
+    remembers: bool,
 }
 
 /// A signal whose values at midnights are remembered.
@@ -61,16 +63,16 @@ impl Ruled {
                 continue;
             }
             let law = set.calendar(rule).map_or(0, |calendar| rule.law(calendar));
-            let mut business_max_ms = 0;
+            let (mut business_max_ms, mut remembers) = (0, false);
             for condition in [&rule.raise, &rule.clear] {
                 condition.tests(&mut |test| {
-                    note_rise(&mut rises, &test.term, kind_of);
+                    remembers |= note_rise(&mut rises, &test.term, kind_of);
                     if let (Term::BusinessAge(_), Some(edge)) = (&test.term, test.asks.edge()) {
                         business_max_ms = business_max_ms.max(edge.ceil() as i64);
                     }
                 });
             }
-            rules.push(Ready { index, law, told_from: kinds[index], business_max_ms });
+            rules.push(Ready { index, law, told_from: kinds[index], business_max_ms, remembers });
         }
         let mut tops: Vec<u32> =
             rules.iter().filter_map(|ready| set.rules[ready.index].critical_in_top).collect();
@@ -103,13 +105,13 @@ impl Ruled {
         self.rules.iter().find(|ready| self.rule(ready).name == name)
     }
 
-    /// Finds the rules that raise something, or wait for something, of a subject to whom nothing has happened yet: who is seen
-    /// for the first time touches that, too.
+    /// Finds the rules that raise something, wait for something, or remember something of a subject to whom nothing has happened yet:
+    /// who is seen for the first time touches that, too.
     pub fn note_restless(&mut self, subject: Subject, blank: impl Facts, first: Touched) {
         let mut alerts = Alerts::default();
         let restless = Looking::new(self, blank, &mut alerts, 0).restless(subject);
         for (ready, is_so) in self.rules.iter_mut().zip(restless) {
-            if is_so {
+            if is_so || ready.remembers {
                 ready.told_from = ready.told_from.and(first);
             }
         }
@@ -160,8 +162,9 @@ impl Ruled {
     }
 }
 
-fn note_rise(rises: &mut Vec<Rising>, term: &Term, kind_of: KindOf) {
-    let (Term::Rise { signal, days } | Term::Fall { signal, days }) = term else { return };
+/// Whether a term asks for past midnights; of which signal, and how many, is noted.
+fn note_rise(rises: &mut Vec<Rising>, term: &Term, kind_of: KindOf) -> bool {
+    let (Term::Rise { signal, days } | Term::Fall { signal, days }) = term else { return false };
     let name = name_of(*signal);
     match rises.iter_mut().find(|rising| rising.name == name) {
         Some(rising) => rising.days = rising.days.max(*days),
@@ -170,4 +173,5 @@ fn note_rise(rises: &mut Vec<Rising>, term: &Term, kind_of: KindOf) {
             rises.push(Rising { signal: *signal, name, days: *days, told_from });
         }
     }
+    true
 }

@@ -1,9 +1,9 @@
-//! A subject as a condition sees it at a moment, and when time alone may change the answer of a test: exact where the signal has
-//! an inverse or is monotone, else looked at hour by hour.
+//! A subject as a condition sees it at a moment, and when time alone may change the answer of a test: what each signal's own subject
+//! knows, and what follows from it for business ages, rises and falls.
 
-use super::{Days, number};
+use super::{Days, name_of, number};
 use crate::model::registry::{Kind, Signal};
-use crate::model::time::{HOUR_MS, NEVER_MS};
+use crate::model::time::NEVER_MS;
 use crate::rule::condition::{Asks, Term, Test};
 use crate::rule::daily::next_midnight_ms;
 use crate::rule::evaluate::{Value, holds};
@@ -34,10 +34,9 @@ pub trait Facts {
     /// it never does. It may be too early, never too late. Asked also of moments that move by themselves.
     fn crossing_ms(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64;
 
-    /// The first moment after `at_ms` at which the signal may be outside the window that is made round its value; `None` where
-    /// its path is not known, and has to be followed.
-    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window)
-    -> Option<i64>;
+    /// The first moment after `at_ms` at which the signal may be outside the window that is made round its value; [`NEVER_MS`]
+    /// where it never is, or has no value to begin with. It may be too early, never too late.
+    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window) -> i64;
 
     /// How the subject, or its part of that id, stands.
     fn stands(&self, part_id: &str, at_ms: i64) -> Stands;
@@ -152,22 +151,6 @@ impl View<'_> {
         first_ms(self.tau_ms, far_ms, |ms| self.holds(test, ms) != now).unwrap_or(end_ms)
     }
 
-    /// As [`Self::monotone_ms`], for what may change it once an hour.
-    pub fn scanned_ms(&self, test: &Test, end_ms: i64) -> i64 {
-        let now = self.holds(test, self.tau_ms);
-        let mut from_ms = self.tau_ms;
-        while from_ms < end_ms {
-            let hour_ms = (from_ms.div_euclid(HOUR_MS) + 1) * HOUR_MS;
-            let to_ms = hour_ms.min(end_ms);
-            let found = first_ms(from_ms, to_ms, |ms| self.holds(test, ms) != now);
-            if let Some(at_ms) = found {
-                return at_ms;
-            }
-            from_ms = to_ms;
-        }
-        end_ms
-    }
-
     /// A moment found by an inverse, moved to where the answer itself is another one; rounding keeps them a few milliseconds
     /// apart at most.
     pub fn confirmed_ms(&self, test: &Test, at_ms: i64) -> i64 {
@@ -175,50 +158,78 @@ impl View<'_> {
             return NEVER_MS;
         }
         let now = self.holds(test, self.tau_ms);
-        (at_ms..at_ms + 4).find(|ms| self.holds(test, *ms) != now).unwrap_or(at_ms)
+        let from_ms = (at_ms - 4).max(self.tau_ms.saturating_add(1));
+        (from_ms..at_ms + 4).find(|ms| self.holds(test, *ms) != now).unwrap_or(at_ms)
     }
 
     /// A rise or a fall moves with its signal, and at midnight with the days that count.
     fn of_rise(&self, test: &Test) -> i64 {
-        let midnight_ms = next_midnight_ms(self.tau_ms);
         let (Term::Rise { signal, .. } | Term::Fall { signal, .. }) = &test.term else {
             return NEVER_MS;
         };
         let Some(now) = number(self.facts, *signal, self.tau_ms) else {
-            // what is unknown between events becomes known by an event only, if it is the risk
-            return if signal.name == "risk" { NEVER_MS } else { midnight_ms };
+            // until it is known no midnight makes it rise
+            let term = Term::Signal(*signal);
+            let known = Test { term, asks: Asks::IsTrue, unknown: Some(false) };
+            return self.facts.crossing_ms(self, signal, &known);
         };
+        let midnight_ms = next_midnight_ms(self.tau_ms);
         let (Some(edge), Some(held)) = (test.asks.edge(), self.extreme(&test.term, self.tau_ms))
         else {
-            // no midnight has been seen yet
-            return midnight_ms;
+            // no midnight has been seen yet, and where none is remembered none will be
+            let remembered = self.days.of(name_of(*signal)).is_some();
+            return if remembered { midnight_ms } else { NEVER_MS };
         };
+        let leaves =
+            |window: &dyn Fn(f64) -> Window| self.facts.leaves_ms(signal, self.tau_ms, window);
         let rises = matches!(test.term, Term::Rise { .. });
-        let found = {
-            let stays = |now: f64| {
-                let by = if rises { now - held } else { held - now };
-                if by >= edge || edge <= 0.0 {
-                    // until midnight the days stand still
-                    let level = if rises { held + edge } else { (held - edge).next_up() };
-                    Window::around(now, &[level])
-                } else if rises {
-                    // as long as the signal stays in here, no day that is to come makes it rise so far
-                    let low = held.min(now - edge / 4.0);
-                    Window { low, high: low + edge }
-                } else {
-                    let high = held.max(now + edge / 4.0);
-                    Window { low: (high - edge).next_up(), high: high.next_up() }
-                }
-            };
-            self.facts.leaves_ms(signal, self.tau_ms, &stays)
-        };
         let by = if rises { now - held } else { held - now };
-        // a rise may end at midnight, when its days do; its path may round otherwise than its value
-        let may_end = by >= edge - 1e-9 || edge <= 0.0;
-        match found {
-            Some(at_ms) if may_end => at_ms.min(midnight_ms),
-            Some(at_ms) => at_ms,
-            None => self.scanned_ms(test, midnight_ms).min(midnight_ms),
+        if by >= edge || edge <= 0.0 {
+            // until midnight the days stand still; then it may end with them
+            let level = if rises { risen(held, edge) } else { fallen(held, edge).next_up() };
+            return leaves(&|now| Window::around(now, &[level])).min(midnight_ms);
+        }
+        // as long as the signal stays in here, no day that is to come makes it rise so far
+        let long = |now: f64| {
+            if rises {
+                let low = held.min(now - edge / 4.0);
+                Window { low, high: risen(low, edge).max(now.next_up()) }
+            } else {
+                let high = held.max(now + edge / 4.0);
+                Window { low: fallen(high, edge).next_up().min(now), high: high.next_up() }
+            }
+        };
+        let at_ms = leaves(&long);
+        if at_ms >= midnight_ms {
+            return at_ms;
+        }
+        // until midnight only the way to the edge matters: so nobody wakes more than once a day for the other
+        let today = |now: f64| {
+            if rises {
+                Window { low: f64::NEG_INFINITY, high: risen(held, edge).max(now.next_up()) }
+            } else {
+                Window { low: fallen(held, edge).next_up().min(now), high: f64::INFINITY }
+            }
+        };
+        leaves(&today).min(midnight_ms)
+    }
+}
+
+/// The least number that stands at least `edge` above `held`, as the difference is computed.
+fn risen(held: f64, edge: f64) -> f64 {
+    let mut level = held + edge;
+    // rounding keeps them a bit or two apart
+    for _ in 0..4 {
+        if level - held < edge {
+            level = level.next_up();
+        } else if level.next_down() - held >= edge {
+            level = level.next_down();
         }
     }
+    level
+}
+
+/// The largest number that stands at least `edge` below `held`.
+fn fallen(held: f64, edge: f64) -> f64 {
+    -risen(-held, edge)
 }

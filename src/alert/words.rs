@@ -4,19 +4,22 @@ use jiff::civil::Date;
 
 use super::look::Looking;
 use super::view::{Facts, Stands};
-use super::{Held, number};
+use super::{Held, number, sentence};
 use crate::model::registry::{Kind, Signal};
-use crate::model::time::DAY_MS;
-use crate::rule::condition::{Asks, Term, Test};
+use crate::model::time::{DAY_MS, HOUR_MS};
+use crate::rule::condition::{Asks, Condition, SignalRef, Term, Test};
 use crate::rule::definition::{Rule, Severity, severity};
 use crate::rule::evaluate::{Value, reasons};
 use crate::rule::lifecycle::{By, Transition, What, alert_id};
+use crate::rule::spoken;
 use crate::wire::alert::AlertWord;
 
 /// Reasons that are told.
 const REASONS: usize = 3;
 /// What counts as a change of a signal, in its unit.
 const CHANGE_MIN: f64 = 0.005;
+/// Business time beyond this is told as this.
+const BUSINESS_TOLD_MAX_MS: i64 = 1_000 * HOUR_MS;
 
 impl<F: Facts> Looking<'_, F> {
     /// A transition, as it is told; what only the cycle knows is left open.
@@ -87,71 +90,89 @@ impl<F: Facts> Looking<'_, F> {
     fn reasons(&self, rule: &Rule, held: &Held) -> Vec<String> {
         let (raise, _) = held.watch.memory();
         let Some(ready) = self.ruled.named(&rule.name) else { return Vec::new() };
-        let found: Vec<Test> = self.with_world(ready, held.part, |world| {
-            reasons(&rule.raise, raise, world).into_iter().cloned().collect()
+        let found: Vec<(Test, Option<Value>)> = self.with_world(ready, held.part, |world| {
+            let tests = reasons(&rule.raise, raise, world);
+            tests.into_iter().map(|test| (test.clone(), (world.value)(&test.term))).collect()
         });
-        let mut told = Vec::new();
+        let moves: Vec<SignalRef> = found.iter().filter_map(|(test, _)| moving(test)).collect();
+        let aged =
+            found.iter().any(|(test, _)| matches!(test.term, Term::Age(_) | Term::BusinessAge(_)));
         // measured things before what somebody merely is
-        let (plain, measured): (Vec<&Test>, Vec<&Test>) =
-            found.iter().partition(|test| is_plain(test));
-        for test in measured.into_iter().chain(plain) {
-            let own = self.reason(test);
-            let behind = match &test.term {
-                Term::Signal(signal)
-                    if !told.iter().any(|text: &String| text.starts_with(&spelled(signal))) =>
-                {
-                    self.facts.behind(signal, self.tau_ms)
-                }
-                _ => Vec::new(),
+        let (plain, measured): (Vec<_>, Vec<_>) =
+            found.iter().partition(|(test, _)| is_plain(test));
+        let (mut told, currency) = (Vec::new(), self.currency());
+        for (test, value) in measured.into_iter().chain(plain) {
+            let (own, behind) = match &test.term {
+                // how it moved says how it stands, and for how long it is open that it is
+                Term::Signal(signal) if moves.contains(signal) => continue,
+                Term::Signal(signal) if aged && signal.name == "ticket_open" => continue,
+                Term::Signal(signal) | Term::Rise { signal, .. } | Term::Fall { signal, .. } => (
+                    self.reason(rule, test, *value, &currency),
+                    self.facts.behind(signal, self.tau_ms),
+                ),
+                _ => (self.reason(rule, test, *value, &currency), Vec::new()),
             };
-            told.push(own);
-            told.extend(behind.into_iter().take(REASONS - 1));
+            let mut causes = 0;
+            for text in std::iter::once(own).chain(behind) {
+                if causes < REASONS && !told.contains(&text) {
+                    told.push(text);
+                    causes += 1;
+                }
+            }
         }
-        told.dedup();
         told.truncate(REASONS);
         told
     }
 
-    fn reason(&self, test: &Test) -> String {
+    fn reason(&self, rule: &Rule, test: &Test, value: Option<Value>, currency: &str) -> String {
         let tau_ms = self.tau_ms;
+        let ms = match value {
+            Some(Value::Number(ms)) => Some(ms),
+            _ => None,
+        };
         let own = match &test.term {
-            Term::Firing(rule) => Some(format!("also {}", rule.replace('_', " "))),
-            Term::Age(signal) | Term::BusinessAge(signal) => {
+            Term::Firing(other) => {
+                let when = if value == Some(Value::Flag(true)) { "also" } else { "lately" };
+                Some(format!("{when} raised: “{}”", spoken::rule(other)))
+            }
+            Term::Age(signal) => ms.map(|ms| sentence::of_age(signal, ms)),
+            Term::BusinessAge(signal) => {
                 let since_ms = number(&self.facts, *signal, tau_ms);
-                since_ms.map(|ms| format!("open for {}", length(tau_ms as f64 - ms)))
+                since_ms.map(|since_ms| {
+                    let calendar = self.ruled.calendar(rule);
+                    let ms =
+                        calendar.between_up_to_ms(since_ms as i64, tau_ms, BUSINESS_TOLD_MAX_MS);
+                    sentence::of_business_age(signal, ms as f64)
+                })
             }
-            Term::Until(signal) => {
-                let at_ms = number(&self.facts, *signal, tau_ms);
-                at_ms.map(|ms| format!("{} in {}", spelled(signal), length(ms - tau_ms as f64)))
-            }
+            Term::Until(signal) => ms.map(|ms| sentence::of_until(signal, ms)),
             Term::Rise { signal, days } | Term::Fall { signal, days } => {
                 let daily = self.alerts.days.as_of(&self.facts, *signal, *days, tau_ms);
                 let rises = matches!(test.term, Term::Rise { .. });
                 let was = daily.and_then(|daily| {
                     if rises { daily.least(*days, tau_ms) } else { daily.largest(*days, tau_ms) }
                 });
-                let now = number(&self.facts, *signal, tau_ms);
-                was.zip(now).map(|(was, now)| {
-                    let [was, now] = [was, now].map(|number| shown(signal, number));
-                    format!("{} {was} -> {now} within {days} days", spelled(signal))
+                was.zip(number(&self.facts, *signal, tau_ms)).map(|(was, now)| {
+                    let verb = if rises { "rose" } else { "fell" };
+                    let [was, now] = [was, now].map(|n| sentence::number_text(signal, n, currency));
+                    format!("{} {verb} from {was} to {now} within {days} days", signal.label)
                 })
             }
-            _ => None,
-        };
-        self.facts.reason(test, tau_ms).or(own).unwrap_or_else(|| match test.term.signal() {
-            Some(signal) => match self.facts.value(&signal, tau_ms) {
-                Some(Value::Number(number)) => {
-                    format!("{} {}", spelled(&signal), shown(&signal, number))
+            Term::Signal(signal) => match (&test.asks, value) {
+                (Asks::IsWord(asked), Some(Value::Word(word)))
+                    if !asked.contains(&word) && is_within(&rule.raise, test) =>
+                {
+                    asked.first().map(|asked| sentence::was(signal, *asked))
                 }
-                Some(Value::Word(word)) => {
-                    let word = signal.words_of().nth(usize::from(word)).unwrap_or("");
-                    format!("{} {word}", spelled(&signal))
-                }
-                Some(Value::Flag(flag)) => {
-                    format!("{}{}", if flag { "" } else { "not " }, spelled(&signal))
-                }
-                None => format!("{} unknown", spelled(&signal)),
+                _ => None,
             },
+        };
+        let told = self.facts.reason(test, tau_ms).or(own);
+        told.unwrap_or_else(|| match test.term.signal() {
+            Some(signal) => {
+                let value = self.facts.value(&signal, tau_ms);
+                sentence::of_value(&signal, value, currency)
+            }
             None => test.to_string(),
         })
     }
@@ -160,6 +181,7 @@ impl<F: Facts> Looking<'_, F> {
     fn changes(&self, rule: &Rule) -> Vec<String> {
         let mut signals = rule.raise.signals();
         signals.extend(rule.clear.signals());
+        let currency = self.currency();
         let mut told = Vec::new();
         for rising in &self.ruled.rises {
             if !signals.contains(&rising.signal) {
@@ -172,15 +194,38 @@ impl<F: Facts> Looking<'_, F> {
             if let (Some((day, was)), Some(now)) = (was, now)
                 && (now - was).abs() >= CHANGE_MIN
             {
-                let [was, now] = [was, now].map(|number| shown(&rising.signal, number));
-                told.push(format!(
-                    "{} {was} -> {now} since {}",
-                    spelled(&rising.signal),
-                    date(day)
-                ));
+                let [was, now] =
+                    [was, now].map(|n| sentence::number_text(&rising.signal, n, &currency));
+                let label = rising.signal.label;
+                told.push(format!("{label} from {was} to {now} since {}", date(day)));
             }
         }
         told
+    }
+
+    /// The currency in which amounts are told.
+    fn currency(&self) -> String {
+        self.facts.stands("", self.tau_ms).word.currency
+    }
+}
+
+/// The signal whose way through the days a test asks for.
+fn moving(test: &Test) -> Option<SignalRef> {
+    match test.term {
+        Term::Rise { signal, .. } | Term::Fall { signal, .. } => Some(signal),
+        _ => None,
+    }
+}
+
+/// Whether a test may have held lately and does not any more.
+fn is_within(condition: &Condition, test: &Test) -> bool {
+    match condition {
+        Condition::Within(inner, _) => inner == test,
+        Condition::All(parts) | Condition::Any(parts) => {
+            parts.iter().any(|part| is_within(part, test))
+        }
+        Condition::Not(inner) => is_within(inner, test),
+        _ => false,
     }
 }
 
@@ -217,29 +262,8 @@ fn is_plain(test: &Test) -> bool {
         || matches!(&test.term, Term::Signal(signal) if counts(signal))
 }
 
-fn spelled(signal: &Signal) -> String {
-    let name = signal.name.trim_end_matches("_d").trim_end_matches("_h");
-    name.trim_end_matches("_minor").replace('_', " ")
-}
-
-/// A number as people read it; lengths of time are milliseconds.
-fn shown(signal: &Signal, number: f64) -> String {
-    match signal.kind() {
-        Kind::Duration { .. } => length(number),
-        Kind::Count => format!("{number:.0}"),
-        _ if signal.unit == "minor units" => format!("{number:.0}"),
-        _ => format!("{number:.2}"),
-    }
-}
-
-/// A length of time as people read it.
-pub fn length(ms: f64) -> String {
-    let d = ms / DAY_MS as f64;
-    if d < 2.0 { format!("{:.0} hours", 24.0 * d) } else { format!("{d:.0} days") }
-}
-
 fn date(day: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(day * DAY_MS);
     let date: Option<Date> = at.ok().map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date());
-    date.map_or_else(|| format!("day {day}"), |date| date.to_string())
+    date.map_or_else(|| format!("day {day}"), |date| date.strftime("%-d %b %Y").to_string())
 }

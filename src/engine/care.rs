@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::compact::{Moment, insert};
+use super::fetch::fetch;
 use super::sums::{Sum, Sums};
 use crate::model::event::TicketAction;
 use crate::signal::moment::earliest_after;
@@ -224,10 +225,9 @@ impl Ticket {
 }
 
 impl Care {
-    /// Something of the tickets: reading it brings them into the cache.
-    pub fn touch(&self) -> u64 {
-        let ends = [self.tickets.first(), self.tickets.last()];
-        ends.into_iter().flatten().fold(0, |sum, ticket| sum ^ u64::from(ticket.id[7]))
+    /// Asks for the tickets.
+    pub fn fetch(&self) {
+        fetch(&self.tickets);
     }
 
     /// Takes an event in; `promise_s` as in [`Self::promise`]. At most `tickets_max` tickets are held: closed ones, then

@@ -234,11 +234,6 @@ impl From<Stamp> for CompactStamp {
     }
 }
 
-/// Something of each line of memory that these bytes lie in: reading it brings them into the cache.
-pub fn touch(bytes: &[u8]) -> u64 {
-    bytes.iter().step_by(64).chain(bytes.last()).fold(0, |sum, byte| sum ^ u64::from(*byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -181,7 +181,7 @@ impl Engine {
 
     /// Judging has moved a customer from a tier: from the moment it counts, but not before the customer's own time.
     pub(super) fn count_tier(&mut self, slot: u32, before: Option<Tier>) {
-        let left = self.segments.group(Grouping::Tier, before.map_or("", Tier::name));
+        let left = self.segments.tier(before);
         let entered = self.tier_group(slot);
         if left == entered {
             return;
@@ -196,8 +196,7 @@ impl Engine {
 
     /// The group of a customer's tier.
     fn tier_group(&mut self, slot: u32) -> Group {
-        let tier = self.tiers.columns(slot).place.map_or("", |place| place.tier.name());
-        self.segments.group(Grouping::Tier, tier)
+        self.segments.tier(self.tiers.columns(slot).place.map(|place| place.tier))
     }
 
     fn counted(&self, slot: u32, groups: Groups) -> Counted {

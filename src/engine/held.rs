@@ -4,13 +4,14 @@
 use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 
-use super::compact::{Moment, touch};
+use super::compact::Moment;
+use super::fetch::{fetch, fetch_one};
 use super::profile::{More, Profile};
 use crate::alert::Alerts;
 use crate::model::record::SourceIndex;
 use crate::model::time::NEVER_MS;
 
-/// A profile, awake or asleep. To look at it is to wake it; who only wants it in the cache has [`Held::touch`] and
+/// A profile, awake or asleep. To look at it is to wake it; who only wants it in the cache has [`Held::fetch`] and
 /// its sisters.
 #[derive(Debug)]
 pub struct Held {
@@ -112,29 +113,34 @@ impl Held {
         self.asleep.as_ref().filter(|_| self.awake.get().is_none()).map(|bytes| bytes.len())
     }
 
-    /// Something of the first line of what an event touches: reading it brings it into the cache.
-    pub fn touch(&self) -> u64 {
+    /// Asks for the profile, or for the bytes that it sleeps as: to wake is to read all of them.
+    pub fn fetch(&self) {
         match (self.awake.get(), &self.asleep) {
-            (Some(profile), _) => profile.touch_lines(),
-            // to wake is to read all of it
-            (None, Some(bytes)) => touch(bytes),
-            (None, None) => 0,
+            (Some(profile), _) => fetch_one(&**profile),
+            (None, Some(bytes)) => fetch(bytes),
+            (None, None) => {}
         }
     }
 
-    /// The same of the sections of a profile that is awake.
-    pub fn touch_sections(&self) -> u64 {
-        self.awake.get().map_or(0, |profile| profile.touch())
+    /// Asks for the sections of a profile that is awake.
+    pub fn fetch_sections(&self) {
+        if let Some(profile) = self.awake.get() {
+            profile.fetch();
+        }
     }
 
-    /// What lies behind them, of what an event of a source, with an id, touches.
-    pub fn touch_more(&self, source: SourceIndex, id_hash: u64) -> u64 {
-        self.awake.get().map_or(0, |profile| profile.touch_more(source, id_hash))
+    /// Asks for what lies behind them, of what an event of a source, with an id, reads.
+    pub fn fetch_more(&self, source: SourceIndex, id_hash: u64) {
+        if let Some(profile) = self.awake.get() {
+            profile.fetch_more(source, id_hash);
+        }
     }
 
-    /// What only rows and records read.
-    pub fn touch_rest(&self) -> u64 {
-        self.awake.get().map_or(0, |profile| profile.touch_rest())
+    /// Asks for what only rows and records read.
+    pub fn fetch_rest(&self) {
+        if let Some(profile) = self.awake.get() {
+            profile.fetch_rest();
+        }
     }
 
     fn woken(&self) -> Box<Profile> {

@@ -15,7 +15,7 @@ mod run;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::compact::touch;
+use super::fetch::{fetch, fetch_one};
 use crate::model::record::SourceIndex;
 use crate::model::time::{BEFORE_ALL_MS, NEVER_MS};
 use many::Many;
@@ -119,16 +119,19 @@ impl Ids {
         self.len() == 0
     }
 
-    /// Something of the ids: reading it brings them into the cache.
-    pub fn touch(&self) -> u8 {
-        let many = self.many().iter().fold(0, |sum, many| sum ^ many.len() as u64);
-        (touch(self.few()) ^ many) as u8
+    /// Asks for the ids, or for what says where they are.
+    pub fn fetch(&self) {
+        match self {
+            Self::Few(few) => fetch(few),
+            Self::Large(large) => fetch_one(&**large),
+        }
     }
 
-    /// Something of what lies behind it and an event with this id will touch, for a pass of its own.
-    pub fn touch_far(&self, source: SourceIndex, hash: u64) -> u64 {
-        let many = self.many().iter().find(|many| many.source == source);
-        many.map_or(0, |many| many.touch(hash))
+    /// Asks for what lies behind it and an event with this id will read, in a pass of its own.
+    pub fn fetch_far(&self, source: SourceIndex, hash: u64) {
+        if let Some(many) = self.many().iter().find(|many| many.source == source) {
+            many.fetch(hash);
+        }
     }
 
     /// The latest event time that an id of a source was forgotten of; [`BEFORE_ALL_MS`] when none was.

@@ -1,6 +1,8 @@
 //! Which slot a key's hash may be in: an open table of 8-byte entries, so that a look-up costs one line of memory, and
 //! growing does not read the slots.
 
+use super::fetch::fetch_one;
+
 /// Lower half: part of the hash; upper half: slot number plus one. 0 is vacant.
 type Entry = u64;
 
@@ -34,9 +36,11 @@ impl Index {
         })
     }
 
-    /// The entry at which the search for a hash begins: reading it brings it into the cache.
-    pub fn touch(&self, hash: u64) -> u64 {
-        self.entries.get(place_of(mark_of(hash), self.entries.len())).copied().unwrap_or(0)
+    /// Asks for the entry at which the search for a hash begins.
+    pub fn fetch(&self, hash: u64) {
+        if let Some(entry) = self.entries.get(place_of(mark_of(hash), self.entries.len())) {
+            fetch_one(entry);
+        }
     }
 
     /// Adds a slot that is not there yet.

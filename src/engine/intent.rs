@@ -4,6 +4,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::fetch::fetch;
 use crate::model::time::{DAY_MS, NEVER_MS};
 use crate::signal::moment::first_ms;
 
@@ -74,10 +75,9 @@ impl Intents {
         self.bytes.is_empty()
     }
 
-    /// Something of the bytes: reading it brings them into the cache.
-    pub fn touch(&self) -> u8 {
-        let ends = [self.bytes.first(), self.bytes.last()];
-        ends.into_iter().flatten().fold(0, |sum, byte| sum ^ byte)
+    /// Asks for the bytes.
+    pub fn fetch(&self) {
+        fetch(&self.bytes);
     }
 
     /// Takes a look at a category in ([`category_key`]); nothing if it was ever bought, be it later.

@@ -178,7 +178,8 @@ pub fn rhythm(cx: &Context, purchases: &Purchases) -> Rhythm {
     cx.regularity.rhythm(purchases.gaps())
 }
 
-fn loyalty_facts(
+/// What loyalty is told from at a moment, of whom the risk is told from `facts` then.
+pub(super) fn loyalty_facts(
     cx: &Context,
     profile: &Profile,
     facts: &risk::Facts,
@@ -225,14 +226,22 @@ pub enum Look {
 pub struct Ahead {
     /// The moment.
     pub at_ms: i64,
+    /// Whether it was evaluated at the end of the day too: there is no closer look.
+    pub is_close: bool,
     /// The risk until a day later.
     pub day: Stretch,
 }
 
 impl Ahead {
     /// Of a path at a moment, at which it stands at `now`.
-    pub fn of(path: &Path<'_>, now: &Point, at_ms: i64) -> Self {
-        Self { at_ms, day: path.stretch(now, Self::end_ms(at_ms)) }
+    pub fn closely(path: &Path<'_>, now: &Point, at_ms: i64) -> Self {
+        Self { at_ms, is_close: true, day: path.stretch(now, Self::end_ms(at_ms)) }
+    }
+
+    /// The same, wider, for a tenth of the cost; `None` where that tells nothing.
+    fn roughly(path: &Path<'_>, now: &Point, at_ms: i64) -> Option<Self> {
+        let day = path.reach(now, at_ms, Self::end_ms(at_ms))?;
+        Some(Self { at_ms, is_close: false, day })
     }
 
     /// The end of the day after a moment.
@@ -266,8 +275,7 @@ pub fn risk_step(cx: &Context, profile: &Profile, tau_ms: i64, look: Look) -> Ri
     let before = before.map(|(band, _)| usize::from(band));
     let band = cx.risk.bands.next(before, now.risk);
     let crosses = (before != Some(band)).then(|| (band as u8, Moment::new(tau_ms)));
-    let ahead = (look == Look::Roughly).then(|| Ahead::of(&path, &now, tau_ms));
-    let due_ms = crossing_ms(cx, &path, now.risk, band, ahead, tau_ms);
+    let (due_ms, ahead) = crossing_ms(cx, &path, &now, band, look, tau_ms);
     RiskStep { crosses, risk: Some(now.risk), due_ms, ahead }
 }
 
@@ -278,8 +286,7 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
         (Some((band, _)), Some(inputs)) => {
             let path = Path::new(&inputs, &cx.risk.weights);
             let now = path.at(from_ms);
-            let ahead = (look == Look::Roughly).then(|| Ahead::of(&path, &now, from_ms));
-            crossing_ms(cx, &path, now.risk, usize::from(band), ahead, from_ms)
+            crossing_ms(cx, &path, &now, usize::from(band), look, from_ms).0
         }
         _ => NEVER_MS,
     };
@@ -288,34 +295,42 @@ pub fn risk_due_ms(cx: &Context, profile: &mut Profile, look: Look, from_ms: i64
 }
 
 /// A moment after `from_ms`, when the risk is `now`, before which it stays in its band, and on its side of the edge from which
-/// keeping is worth a contact: the crossing itself, or where it is known what is ahead, in few evaluations.
+/// keeping is worth a contact: the crossing itself, or of a rough look one that few evaluations tell, and what is ahead.
 fn crossing_ms(
     cx: &Context,
     path: &Path<'_>,
-    now: f64,
+    now: &Point,
     band: usize,
-    ahead: Option<Ahead>,
+    look: Look,
     from_ms: i64,
-) -> i64 {
+) -> (i64, Option<Ahead>) {
     let mut window = Window::from(cx.risk.bands.limits(band));
     let edge = cx.offers.rules.risk_min;
     if window.low < edge && edge < window.high {
         // the way down says nothing, but from there the way up is looked for
-        if now < edge {
+        if now.risk < edge {
             window.high = edge;
         } else {
             window.low = edge;
         }
     }
-    let found = match ahead {
-        Some(ahead) if ahead.day.is_within(window) => return Ahead::end_ms(from_ms),
-        Some(_) => path.not_before(window, from_ms),
-        None => path.first_exit(window, from_ms, NEVER_MS),
+    let stays = |ahead: &Ahead| ahead.day.is_within(window);
+    let (found, ahead) = match look {
+        Look::Exactly => (path.first_exit(window, from_ms, NEVER_MS), None),
+        Look::Roughly => {
+            let rough = Ahead::roughly(path, now, from_ms).filter(stays);
+            let ahead = rough.unwrap_or_else(|| Ahead::closely(path, now, from_ms));
+            if stays(&ahead) {
+                return (Ahead::end_ms(from_ms), Some(ahead));
+            }
+            (path.not_before(window, from_ms), Some(ahead))
+        }
     };
-    match found.exit {
+    let due_ms = match found.exit {
         Exit::At { at_ms } | Exit::NotBefore { at_ms } => at_ms.max(from_ms.saturating_add(1)),
         Exit::Never => NEVER_MS,
-    }
+    };
+    (due_ms, ahead)
 }
 
 /// Computes what ages between events, as of `tau_ms`. Returns whether there was anything to compute.
@@ -377,13 +392,21 @@ pub fn mean_spend_minor(cx: &Context, purchases: &Purchases) -> Option<f64> {
 
 /// What serving costs a day as seen at `tau_ms`, minor units: handling, discounts, returns.
 pub(super) fn cost_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> f64 {
-    let Some(more) = profile.more() else { return 0.0 };
+    let [handling, discounts, returns] = costs_per_day_minor(cx, profile, tau_ms);
+    handling + discounts + returns
+}
+
+/// Its parts. Each goes one way until the next event.
+pub(super) fn costs_per_day_minor(cx: &Context, profile: &Profile, tau_ms: i64) -> [f64; 3] {
+    let Some(more) = profile.more() else { return [0.0; 3] };
     let service = cx.plan.parameters.service;
     let born_ms = profile.born.ms();
     let first_ms = profile.spend_from_ms().unwrap_or(born_ms);
-    more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major()
-        + more.sums.rate(Sum::Discount365, tau_ms, first_ms)
-        + more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major()
+    [
+        more.sums.rate(Sum::HandlingMin180, tau_ms, born_ms) * service.minute_cost * cx.major(),
+        more.sums.rate(Sum::Discount365, tau_ms, first_ms),
+        more.sums.rate(Sum::Returns365, tau_ms, first_ms) * service.return_cost * cx.major(),
+    ]
 }
 
 /// How long a first response may take by what is promised, seconds. Key customers are promised another time; who is said to

@@ -9,6 +9,7 @@ pub mod context;
 pub mod credit;
 mod customer_row;
 pub mod dues;
+pub mod fetch;
 mod flows;
 pub mod fold;
 pub mod held;

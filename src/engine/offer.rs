@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::compact::Moment;
+use super::fetch::fetch;
 use crate::signal::opportunity::{GOALS, Goal, Reason};
 use crate::signal::situation::Opportunity;
 
@@ -92,9 +93,9 @@ impl Offers {
         self.list.is_empty()
     }
 
-    /// Something of the list, see `Profile::touch_more`.
-    pub fn touch(&self) -> bool {
-        self.list.first().is_some_and(|offer| offer.goal().is_some())
+    /// Asks for the list.
+    pub fn fetch(&self) {
+        fetch(&self.list);
     }
 
     /// When each goal was last proposed, in the order of [`Goal::ALL`].

@@ -16,6 +16,7 @@ use super::care::Care;
 use super::compact::Moment;
 use super::contact::Contacts;
 use super::credit::Credit;
+use super::fetch::fetch_one;
 use super::ids::Ids;
 use super::intent::Intents;
 use super::offer::{Offers, SignOfLife};
@@ -239,31 +240,40 @@ impl Profile {
         800 + self.ids.len() * 15 + purchases + sessions * 40 + more + told
     }
 
-    /// Something of each line of the profile itself: reading it brings them into the cache.
-    pub fn touch_lines(&self) -> u64 {
-        let web = self.web.as_ref().map_or(0, |web| web.sessions.touch() ^ web.sums[0].to_bits());
-        let more = self.more.as_ref().map_or(0, |more| more.sums.is_empty().into());
-        self.as_of_ms as u64 ^ web ^ more ^ u64::from(self.risk_band)
+    /// Asks for what an event reads beside the profile itself.
+    pub fn fetch(&self) {
+        self.ids.fetch();
+        self.said.fetch();
+        if let Some(web) = &self.web {
+            web.sessions.fetch();
+        }
+        if let Some(purchases) = &self.purchases {
+            fetch_one(&**purchases);
+        }
+        if let Some(more) = &self.more {
+            more.sums.fetch();
+            more.intents.fetch();
+            more.offers.fetch();
+            if let Some(care) = &more.care {
+                fetch_one(&**care);
+            }
+        }
     }
 
-    /// Something of what an event touches beside it.
-    pub fn touch(&self) -> u64 {
-        // the lines in which these sections begin; what they point to is a pass of its own
-        let bought = self.purchases.as_ref().map_or(0, |p| u64::from(p.orders()));
-        let more = self.more().map_or(0, |more| {
-            let care = more.care.as_ref().map_or(0, |care| u64::from(care.open_complaints()));
-            let held = u64::from(more.intents.touch()) + u64::from(more.offers.touch());
-            more.sums.touch().wrapping_add(held + care)
-        });
-        let ids = u64::from(self.ids.touch());
-        more.wrapping_add(bought + ids + u64::from(self.said.touch()))
+    /// Asks for what an event of a source, with an id, reads behind the sections that [`Self::fetch`] has asked for.
+    pub fn fetch_more(&self, source: SourceIndex, id_hash: u64) {
+        self.fetch_lists();
+        self.ids.fetch_far(source, id_hash);
     }
 
-    /// What an event of a source, with an id, touches behind the sections that [`Self::touch`] has brought.
-    pub fn touch_more(&self, source: SourceIndex, id_hash: u64) -> u64 {
-        let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
-        let care = self.more().and_then(|more| more.care.as_ref()).map_or(0, |care| care.touch());
-        far.wrapping_add(care).wrapping_add(self.ids.touch_far(source, id_hash))
+    /// Asks for the lists of sessions and tickets.
+    fn fetch_lists(&self) {
+        if let Some(web) = &self.web {
+            web.sessions.fetch_far();
+        }
+        if let Some(care) = self.more().and_then(|more| more.care.as_ref()) {
+            care.fetch();
+        }
     }
 
     /// First event of any type, or the opening's first purchase.
@@ -341,15 +351,14 @@ impl Profile {
         alerts.map_or(NEVER_MS, Alerts::due_ms)
     }
 
-    /// Something of what events seldom touch, see [`Self::touch`].
-    pub fn touch_rest(&self) -> u64 {
-        let purchases = self.purchases.as_ref().map_or(0, |p| {
-            p.buckets.first().map_or(0, |b| u64::from(b.index))
-                + p.days.first().map_or(0, |day| u64::from(*day))
-        });
-        let far = self.web.as_ref().map_or(0, |web| web.sessions.touch_far());
-        let care = self.more().and_then(|more| more.care.as_ref()).map_or(0, |care| care.touch());
-        purchases.wrapping_add(far).wrapping_add(care)
+    /// Asks for what events seldom read, see [`Self::fetch`].
+    pub fn fetch_rest(&self) {
+        self.fetch_lists();
+        if let Some(purchases) = &self.purchases {
+            // the first lines: the rest is read from there on, as the memory expects
+            purchases.buckets.first().iter().for_each(|bucket| fetch_one(*bucket));
+            purchases.days.first().iter().for_each(|day| fetch_one(*day));
+        }
     }
 
     /// The lifecycle state.

@@ -6,7 +6,8 @@
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::compact::{CompactStamp, touch};
+use super::compact::CompactStamp;
+use super::fetch::fetch;
 use crate::model::record::Stamp;
 
 /// A text field of the master data.
@@ -73,9 +74,9 @@ impl Said {
         self.bytes.is_empty()
     }
 
-    /// Something of the bytes: reading it brings them into the cache.
-    pub fn touch(&self) -> u8 {
-        touch(&self.bytes) as u8
+    /// Asks for the bytes.
+    pub fn fetch(&self) {
+        fetch(&self.bytes);
     }
 
     /// The numbers of the groups that the customer is counted in (`flows.rs`); `None` where they were not looked up since

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::compact::Moment;
+use super::fetch::fetch_one;
 use super::held::Held;
 use super::index::Index;
 use super::key::Key;
@@ -327,7 +328,7 @@ impl Store {
         &mut self,
         source: SourceIndex,
         events: impl Iterator<Item = (&'k [u8], u64)>,
-        beside: impl Fn(u32) -> u64,
+        beside: impl Fn(u32),
     ) {
         let mut hashes = [(0_u64, 0_u64); WARM];
         let mut count = 0;
@@ -349,12 +350,7 @@ impl Store {
     }
 
     /// `hashes`: of keys and of event ids.
-    fn warm_hashes(
-        &mut self,
-        source: SourceIndex,
-        hashes: &[(u64, u64)],
-        beside: impl Fn(u32) -> u64,
-    ) {
+    fn warm_hashes(&mut self, source: SourceIndex, hashes: &[(u64, u64)], beside: impl Fn(u32)) {
         if self.ahead.len() <= usize::from(source) {
             self.ahead.resize_with(usize::from(source) + 1, Ahead::default);
         }
@@ -362,8 +358,7 @@ impl Store {
         ahead.slots.clear();
         ahead.at = 0;
         // in passes, none of which decides anything by what it waits for
-        let index = hashes.iter().map(|(hash, _)| self.index.touch(*hash));
-        std::hint::black_box(index.fold(0, u64::wrapping_add));
+        hashes.iter().for_each(|(hash, _)| self.index.fetch(*hash));
         let (mut slots, mut ids) = ([0_u32; WARM], [0_u64; WARM]);
         let mut count = 0;
         // not compared with the key, which would wait for the slot: warming another one now and then does no harm
@@ -377,26 +372,23 @@ impl Store {
         }
         self.ahead[usize::from(source)] = ahead;
         let slots = &slots[..count];
-        std::hint::black_box(slots.iter().map(|slot| beside(*slot)).fold(0, u64::wrapping_add));
+        slots.iter().for_each(|slot| beside(*slot));
         self.warm_slots(slots);
-        let more = |(slot, id): (&u32, u64)| self.get(*slot).profile.touch_more(source, id);
-        std::hint::black_box(slots.iter().zip(ids).map(more).fold(0, u64::wrapping_add));
+        for (slot, id_hash) in slots.iter().zip(ids) {
+            self.get(*slot).profile.fetch_more(source, id_hash);
+        }
     }
 
     fn warm_slots(&self, slots: &[u32]) {
-        let slot = slots.iter().map(|slot| u64::from(self.get(*slot).key.is_long()));
-        std::hint::black_box(slot.fold(0, u64::wrapping_add));
-        let profile = slots.iter().map(|slot| self.get(*slot).profile.touch());
-        std::hint::black_box(profile.fold(0, u64::wrapping_add));
-        let sections = slots.iter().map(|slot| self.get(*slot).profile.touch_sections());
-        std::hint::black_box(sections.fold(0, u64::wrapping_add));
+        slots.iter().for_each(|slot| fetch_one(self.get(*slot)));
+        slots.iter().for_each(|slot| self.get(*slot).profile.fetch());
+        slots.iter().for_each(|slot| self.get(*slot).profile.fetch_sections());
     }
 
     /// Brings whole profiles into the cache, see [`Self::warm`]: their rows and state records read everything.
     pub fn warm_all(&self, slots: &[u32]) {
         self.warm_slots(slots);
-        let rest = slots.iter().map(|slot| self.get(*slot).profile.touch_rest());
-        std::hint::black_box(rest.fold(0, u64::wrapping_add));
+        slots.iter().for_each(|slot| self.get(*slot).profile.fetch_rest());
     }
 
     /// Every slot number.

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::fetch::fetch;
 use super::sum::SUMS;
 pub use super::sum::Sum;
 use crate::model::time::DAY_MS;
@@ -74,10 +75,9 @@ impl Sums {
         self.values().len()
     }
 
-    /// Something of the values: reading it brings them into the cache.
-    pub fn touch(&self) -> u64 {
-        let ends = [self.words.first(), self.words.last()];
-        ends.into_iter().flatten().fold(0, |sum, word| sum ^ word)
+    /// Asks for the values.
+    pub fn fetch(&self) {
+        fetch(&self.words);
     }
 
     /// Whether nothing was ever added.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compact::Moment;
 use super::context::Context;
+use super::fetch::fetch_one;
 use super::profile::Profile;
 use super::shard::population::tell;
 use super::situation::Valued;
@@ -207,9 +208,12 @@ impl Tiers {
         self.dues.len()
     }
 
-    /// Something of how a customer stands: reading it brings it into the cache.
-    pub fn touch(&self, slot: u32) -> u64 {
-        u64::from(self.look(slot).place)
+    /// Asks for how a customer stands.
+    pub fn fetch(&self, slot: u32) {
+        let page = self.pages.get(slot as usize / PAGE);
+        if let Some(standing) = page.and_then(|page| page.get(slot as usize % PAGE)) {
+            fetch_one(standing);
+        }
     }
 
     /// The record of a customer's standing.

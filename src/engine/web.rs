@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::compact::{Moment, pair};
 use super::context::Context;
+use super::fetch::{fetch, fetch_one};
 use crate::model::record::SourceIndex;
 use crate::signal::decay::add_shared;
 use crate::signal::regularity::Gaps;
@@ -335,16 +336,18 @@ impl Sessions {
         self.near.iter().flatten().count() + far
     }
 
-    /// Something of the end of the list's part in place, see `Profile::touch`.
-    pub fn touch(&self) -> u64 {
-        u64::from(self.near[NEAR - 1].is_some())
+    /// Asks for what says where the list's other part is.
+    pub fn fetch(&self) {
+        if let Some(far) = &self.far {
+            fetch_one(&**far);
+        }
     }
 
-    /// Something of the list's other part.
-    pub fn touch_far(&self) -> u64 {
-        // a session takes a third of a line; a new one is looked for among all
-        let of_lines = self.far.iter().flat_map(|far| far.sessions.iter().rev().step_by(3));
-        of_lines.fold(0, |sum, session| sum ^ u64::from(session.source))
+    /// Asks for that part: a new session is looked for among all.
+    pub fn fetch_far(&self) {
+        if let Some(far) = &self.far {
+            fetch(&far.sessions);
+        }
     }
 
     /// Whether there is none.

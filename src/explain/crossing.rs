@@ -12,12 +12,18 @@ use crate::signal::score::{Explained, levers};
 /// How far below an edge counts as below it, log-odds aside: a score that is shown.
 const BELOW: f64 = 1e-9;
 
-/// The name of a band of the risk: the default's, where there are as many, else its number.
+/// The name of a band of the risk: the default's, where there are as many, else its edges in percent.
 pub(super) fn risk_band(cx: &Context, level: usize) -> String {
-    let count = cx.plan.parameters.risk.bands.len() + 1;
+    let edges = &cx.plan.parameters.risk.bands;
+    let (count, percent) = (edges.len() + 1, |edge: &f64| libm::round(1_000.0 * edge) / 10.0);
     match risk::LEVEL_NAMES.get(level).filter(|_| count == risk::LEVEL_NAMES.len()) {
         Some(name) => (*name).to_owned(),
-        None => format!("band {level} of 0 to {}", count - 1),
+        None => match (level.checked_sub(1).and_then(|below| edges.get(below)), edges.get(level)) {
+            (None, Some(to)) => format!("below {} %", percent(to)),
+            (Some(from), None) => format!("{} % or more", percent(from)),
+            (Some(from), Some(to)) => format!("{} to {} %", percent(from), percent(to)),
+            (None, None) => String::new(),
+        },
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::account::book::Book;
 use crate::engine::alerts::market::Market;
 use crate::engine::apply::Engine;
-use crate::engine::compact::touch;
+use crate::engine::fetch::fetch;
 use crate::engine::history::Scores;
 use crate::engine::shard::population::Population;
 use crate::engine::shard::portfolios::Portfolios;
@@ -204,8 +204,9 @@ impl Machine {
         while let Some(record) = next {
             next = records.next();
             // while this record is decoded, the bytes of the next one come into the cache
-            let ahead = next.as_ref().and_then(|record| record.payload);
-            std::hint::black_box(ahead.map_or(0, touch));
+            if let Some(payload) = next.as_ref().and_then(|record| record.payload) {
+                fetch(payload);
+            }
             if record.offset < read_to {
                 continue;
             }
@@ -280,7 +281,7 @@ impl Machine {
             }
             let Engine { store, tiers, .. } = &mut self.engine;
             let upcoming = self.merge.upcoming(source, &self.plan, WARM);
-            store.warm(source, upcoming, |slot| tiers.touch(slot));
+            store.warm(source, upcoming, |slot| tiers.fetch(slot));
             self.consume(source, broke);
         }
         Progress::More

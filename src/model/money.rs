@@ -1,4 +1,4 @@
-//! Money: integer minor units of a currency, and the fixed conversion into the reporting currency.
+//! Money: integer minor units of a currency, how they are written, and the fixed conversion into the reporting currency.
 
 use std::fmt;
 
@@ -34,6 +34,30 @@ impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// `USD 1,234.50`; an amount in an unknown currency is told in its minor units.
+#[must_use]
+pub fn amount_text(minor: i64, currency: &str) -> String {
+    let digits = Currency::parse(currency).map_or(0, Currency::minor_digits) as usize;
+    let padded = format!("{:0>width$}", minor.unsigned_abs(), width = digits + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - digits);
+    let sign = if minor < 0 { "-" } else { "" };
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{currency} {sign}{}{point}{fraction}", grouped(whole))
+}
+
+/// Digits with commas between thousands.
+#[must_use]
+pub fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A positive decimal number `digits / 10^scale`, exact: a conversion rate as the definition writes it.
@@ -79,6 +103,13 @@ mod tests {
         assert_eq!(halves, [-2, -2, 0, 0, 2, 2]);
         assert_eq!(div_half_even(-7, 4), Some(-2));
         assert_eq!(div_half_even(i128::MAX / 4, 1), None);
+    }
+
+    #[test]
+    fn amounts_as_people_write_them() {
+        assert_eq!(amount_text(5, "USD"), "USD 0.05");
+        assert_eq!(amount_text(-1_234_567, "EUR"), "EUR -12,345.67");
+        assert_eq!(amount_text(1_234_567, "JPY"), "JPY 1,234,567");
     }
 
     #[test]

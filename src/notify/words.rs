@@ -9,8 +9,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::{Content, Letter, is_over, when};
-use crate::model::money::Currency;
+use crate::model::money::amount_text;
 use crate::plan::{OTHERS, Receivers};
+use crate::rule::spoken;
 use crate::wire::alert::AlertWord;
 
 /// The built-in templates by name. What ends in `.html` is escaped as HTML, what ends in `.slack` as Slack wants it.
@@ -46,6 +47,8 @@ struct View<'a> {
     #[serde(flatten)]
     word: &'a AlertWord,
     title: String,
+    /// What people call the rule.
+    called: String,
     /// Whether it is over.
     over: bool,
     /// Kind and id of whom it is about.
@@ -176,13 +179,16 @@ impl Words {
         let mut view = View {
             word,
             title: String::new(),
+            called: spoken::rule(&word.rule),
             over: is_over(word),
             subject: format!("{} {}", word.subject_kind, word.subject_id),
             owner: match word.owner_id.as_str() {
                 "" => "",
                 id => owner_name(id, receivers),
             },
-            at_risk: word.at_risk_minor.map_or_else(String::new, |m| money(m, &word.currency)),
+            at_risk: word
+                .at_risk_minor
+                .map_or_else(String::new, |m| amount_text(m, &word.currency)),
             at: time(Some(word.at_ms)),
             raised: time(word.raised_ms),
             snoozed_until: time(word.snoozed_until_ms),
@@ -237,23 +243,6 @@ pub fn clip(text: &str, chars_max: usize) -> Cow<'_, str> {
 /// Slack takes these three characters for its own.
 pub fn slack_escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// `USD 1,234.50`; an amount in an unknown currency is told in its minor units.
-pub fn money(minor: i64, currency: &str) -> String {
-    let digits = Currency::parse(currency).map_or(0, Currency::minor_digits) as usize;
-    let padded = format!("{:0>width$}", minor.unsigned_abs(), width = digits + 1);
-    let (whole, fraction) = padded.split_at(padded.len() - digits);
-    let mut grouped = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let sign = if minor < 0 { "-" } else { "" };
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{currency} {sign}{grouped}{point}{fraction}")
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::pen::{Pen, unknown};
 use super::timeline::{by_day, shares_over_time, timeline};
 use super::words;
 use crate::api::answer::{Account, AccountRow, EntityCredit, Member, Part};
+use crate::model::registry::input_label;
 
 /// So many members are named as what would change the account.
 const LEVERS: usize = 3;
@@ -21,9 +22,14 @@ pub fn account(answer: &Account, frame: &Frame) -> String {
     let pen = Pen { frame, standing: &answer.standing };
     let row = &answer.account;
     let curves = [
-        Curve { label: "Risk", points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk) },
+        Curve {
+            label: "Risk",
+            of_100: false,
+            points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk),
+        },
         Curve {
             label: "Satisfaction",
+            of_100: false,
             points: by_day(answer.history.iter(), |p| &p.day, |p| p.satisfaction),
         },
     ];
@@ -176,7 +182,7 @@ fn pushes(part: &Part) -> Markup {
     html! {
         span class=(if up { "sev small high" } else { "sev small good" }) {
             (icon(if up { Icon::Up } else { Icon::Down }))
-            span { span .unseen { (if up { "raises: " } else { "lowers: " }) } (words::human(&part.input)) }
+            span { span .unseen { (if up { "raises: " } else { "lowers: " }) } (words::sentence(input_label(&part.input))) }
         }
         " "
     }
@@ -209,8 +215,7 @@ fn levers(pen: &Pen<'_>, members: &[Member]) -> Markup {
                                     " carries " span .strong { (words::percent(share)) }
                                     " of what is at risk. "
                                 } @else { ". " }
-                                "Raised most by: " (part.meaning) " (" span .mono { (part.input) }
-                                ", " (pen.money(member.at_risk_minor)) " at stake)."
+                                "Raised most by this: " (part.meaning) " (" (pen.money(member.at_risk_minor)) " at stake)."
                             }
                         }
                     }

@@ -205,10 +205,10 @@ pub(super) fn item(pen: &Pen<'_>, alert: &Alert, level_2: bool) -> Markup {
             div .item-side {
                 @if let Some(at_risk) = alert.at_risk_minor {
                     span .worth { (pen.money(at_risk)) }
-                    span .small.quiet { "at risk in 90 days" }
+                    span .small.quiet { "at risk in 90 days" @if let Some(at) = alert.at { ", as of " (pen.day(at)) } }
                 }
                 dl {
-                    @if alert.risk.is_some() { dt { "Risk" } dd { (parts::risk(alert.risk)) } }
+                    @if alert.risk.is_some() { dt { "Risk then" } dd { (parts::risk(alert.risk)) } }
                     dt { "Owner" } dd { @if alert.owner_id.is_empty() { "nobody" } @else { (alert.owner_id) } }
                     @if !alert.customer_id.is_empty() {
                         dt { "Customer" } dd { a href=(links::customer(&alert.customer_id)) {
@@ -249,7 +249,7 @@ pub(super) fn ended(pen: &Pen<'_>, alerts: &[Alert]) -> Markup {
                     (icon(Icon::Bell))
                     span {
                         a href=(links::alert(&alert.alert_id)) { (words::rule(&alert.rule)) }
-                        " " span .quiet { (words::human(&alert.what)) " " (pen.ago_or(alert.at)) }
+                        " " span .quiet { (words::became(&alert.what)) " " (pen.ago_or(alert.at)) }
                     }
                 }
             }
@@ -351,7 +351,7 @@ fn history(pen: &Pen<'_>, history: &[Alert]) -> Markup {
                     span .when { @if let Some(at) = step.at { (pen.minute(at)) } }
                     span .dot.alert { (icon(if step.by_kind == "person" { Icon::Person } else { Icon::Bell })) }
                     span .what {
-                        span .strong { (words::human(&step.what)) }
+                        span .strong { (words::became(&step.what)) }
                         @match step.by_kind.as_str() {
                             "person" => { " by " (step.by) }
                             "time" => " as time passed",

@@ -1,6 +1,8 @@
 //! A customer: how they stand, why, what has happened, and every signal.
 
+use jiff::Timestamp;
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::account::credit;
 use super::alert;
@@ -14,15 +16,21 @@ use super::pen::{Pen, unknown};
 use super::timeline::{by_day, shares_over_time, timeline};
 use super::words;
 use crate::api::answer::{Customer, CustomerRow, SignalValue, Time};
+use crate::model::registry::{Kind, Signal, Subject, input_label};
 
 /// A customer.
 pub fn customer(answer: &Customer, frame: &Frame) -> String {
     let pen = Pen { frame, standing: &answer.standing };
     let row = &answer.customer;
     let curves = [
-        Curve { label: "Risk", points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk) },
+        Curve {
+            label: "Risk",
+            of_100: false,
+            points: by_day(answer.history.iter(), |p| &p.day, |p| p.risk),
+        },
         Curve {
             label: "Loyalty",
+            of_100: true,
             points: by_day(answer.history.iter(), |p| &p.day, |p| p.loyalty.map(|l| l / 100.0)),
         },
     ];
@@ -139,9 +147,9 @@ fn signals(pen: &Pen<'_>, signals: &[SignalValue]) -> Markup {
     let rows = html! {
         @for signal in known.clone() {
             tr {
-                th scope="row" .mono { (signal.name) }
+                th scope="row" { (words::sentence(&signal.label)) }
                 td .num { (signal_value(pen, signal)) }
-                td .small.quiet { (signal.meaning) }
+                td .small.quiet { (signal.meaning) " " span .mono { (signal.name) } }
             }
         }
     };
@@ -159,17 +167,39 @@ fn signals(pen: &Pen<'_>, signals: &[SignalValue]) -> Markup {
     }
 }
 
+/// A value with its unit: as reasons write it, but amounts and moments as on the rest of the page.
 fn signal_value(pen: &Pen<'_>, signal: &SignalValue) -> Markup {
+    let known = Subject::Customer.find(&signal.name);
     if let Some(text) = &signal.text {
-        return html! { (text) };
+        return match known.map(Signal::kind) {
+            Some(Kind::Moment) => match text.parse::<Timestamp>() {
+                Ok(at) => pen.minute(Time(at.as_millisecond())),
+                Err(_) => html! { (text) },
+            },
+            Some(Kind::Many) => listed(text),
+            _ => html! { (text.replace('_', " ")) },
+        };
     }
-    let Some(value) = signal.value else { return unknown() };
-    if signal.name.ends_with("_minor") {
+    let (Some(value), Some(known)) = (signal.value, known) else { return unknown() };
+    if known.unit == "minor units" {
         return html! { (pen.money_exact(value as i64)) };
     }
+    html! { (known.spelled(value, &pen.standing.currency)) }
+}
+
+/// A list or a map, as JSON writes it, an entry a line.
+fn listed(json: &str) -> Markup {
+    let entries: Vec<(String, Option<f64>)> = match serde_json::from_str(json) {
+        Ok(Value::Array(names)) => {
+            names.iter().filter_map(|name| Some((name.as_str()?.to_owned(), None))).collect()
+        }
+        Ok(Value::Object(map)) => map.into_iter().map(|(name, v)| (name, v.as_f64())).collect(),
+        _ => return html! { (json) },
+    };
     html! {
-        (words::number(value, if value.abs() < 1.0 { 4 } else { 2 })) @if !signal.unit.is_empty() {
-            " " span .quiet { (signal.unit) }
+        @if entries.is_empty() { "none" }
+        @for (name, value) in entries {
+            span .sub { (input_label(&name)) @if let Some(value) = value { " " (words::points(value)) } }
         }
     }
 }

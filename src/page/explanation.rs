@@ -8,6 +8,7 @@ use super::parts::{self, card};
 use super::pen::Pen;
 use super::words;
 use crate::api::answer::{Behind, Contribution, Crossing, Explanation, Score};
+use crate::model::registry::input_label;
 
 /// How a score is written, and which way is bad.
 #[derive(Clone, Copy)]
@@ -101,7 +102,7 @@ fn body(pen: &Pen<'_>, kind: Kind, score: &Score) -> Markup {
                 "Not known, and so without weight: "
                 @for (i, unknown) in score.unknown.iter().enumerate() {
                     @if i > 0 { ", " }
-                    span title=(unknown.meaning) { (words::human(&unknown.input)) }
+                    span title=(unknown.meaning) { (input_label(&unknown.input)) }
                 }
                 "."
             }
@@ -118,7 +119,7 @@ fn contribution(pen: &Pen<'_>, kind: Kind, part: &Contribution, most: f64) -> Ma
         span .points { (words::points(part.points)) }
         span .part-bar { (chart::points_bar(part.points, most, kind.high_is_bad)) }
         span .said { (words::sentence(&part.statement)) span .sub {
-            span .mono { (part.input) }
+            span title=(part.input) { (words::sentence(input_label(&part.input))) }
             @if part.basis == "expert_prior" {
                 " · weight is an expert’s judgement, not fitted"
             } @else { " · weight fitted to data" }
@@ -167,7 +168,7 @@ fn events(pen: &Pen<'_>, behind: &Behind, input: &str) -> Markup {
     html! {
         div .behind {
             p { (measure) }
-            (parts::table(&format!("Events behind {}", words::human(input)), "", &head, &rows))
+            (parts::table(&format!("Events behind: {}", input_label(input)), "", &head, &rows))
             @if behind.others > 0 {
                 p {
                     (words::plural(behind.others as u64, "other event", "other events")) ", together " (words::points(behind.others_points)) " points."

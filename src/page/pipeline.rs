@@ -285,7 +285,7 @@ fn accounts(pen: &Pen<'_>, beside: &Beside) -> Markup {
     card(
         "accounts",
         "Accounts",
-        &format!("Rolled up from what customers’ pipeline says. {name}"),
+        &format!("The pipeline {name}: rolled up from what the customers’ pipeline says."),
         &body,
     )
 }

@@ -10,6 +10,7 @@ use super::parts;
 use super::pen::Pen;
 use super::words;
 use crate::api::answer::Happening;
+use crate::model::registry::Subject;
 
 /// The list. `customers` says whether each names its customer.
 pub(super) fn timeline(pen: &Pen<'_>, happenings: &[Happening], customers: bool) -> Markup {
@@ -41,8 +42,8 @@ fn entry(pen: &Pen<'_>, happening: &Happening, customers: bool) -> Markup {
             span class=(class) { (icon(sign)) }
             span .what {
                 @if happening.kind == "alert" && !happening.reference.is_empty() {
-                    a href=(links::alert(&happening.reference)) { (words::human(&happening.what)) }
-                } @else { (words::human(&happening.what)) }
+                    a href=(links::alert(&happening.reference)) { (what(happening)) }
+                } @else { (what(happening)) }
                 @if customers && !happening.customer_id.is_empty() {
                     " · " a href=(links::customer(&happening.customer_id)) { (happening.customer_id) }
                 }
@@ -53,6 +54,23 @@ fn entry(pen: &Pen<'_>, happening: &Happening, customers: bool) -> Markup {
             }
             span .num { @if let Some(amount) = happening.amount_minor { (pen.money_exact(amount)) } }
         }
+    }
+}
+
+/// What happened, as people say it: of an alert rule and transition, of a signal its name and value.
+fn what(happening: &Happening) -> String {
+    let what = happening.what.as_str();
+    match (happening.kind.as_str(), what.rsplit_once(' '), what.split_once(' ')) {
+        ("alert", Some((rule, became)), _) => {
+            format!("{}: {}", words::rule(rule), words::became(became).to_lowercase())
+        }
+        ("signal", _, Some((name, value))) => match Subject::Customer.find(name) {
+            Some(signal) => {
+                format!("{}: {}", words::sentence(signal.label), value.replace('_', " "))
+            }
+            None => words::human(what),
+        },
+        _ => words::human(what),
     }
 }
 
@@ -100,5 +118,9 @@ fn summary(curve: &Curve) -> Option<String> {
     let mut known = curve.points.iter().filter_map(|(_, v)| *v);
     let first = known.next()?;
     let last = known.next_back().unwrap_or(first);
-    Some(format!("{}: {}, was {}", curve.label, words::percent(last), words::percent(first)))
+    let said = |value: f64| match curve.of_100 {
+        true => format!("{} of 100", words::number(100.0 * value, 0)),
+        false => words::percent(value),
+    };
+    Some(format!("{}: {}, was {}", curve.label, said(last), said(first)))
 }

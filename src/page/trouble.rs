@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::frame::{Frame, brand, document, page_without_numbers};
 use super::icon::{Icon, icon};
 use super::links;
+use super::words;
 use crate::api::problem::Problem;
 
 /// A problem, for somebody who is signed in.
@@ -25,7 +26,7 @@ fn what(problem: &Problem, address: &str) -> Markup {
         section .card.trouble data-trouble aria-labelledby="trouble" {
             p .sev.high { (icon(Icon::High)) "Error " (problem.status) }
             h1 #trouble { (problem.title) }
-            p data-trouble-detail { (problem.detail) }
+            p data-trouble-detail { (words::sentence(&problem.detail)) "." }
             ol { @for step in steps(problem.status) { li { (step) } } }
             p {
                 @if problem.status == 401 { a .button.primary href=(links::SIGN_IN) { "Sign in" } }

@@ -3,6 +3,9 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use crate::model::money::grouped;
+pub use crate::rule::spoken::{human, rule, sentence};
+
 /// A whole number with commas between thousands.
 pub fn count(n: u64) -> String {
     grouped(&n.to_string())
@@ -15,17 +18,6 @@ pub fn change(n: i64) -> String {
         n if n < 0 => format!("−{}", count(n.unsigned_abs())),
         n => format!("+{}", count(n.unsigned_abs())),
     }
-}
-
-fn grouped(digits: &str) -> String {
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// What stands before an amount of the currency `code`.
@@ -169,43 +161,22 @@ pub fn length(seconds: u64) -> String {
     format!("{n} {unit}")
 }
 
-/// A name with underscores as words: `key_at_risk` is `Key at risk`.
-pub fn human(name: &str) -> String {
-    sentence(&name.replace('_', " "))
-}
-
-/// The first letter large.
-pub fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// What became of an alert, in the words of the buttons.
+pub fn became(what: &str) -> String {
+    let said = match what {
+        "acknowledged" => "Taken",
+        "snoozed" => "Put off",
+        "woken" => "Came back",
+        "pending" => "Noticed, not raised yet",
+        "withdrawn" => "Passed before it was raised",
+        other => return human(other),
+    };
+    said.to_owned()
 }
 
 /// `1 account`, `2 accounts`.
 pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
-}
-
-/// The plan of alert rules names them for files; this is how people say them.
-pub fn rule(name: &str) -> String {
-    let said = match name {
-        "key_at_risk" => "Key customer at risk",
-        "risk_jump" => "Risk jumped",
-        "overdue_reorder" => "Order overdue",
-        "volume_shrink" => "Buys less",
-        "late_payment" => "Pays late",
-        "credit_combo" => "Pays late and buys less",
-        "unanswered" => "Ticket unanswered",
-        "complaint_aging" => "Complaint growing old",
-        "satisfaction_drop" => "Satisfaction dropped",
-        "silence" => "Gone silent",
-        "tier_down" => "Fell a tier",
-        "single_threaded" => "Only one contact left",
-        "champion_left" => "Champion left",
-        "demand_shift" => "Demand shifted",
-        "access_anomaly" => "Unusual access to customer data",
-        other => return human(other),
-    };
-    said.to_owned()
 }
 
 #[cfg(test)]
@@ -261,10 +232,6 @@ mod tests {
 
     #[test]
     fn names() {
-        assert_eq!(human("win_back"), "Win back");
-        assert_eq!(human(""), "");
-        assert_eq!(rule("late_payment"), "Pays late");
-        assert_eq!(rule("my_own"), "My own");
         assert_eq!(plural(1, "alert", "alerts"), "1 alert");
     }
 }

@@ -24,13 +24,27 @@ const TIME: &str = "a duration from the start such as \"14d\", or an RFC 3339 ti
 /// Longest way of a case through time.
 const SPAN_MAX_MS: i64 = 3_660 * DAY_MS;
 
+/// The rules that cases may name.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'r> {
+    /// Those that could be read.
+    pub rules: &'r [Rule],
+    /// Whether these are all: nothing was wrong with one.
+    pub all: bool,
+}
+
 /// Reads one `[[test]]`.
-pub(super) fn case(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule]) -> Option<Case> {
+pub(super) fn case(
+    notes: &mut Notes<'_>,
+    section: &Section<'_>,
+    known: &Known<'_>,
+) -> Option<Case> {
+    let rules = known.rules;
     let name = sentence(notes, section, "name");
     let lives = section.has("event");
     let names = match lives && !section.has("rules") {
         true => Some(Vec::new()),
-        false => names(notes, section, rules, lives),
+        false => names(notes, section, known, lives),
     };
     let subject = names.as_ref().and_then(|names| {
         rules.iter().find(|rule| names.contains(&rule.name)).map(|rule| rule.subject)
@@ -93,7 +107,7 @@ pub(super) fn case(notes: &mut Notes<'_>, section: &Section<'_>, rules: &[Rule])
 fn names(
     notes: &mut Notes<'_>,
     section: &Section<'_>,
-    rules: &[Rule],
+    known: &Known<'_>,
     mixed: bool,
 ) -> Option<Vec<String>> {
     const EXPECTED: &str = "a list of names of rules";
@@ -103,9 +117,11 @@ fn names(
     let names = section.texts(notes, "rules", 64, RULES_MAX)?;
     let mut subject = None;
     for name in &names {
-        let Some(rule) = rules.iter().find(|rule| rule.name == *name) else {
-            let known = rules.iter().map(|rule| rule.name.as_str());
-            section.refuse(notes, "rules", EXPECTED).did_you_mean(name, known);
+        let Some(rule) = known.rules.iter().find(|rule| rule.name == *name) else {
+            let names = known.rules.iter().map(|rule| rule.name.as_str());
+            if known.all {
+                section.refuse(notes, "rules", EXPECTED).did_you_mean(name, names);
+            }
             return None;
         };
         if *subject.get_or_insert(rule.subject) != rule.subject && !mixed {

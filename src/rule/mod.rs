@@ -16,6 +16,7 @@ pub mod junit;
 mod lexer;
 pub mod lifecycle;
 mod parser;
+pub mod spoken;
 pub mod trial;
 pub mod watch;
 

@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::rule::case::{Case, Lived, Verdict};
 use crate::rule::definition::RuleSet;
 use crate::rule::difference::Difference;
+use crate::wire::alert::AlertWord;
 
 /// The definitions a case runs under.
 #[derive(Clone, Debug)]
@@ -33,6 +34,15 @@ pub fn speaks_of_accounts(case: &Case, lived: &Lived, rules: &RuleSet) -> bool {
     let of_rules = case.rules.iter().filter_map(|name| rules.find(name));
     of_rules.map(|rule| rule.subject).any(|subject| subject == Subject::Account)
         || lived.wanted.iter().any(|wanted| wanted.subject == Subject::Account)
+}
+
+/// Every transition that a case from events brings about, in order, as it is told; empty where it is one by hand.
+#[must_use]
+pub fn told(case: &Case, plans: &Plans) -> Vec<AlertWord> {
+    let Some(lived) = &case.lived else { return Vec::new() };
+    let accounts =
+        plans.accounts.is_some() && speaks_of_accounts(case, lived, &plans.customers.alerts);
+    run::told(case, lived, plans, accounts)
 }
 
 /// Runs a case from events and compares; `None` where it is one by hand.

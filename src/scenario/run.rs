@@ -46,6 +46,16 @@ enum Stop<'c> {
 
 /// Follows a case to its end; what was not as expected.
 pub(super) fn follow(case: &Case, lived: &Lived, plans: &Plans, accounts: bool) -> Vec<Difference> {
+    ended(case, lived, plans, accounts).verdict()
+}
+
+/// Follows a case to its end; what was told of alerts.
+pub(super) fn told(case: &Case, lived: &Lived, plans: &Plans, accounts: bool) -> Vec<AlertWord> {
+    ended(case, lived, plans, accounts).words
+}
+
+/// A case at its end.
+fn ended<'c>(case: &'c Case, lived: &'c Lived, plans: &Plans, accounts: bool) -> Run<'c> {
     let behind = plans.accounts.as_ref().filter(|_| accounts);
     let mut run = Run {
         case,
@@ -76,7 +86,7 @@ pub(super) fn follow(case: &Case, lived: &Lived, plans: &Plans, accounts: bool) 
         }
     }
     run.pass_to(case.until_ms);
-    run.verdict()
+    run
 }
 
 impl Run<'_> {

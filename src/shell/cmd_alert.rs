@@ -20,7 +20,7 @@ use super::settings::Settings;
 use crate::api::answer::{Act, Alert, AlertDetail, Done, Listed, Standing, Time};
 use crate::api::filter::{AlertsQuery, PhaseFilter, SeverityFilter};
 use crate::api::problem::Problem;
-use crate::notify::words::money;
+use crate::model::money::amount_text;
 
 /// Longest name of a person, characters.
 const NAME_MAX: usize = 100;
@@ -253,7 +253,7 @@ fn line(alert: &Alert, standing: &Standing) -> String {
         plain(&alert.subject_id)
     );
     if let Some(minor) = alert.at_risk_minor {
-        line = format!("{line}, {} at risk", money(minor, &standing.currency));
+        line = format!("{line}, {} at risk", amount_text(minor, &standing.currency));
     }
     if let Some(raised) = alert.raised {
         line = format!("{line}, raised {raised}");

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::model::time::DAY_MS;
 use crate::plan::{self, Clock, Plan, RuleFile};
+use crate::rule::spoken;
 
 use super::migrate::{MigrateError, Retention, migrate};
 use super::runtime::RunError;
@@ -245,9 +246,9 @@ async fn run(
 async fn show_desk(desk: &Desk, screen: &mut Screen, clickhouse: &str) -> Result<(), DemoError> {
     if let Some(alert) = desk.take_one().await? {
         screen.say(&format!(
-            "\nada, an account manager, has just taken the alert {} about {} ({} at risk), as a person\n\
-             does: through the page's interface, and the pipeline has written it down.",
-            alert.rule,
+            "\nada, an account manager, has just taken the alert “{}” about {} ({} at risk), as a\n\
+             person does: through the page's interface, and the pipeline has written it down.",
+            spoken::rule(&alert.rule),
             alert.name,
             dollars(alert.at_risk_minor.unwrap_or(0))
         ));

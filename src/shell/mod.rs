@@ -27,6 +27,7 @@ pub mod follow;
 pub mod generation;
 pub mod http;
 pub mod logs;
+pub mod memory;
 pub mod metrics;
 pub mod migrate;
 pub mod notify;

@@ -46,28 +46,45 @@ impl Params {
     /// [`Params::expected_if_alive`] for several horizons, in days, each of which is replaced by what is expected within
     /// it: the same numbers, for much less than the sum of their costs.
     pub fn expected_each(&self, h: History, age_d: f64, horizons_d: &mut [f64]) {
+        self.expected_of(h, (age_d, age_d), horizons_d);
+    }
+
+    /// The same with the age taken twice: as that by which the stages of the running gap have passed, and as that by which the rate is
+    /// judged. Rises with the first (plain models know none), falls with the second: bounds of all between two ages.
+    pub(super) fn expected_of(
+        &self,
+        h: History,
+        (passed_d, age_d): (f64, f64),
+        horizons_d: &mut [f64],
+    ) {
         let b = if self.model.drops_at_first() { self.b + 1.0 } else { self.b };
         for horizons_d in horizons_d.chunks_mut(LANES) {
             if self.model.stages() == 1 {
                 self.closed_each(f64::from(h.x), b, self.alpha_d + age_d.max(h.t_x_d), horizons_d);
             } else {
-                let each = |horizon_d: f64| self.regular_if_alive(h, b, age_d, horizon_d);
+                let ages_d = (passed_d, age_d);
+                let each = |horizon_d: f64| self.regular_if_alive(h, b, ages_d, horizon_d);
                 horizons_d.iter_mut().for_each(|horizon_d| *horizon_d = each(*horizon_d));
             }
         }
     }
 
     /// The expectation under a regular model.
-    fn regular_if_alive(&self, h: History, b: f64, age_d: f64, horizon_d: f64) -> f64 {
+    fn regular_if_alive(
+        &self,
+        h: History,
+        b: f64,
+        (passed_d, age_d): (f64, f64),
+        horizon_d: f64,
+    ) -> f64 {
         if horizon_d <= 0.0 {
             return 0.0;
         }
         let (x, k) = (f64::from(h.x), self.model.stages());
-        let silent_d = (age_d - h.t_x_d).max(0.0);
-        let scale_d = self.alpha_d + h.t_x_d;
-        let (m, y, eta) = (self.r + f64::from(k) * x, silent_d / scale_d, horizon_d / scale_d);
+        let (m, passed, _) = self.scaled(h, passed_d, horizon_d);
+        let (_, y, eta) = self.scaled(h, age_d, horizon_d);
         if stages::can_sum(k, m, y, eta) {
-            return stages::expected_if_alive(k, m, y, eta, (self.a, b + x));
+            return stages::expected_if_alive(k, m, (passed, y), eta, (self.a, b + x));
         }
         // Too many gaps, or too long a horizon, for the sum: the plain model with the same mean rate.
         let k = f64::from(k);
@@ -75,6 +92,23 @@ impl Params {
         let mut all = [horizon_d];
         self.closed_each(x, b, (self.alpha_d + age_d.max(h.t_x_d)) * slower, &mut all);
         all[0]
+    }
+
+    /// Shape of the rate, silence and horizon as `stages` has them.
+    fn scaled(&self, h: History, age_d: f64, horizon_d: f64) -> (f64, f64, f64) {
+        let scale_d = self.alpha_d + h.t_x_d;
+        let m = self.r + f64::from(self.model.stages()) * f64::from(h.x);
+        (m, (age_d - h.t_x_d).max(0.0) / scale_d, horizon_d / scale_d)
+    }
+
+    /// Whether [`Params::expected_of`] of a regular model is told in one and the same way (by the sum or by the plain model) at all ages from
+    /// one to another: it is by the sum from some age on.
+    pub(super) fn is_told_alike(&self, h: History, ages_d: (f64, f64), horizon_d: f64) -> bool {
+        let sums = |age_d: f64| {
+            let (m, y, eta) = self.scaled(h, age_d, horizon_d);
+            stages::can_sum(self.model.stages(), m, y, eta)
+        };
+        sums(ages_d.0) == sums(ages_d.1)
     }
 
     /// `G(t)` for at most [`LANES`] horizons, with `b` as the model has it and `since_d = alpha + T`.

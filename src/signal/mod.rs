@@ -16,6 +16,7 @@ pub mod levels;
 pub mod lifecycle;
 pub mod likelihood;
 pub mod loyalty;
+pub mod loyalty_path;
 pub mod moment;
 pub mod opportunity;
 pub mod outlook;
@@ -23,6 +24,7 @@ pub mod quadrant;
 pub mod regularity;
 pub mod risk;
 pub mod risk_inputs;
+mod risk_pace;
 pub mod risk_path;
 mod root;
 pub mod satisfaction;
@@ -37,8 +39,7 @@ pub mod trend;
 pub mod value;
 pub mod window;
 
-/// Milliseconds of one day.
-pub const DAY_MS: i64 = 86_400_000;
+pub use crate::model::time::DAY_MS;
 
 /// A duration in milliseconds as days. One rounding: equal inputs give equal bits everywhere.
 #[must_use]

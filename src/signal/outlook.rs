@@ -31,6 +31,9 @@ const OCTAVES: usize = 16;
 /// Longest horizon, in units of `alpha`, for which the bound above holds.
 const RATIO_MAX: f64 = 100.0;
 
+/// Share by which rounding may move a bound.
+const SLACK: f64 = 1e-11;
+
 /// The two functions of one `x` on one octave: coefficients of Chebyshev polynomials, the first halved.
 type Piece = [[f64; 2]; NODES];
 
@@ -67,14 +70,61 @@ impl Outlooks {
         mean_spend_minor: Option<f64>,
         cost_per_day_minor: f64,
     ) -> Outlook {
-        let Some(ahead) = self.tabulated(h, age_d) else {
-            let Self { rule, params, horizon_d, .. } = self;
-            let (mean, cost) = (mean_spend_minor, cost_per_day_minor);
-            return rule.outlook(params, (h, age_d), *horizon_d, mean, cost);
-        };
+        let ahead = self.ahead(h, (age_d, age_d), mean_spend_minor.is_some());
+        self.of(ahead, (h, age_d), mean_spend_minor, cost_per_day_minor)
+    }
+
+    fn of(
+        &self,
+        ahead: [f64; 2],
+        (h, age_d): (History, f64),
+        mean_spend_minor: Option<f64>,
+        cost_per_day_minor: f64,
+    ) -> Outlook {
         let per_purchase = mean_spend_minor.map(|mean| self.rule.margin * mean);
         let cost = cost_per_day_minor * self.rule.step_d * self.annuity;
         Outlook::of(ahead, self.params.p_alive(h, age_d), per_purchase, cost)
+    }
+
+    /// See [`ValueRule::ahead`]; of the steps only where there is a value.
+    fn ahead(&self, h: History, ages_d: (f64, f64), valued: bool) -> [f64; 2] {
+        let tabulated = if ages_d.0 == ages_d.1 { self.tabulated(h, ages_d.1) } else { None };
+        tabulated.unwrap_or_else(|| {
+            let steps = if valued { self.rule.steps } else { 0 };
+            let rule = ValueRule { steps, ..self.rule };
+            rule.ahead(&self.params, (h, ages_d), self.horizon_d)
+        })
+    }
+
+    /// Bounds of [`Outlooks::at`] at all ages from one to another, both included: the least and the most of each of its parts, if
+    /// serving costs between `costs_per_day_minor`. They close in on each other as the ages do. `None` where no bounds are known, as across the
+    /// age from which on a regular model is summed.
+    ///
+    /// P(alive) falls. What is expected if alive falls under plain models (it is a mean of `c(p) (1 - (1 + p t/s)^-N)`, see above);
+    /// under regular ones it is a rising part and a falling one, see [`Params::expected_of`]. The discounted sum has no negative weights:
+    /// that of the purchases up to the end of step `k` is what step `k` is discounted less than step `k + 1`, and discounts are not negative.
+    #[must_use]
+    pub fn between(
+        &self,
+        h: History,
+        (from_d, to_d): (f64, f64),
+        mean_spend_minor: Option<f64>,
+        costs_per_day_minor: (f64, f64),
+    ) -> Option<[Outlook; 2]> {
+        let regular = self.params.model.stages() > 1;
+        let steps = if mean_spend_minor.is_some() { self.rule.steps } else { 0 };
+        let mut ends = (1..=steps).map(|k| f64::from(k) * self.rule.step_d);
+        let alike = |end_d: f64| self.params.is_told_alike(h, (from_d, to_d), end_d);
+        if regular && !(alike(self.horizon_d) && ends.all(alike)) {
+            return None;
+        }
+        let bound = |passed_d: f64, age_d: f64, cost: f64, slack: f64| {
+            let passed_d = if regular { passed_d } else { age_d };
+            let ahead = self.ahead(h, (passed_d, age_d), steps > 0).map(|n| n * (1.0 + slack));
+            self.of(ahead, (h, age_d), mean_spend_minor, cost)
+        };
+        let (least, most) = costs_per_day_minor;
+        Some([bound(from_d, to_d, most, -SLACK), bound(to_d, from_d, least, SLACK)])
     }
 
     fn tabulated(&self, h: History, age_d: f64) -> Option<[f64; 2]> {
@@ -93,7 +143,7 @@ impl Outlooks {
             let ratio = libm::exp2(octave as f64) * (3.0 + libm::cos(angle(node))) / 2.0;
             let age_d = (ratio - 1.0) * self.params.alpha_d;
             let h = History { x, t_x_d: 0.0 };
-            let ahead = self.rule.ahead(&self.params, (h, age_d), self.horizon_d);
+            let ahead = self.rule.ahead(&self.params, (h, (age_d, age_d)), self.horizon_d);
             for (k, coefficients) in piece.iter_mut().enumerate() {
                 let share = if k == 0 { 1.0 } else { 2.0 } / NODES as f64;
                 let weight = share * libm::cos(k as f64 * angle(node));
@@ -134,7 +184,8 @@ mod tests {
     /// Relative difference of what is tabulated from the series.
     fn worst(outlooks: &Outlooks, h: History, age_d: f64) -> f64 {
         let ahead = outlooks.tabulated(h, age_d);
-        let exact = outlooks.rule.ahead(&outlooks.params, (h, age_d), outlooks.horizon_d);
+        let ages_d = (age_d, age_d);
+        let exact = outlooks.rule.ahead(&outlooks.params, (h, ages_d), outlooks.horizon_d);
         let ahead = ahead.unwrap_or_else(|| panic!("nothing of {h:?} at {age_d}"));
         let off = ahead.iter().zip(exact).map(|(ahead, exact)| (ahead / exact - 1.0).abs());
         off.fold(0.0, |most: f64, off| if off > most || off.is_nan() { off } else { most })

@@ -54,6 +54,9 @@ impl Quadrant {
 /// A customer who rates 4 of 5 throughout has the edge itself: the last bit must not decide.
 const ROUNDING: f64 = 1e-9;
 
+/// Satisfaction from which on a number counts as [`SATISFIED_FROM`].
+pub const SATISFIED_EDGE: f64 = SATISFIED_FROM - ROUNDING;
+
 /// The quadrant of `loyalty` (0 to 100) and `csat` ([0, 1]). `None` if either is not known or is no number, and if fewer
 /// than [`RATINGS_MIN`] effective ratings stand behind the satisfaction: then it is the population's, not the customer's.
 #[must_use]
@@ -62,7 +65,7 @@ pub fn quadrant(loyalty: Option<f64>, csat: Option<f64>, csat_n: f64) -> Option<
     if loyalty.is_nan() || csat.is_nan() || csat_n.is_nan() || csat_n < RATINGS_MIN {
         return None;
     }
-    Some(match (loyalty >= LOYAL_FROM, csat >= SATISFIED_FROM - ROUNDING) {
+    Some(match (loyalty >= LOYAL_FROM, csat >= SATISFIED_EDGE) {
         (true, true) => Quadrant::Apostle,
         (true, false) => Quadrant::Hostage,
         (false, true) => Quadrant::Mercenary,

@@ -14,7 +14,7 @@ use super::score::{self, Explained, Term, logit};
 pub const INPUTS: usize = 16;
 
 /// The base is limited to log-odds of this probability from both ends.
-const PROBABILITY_MIN: f64 = 1e-6;
+pub(super) const PROBABILITY_MIN: f64 = 1e-6;
 
 /// `b0` of the default weight sets.
 pub const B0: f64 = 0.0;
@@ -159,6 +159,27 @@ impl Input {
             Self::Returns => "They send back much of what they buy",
             Self::RenewalNear => "Their contract ends soon and is not renewed",
             Self::ContactLeft => "Their contact, or our own, has left",
+        }
+    }
+
+    /// The most by which the input moves on the scale of the score when its fact moves by one: see [`Facts::z`]. That of the base has
+    /// no bound, see `risk_pace`.
+    #[must_use]
+    pub fn per_unit(self) -> f64 {
+        match self {
+            Self::Base => f64::INFINITY,
+            Self::OverdueGap => 2.0,
+            Self::OpenComplaints | Self::Extensions => 0.5,
+            Self::SupportLoad => 0.25,
+            Self::LowSatisfaction | Self::Disappointment => 4.0,
+            Self::LatePayment => 1.0 / 30.0,
+            Self::DiscountDependent | Self::Returns => 1.0 / 0.3,
+            Self::RenewalNear => 1.0 / 60.0,
+            Self::SpendFalling
+            | Self::EngagementFalling
+            | Self::CancelIntent
+            | Self::OptedOut
+            | Self::ContactLeft => 1.0,
         }
     }
 

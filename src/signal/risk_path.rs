@@ -8,36 +8,34 @@
 use super::exit::{self, Found, Window};
 use super::risk::{Facts, INPUTS, Input, Weights};
 use super::risk_inputs::{DebtParts, RiskInputs};
-use super::score::sigmoid;
-
-/// Added to both bounds of the log-odds: what rounding can make of monotone inputs. Near probabilities of 1 - 1e-6 the
-/// last bit of p_silent is 1e-10 of log-odds.
-const SLACK: f64 = 1e-9;
+use super::risk_pace::{self, Now, Reach};
+use super::score::{SLACK, Span, sigmoid};
 
 /// The risk at one moment, and what it is made of.
 #[derive(Debug)]
 pub struct Point {
     /// The risk, bit for bit that of [`Weights::risk`].
     pub risk: f64,
+    p_silent: Option<f64>,
     parts: Parts,
 }
 
-/// The risk between two moments: at both, and bounds of all between them.
+/// The risk between two moments: at the first, and bounds of all until the last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stretch {
     /// The risk at the first.
     pub from: f64,
-    /// At the last.
-    pub to: f64,
-    low: f64,
-    high: f64,
+    /// Never below this.
+    pub low: f64,
+    /// Nor above this.
+    pub high: f64,
 }
 
 impl Stretch {
     /// Whether the risk certainly stays inside `window`. That it does not is not said by `false`.
     #[must_use]
     pub fn is_within(&self, window: Window) -> bool {
-        [self.from, self.to, self.low, self.high].into_iter().all(|risk| window.holds(risk))
+        [self.from, self.low, self.high].into_iter().all(|risk| window.holds(risk))
     }
 }
 
@@ -81,10 +79,11 @@ impl<'a> Path<'a> {
                 None => 0.0,
             }
         });
+        let p_silent = facts.p_silent;
         let trends = [facts.volume_trend.is_some(), facts.engage_trend.is_some()];
         let debt = self.inputs.debt.as_ref().map(|debt| debt.parts_at(tau_ms));
         let eta = phi.iter().fold(self.eta0, |sum, phi| sum + phi);
-        Point { risk: sigmoid(eta), parts: Parts { phi, trends, debt } }
+        Point { risk: sigmoid(eta), p_silent, parts: Parts { phi, trends, debt } }
     }
 
     /// The risk from a moment up to and including `until_ms`, in one more evaluation.
@@ -92,26 +91,29 @@ impl<'a> Path<'a> {
     pub fn stretch(&self, from: &Point, until_ms: i64) -> Stretch {
         let last = self.at(until_ms);
         let (low, high) = self.bounds(&from.parts, &last.parts);
-        Stretch { from: from.risk, to: last.risk, low, high }
+        Stretch { from: from.risk, low, high }
+    }
+
+    /// The same from `at_ms`, the moment of `from`, without another evaluation: wider, and `None` where only an evaluation tells.
+    #[must_use]
+    pub fn reach(&self, from: &Point, at_ms: i64, until_ms: i64) -> Option<Stretch> {
+        let now = Now { at_ms, p_silent: from.p_silent, trends: from.parts.trends };
+        let Reach { falls, rises } = risk_pace::reach(self.inputs, self.weights, now, until_ms)?;
+        // the slope of the sigmoid is a quarter at most
+        let (low, high) = (from.risk - 0.25 * (falls + SLACK), from.risk + 0.25 * (rises + SLACK));
+        Some(Stretch { from: from.risk, low, high })
     }
 
     fn sample(&self, tau_ms: i64) -> (f64, Parts) {
-        let Point { risk, parts } = self.at(tau_ms);
+        let Point { risk, parts, .. } = self.at(tau_ms);
         (risk, parts)
     }
 
     /// Bounds of the risk between two moments.
     fn bounds(&self, left: &Parts, right: &Parts) -> (f64, f64) {
-        let (mut least, mut most) = (left.phi, left.phi);
-        for (at, phi) in right.phi.iter().enumerate() {
-            least[at] = least[at].min(*phi);
-            most[at] = most[at].max(*phi);
-        }
-        let mut reach = |input: Input, z: f64| {
-            let (at, phi) = (input as usize, self.weights.of(input) * z);
-            least[at] = least[at].min(phi);
-            most[at] = most[at].max(phi);
-        };
+        let mut span = Span::of(&left.phi, &right.phi);
+        let mut reach =
+            |input: Input, z: f64| span.reach(input as usize, self.weights.of(input) * z);
         // A trend that ends in between has risen first, to nobody knows where.
         for (trend, input) in
             [Input::SpendFalling, Input::EngagementFalling].into_iter().enumerate()
@@ -127,8 +129,7 @@ impl<'a> Path<'a> {
                 reach(Input::LatePayment, facts.z(Input::LatePayment).unwrap_or(0.0));
             }
         }
-        let sum = |phi: [f64; INPUTS]| phi.iter().fold(self.eta0, |sum, phi| sum + phi);
-        (sigmoid(sum(least) - SLACK), sigmoid(sum(most) + SLACK))
+        span.scores(self.eta0)
     }
 
     /// The first moment after `from_ms` at which the risk is outside `window`, looking no further than `until_ms`; exact to

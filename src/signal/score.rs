@@ -129,6 +129,39 @@ pub fn points_per_log_odds(eta: f64, eta0: f64) -> f64 {
     100.0 * slope
 }
 
+/// Added to both bounds of the log-odds: what rounding can make of monotone inputs. Near probabilities of 1 - 1e-6 the
+/// last bit of p_silent is 1e-10 of log-odds.
+pub(super) const SLACK: f64 = 1e-9;
+
+/// Between which numbers each contribution lies from one moment to another.
+#[derive(Debug)]
+pub(super) struct Span<const N: usize> {
+    least: [f64; N],
+    most: [f64; N],
+}
+
+impl<const N: usize> Span<N> {
+    /// Of contributions that go one way from `left` to `right`.
+    pub fn of(left: &[f64; N], right: &[f64; N]) -> Self {
+        let of = |pick: fn(f64, f64) -> f64| std::array::from_fn(|at| pick(left[at], right[at]));
+        Self { least: of(f64::min), most: of(f64::max) }
+    }
+
+    /// That one of them may also be so much.
+    pub fn reach(&mut self, at: usize, phi: f64) {
+        self.least[at] = self.least[at].min(phi);
+        self.most[at] = self.most[at].max(phi);
+    }
+
+    /// Bounds of the score: the sum of what is least, and of what is most.
+    pub fn scores(&self, eta0: f64) -> (f64, f64) {
+        let sum = |phi: &[f64; N]| phi.iter().fold(eta0, |sum, phi| sum + phi);
+        // what stands still is what it is, also right beside an edge
+        let slack = if self.least == self.most { 0.0 } else { SLACK };
+        (sigmoid(sum(&self.least) - slack), sigmoid(sum(&self.most) + slack))
+    }
+}
+
 /// The score of `terms` with its explanation.
 #[must_use]
 pub fn explain<K: Copy>(b0: f64, terms: &[Term<K>]) -> Explained<K> {

@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use super::risk::PROBABILITY_MIN;
 use super::stages::{self, STAGES_MAX};
 
 /// Days of a week, for parameters published in weeks.
@@ -272,6 +273,18 @@ impl Curve {
         let (y, eta) = (self.silent_d(age_d) / scale_d, self.horizon_d / scale_d);
         let survival = |y: f64| stages::survival(self.stages, self.n, y) + self.dropout_odds;
         (survival(y + eta) / survival(y)).min(1.0)
+    }
+
+    /// The most by which the log-odds of p_silent rise a day from `age_d` on, where they are those of `p`: `None` for regular models.
+    ///
+    /// With `q = 1 - p` the chance to buy, of being alive times that of buying if alive, and `A = alpha + age`:
+    /// `-(ln q)' <= n/A + 1/A`, the first from the odds of having dropped out, which grow as `A^n`, the second since
+    /// `(1 + u)^n - 1 >= n ln(1 + u) >= n u/(1 + u)`; and `logit'(p) = p'/(p q) = -(ln q)'/p`, which only falls. The log-odds are
+    /// looked at from [`PROBABILITY_MIN`] on.
+    #[must_use]
+    pub fn pace_max(&self, age_d: f64, p: f64) -> Option<f64> {
+        let scale_d = self.alpha_d + age_d.max(self.t_x_d);
+        (self.stages == 1).then(|| (self.n + 1.0) / (scale_d * p.max(PROBABILITY_MIN)))
     }
 
     /// The least p_silent that is still to come without another purchase: constant up to the valley, p_silent itself

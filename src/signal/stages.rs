@@ -99,7 +99,17 @@ pub(super) fn can_sum(k: u8, m: f64, y: f64, eta: f64) -> bool {
 /// ratio of neighbours and is divided by the sum of its weights: no gamma function, no underflow. It ends when the
 /// rest, bounded as a geometric tail under a linear `C`, is below 1e-17 of the sum. For `k = 1` it equals the
 /// closed form of `expected` (tested to 1e-12). Only for `can_sum`.
-pub(super) fn expected_if_alive(k: u8, m: f64, y: f64, eta: f64, (a, b): (f64, f64)) -> f64 {
+///
+/// With silence the stages passed and the slowness of the rate are seen to grow, the one for, the other against a purchase. So
+/// `y` comes twice, `(passed, y)`: in `u`, and in `z`. `E` rises with the first: `pi` moves to larger `c` (in the order of likelihood ratios), and each
+/// inner sum grows with `c`. It falls with the second, for `z` does. Both are the same but for bounds.
+pub(super) fn expected_if_alive(
+    k: u8,
+    m: f64,
+    (passed, y): (f64, f64),
+    eta: f64,
+    (a, b): (f64, f64),
+) -> f64 {
     let count = usize::from(k.clamp(1, STAGES_MAX));
     let z = eta / (1.0 + y + eta);
     let from = lowest_term(m, z);
@@ -134,7 +144,7 @@ pub(super) fn expected_if_alive(k: u8, m: f64, y: f64, eta: f64, (a, b): (f64, f
             break;
         }
     }
-    let u = y / (1.0 + y);
+    let u = passed / (1.0 + passed);
     let (mut pi, mut all, mut mean) = (1.0, 0.0, 0.0);
     for c in 0..count {
         all += pi;
@@ -206,7 +216,7 @@ mod tests {
                                 (r + f64::from(x), silent_d / scale, horizon_d / scale);
                             let b_now =
                                 b + f64::from(x) + if model == Model::Mbg { 1.0 } else { 0.0 };
-                            let e = expected_if_alive(1, m, y, eta, (a, b_now));
+                            let e = expected_if_alive(1, m, (y, y), eta, (a, b_now));
                             worst = worst.max(
                                 (e / params.expected_if_alive(h, age_d, horizon_d) - 1.0).abs(),
                             );

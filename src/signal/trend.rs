@@ -78,6 +78,17 @@ impl TrendRule {
         trend(short, long, self.clip)
     }
 
+    /// Whether a trend that is known is so until `until_ms`, for certain: `false` says nothing. The long rate is at least its sum
+    /// times the decay, and the sum falls by at most its decay times the time.
+    #[must_use]
+    pub fn stays_known(&self, sums: &TrendSums, until_ms: i64) -> bool {
+        let passed_ms = until_ms.saturating_sub(sums.landmark_ms).max(0) as f64;
+        let left = 1.0 - self.long.lambda_per_ms() * passed_ms;
+        // a little less: the rate itself is rounded
+        let least = sums.long * self.long.lambda_per_day() * left * (1.0 - 1e-9);
+        self.floor_per_day.is_nan() || self.floor_per_day <= 0.0 || least >= self.floor_per_day
+    }
+
     /// The first whole millisecond from `from_ms` on at which the trend is known no more, because the long rate has
     /// sunk below the floor. `from_ms` itself if it is unknown already; `None` if there is no floor, or in 1,000 years.
     #[must_use]

@@ -116,19 +116,19 @@ impl ValueRule {
     ) -> Outlook {
         // where there is no value only the horizon is asked for
         let steps = mean_spend_minor.map_or(0, |_| self.steps);
-        let ahead = Self { steps, ..*self }.ahead(params, (h, age_d), horizon_d);
+        let ahead = Self { steps, ..*self }.ahead(params, (h, (age_d, age_d)), horizon_d);
         let per_purchase = mean_spend_minor.map(|mean| self.margin * mean);
         let cost = cost_per_day_minor * self.step_d * self.annuity();
         Outlook::of(ahead, params.p_alive(h, age_d), per_purchase, cost)
     }
 
-    /// The purchases expected of a customer who is alive: within the `horizon_d` days after `age_d`, and of all steps,
-    /// each discounted.
+    /// The purchases expected of a customer who is alive: within the `horizon_d` days after an age, and of all steps,
+    /// each discounted. The age comes twice, as in [`Params::expected_of`].
     #[must_use]
     pub(super) fn ahead(
         &self,
         params: &Params,
-        (h, age_d): (History, f64),
+        (h, ages_d): (History, (f64, f64)),
         horizon_d: f64,
     ) -> [f64; 2] {
         let (mut before, mut weight, mut discounted) = (0.0, 1.0, 0.0);
@@ -141,7 +141,7 @@ impl ValueRule {
                 *expected = if k == 0 { horizon_d } else { f64::from(k) * self.step_d };
                 count += 1;
             }
-            params.expected_each(h, age_d, &mut all[..count]);
+            params.expected_of(h, ages_d, &mut all[..count]);
             for (expected, k) in all.into_iter().zip(from..=self.steps) {
                 if k == 0 {
                     asked = expected;

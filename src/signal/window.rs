@@ -4,6 +4,7 @@
 //! that the events of the oldest bucket are taken as spread evenly (2.2 % at worst on the CDNOW purchases).
 
 use super::DAY_MS;
+use super::moment::first_ms;
 
 /// Width of one bucket.
 pub const BUCKET_MS: i64 = 3 * DAY_MS;
@@ -46,6 +47,23 @@ pub fn window_sum(buckets: impl Iterator<Item = (u16, i64)>, tau_ms: i64) -> i64
     i64::try_from(rounded).unwrap_or(if rounded > 0 { i64::MAX } else { i64::MIN })
 }
 
+/// The first moment after `tau_ms` at which the sum of the window is not `inside`, if nothing is added and nothing lies in the future;
+/// `inside` is a stretch of numbers. `None` where it stays. Exact: the sum moves only while one of the buckets counts by fraction, and
+/// goes one way then.
+pub fn window_leaves_ms(
+    buckets: impl Iterator<Item = (u16, i64)> + Clone,
+    tau_ms: i64,
+    inside: impl Fn(i64) -> bool,
+) -> Option<i64> {
+    let is_out = |ms: i64| !inside(window_sum(buckets.clone(), ms));
+    let mut fading: Vec<u16> = buckets.clone().map(|(index, _)| index).collect();
+    fading.sort_unstable();
+    fading.into_iter().find_map(|index| {
+        let from_ms = (i64::from(index) + BUCKETS) * BUCKET_MS;
+        first_ms(from_ms.max(tau_ms), from_ms + BUCKET_MS, is_out)
+    })
+}
+
 /// `value / unit` rounded to the nearest integer, ties to the even one. `unit` is positive.
 fn div_half_even(value: i128, unit: i128) -> i128 {
     let floor = value.div_euclid(unit);
@@ -77,6 +95,31 @@ mod tests {
         let half = 100 * BUCKET_MS + BUCKET_MS / 2;
         assert_eq!(window_sum([(70, 3), (71, 1)].into_iter(), half), 2);
         assert_eq!(window_sum([(70, 1), (71, 1)].into_iter(), half), 2);
+    }
+
+    /// Money comes in, is paid back, and fades bucket by bucket.
+    #[test]
+    fn the_sum_leaves_at_the_first_millisecond() {
+        let buckets = [(100_u16, 5_000_i64), (101, -9_000), (104, 40), (110, 6_001)];
+        let sum = |ms: i64| window_sum(buckets.into_iter(), ms);
+        let mut found = 0;
+        for from_ms in [110 * BUCKET_MS, 130 * BUCKET_MS + 7, 131 * BUCKET_MS + BUCKET_MS / 3] {
+            for edge in [-3_000, -2_959, -1_000, 1_000, 2_041, 6_000, 6_041, 6_042, 9_000] {
+                let above = sum(from_ms) >= edge;
+                let leaves =
+                    window_leaves_ms(buckets.into_iter(), from_ms, |sum| (sum >= edge) == above);
+                // by minutes, then to the millisecond
+                let mut minutes = (from_ms..145 * BUCKET_MS).step_by(60_000);
+                let minute_ms = minutes.find(|ms| (sum(*ms) >= edge) != above);
+                assert_eq!(leaves.is_some(), minute_ms.is_some(), "{edge} from {from_ms}");
+                let (Some(leaves), Some(minute_ms)) = (leaves, minute_ms) else { continue };
+                assert!(leaves <= minute_ms && leaves > minute_ms - 60_000);
+                assert_ne!(sum(leaves) >= edge, above);
+                assert_eq!(sum(leaves - 1) >= edge, above);
+                found += 1;
+            }
+        }
+        assert!(found >= 12, "{found}");
     }
 
     #[test]

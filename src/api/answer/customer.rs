@@ -71,6 +71,8 @@ pub struct CustomerRow {
 pub struct SignalValue {
     /// Name (docs/signals.md).
     pub name: String,
+    /// What people call it: a noun in small letters.
+    pub label: String,
     /// What it means, in a sentence.
     pub meaning: String,
     /// Unit, or the set of words.

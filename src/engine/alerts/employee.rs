@@ -37,6 +37,21 @@ impl Facts<'_> {
     }
 }
 
+impl Facts<'_> {
+    /// The first midnight after a moment of which something is so.
+    fn midnight_ms(&self, after_ms: i64, is_so: impl Fn(i64) -> bool) -> i64 {
+        let Some((last, _)) = self.days.last() else { return NEVER_MS };
+        let midnights = self.cx.day(after_ms).saturating_add(1)..=last.saturating_add(WINDOW_D + 1);
+        let mut moments = midnights.map(|day| self.cx.day_start_ms(day));
+        moments.find(|ms| is_so(*ms)).unwrap_or(NEVER_MS)
+    }
+}
+
+/// Whether it is known how to find the dues of a signal of an employee.
+pub(super) fn is_followed(signal: &Signal) -> bool {
+    matches!(signal.name, "access_p" | "records_read")
+}
+
 impl crate::alert::Facts for Facts<'_> {
     /// The hour in which it was told is all that is known.
     fn as_of_ms(&self) -> i64 {
@@ -49,18 +64,14 @@ impl crate::alert::Facts for Facts<'_> {
 
     /// Between events only a midnight moves them, and none after the last day has left the window.
     fn crossing_ms(&self, view: &View<'_>, _signal: &Signal, test: &Test) -> i64 {
-        let Some((last, _)) = self.days.last() else { return NEVER_MS };
         let now = view.holds(test, view.tau_ms);
-        let today = self.cx.day(view.tau_ms);
-        let midnights = today.saturating_add(1)..=last.saturating_add(WINDOW_D + 1);
-        midnights
-            .map(|day| self.cx.day_start_ms(day))
-            .find(|ms| view.holds(test, *ms) != now)
-            .unwrap_or(NEVER_MS)
+        self.midnight_ms(view.tau_ms, |ms| view.holds(test, ms) != now)
     }
 
-    fn leaves_ms(&self, _: &Signal, _: i64, _: &dyn Fn(f64) -> Window) -> Option<i64> {
-        None
+    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window) -> i64 {
+        let number = |ms: i64| self.number(signal.name, ms);
+        let Some(window) = number(at_ms).map(window) else { return NEVER_MS };
+        self.midnight_ms(at_ms, |ms| !number(ms).is_some_and(|now| window.holds(now)))
     }
 
     fn stands(&self, _part_id: &str, _at_ms: i64) -> Stands {
@@ -85,22 +96,24 @@ impl crate::alert::Facts for Facts<'_> {
         let today = self.cx.day(at_ms);
         match test.term.signal()?.name {
             "access_p" => {
-                let chance = access_p(&self.days, today)?;
-                let days = 1.0 / chance;
-                Some(match days.is_finite() {
-                    true => format!("by habit so many come once in {days:.0e} days"),
-                    false => "by habit so many never come".to_owned(),
+                let years = 1.0 / access_p(&self.days, today)? / 365.25;
+                Some(match years {
+                    y if y < 1.0 => "by their habit, such a day comes by chance".to_owned(),
+                    y if y < 1_000.0 => {
+                        format!("by their habit, such a day comes once in {y:.0} years")
+                    }
+                    _ => {
+                        "by their habit, such a day comes less than once in 1,000 years".to_owned()
+                    }
                 })
             }
             "records_read" => {
                 let records = read_on(&self.days, today);
                 Some(match usual(&self.days, today) {
                     Some(mean) => {
-                        format!(
-                            "{records} records of customers read today, {mean:.0} on a usual day"
-                        )
+                        format!("{records} customer records read today, {mean:.0} on a usual day")
                     }
-                    None => format!("{records} records of customers read today, no habit yet"),
+                    None => format!("{records} customer records read today, no habit yet"),
                 })
             }
             _ => None,

@@ -1,6 +1,6 @@
 //! One segment as its rules see it.
 
-use super::crossings::trend_crossing_ms;
+use super::crossings::trend_leaves_ms;
 use super::told::Told;
 use crate::alert::view::{Stands, View};
 use crate::engine::context::Context;
@@ -9,10 +9,16 @@ use crate::model::time::NEVER_MS;
 use crate::plan::DemandBy;
 use crate::rule::condition::Test;
 use crate::rule::evaluate::Value;
-use crate::signal::exit::Window;
+use crate::signal::exit::{FAR_MS, Window};
+use crate::signal::moment::first_ms;
 use crate::signal::trend::{TrendRule, TrendSums};
 use crate::wire::alert::AlertWord;
 use crate::wire::mail::Bought;
+
+/// Whether it is known how to find the dues of a signal of a segment.
+pub(super) fn is_followed(signal: &Signal) -> bool {
+    matches!(signal.name, "demand_trend" | "demand_n")
+}
 
 /// What separates a category from a region in a segment's name.
 pub const BETWEEN: &str = " / ";
@@ -66,13 +72,22 @@ impl crate::alert::Facts for Facts<'_> {
     /// Both numbers fall until the next letter.
     fn crossing_ms(&self, view: &View<'_>, signal: &Signal, test: &Test) -> i64 {
         match signal.name {
-            "demand_trend" => trend_crossing_ms(&self.rule, &self.sums, test, view.tau_ms),
-            _ => view.monotone_ms(test, NEVER_MS),
+            "demand_trend" => {
+                trend_leaves_ms(&self.rule, &self.sums, test.asks.edge(), view.tau_ms)
+            }
+            "demand_n" => view.monotone_ms(test, NEVER_MS),
+            _ => NEVER_MS,
         }
     }
 
-    fn leaves_ms(&self, _: &Signal, _: i64, _: &dyn Fn(f64) -> Window) -> Option<i64> {
-        None
+    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window) -> i64 {
+        let number = |ms: i64| self.number(signal.name, ms);
+        let Some(window) = number(at_ms).map(window) else { return NEVER_MS };
+        if signal.name == "demand_trend" {
+            return trend_leaves_ms(&self.rule, &self.sums, Some(window.low), at_ms);
+        }
+        let is_out = |ms: i64| !number(ms).is_some_and(|now| window.holds(now));
+        first_ms(at_ms, at_ms.saturating_add(FAR_MS), is_out).unwrap_or(NEVER_MS)
     }
 
     fn stands(&self, _part_id: &str, _at_ms: i64) -> Stands {

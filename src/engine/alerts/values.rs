@@ -7,7 +7,8 @@ use super::owners::Owners;
 use crate::engine::care::TicketView;
 use crate::engine::context::Context;
 use crate::engine::judge::{
-    Ahead, Look, clv_minor, csat, judge, mean_spend_minor, open_tickets, rhythm, risk_inputs,
+    Ahead, Look, clv_minor, csat, loyalty_facts, mean_spend_minor, open_tickets, rhythm,
+    risk_inputs,
 };
 use crate::engine::profile::{More, Profile};
 use crate::engine::purchase::Purchases;
@@ -20,9 +21,11 @@ use crate::model::time::{DAY_MS, HOUR_MS};
 use crate::rule::evaluate::Value;
 use crate::signal::days;
 use crate::signal::decay::trend;
+use crate::signal::loyalty_path::Point;
+use crate::signal::quadrant::{Quadrant, quadrant};
 use crate::signal::regularity::Rhythm;
 use crate::signal::risk_inputs::RiskInputs;
-use crate::signal::risk_path::{Path, Point};
+use crate::signal::risk_path::{Path, Point as RiskPoint};
 use crate::signal::service::{sat_band, share, shrunk_share, suggest_share, typical_hours};
 use crate::signal::silence::History;
 use crate::signal::trend::{TrendRule, TrendSums};
@@ -57,8 +60,10 @@ pub(super) struct Facts<'a> {
     /// What the risk is told from, the risk at the moment that is looked at, and where it goes next. The first two are large and
     /// seldom needed.
     pub inputs: OnceCell<Option<Box<RiskInputs>>>,
-    pub now: OnceCell<Option<Box<(i64, Point)>>>,
+    pub now: OnceCell<Option<Box<(i64, RiskPoint)>>>,
     pub ahead: OnceCell<Option<Ahead>>,
+    /// The same of a closer look, where what was known was not enough.
+    pub closer: OnceCell<Option<Ahead>>,
 }
 
 impl<'a> Facts<'a> {
@@ -74,6 +79,7 @@ impl<'a> Facts<'a> {
             inputs: OnceCell::new(),
             now: OnceCell::new(),
             ahead: OnceCell::new(),
+            closer: OnceCell::new(),
         }
     }
 
@@ -112,22 +118,33 @@ impl<'a> Facts<'a> {
     }
 
     /// The risk at the first moment that is asked for, which mostly is asked for again; `None` for another.
-    fn point(&self, tau_ms: i64) -> Option<&Point> {
+    fn point(&self, tau_ms: i64) -> Option<&RiskPoint> {
         let held = self.now.get_or_init(|| Some(Box::new((tau_ms, self.path()?.at(tau_ms)))));
         held.as_deref().filter(|held| held.0 == tau_ms).map(|held| &held.1)
     }
 
     /// Where the risk goes within a day; `None` for who has none.
     pub fn ahead(&self, tau_ms: i64) -> Option<Ahead> {
-        let found = || {
-            let path = self.path()?;
-            Some(match self.point(tau_ms) {
-                Some(now) => Ahead::of(&path, now, tau_ms),
-                None => Ahead::of(&path, &path.at(tau_ms), tau_ms),
-            })
-        };
+        let found = || self.ahead_closely(tau_ms);
         let held = *self.ahead.get_or_init(found);
         held.filter(|held| held.at_ms == tau_ms).or_else(found)
+    }
+
+    /// The same of the closest look there is.
+    pub fn closer(&self, tau_ms: i64) -> Option<Ahead> {
+        let found = || {
+            self.ahead(tau_ms).filter(|held| held.is_close).or_else(|| self.ahead_closely(tau_ms))
+        };
+        let held = *self.closer.get_or_init(found);
+        held.filter(|held| held.at_ms == tau_ms).or_else(found)
+    }
+
+    fn ahead_closely(&self, tau_ms: i64) -> Option<Ahead> {
+        let path = self.path()?;
+        Some(match self.point(tau_ms) {
+            Some(now) => Ahead::closely(&path, now, tau_ms),
+            None => Ahead::closely(&path, &path.at(tau_ms), tau_ms),
+        })
     }
 
     /// The revenue at risk, minor units: what 90 days would bring in at the present pace, times the risk of losing it.
@@ -195,16 +212,14 @@ impl<'a> Facts<'a> {
             "lifecycle" => word(Some(self.profile.lifecycle().name())),
             "tier" => word(place.map(|place| place.tier.name())),
             "abc" => word(place.map(|place| place.abc.name())),
-            "quadrant" => {
-                word(judge(self.cx, self.profile, tau_ms).quadrant.map(|quadrant| quadrant.name()))
-            }
+            "quadrant" => word(self.quadrant(tau_ms).map(|quadrant| quadrant.name())),
             "sat_band" => word(self.inputs_sat_gap().and_then(sat_band).map(|band| band.name())),
             name => self.number(name, tau_ms).map(Value::Number),
         }
     }
 
     /// Numbers in the signal's unit, but lengths of time and moments in milliseconds.
-    fn number(&self, name: &str, tau_ms: i64) -> Option<f64> {
+    pub fn number(&self, name: &str, tau_ms: i64) -> Option<f64> {
         self.of_purchases(name, tau_ms)
             .or_else(|| self.of_service(name, tau_ms))
             .or_else(|| self.of_credit(name, tau_ms))
@@ -225,9 +240,7 @@ impl<'a> Facts<'a> {
                     _ => p.revenue_minor() as f64,
                 })
             }
-            "spend_90d_minor" => Some(self.bought().map_or(0.0, |p| {
-                window_sum(p.buckets.iter().map(|b| (b.index, b.minor())), tau_ms) as f64
-            })),
+            "spend_90d_minor" => Some(window_sum(self.spent(), tau_ms) as f64),
             "t_first" => self.bought()?.t_first_ms().map(|ms| ms as f64),
             "t_last" => self.bought()?.t_last_ms().map(|ms| ms as f64),
             "recency_d" => self.bought()?.t_last_ms().map(since_ms),
@@ -281,7 +294,13 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn age_d(&self, tau_ms: i64) -> Option<(History, f64)> {
+    /// Net spending by bucket of the window.
+    pub fn spent(&self) -> impl Iterator<Item = (u16, i64)> + Clone {
+        let buckets = self.bought().map_or(&[][..], |p| &p.buckets);
+        buckets.iter().map(|bucket| (bucket.index, bucket.minor()))
+    }
+
+    pub fn age_d(&self, tau_ms: i64) -> Option<(History, f64)> {
         let (first_ms, history) = self.bought()?.history()?;
         Some((history, days(tau_ms - first_ms).max(history.t_x_d)))
     }
@@ -456,10 +475,25 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Loyalty and what it is made of; `None` for who has neither bought nor a contract.
+    pub fn loyal(&self, tau_ms: i64) -> Option<Point> {
+        let inputs = self.inputs()?;
+        let facts = loyalty_facts(self.cx, self.profile, &inputs.facts_at(tau_ms), tau_ms);
+        let debt = inputs.debt.as_ref().map(|debt| debt.parts_at(tau_ms));
+        Some(self.cx.loyalty.point(&facts, debt))
+    }
+
+    /// As [`crate::engine::judge::judge`] has it.
+    fn quadrant(&self, tau_ms: i64) -> Option<Quadrant> {
+        let loyalty = self.loyal(tau_ms)?.loyalty;
+        let csat = csat(self.cx, &self.more()?.sums)?.at(tau_ms);
+        quadrant(Some(loyalty), csat, self.sum(Sum::CsatN180, tau_ms))
+    }
+
     fn of_scores(&self, name: &str, tau_ms: i64) -> Option<f64> {
         match name {
             "risk_band" => self.profile.risk_band().map(|(band, _)| f64::from(band)),
-            "loyalty" => Some(100.0 * judge(self.cx, self.profile, tau_ms).loyalty?.score),
+            "loyalty" => Some(self.loyal(tau_ms)?.loyalty),
             "clv" => Some(clv_minor(self.cx, self.profile, tau_ms)? / self.cx.major()),
             "exp_purchases_90" => {
                 let seen = self.age_d(tau_ms)?;

@@ -2,9 +2,8 @@
 
 use super::values::Facts;
 use crate::alert::view::{Stands, View};
-use crate::alert::words::length;
 use crate::engine::said::Field;
-use crate::model::registry::Signal;
+use crate::model::registry::{Signal, length_text};
 use crate::model::time::DAY_MS;
 use crate::rule::condition::{Term, Test};
 use crate::rule::evaluate::Value;
@@ -26,13 +25,8 @@ impl crate::alert::Facts for Facts<'_> {
         self.of_signal(view, signal, test)
     }
 
-    fn leaves_ms(
-        &self,
-        signal: &Signal,
-        at_ms: i64,
-        window: &dyn Fn(f64) -> Window,
-    ) -> Option<i64> {
-        if signal.name == "risk" { self.risk_leaves_ms(at_ms, window) } else { None }
+    fn leaves_ms(&self, signal: &Signal, at_ms: i64, window: &dyn Fn(f64) -> Window) -> i64 {
+        self.signal_leaves_ms(signal, at_ms, window)
     }
 
     fn stands(&self, part_id: &str, at_ms: i64) -> Stands {
@@ -107,13 +101,16 @@ impl Facts<'_> {
     fn input(&self, input: Input, tau_ms: i64) -> String {
         match input {
             Input::Base | Input::OverdueGap => {
-                self.stayed_away(tau_ms).unwrap_or_else(|| "likely to stay away".to_owned())
+                // a gap that is no longer than usual says nothing
+                let overdue = self.inputs_gap().is_some_and(|gap| times_of(&gap, tau_ms) >= 1.0);
+                let said = self.stayed_away(tau_ms).filter(|_| overdue);
+                said.unwrap_or_else(|| "is likely to stay away".to_owned())
             }
             Input::SpendFalling => "spends less than usual".to_owned(),
             Input::EngagementFalling => "visits less often than usual".to_owned(),
             Input::OpenComplaints => "has open complaints".to_owned(),
             Input::SupportLoad => "needs much support".to_owned(),
-            Input::LowSatisfaction => "dissatisfied".to_owned(),
+            Input::LowSatisfaction => "is dissatisfied".to_owned(),
             Input::Disappointment => "got less than expected".to_owned(),
             Input::LatePayment => "pays late".to_owned(),
             Input::Extensions => "asked for time to pay".to_owned(),
@@ -127,8 +124,12 @@ impl Facts<'_> {
     }
 }
 
-fn for_long(what: &str, (rhythm, last_ms): (Rhythm, i64), tau_ms: i64) -> String {
-    let for_ms = (tau_ms - last_ms) as f64;
-    let times = for_ms / (rhythm.g_bar_d * DAY_MS as f64);
-    format!("{what} for {}, {times:.1} times the usual gap", length(for_ms))
+fn for_long(what: &str, gap: (Rhythm, i64), tau_ms: i64) -> String {
+    let (times, for_ms) = (times_of(&gap, tau_ms), (tau_ms - gap.1) as f64);
+    format!("{what} for {}, {times:.1} times the usual gap", length_text(for_ms))
+}
+
+/// How many of the usual gaps have passed since the last time.
+fn times_of((rhythm, last_ms): &(Rhythm, i64), tau_ms: i64) -> f64 {
+    (tau_ms - last_ms) as f64 / (rhythm.g_bar_d * DAY_MS as f64)
 }

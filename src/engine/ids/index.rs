@@ -1,6 +1,8 @@
 //! Which of very many ids are held: an open table of their hashes, so that to look for one, to add it or to take it out is
 //! one line of memory, and a look ahead brings just that line. See `many`.
 
+use crate::engine::fetch::fetch_one;
+
 /// Places of the smallest table: a power of two.
 const PLACES_MIN: usize = 64;
 
@@ -31,9 +33,11 @@ impl Index {
         self.places.get(self.find(hash)).is_some_and(|held| *held == hash)
     }
 
-    /// Where the search for a hash begins: reading it brings it into the cache. It decides nothing by what it waits for.
-    pub fn touch(&self, hash: u64) -> u64 {
-        self.places.get(self.place_of(hash)).copied().unwrap_or(VACANT)
+    /// Asks for the place where the search for a hash begins.
+    pub fn fetch(&self, hash: u64) {
+        if let Some(place) = self.places.get(self.place_of(hash)) {
+            fetch_one(place);
+        }
     }
 
     /// Adds a hash that is not held.

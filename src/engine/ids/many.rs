@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::index::Index;
 use super::run::{ID_BYTES, bytes_of, id_of};
 use super::{Admitted, IDS_KEPT_MIN, Id, Memory, Seen, floor_ms, seconds};
+use crate::engine::fetch::fetch_one;
 use crate::model::record::SourceIndex;
 
 /// So far from the end the place of an id is looked for one by one.
@@ -48,12 +49,15 @@ impl Many {
         self.ids.len()
     }
 
-    /// Looks for an id that is about to come, and for the one it may push out: brings what [`Self::admit`] reads into the
-    /// cache.
-    pub fn touch(&self, hash: u64) -> u64 {
-        let oldest = self.ids.front().map_or(0, |id| self.index.touch(id_of(*id).1));
-        let newest = self.ids.back().map_or(0, |id| id_of(*id).1);
-        newest ^ oldest ^ self.index.touch(hash)
+    /// Asks for what [`Self::admit`] reads of an id that is about to come, and of the one it may push out.
+    pub fn fetch(&self, hash: u64) {
+        self.index.fetch(hash);
+        if let Some(newest) = self.ids.back() {
+            fetch_one(newest);
+        }
+        if let Some(oldest) = self.ids.front() {
+            self.index.fetch(id_of(*oldest).1);
+        }
     }
 
     /// Second and hash of each id, in ascending order.

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::engine::index::Index;
 use crate::model::time::{HOUR_MS, hour_of};
 use crate::signal::lifecycle::Lifecycle;
+use crate::signal::tier_moves::Tier;
 
 /// By what customers and events are grouped. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +181,8 @@ pub struct Segments {
     index: Index,
     groups: Vec<(Grouping, Box<str>)>,
     all: Group,
+    /// The groups of tiers by their numbers, 0 of who has none, as far as they were asked for: at each purchase, thrice.
+    tiers: [Option<Group>; Tier::ALL.len() + 1],
     hours: BTreeMap<i64, Hour>,
     open_cells: usize,
     changed: Vec<CellKey>,
@@ -194,6 +197,7 @@ impl Default for Segments {
             index: Index::default(),
             groups: Vec::new(),
             all: Group(0),
+            tiers: [None; Tier::ALL.len() + 1],
             hours: BTreeMap::new(),
             open_cells: 0,
             changed: Vec::new(),
@@ -225,6 +229,17 @@ impl Segments {
         self.groups.push((grouping, text.into()));
         self.index.insert(hash, at);
         Group(at)
+    }
+
+    /// The group of a tier; `None`: of who has none.
+    pub fn tier(&mut self, tier: Option<Tier>) -> Group {
+        let number = usize::from(tier.map_or(0, Tier::number));
+        if let Some(known) = self.tiers[number] {
+            return known;
+        }
+        let group = self.group(Grouping::Tier, tier.map_or("", Tier::name));
+        self.tiers[number] = Some(group);
+        group
     }
 
     /// What a group stands for.

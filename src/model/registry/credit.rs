@@ -9,6 +9,7 @@ use super::{
 pub(super) const SIGNALS: &[Signal] = &[
     signal(
         "open_minor",
+        "amount owed",
         "minor units",
         Event,
         "What the customer owes.",
@@ -20,6 +21,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .limits("invoices remembered per customer: 256"),
     signal(
         "overdue_minor",
+        "amount overdue",
         "minor units",
         Live,
         "What of it is overdue.",
@@ -30,6 +32,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation; exact"),
     signal(
         "overdue_ratio",
+        "overdue share of what is owed",
         "0..1",
         Live,
         "Which share of what is owed is overdue.",
@@ -40,6 +43,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation; exact"),
     signal(
         "dbt_days",
+        "usual delay of payment",
         "days",
         Live,
         "How many days beyond terms the customer pays.",
@@ -51,6 +55,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation"),
     signal(
         "ext_requests",
+        "requests for more time to pay",
         "count",
         Live,
         "How often the customer has asked for more time.",
@@ -61,6 +66,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation"),
     signal(
         "partial_payments",
+        "bills paid in part only",
         "count",
         Live,
         "How often a bill was paid in part only.",
@@ -69,10 +75,18 @@ pub(super) const SIGNALS: &[Signal] = &[
     .range("0..")
     .window("half-life 180 d")
     .verified("recomputed from the event list at random moments, after permutation"),
-    signal("contract_start", "time", Event, "Since when the contract runs.", "last contract event")
-        .verified("recomputed from the event list at random moments, after permutation; exact"),
+    signal(
+        "contract_start",
+        "start of the contract",
+        "time",
+        Event,
+        "Since when the contract runs.",
+        "last contract event",
+    )
+    .verified("recomputed from the event list at random moments, after permutation; exact"),
     signal(
         "contract_renewal",
+        "renewal of the contract",
         "time",
         Event,
         "When the contract must be renewed.",
@@ -81,6 +95,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation; exact"),
     signal(
         "contract_signed",
+        "next term of the contract signed",
         "flag",
         Event,
         "Whether the next term is signed.",
@@ -89,6 +104,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation; exact"),
     signal(
         "order_late_h",
+        "usual delay of deliveries",
         "hours",
         Event,
         "How late deliveries usually are.",
@@ -99,6 +115,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation"),
     signal(
         "orders_overdue",
+        "orders not delivered in time",
         "count",
         Live,
         "Orders that are late right now.",
@@ -109,6 +126,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .limits("32 open orders"),
     signal(
         "usage_trend",
+        "change in use",
         "ln",
         Live,
         "Whether the service is used more (above 0) or less than usual.",
@@ -119,6 +137,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .verified("recomputed from the event list at random moments, after permutation"),
     signal(
         "usage_share",
+        "share of the plan in use",
         "0..",
         Event,
         "How much of the plan is used.",
@@ -129,6 +148,7 @@ pub(super) const SIGNALS: &[Signal] = &[
     .limits("8 metrics"),
     signal(
         "usage_high_since",
+        "near the limit of the plan since",
         "time",
         Event,
         "Since when at least 80 % of the plan are used.",

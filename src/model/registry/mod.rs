@@ -2,13 +2,17 @@
 //! customer views and docs/signals.md against it, and the condition language of rules speaks of them.
 
 mod credit;
+mod inputs;
 mod kind;
 mod purchase;
 mod scores;
 mod service;
+mod spelled;
 mod subject;
 
+pub use inputs::{LOYALTY_INPUTS, RISK_INPUTS, input_label};
 pub use kind::Kind;
+pub use spelled::{length_text, percent_text, whole_text};
 pub use subject::Subject;
 
 /// How a signal moves.
@@ -29,6 +33,9 @@ pub enum Change {
 pub struct Signal {
     /// Column of the `customers_now` view.
     pub name: &'static str,
+    /// What people call it who are no engineers, as a noun in small letters: `usual gap between purchases`. [`Signal::spelled`]
+    /// writes its values.
+    pub label: &'static str,
     /// Unit, or the set of values.
     pub unit: &'static str,
     /// What moves it.
@@ -55,6 +62,7 @@ pub struct Signal {
 
 const fn signal(
     name: &'static str,
+    label: &'static str,
     unit: &'static str,
     change: Change,
     words: &'static str,
@@ -64,6 +72,7 @@ const fn signal(
     let none = "";
     Signal {
         name,
+        label,
         unit,
         change,
         commutative,
@@ -121,40 +130,3 @@ pub const GROUPS: [(&str, &[Signal]); 4] = [
 pub fn signals() -> impl Iterator<Item = &'static Signal> {
     GROUPS.iter().flat_map(|(_, signals)| signals.iter())
 }
-
-/// Inputs of the churn risk, in order: how definitions, rows and explanations name them.
-pub const RISK_INPUTS: [&str; 16] = [
-    "base",
-    "overdue_gap",
-    "spend_falling",
-    "engagement_falling",
-    "open_complaints",
-    "support_load",
-    "low_satisfaction",
-    "disappointment",
-    "late_payment",
-    "extensions",
-    "cancel_intent",
-    "opted_out",
-    "discount_dependent",
-    "returns",
-    "renewal_near",
-    "contact_left",
-];
-
-/// Inputs of loyalty, in order.
-pub const LOYALTY_INPUTS: [&str; 13] = [
-    "repeat_depth",
-    "still_active",
-    "tenure",
-    "breadth",
-    "price_tolerance",
-    "returns",
-    "advocacy",
-    "engagement",
-    "regularity",
-    "new_products",
-    "suggests",
-    "pays_on_time",
-    "multi_contact",
-];

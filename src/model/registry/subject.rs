@@ -25,15 +25,17 @@ pub enum Subject {
 const OF_CUSTOMERS: &[Signal] = &[
     signal(
         "key_customer",
+        "key customer",
         "flag",
         Due,
         "Whether it is a key customer.",
         "at or above the cut-off `tiers.key`, or said so",
     ),
-    signal("sessions", "count", Event, "How many visits there were.", "distinct visits")
+    signal("sessions", "visits so far", "count", Event, "How many visits there were.", "distinct visits")
         .range("0.."),
     signal(
         "session_gap_surprise",
+        "visit gaps shorter than the present one",
         "0..1",
         Live,
         "How unusually long the customer has not visited, by their own rhythm.",
@@ -46,15 +48,31 @@ const OF_CUSTOMERS: &[Signal] = &[
 const OF_TICKETS: &[Signal] = &[
     signal(
         "ticket_opened_at",
+        "opening of the ticket",
         "time",
         Event,
         "When the ticket was opened.",
         "time of its first opening action",
     ),
-    signal("ticket_open", "flag", Event, "Whether it is open.", "its latest action opens it"),
-    signal("ticket_complaint", "flag", Event, "Whether it is a complaint.", "its kind"),
+    signal(
+        "ticket_open",
+        "ticket is open",
+        "flag",
+        Event,
+        "Whether it is open.",
+        "its latest action opens it",
+    ),
+    signal(
+        "ticket_complaint",
+        "ticket is a complaint",
+        "flag",
+        Event,
+        "Whether it is a complaint.",
+        "its kind",
+    ),
     signal(
         "ticket_answered",
+        "ticket is answered",
         "flag",
         Event,
         "Whether somebody has answered.",
@@ -66,6 +84,7 @@ const OF_TICKETS: &[Signal] = &[
 const OF_ACCOUNTS: &[Signal] = &[
     signal(
         "active_contacts",
+        "people who have dealings with us",
         "count",
         Live,
         "How many people of the account have dealings with us.",
@@ -74,6 +93,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     .range("0.."),
     signal(
         "single_threaded",
+        "one person at most has dealings with us",
         "flag",
         Live,
         "Whether one person at most of the account has dealings with us.",
@@ -81,6 +101,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     ),
     signal(
         "champion_left",
+        "who stood up for us has left",
         "flag",
         Event,
         "Whether the person who stood up for us has left.",
@@ -88,6 +109,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     ),
     signal(
         "account_key",
+        "key account",
         "flag",
         Due,
         "Whether it is a key account.",
@@ -95,6 +117,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     ),
     signal(
         "members",
+        "customers of the account",
         "count",
         Event,
         "How many people belong to it.",
@@ -103,6 +126,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     .range("0.."),
     signal(
         "risk",
+        "risk of losing the revenue",
         "0..1",
         Event,
         "How likely its revenue is lost.",
@@ -111,15 +135,24 @@ const OF_ACCOUNTS: &[Signal] = &[
     .range("0..1"),
     signal(
         "at_risk_minor",
+        "revenue at risk in 90 days",
         "minor units",
         Event,
         "What of the next 90 days' revenue is likely lost.",
         "sum(w risk) * 90 / 365",
     )
     .range("0.."),
-    signal("value_minor", "minor units", Event, "Lifetime value of all members.", "sum of members"),
+    signal(
+        "value_minor",
+        "lifetime value of all its customers",
+        "minor units",
+        Event,
+        "Lifetime value of all members.",
+        "sum of members",
+    ),
     signal(
         "revenue_365_minor",
+        "revenue a year",
         "minor units",
         Event,
         "Revenue a year at the present pace.",
@@ -127,6 +160,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     ),
     signal(
         "trend_30",
+        "change in revenue over 30 days",
         "ln",
         Live,
         "How revenue has changed in 30 days.",
@@ -134,6 +168,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     ),
     signal(
         "trend_90",
+        "change in revenue over 90 days",
         "ln",
         Live,
         "How revenue has changed in 90 days.",
@@ -141,6 +176,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     ),
     signal(
         "risk_change_30",
+        "change of the risk over 30 days",
         "-1..1",
         Live,
         "How the risk has changed in 30 days.",
@@ -149,6 +185,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     .range("-1..1"),
     signal(
         "risk_change_90",
+        "change of the risk over 90 days",
         "-1..1",
         Live,
         "How the risk has changed in 90 days.",
@@ -157,6 +194,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     .range("-1..1"),
     signal(
         "satisfaction",
+        "satisfaction of all its customers",
         "0..1",
         Event,
         "Satisfaction of its members.",
@@ -165,27 +203,51 @@ const OF_ACCOUNTS: &[Signal] = &[
     .range("0..1"),
     signal(
         "satisfaction_n",
+        "ratings of all its customers",
         "ratings",
         Event,
         "On how many ratings that rests.",
         "decayed count of members' ratings",
     )
     .range("0.."),
-    signal("open_tickets", "count", Event, "Open tickets of all members.", "sum of members")
-        .range("0.."),
-    signal("open_complaints", "count", Event, "Open complaints of all members.", "sum of members")
-        .range("0.."),
+    signal(
+        "open_tickets",
+        "open tickets",
+        "count",
+        Event,
+        "Open tickets of all members.",
+        "sum of members",
+    )
+    .range("0.."),
+    signal(
+        "open_complaints",
+        "open complaints",
+        "count",
+        Event,
+        "Open complaints of all members.",
+        "sum of members",
+    )
+    .range("0.."),
     signal(
         "oldest_complaint_at",
+        "oldest open complaint",
         "time",
         Event,
         "Since when the oldest complaint is open.",
         "min of members",
     ),
-    signal("open_minor", "minor units", Event, "What is owed.", "sum of open invoices")
-        .range("0.."),
+    signal(
+        "open_minor",
+        "amount owed",
+        "minor units",
+        Event,
+        "What is owed.",
+        "sum of open invoices",
+    )
+    .range("0.."),
     signal(
         "overdue_minor",
+        "amount overdue",
         "minor units",
         Live,
         "What is owed beyond terms.",
@@ -194,6 +256,7 @@ const OF_ACCOUNTS: &[Signal] = &[
     .range("0.."),
     signal(
         "next_renewal",
+        "next renewal",
         "time",
         Live,
         "When the next contract that is not signed again must be renewed.",
@@ -201,20 +264,44 @@ const OF_ACCOUNTS: &[Signal] = &[
     ),
     signal(
         "last_contact",
+        "last contact",
         "time",
         Event,
         "When somebody last spoke with one of them.",
         "max of members",
     ),
-    signal("last_visit", "time", Event, "When one of them was last visited.", "max of members"),
-    signal("visit_gap_d", "days", Live, "How long ago that was.", "now - last visit").range("0.."),
-    signal("last_seen", "time", Event, "When one of them last did something.", "max of members"),
+    signal(
+        "last_visit",
+        "last visit to them",
+        "time",
+        Event,
+        "When one of them was last visited.",
+        "max of members",
+    ),
+    signal(
+        "visit_gap_d",
+        "time since the last visit to them",
+        "days",
+        Live,
+        "How long ago that was.",
+        "now - last visit",
+    )
+    .range("0.."),
+    signal(
+        "last_seen",
+        "last seen",
+        "time",
+        Event,
+        "When one of them last did something.",
+        "max of members",
+    ),
 ];
 
 /// Of a segment.
 const OF_SEGMENTS: &[Signal] = &[
     signal(
         "demand_trend",
+        "change in demand",
         "ln",
         Live,
         "Whether more (above 0) or less is bought than usual.",
@@ -223,6 +310,7 @@ const OF_SEGMENTS: &[Signal] = &[
     .range("-3..3"),
     signal(
         "demand_n",
+        "orders behind the change",
         "count",
         Live,
         "On how many orders that rests, the older the less.",
@@ -235,6 +323,7 @@ const OF_SEGMENTS: &[Signal] = &[
 const OF_EMPLOYEES: &[Signal] = &[
     signal(
         "access_p",
+        "chance of reading so much by habit",
         "0..1",
         Live,
         "How likely it is to read so many customers' data in a day, by one's own habit.",
@@ -243,6 +332,7 @@ const OF_EMPLOYEES: &[Signal] = &[
     .range("0..1"),
     signal(
         "records_read",
+        "customer records read today",
         "count",
         Live,
         "How many customers' data were read today.",

@@ -19,6 +19,8 @@ const DATES: i64 = 4;
 pub struct Curve {
     /// What it is, as the legend says.
     pub label: &'static str,
+    /// Whether people call it a number of 100, not a share in percent.
+    pub of_100: bool,
     /// How it stood from that day on, in the order of time; `None`: it was not known.
     pub points: Vec<(Date, Option<f64>)>,
 }
@@ -55,7 +57,7 @@ pub fn line(curves: &[Curve], scale: &Scale, title: &str, summary: &str) -> Mark
         Some((x(day), day, i))
     });
     html! {
-        svg .chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+        svg .chart.wide viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
             title { (title) }
             desc { (summary) }
             @for (value, text) in &scale.ticks {
@@ -121,6 +123,7 @@ mod tests {
     fn values_hold_until_the_next_one() {
         let curve = Curve {
             label: "risk",
+            of_100: false,
             points: vec![
                 (day(1), Some(0.2)),
                 (day(3), Some(0.4)),
@@ -139,15 +142,18 @@ mod tests {
 
     #[test]
     fn a_day_alone_is_no_picture() {
-        let curve = Curve { label: "risk", points: vec![(day(1), Some(0.2))] };
+        let curve = Curve { label: "risk", of_100: false, points: vec![(day(1), Some(0.2))] };
         assert_eq!(line(&[curve], &scale(), "t", "s").into_string(), "");
         assert_eq!(line(&[], &scale(), "t", "s").into_string(), "");
     }
 
     #[test]
     fn says_what_it_shows_and_where_it_ends() {
-        let curve =
-            Curve { label: "risk", points: vec![(day(1), Some(0.0)), (day(31), Some(1.0))] };
+        let curve = Curve {
+            label: "risk",
+            of_100: false,
+            points: vec![(day(1), Some(0.0)), (day(31), Some(1.0))],
+        };
         let svg = line(&[curve], &scale(), "Risk", "from 0 to 100 %").into_string();
         assert!(svg.contains("<title>Risk</title><desc>from 0 to 100 %</desc>"), "{svg}");
         assert!(svg.contains(r#"cx="706" cy="12""#), "{svg}");

@@ -176,6 +176,7 @@ async fn all_signals(reader: &Reader, params: &Params) -> Result<Vec<SignalValue
         };
         SignalValue {
             name: signal.name.to_owned(),
+            label: signal.label.to_owned(),
             meaning: signal.words.to_owned(),
             unit: signal.unit.to_owned(),
             value,
