@@ -148,6 +148,9 @@ mod tests {
         r#""type":"web","session_id":"s4","action":"opt_out""#,
     ];
 
+    /// By ticket, if any, and name.
+    type Values = BTreeMap<(Option<u64>, &'static str), (&'static Signal, Option<Value>)>;
+
     struct Trial {
         engine: Engine,
         slot: u32,
@@ -164,9 +167,7 @@ mod tests {
         }
 
         /// The signals of the customer alone, and beside each of its tickets by the ticket's id.
-        fn values(
-            &self,
-        ) -> BTreeMap<(Option<u64>, &'static str), (&'static Signal, Option<Value>)> {
+        fn values(&self) -> Values {
             let profile = &self.engine.store.get(self.slot).profile;
             let tier = self.engine.tiers.columns(self.slot);
             let care = profile.more().and_then(|more| more.care.as_deref());
