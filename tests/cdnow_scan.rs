@@ -1,4 +1,4 @@
-//! Dues are exact, on the real purchases of the CDNOW sample: time passes by hours, every customer's lifecycle, band of the
+//! Dues are exact, on the real purchases of the CDNOW sample and on made-up ones: time passes by hours, every customer's lifecycle, band of the
 //! risk and place among the tiers is told anew from its purchases alone at dense moments, and each change is searched to the
 //! millisecond. What the machine's rows say changed then, to a second, and within the hour; and nothing else changed.
 //!
@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use cdnow::{Purchase, purchases};
 use purchases_only::{Judge, Known, Signal};
+use random::Random;
 use retain::plan::{ModelKind, Plan, WeightSet};
 use retain::signal::lifecycle::Lifecycle;
 use retain::signal::tier_moves::{Abc, DWELL_MS, Decision, Place, Tier, Waiting, decide, wanted};
@@ -37,6 +38,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const NEAR_MS: i64 = 1_000;
 /// How long time goes on after the last purchase.
 const AFTER_MS: i64 = 400 * DAY_MS;
+/// 2026-01-05, where made-up purchases begin.
+const BEGIN_MS: i64 = 1_767_571_200_000;
 /// Any fixed moment to which all spending is carried.
 const LANDMARK_MS: i64 = 946_684_800_000;
 /// Around what happens, besides the grid.
@@ -378,6 +381,49 @@ fn fifth(digit: u8) -> Vec<Purchase> {
     let mut purchases = purchases();
     purchases.retain(|p| p.customer.as_bytes().last().is_some_and(|last| last % 5 == digit));
     purchases
+}
+
+/// Purchases of 500 customers, each within hours, weeks or all of the time.
+fn made_up(seed: u64) -> Vec<Purchase> {
+    let mut random = Random::new(seed);
+    let mut purchases = Vec::new();
+    for number in 0..500 {
+        let stretch_ms = *random.pick(&[DAY_MS, 30 * DAY_MS, 150 * DAY_MS]);
+        let from_ms = BEGIN_MS + random.between(0, 150 * DAY_MS - stretch_ms + 1);
+        for n in 0..1 + random.below(14) {
+            let (customer, ts) = (format!("c{number:03}"), from_ms + random.between(0, stretch_ms));
+            // a few spend much, and some nothing
+            let most = *random.pick(&[1, 2_000, 20_000, 200_000]);
+            let minor = random.between(0, most);
+            let payload = serde_json::json!({
+                "event_id": format!("{customer}-{n}"),
+                "customer_id": customer,
+                "ts": jiff::Timestamp::from_millisecond(ts).unwrap().to_string(),
+                "amount": format!("{}.{:02}", minor / 100, minor % 100),
+                "currency": "USD",
+            });
+            purchases.push(Purchase { customer, ts, minor, payload: payload.to_string() });
+        }
+    }
+    purchases.sort_by_key(|p| p.ts);
+    purchases
+}
+
+#[test]
+fn of_made_up_customers() {
+    let seeds = if std::env::var_os("RETAIN_SOAK").is_some() { 1..21 } else { 1..2 };
+    for seed in seeds {
+        eprintln!("seed {seed}");
+        let mut plan = plan();
+        match seed % 3 {
+            0 => plan.model = plans::regular(),
+            1 => plan.parameters.risk.bands = vec![0.2, 0.35, 0.5, 0.65, 0.8, 0.9],
+            _ => plan.parameters.risk.weights.set = WeightSet::B2b,
+        }
+        let (by_time, [moved, dwelled]) = run(plan, &made_up(seed));
+        assert!(by_time[0] > 500 && by_time[1] > 500, "{by_time:?}");
+        assert!(moved > 500 && dwelled > 100, "{moved} {dwelled}");
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ use retain::model::partition::murmur2_partition;
 use retain::plan::{DropField, DropRule, DropTest, Plan};
 use rowbinary::Tables;
 use sim::{Log, Runner, Schedule};
+use stream::families::{Family, histories};
 use stream::{
     BEGIN_MS, DAY_MS, Made, PURCHASES, SUPPORT, Shape, WEB, deliver, disturbed, history, repeated,
     spell_time,
@@ -110,6 +111,18 @@ fn regular_buyers_as_walked() {
     for seed in seeds() {
         let logs = deliver(seed, &history(seed, SHAPE), |_| 0);
         let runner = run(&plan, &logs, Schedule::wild(seed));
+        assert_same(&flows(&runner.tables), &walked(&plan, (0, 1), &logs), &runner.seed());
+    }
+}
+
+/// Small histories, a customer each: 540, in the long version 10,080; too few at once to have tiers.
+#[test]
+fn many_customers_as_walked() {
+    let plan = Arc::new(plan());
+    for seed in if std::env::var_os("RETAIN_SOAK").is_some() { 1..113 } else { 1..7 } {
+        let logs = deliver(seed, &histories(Family::Scores, seed, 90, 150), |_| 0);
+        let runner = run(&plan, &logs, Schedule::wild(seed));
+        eprintln!("{}", runner.seed());
         assert_same(&flows(&runner.tables), &walked(&plan, (0, 1), &logs), &runner.seed());
     }
 }

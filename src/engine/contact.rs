@@ -114,11 +114,6 @@ impl Contacts {
         sums.rate(Sum::Outbound7, tau_ms, since_ms) * 7.0
     }
 
-    /// Contacts that the customer began and that we began, half-life 90 days: what the inbound share is of.
-    pub fn in_and_out(&self, tau_ms: i64, sums: &Sums) -> (f64, f64) {
-        (sums.at(Sum::Inbound90, tau_ms), sums.at(Sum::Outbound90, tau_ms))
-    }
-
     /// Changes of owner, half-life 90 days.
     pub fn owner_changes(&self, tau_ms: i64, sums: &Sums) -> f64 {
         sums.at(Sum::OwnerChanges90, tau_ms)

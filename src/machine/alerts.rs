@@ -24,6 +24,11 @@ impl Machine {
         }
     }
 
+    /// How many of them were not taken in: so many customers are still to come that there was no room.
+    pub fn acts_unheard(&self) -> u64 {
+        self.engine.acts.unheard()
+    }
+
     /// Whether what has no customer is about an employee; else it is about a segment.
     fn is_about_staff(&self, said: &Said) -> bool {
         let rule = self.plan.alerts.find(&said.rule);

@@ -203,9 +203,13 @@ impl Machine {
     fn refresh_slot(&mut self, slot: u32, tau_ms: i64) {
         let Engine { cx, store, .. } = &mut self.engine;
         let profile = &mut store.used(slot).profile;
-        if !profile.ages() || profile.refreshed_ms().max(profile.as_of_ms) >= tau_ms {
+        // what is no purchase moves a row on without valuing anything
+        let buys = profile.purchases.as_ref().is_some_and(|p| p.history().is_some());
+        let seen_ms = if buys { BEFORE_ALL_MS } else { profile.as_of_ms };
+        if !profile.ages() || profile.refreshed_ms().max(seen_ms) >= tau_ms {
             return;
         }
+        let tau_ms = tau_ms.max(profile.as_of_ms);
         if !value(cx, profile, tau_ms) {
             profile.more_mut().rare_mut().refreshed = Moment::new(tau_ms);
         }

@@ -157,12 +157,7 @@ pub fn commands(link: Link, plans: Vec<Arc<Plan>>) -> Commands {
         let said = said(command).ok_or_else(|| {
             NotSent::Unwritten("the command's id is not of 32 hexadecimal digits".to_owned())
         })?;
-        let plan = pipeline_of(&plans, &command.subject_kind).ok_or_else(|| {
-            let kind = &command.subject_kind;
-            NotSent::Vain(format!(
-                "no pipeline of this process has alerts about a subject of kind {kind}: act where it runs, or name its definition"
-            ))
-        })?;
+        let plan = pipeline_of(&plans, command).map_err(NotSent::Vain)?;
         let generation =
             current(&link, plan).map_err(|error| NotSent::Unwritten(error.to_string()))?;
         let names = Names::new(&plan.name, generation);
@@ -170,8 +165,24 @@ pub fn commands(link: Link, plans: Vec<Arc<Plan>>) -> Commands {
     })
 }
 
-fn pipeline_of<'a>(plans: &'a [Arc<Plan>], subject_kind: &str) -> Option<&'a Arc<Plan>> {
-    plans.iter().find(|plan| plan.accounts.is_some() == (subject_kind == ACCOUNT))
+/// The pipeline that an alert is of. Where several have subjects of its kind, the one whose rules know the alert's.
+fn pipeline_of<'a>(plans: &'a [Arc<Plan>], command: &Command) -> Result<&'a Arc<Plan>, String> {
+    let kind = &command.subject_kind;
+    let of_kind = |plan: &&Arc<Plan>| plan.accounts.is_some() == (kind == ACCOUNT);
+    let mut plans: Vec<&Arc<Plan>> = plans.iter().filter(of_kind).collect();
+    if plans.len() > 1 {
+        plans.retain(|plan| plan.alerts.find(&command.rule).is_some());
+    }
+    match plans.as_slice() {
+        [plan] => Ok(plan),
+        [] => Err(format!(
+            "no pipeline of this process has alerts about a subject of kind {kind}: act where it runs, or name its definition"
+        )),
+        [first, second, ..] => Err(format!(
+            "the pipelines {} and {} both have the rule {}: act by retain alert, naming the definition of the one that is meant",
+            first.name, second.name, command.rule
+        )),
+    }
 }
 
 fn said(command: &Command) -> Option<Said> {
@@ -222,10 +233,6 @@ mod tests {
         let customers = plan(include_str!("../../pipelines/customers.toml"));
         let accounts = plan(include_str!("../../pipelines/accounts.toml"));
         let both = [Arc::clone(&customers), Arc::clone(&accounts)];
-        let name = |plans: &[Arc<Plan>], kind| pipeline_of(plans, kind).map(|p| p.name.clone());
-        assert_eq!(name(&both, "ticket").as_deref(), Some("customers"));
-        assert_eq!(name(&both, "account").as_deref(), Some("accounts"));
-        assert_eq!(name(&both[..1], "account"), None);
         let command = Command {
             id: "0f".repeat(16),
             by: "ann".to_owned(),
@@ -239,8 +246,56 @@ mod tests {
             until_ms: None,
             note: String::new(),
         };
+        let name = |plans: &[Arc<Plan>], kind: &str| {
+            let command = Command { subject_kind: kind.to_owned(), ..command.clone() };
+            pipeline_of(plans, &command).map(|plan| plan.name.clone())
+        };
+        assert_eq!(name(&both, "ticket").as_deref(), Ok("customers"));
+        assert_eq!(name(&both, "account").as_deref(), Ok("accounts"));
+        assert!(name(&both[..1], "account").is_err_and(|why| why.contains("kind account")));
         let said = said(&command).unwrap();
         assert_eq!((said.id, said.customer.as_str()), ([0x0f; 16], "A1"));
         assert_eq!(shards_of(&accounts, &said.customer, 12), [murmur2_partition(b"A1", 12)]);
+    }
+
+    #[test]
+    fn of_two_pipelines_of_customers_the_one_that_has_the_rule_is_meant() {
+        let (plan, problems) = crate::plan::parse(include_str!("../../pipelines/customers.toml"));
+        let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+        let ruled = |name: &str, rule: &str| {
+            let text = format!(
+                "[[alert]]\nname = \"{rule}\"\nabout = \"x\"\nraise = \"risk >= 0.6 else no\"\n\
+                 clear = \"risk < 0.5 else yes\"\nnext_step = \"y\"\nevents = [\"purchase\"]\n"
+            );
+            let file = crate::plan::RuleFile { name: "rules.toml", text: &text };
+            let (found, problems) = crate::plan::rules(&[file]);
+            let alerts = Arc::new(found.unwrap_or_else(|| panic!("{problems:?}")).set);
+            Arc::new(Plan { name: name.to_owned(), alerts, ..plan.clone() })
+        };
+        let [orders, contacts] = [ruled("orders", "falls"), ruled("contacts", "leaves")];
+        let command = |rule: &str| Command {
+            id: "0f".repeat(16),
+            by: "ann".to_owned(),
+            rule: rule.to_owned(),
+            subject_kind: "customer".to_owned(),
+            subject: "C1".to_owned(),
+            customer: "C1".to_owned(),
+            account: String::new(),
+            episode: 1,
+            act: answer::Act::Acknowledge,
+            until_ms: None,
+            note: String::new(),
+        };
+        let both = [Arc::clone(&orders), contacts];
+        let name = |plans: &[Arc<Plan>], rule| {
+            pipeline_of(plans, &command(rule)).map(|plan| plan.name.clone())
+        };
+        assert_eq!(name(&both, "falls").as_deref(), Ok("orders"));
+        assert_eq!(name(&both, "leaves").as_deref(), Ok("contacts"));
+        assert!(name(&both, "gone").is_err());
+        let twins = [orders, ruled("other", "falls")];
+        assert!(name(&twins, "falls").is_err_and(|why| why.contains("orders and other")));
+        // where there is only one it is that, whatever it knows: it says that there is no such alert
+        assert_eq!(name(&twins[..1], "gone").as_deref(), Ok("orders"));
     }
 }

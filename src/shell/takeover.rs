@@ -131,7 +131,7 @@ impl TakeOver {
     /// # Errors
     /// See [`TakeOverError`].
     pub fn run(&self, identity: Identity, watch: &Watch) -> Result<Taken, TakeOverError> {
-        let shard = identity.shard;
+        let (shard, shards) = (identity.shard, identity.shards);
         let kafka = |what| move |source| TakeOverError::Kafka { shard, what, source };
         let clients = self.connect().map_err(kafka("opening its clients"))?;
         // 1. The group's offsets, once no transaction is pending on them.
@@ -169,8 +169,16 @@ impl TakeOver {
         let mut taken = self.apply(machine, facts)?;
         // 4. A rebuild also goes by what people have done about the alerts of the generation before.
         if let Some(generation) = self.begins.replaces {
-            for acted in self.acts(generation, shard, watch)? {
+            for acted in self.acts(generation, (shard, shards), watch)? {
                 taken.machine.expect(acted);
+            }
+            let unheard = taken.machine.acts_unheard();
+            if unheard > 0 {
+                tracing::warn!(
+                    shard,
+                    unheard,
+                    "what people did about alerts of customers to come is more than is kept; the rest is not heard"
+                );
             }
         }
         Ok(taken)

@@ -32,19 +32,6 @@ impl FirstGaps {
         };
         Some((moment(self.p25_d)?, moment(self.p75_d)?))
     }
-
-    /// "Second purchase due": the end of the window, for customers without a repeat purchase (`x = 0`).
-    #[must_use]
-    pub fn second_purchase_due_ms(&self, t_first_ms: i64, x: u32) -> Option<i64> {
-        if x > 0 { None } else { self.window_ms(t_first_ms).map(|(_, end_ms)| end_ms) }
-    }
-}
-
-/// Whether a purchase day counts as a new cycle: `cycle_days` or more after the first purchase day (1 by default; a
-/// season for seasonal goods). Days are numbers of calendar days in the definition's zone.
-#[must_use]
-pub fn activates(first_day: i64, day: i64, cycle_days: u16) -> bool {
-    day > first_day && day.saturating_sub(first_day) >= i64::from(cycle_days)
 }
 
 #[cfg(test)]
@@ -52,22 +39,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_and_its_due() {
+    fn the_window_as_moments() {
         let gaps = FirstGaps::default();
         assert_eq!(gaps.window_ms(5), Some((5 + 16 * DAY_MS, 5 + 161 * DAY_MS)));
-        assert_eq!(gaps.second_purchase_due_ms(5, 0), Some(5 + 161 * DAY_MS));
-        assert_eq!(gaps.second_purchase_due_ms(5, 1), None);
         assert_eq!(gaps.window_ms(i64::MAX), None);
         assert_eq!(FirstGaps { p25_d: f64::NAN, p75_d: 1.0 }.window_ms(0), None);
         assert_eq!(FirstGaps { p25_d: 1.0, p75_d: f64::INFINITY }.window_ms(0), None);
-    }
-
-    #[test]
-    fn a_new_cycle_begins_after_its_days() {
-        assert!(!activates(100, 100, 0));
-        assert!(!activates(100, 100, 1));
-        assert!(activates(100, 101, 1));
-        assert!(!activates(100, 189, 90));
-        assert!(activates(100, 190, 90));
     }
 }

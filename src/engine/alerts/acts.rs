@@ -6,7 +6,7 @@ use super::look::{put, take};
 use crate::engine::apply::Engine;
 use crate::wire::mail::Acted;
 
-/// Acts that wait for their customers in a shard, at most; more are not heard.
+/// Acts that wait for their customers in a shard, at most; more are not heard, and counted.
 const WAITING_MAX: usize = 1_000_000;
 
 /// Acts whose customers have not been heard of, by customer.
@@ -14,6 +14,7 @@ const WAITING_MAX: usize = 1_000_000;
 pub struct Acts {
     waiting: BTreeMap<Box<str>, Vec<Acted>>,
     count: usize,
+    unheard: u64,
     /// Customers whose record is to be written.
     changed: BTreeSet<Box<str>>,
 }
@@ -26,6 +27,7 @@ impl Acts {
 
     fn put(&mut self, acted: Acted) {
         if self.count >= WAITING_MAX {
+            self.unheard += 1;
             return;
         }
         let customer: Box<str> = acted.said.customer.as_str().into();
@@ -36,6 +38,11 @@ impl Acts {
             self.count += 1;
             self.changed.insert(customer);
         }
+    }
+
+    /// How many there was no room for.
+    pub fn unheard(&self) -> u64 {
+        self.unheard
     }
 
     fn take(&mut self, customer: &str) -> Vec<Acted> {
@@ -93,5 +100,39 @@ impl Engine {
         self.mark(slot);
         let due_ms = self.store.get(slot).due_ms();
         self.arm_at(slot, due_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::mail::{Act, Said};
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted_and_leaves_nothing() {
+        let acted = |customer: &str| {
+            let said = Said {
+                id: [7; 16],
+                by: "ann".to_owned(),
+                rule: "r".to_owned(),
+                subject: customer.to_owned(),
+                customer: customer.to_owned(),
+                episode: 1,
+                act: Act::Resolve,
+                until_ms: None,
+                note: String::new(),
+            };
+            Acted { said, at_ms: 5 }
+        };
+        let mut acts = Acts { count: WAITING_MAX - 1, ..Acts::default() };
+        acts.put(acted("c1"));
+        assert_eq!((acts.unheard(), acts.waiting.len()), (0, 1));
+        acts.put(acted("c2"));
+        acts.put(acted("c3"));
+        assert_eq!((acts.unheard(), acts.waiting.len()), (2, 1));
+        // who came makes room
+        assert_eq!(acts.take("c1").len(), 1);
+        acts.put(acted("c3"));
+        assert_eq!((acts.unheard(), acts.waiting.len()), (2, 1));
     }
 }

@@ -106,6 +106,7 @@ pub(in crate::engine) fn of_event(body: &Body, took: &Took, new: bool) -> Touche
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
@@ -131,7 +132,9 @@ mod tests {
         r#""type":"payment","invoice_id":"i1","amount":"20.00","currency":"USD""#,
         r#""type":"extension_request","invoice_id":"i1""#,
         r#""type":"profile","key":true,"owner_id":"olga","region":"north""#,
+        r#""type":"support","ticket_id":"t3","action":"opened","kind":"question""#,
         r#""type":"support","ticket_id":"t1","action":"replied","by":"agent""#,
+        r#""type":"support","ticket_id":"t3","action":"resolved","by":"agent""#,
         r#""type":"support","ticket_id":"t1","action":"resolved""#,
         r#""type":"purchase","order_id":"o4","amount":"31.00","currency":"USD""#,
         r#""type":"web","session_id":"s1","action":"page_view""#,
@@ -144,6 +147,9 @@ mod tests {
         r#""type":"web","session_id":"s3","action":"cancel_page""#,
         r#""type":"web","session_id":"s4","action":"opt_out""#,
     ];
+
+    /// By ticket, if any, and name.
+    type Values = BTreeMap<(Option<u64>, &'static str), (&'static Signal, Option<Value>)>;
 
     struct Trial {
         engine: Engine,
@@ -160,14 +166,24 @@ mod tests {
             Self { engine, slot, ts_ms }
         }
 
-        fn values(&self) -> Vec<(&'static Signal, Option<Value>)> {
+        /// The signals of the customer alone, and beside each of its tickets by the ticket's id.
+        fn values(&self) -> Values {
             let profile = &self.engine.store.get(self.slot).profile;
             let tier = self.engine.tiers.columns(self.slot);
             let care = profile.more().and_then(|more| more.care.as_deref());
-            let ticket = care.and_then(|care| care.tickets().next());
-            let facts = Facts { ticket, ..Facts::new(&self.engine.cx, profile, tier) };
-            let signals = Subject::Ticket.signals();
-            signals.map(|signal| (signal, facts.value(signal, self.ts_ms))).collect()
+            let tickets = care.iter().flat_map(|care| care.tickets()).map(Some);
+            let mut values = BTreeMap::new();
+            for ticket in tickets.chain([None]) {
+                let facts = Facts { ticket, ..Facts::new(&self.engine.cx, profile, tier) };
+                let signals = Subject::Ticket.signals();
+                let id = ticket.map(|ticket| ticket.id);
+                values.extend(
+                    signals.map(|signal| {
+                        ((id, signal.name), (signal, facts.value(signal, self.ts_ms)))
+                    }),
+                );
+            }
+            values
         }
 
         /// What an event is said to touch, and the signals that it changes.
@@ -186,9 +202,13 @@ mod tests {
             let visits = Visits::Remembered { horizon_ms: 0 };
             let at = Position::default();
             let took = self.engine.change(self.slot, &batch, &event, at, visits, None);
-            let both = before.into_iter().zip(self.values());
-            let moved = both.filter(|(before, after)| before.1 != after.1);
-            (of_event(&event.body, &took, false), moved.map(|(before, _)| before.0).collect())
+            // of a new ticket nothing was known
+            let known = |(id, name): (Option<u64>, &'static str)| {
+                before.get(&(id, name)).or(before.get(&(None, name))).and_then(|known| known.1)
+            };
+            let after = self.values().into_iter();
+            let moved = after.filter(|(key, (_, value))| known(*key) != *value);
+            (of_event(&event.body, &took, false), moved.map(|(_, (signal, _))| signal).collect())
         }
     }
 

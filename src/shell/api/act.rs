@@ -9,6 +9,7 @@ use crate::api::access::hex;
 use crate::api::answer::{Act, Done, Time};
 use crate::api::filter::TEXT_MAX;
 use crate::api::problem::{Kind, Problem};
+use crate::model::time::DAY_MS;
 
 /// A command to the pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +111,6 @@ pub enum Until {
     Days(u16),
 }
 
-const DAY_MS: i64 = 86_400_000;
 /// Longest snooze, days.
 const SNOOZE_D: i64 = 365;
 

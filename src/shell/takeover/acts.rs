@@ -18,7 +18,7 @@ impl TakeOver {
     pub(super) fn acts(
         &self,
         generation: u32,
-        shard: u16,
+        (shard, shards): (u16, u16),
         watch: &Watch,
     ) -> Result<Vec<Acted>, TakeOverError> {
         let kafka = |source| {
@@ -27,7 +27,17 @@ impl TakeOver {
         };
         let names = Names::new(&self.plan.name, generation);
         let mut reader = ActsReader::new(&self.link, &names).map_err(kafka)?;
-        if reader.partitions().map_err(kafka)? <= shard {
+        let partitions = reader.partitions().map_err(kafka)?;
+        // said once, not by every shard
+        if partitions != 0 && partitions != shards && shard == 0 {
+            tracing::warn!(
+                generation,
+                partitions,
+                shards,
+                "the number of shards has changed since that generation: what people did about alerts is not carried over whole"
+            );
+        }
+        if partitions <= shard {
             return Ok(Vec::new());
         }
         let end = reader.from_the_beginning(shard).map_err(kafka)?;
