@@ -338,16 +338,12 @@ impl Sessions {
 
     /// Asks for what says where the list's other part is.
     pub fn fetch(&self) {
-        if let Some(far) = &self.far {
-            fetch_one(&**far);
-        }
+        self.far.iter().for_each(|far| fetch_one(&**far));
     }
 
     /// Asks for that part: a new session is looked for among all.
     pub fn fetch_far(&self) {
-        if let Some(far) = &self.far {
-            fetch(&far.sessions);
-        }
+        self.far.iter().for_each(|far| fetch(&far.sessions));
     }
 
     /// Whether there is none.

@@ -101,7 +101,7 @@ impl Outlooks {
     /// age from which on a regular model is summed.
     ///
     /// P(alive) falls. What is expected if alive falls under plain models (it is a mean of `c(p) (1 - (1 + p t/s)^-N)`, see above);
-    /// under regular ones it is a rising part and a falling one, see [`Params::expected_of`]. The discounted sum has no negative weights:
+    /// under regular ones it is a rising part and a falling one, see `Params::expected_of`. The discounted sum has no negative weights:
     /// that of the purchases up to the end of step `k` is what step `k` is discounted less than step `k + 1`, and discounts are not negative.
     #[must_use]
     pub fn between(

@@ -280,7 +280,7 @@ impl Curve {
     /// With `q = 1 - p` the chance to buy, of being alive times that of buying if alive, and `A = alpha + age`:
     /// `-(ln q)' <= n/A + 1/A`, the first from the odds of having dropped out, which grow as `A^n`, the second since
     /// `(1 + u)^n - 1 >= n ln(1 + u) >= n u/(1 + u)`; and `logit'(p) = p'/(p q) = -(ln q)'/p`, which only falls. The log-odds are
-    /// looked at from [`PROBABILITY_MIN`] on.
+    /// looked at from a millionth on.
     #[must_use]
     pub fn pace_max(&self, age_d: f64, p: f64) -> Option<f64> {
         let scale_d = self.alpha_d + age_d.max(self.t_x_d);

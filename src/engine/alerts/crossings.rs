@@ -170,6 +170,30 @@ impl Facts<'_> {
         now.and_then(|now| self.exit_ms(tau_ms, window(now))).unwrap_or(NEVER_MS)
     }
 
+    /// Where the risk goes within a day; `None` for who has none.
+    fn ahead(&self, tau_ms: i64) -> Option<Ahead> {
+        let found = || self.ahead_closely(tau_ms);
+        let held = *self.ahead.get_or_init(found);
+        held.filter(|held| held.at_ms == tau_ms).or_else(found)
+    }
+
+    /// The same of the closest look there is.
+    fn closer(&self, tau_ms: i64) -> Option<Ahead> {
+        let found = || {
+            self.ahead(tau_ms).filter(|held| held.is_close).or_else(|| self.ahead_closely(tau_ms))
+        };
+        let held = *self.closer.get_or_init(found);
+        held.filter(|held| held.at_ms == tau_ms).or_else(found)
+    }
+
+    fn ahead_closely(&self, tau_ms: i64) -> Option<Ahead> {
+        let path = self.path()?;
+        Some(match self.point(tau_ms) {
+            Some(now) => Ahead::closely(&path, now, tau_ms),
+            None => Ahead::closely(&path, &path.at(tau_ms), tau_ms),
+        })
+    }
+
     /// The first moment at which the risk may be outside; `None` for who has none. Of who has done something within a day it is
     /// enough that it is not within the next: mostly something happens before.
     fn exit_ms(&self, tau_ms: i64, window: Window) -> Option<i64> {

@@ -118,33 +118,9 @@ impl<'a> Facts<'a> {
     }
 
     /// The risk at the first moment that is asked for, which mostly is asked for again; `None` for another.
-    fn point(&self, tau_ms: i64) -> Option<&RiskPoint> {
+    pub(super) fn point(&self, tau_ms: i64) -> Option<&RiskPoint> {
         let held = self.now.get_or_init(|| Some(Box::new((tau_ms, self.path()?.at(tau_ms)))));
         held.as_deref().filter(|held| held.0 == tau_ms).map(|held| &held.1)
-    }
-
-    /// Where the risk goes within a day; `None` for who has none.
-    pub fn ahead(&self, tau_ms: i64) -> Option<Ahead> {
-        let found = || self.ahead_closely(tau_ms);
-        let held = *self.ahead.get_or_init(found);
-        held.filter(|held| held.at_ms == tau_ms).or_else(found)
-    }
-
-    /// The same of the closest look there is.
-    pub fn closer(&self, tau_ms: i64) -> Option<Ahead> {
-        let found = || {
-            self.ahead(tau_ms).filter(|held| held.is_close).or_else(|| self.ahead_closely(tau_ms))
-        };
-        let held = *self.closer.get_or_init(found);
-        held.filter(|held| held.at_ms == tau_ms).or_else(found)
-    }
-
-    fn ahead_closely(&self, tau_ms: i64) -> Option<Ahead> {
-        let path = self.path()?;
-        Some(match self.point(tau_ms) {
-            Some(now) => Ahead::closely(&path, now, tau_ms),
-            None => Ahead::closely(&path, &path.at(tau_ms), tau_ms),
-        })
     }
 
     /// The revenue at risk, minor units: what 90 days would bring in at the present pace, times the risk of losing it.
