@@ -238,7 +238,7 @@ impl Ahead {
         Self { at_ms, is_close: true, day: path.stretch(now, Self::end_ms(at_ms)) }
     }
 
-    /// The same, wider, for a tenth of the cost; `None` where that tells nothing.
+    /// The same, wider, without the evaluation; `None` where that tells nothing.
     fn roughly(path: &Path<'_>, now: &Point, at_ms: i64) -> Option<Self> {
         let day = path.reach(now, at_ms, Self::end_ms(at_ms))?;
         Some(Self { at_ms, is_close: false, day })
