@@ -16,7 +16,6 @@ use crate::rowbinary::Row;
 use crate::sim::Log;
 
 const DAY_MS: i64 = 86_400_000;
-const GRID_MS: i64 = 5 * 3_600_000 + 7;
 const GOALS: [&str; 6] =
     ["cross_sell", "up_sell", "retention", "acquisition", "win_back", "after_sale"];
 
@@ -30,6 +29,8 @@ struct Stretch<'a> {
     c: Customer,
     /// The lifecycle at the last event.
     lifecycle: Lifecycle,
+    /// Whether the value was among the best at every event since money last moved.
+    valuable: bool,
 }
 
 fn day(days: f64) -> i64 {
@@ -215,11 +216,16 @@ impl Stretch<'_> {
         orders.into_values().filter(|at| rated.is_none_or(|rated| rated < *at)).collect()
     }
 
-    /// A value that rises among the best by itself, as costs to serve fade, has no due.
-    fn waited_for(&self, goal: &str) -> bool {
+    fn is_valuable(&self, tau_ms: i64) -> bool {
         let top = self.plan.parameters.opportunities.clv_top_from;
-        let clv = || self.c.values(self.plan, self.c.last_ms).and_then(|values| values.2);
-        goal != "retention" || clv().is_some_and(|clv| clv >= top)
+        self.c.values(self.plan, tau_ms).and_then(|values| values.2).is_some_and(|clv| clv >= top)
+    }
+
+    /// A value that rises among the best by itself, as costs to serve fade, has no due, and an event that moves neither
+    /// money nor risk is no moment to look at it: it must have been there since money last moved.
+    fn waited_for(&self, goal: &str, tau_ms: i64) -> bool {
+        let mut since = (self.c.last_ms..=tau_ms).step_by(DAY_MS as usize / 4);
+        goal != "retention" || self.valuable && since.all(|ms| self.is_valuable(ms))
     }
 
     /// Whether a goal is worth a contact, whatever was proposed before.
@@ -238,7 +244,9 @@ fn stretches<'a>(
     let mut last_day = i64::MIN;
     for n in 1..=events.len() {
         let (e, c) = (events[n - 1], customer(plan, &events[..n]));
-        let mut stretch = Stretch { plan, events: &events[..n], c, lifecycle: Lifecycle::Prospect };
+        let events_then = &events[..n];
+        let lifecycle = Lifecycle::Prospect;
+        let mut stretch = Stretch { plan, events: events_then, c, lifecycle, valuable: false };
         let before = all.last().map_or(Lifecycle::Prospect, |(_, _, s)| s.lifecycle_at(e.ts_ms));
         let day = super::catalogue::day_of(plan, e.ts_ms);
         let bought = e.kind == "purchase" && day > last_day;
@@ -248,6 +256,9 @@ fn stretches<'a>(
             (true, false) => stretch.step(before, e.ts_ms, Step::Time),
             _ => before,
         };
+        // before the event and with it
+        let stayed = || all.last().is_some_and(|(_, _, s)| s.waited_for("retention", e.ts_ms));
+        stretch.valuable = (money || stayed()) && stretch.is_valuable(e.ts_ms);
         if e.kind == "purchase" {
             last_day = last_day.max(day);
         } else if e.kind == "opening" {
@@ -260,15 +271,16 @@ fn stretches<'a>(
     all
 }
 
-/// Holds the rows of a shard against the rules. Events must come in their order. Returns how many rows of each reason, and
-/// how many of them no event brought.
+/// Holds the rows of a shard against the rules, on a grid of `grid_ms`. Events must come in their order, and no two of a
+/// customer in one millisecond: the first of them would be judged with the last. Returns how many customers there are, and
+/// how many rows of each reason, and how many of them no event brought.
 pub fn check(
     plan: &Plan,
     logs: &[Log],
     rows: &[&Row],
-    until_ms: i64,
+    (grid_ms, until_ms): (i64, i64),
     seed: &str,
-) -> BTreeMap<String, [usize; 2]> {
+) -> (usize, BTreeMap<String, [usize; 2]>) {
     let mut expected = Expected {
         counts: vec![[0; 5]; logs.len()],
         id_hashes: vec![0; logs.len()],
@@ -299,12 +311,12 @@ pub fn check(
                 assert!(*tau_ms <= until_ms, "{place}");
             }
             for (from, to, stretch) in &stretches {
-                check_grid(stretch, goal, (*from, *to), &at, &place);
+                check_grid(stretch, goal, (*from, *to, grid_ms), &at, &place);
             }
         }
     }
     assert!(by.is_empty(), "{:?}", by.keys());
-    seen
+    (customers.len(), seen)
 }
 
 /// One row, and that it could not have been sooner. Whether an event brought it.
@@ -353,24 +365,31 @@ fn check_row(
     let rested = all.iter().all(|at| *at >= tau_ms || before_ms - at >= cooldown_ms);
     let sooner = before_ms >= *from
         && rested
-        && stretch.waited_for(goal)
-        && stretch.open(goal, before_ms).is_some();
+        && stretch.open(goal, before_ms).is_some()
+        && stretch.waited_for(goal, before_ms);
     assert!(!sooner, "it was worth it before {tau_ms}: {place}");
     false
 }
 
 /// Whatever is worth a contact was proposed, and rests since then.
-fn check_grid(stretch: &Stretch<'_>, goal: &str, (from, to): (i64, i64), all: &[i64], place: &str) {
+fn check_grid(
+    stretch: &Stretch<'_>,
+    goal: &str,
+    (from, to, grid_ms): (i64, i64, i64),
+    all: &[i64],
+    place: &str,
+) {
     let cooldown_ms = day(stretch.plan.parameters.opportunities.cooldown_d);
-    if !stretch.waited_for(goal) {
-        return;
-    }
     let mut tau_ms = from;
     while tau_ms < to {
         let rests = all.iter().any(|at| *at <= tau_ms && tau_ms - at < cooldown_ms);
-        if !rests && let Some(worth) = stretch.open(goal, tau_ms) {
+        if !rests
+            && (goal != "retention" || stretch.valuable)
+            && let Some(worth) = stretch.open(goal, tau_ms)
+            && stretch.waited_for(goal, tau_ms)
+        {
             panic!("{worth:?} was not proposed by {tau_ms} (stretch {from} to {to}): {place}");
         }
-        tau_ms += GRID_MS;
+        tau_ms += grid_ms;
     }
 }
